@@ -1,0 +1,49 @@
+# Registro MIPRES. `make run` starts the whole product; `make test` tests it.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := run
+.PHONY: run test lint reset lock
+
+PYTHON := .venv/bin/python
+PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes
+UV := $(or $(wildcard .venv/bin/uv),uv)
+COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header
+
+# The recipe becomes the launcher: make hands its signals to the one process that stops the others.
+run: .venv/.stack
+	@exec $(PYTHON) -m dev.stack
+
+test: .venv/.dev
+	@$(PYTHON) -m pytest $(ARGS)
+
+lint: .venv/.dev
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+
+reset:
+	@python3 -m dev.reset
+
+# The development lock decides the versions; the other two are parts of it.
+lock:
+	$(COMPILE) --group dev pyproject.toml --output-file requirements-dev.lock
+	$(COMPILE) --group stack --constraint requirements-dev.lock pyproject.toml --output-file requirements-stack.lock
+	$(COMPILE) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
+
+.venv/.stack: requirements-stack.lock | .venv/bin/python
+	@echo "Instalando las dependencias de requirements-stack.lock en .venv (solo la primera vez)…"
+	@$(PIP_INSTALL) --requirement $<
+	@touch $@
+
+.venv/.dev: requirements-dev.lock requirements-stack.lock | .venv/bin/python
+	@echo "Instalando las dependencias de requirements-dev.lock en .venv (solo la primera vez)…"
+	@$(PIP_INSTALL) --requirement $<
+	@touch $@ .venv/.stack
+
+.venv/bin/python:
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Se necesita Python 3.11 o posterior como python3." >&2; exit 1; }
+	@echo "Creando el entorno .venv…"
+	@python3 -m venv .venv \
+		|| { echo "No se pudo crear .venv: instale el módulo venv de Python (en Debian, python3-venv)." >&2; exit 1; }

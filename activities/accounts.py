@@ -1,0 +1,83 @@
+"""Writes to the accounts. Each can be repeated without changing anything more."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio import activity
+
+from mipres.domain.outcomes import mask_email
+from mipres.domain.people import Person
+from mipres.domain.submissions import Submission
+from mipres.ports import Accounts, Consent, NewRegistration, ProfileFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisterAccountInput:
+    """What is stored when a person has passed every check."""
+
+    radicado: str
+    submission: Submission
+    person: Person
+    facts: ProfileFacts
+    consent: Consent
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisterAccountResult:
+    """The account; `has_password` means that the person had completed a registration before."""
+
+    account_id: uuid.UUID
+    email_hint: str
+    has_password: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpireLinkInput:
+    """Whose links end, unless the password exists."""
+
+    account_id: uuid.UUID
+    radicado: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpireLinkResult:
+    """`password_set` is the database's word, which counts more than a signal that never came."""
+
+    password_set: bool
+
+
+class AccountActivities:
+    """Served by the queue `registrations`."""
+
+    def __init__(self, *, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    def all(self) -> list[Callable[..., Any]]:
+        """Every activity, for the worker."""
+        return [self.register_account, self.expire_link]
+
+    @activity.defn
+    async def register_account(self, request: RegisterAccountInput) -> RegisterAccountResult:
+        """Create or refresh the account and its profile, in one transaction."""
+        account = await self._accounts.register(
+            NewRegistration(
+                radicado=request.radicado,
+                submission=request.submission,
+                person=request.person,
+                facts=request.facts,
+                consent=request.consent,
+            )
+        )
+        return RegisterAccountResult(
+            account_id=account.account_id,
+            email_hint=mask_email(account.email),
+            has_password=account.has_password,
+        )
+
+    @activity.defn
+    async def expire_link(self, request: ExpireLinkInput) -> ExpireLinkResult:
+        """Ask whether the password exists; if not, close the registration's links for good."""
+        password_set = await self._accounts.expire_links(request.account_id, radicado=request.radicado)
+        return ExpireLinkResult(password_set=password_set)

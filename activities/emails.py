@@ -1,0 +1,116 @@
+"""Mails to the person. Addresses and links are read where they are used and never enter a history."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio import activity
+
+from activities.errors import account_missing, translated
+from mipres.ports import AccountContact, Accounts, MailComposer, Mailer
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendLinkInput:
+    """One link of one registration run. The same `issue_key` always mails the same link."""
+
+    account_id: uuid.UUID
+    radicado: str
+    issue_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmPasswordInput:
+    """Whom to tell that the password has been created."""
+
+    account_id: uuid.UUID
+    message_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmPasswordResult:
+    """`password_set` is False when the signal was mistaken: then nothing was mailed."""
+
+    password_set: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendReminderInput:
+    """Whose open link is about to end."""
+
+    account_id: uuid.UUID
+    radicado: str
+    message_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendUpdateNoticeInput:
+    """Whom to tell that a registration has refreshed the data of the account."""
+
+    account_id: uuid.UUID
+    message_key: str
+
+
+class EmailActivities:
+    """Served by the queue `registrations`."""
+
+    def __init__(self, *, accounts: Accounts, composer: MailComposer, mailer: Mailer) -> None:
+        self._accounts = accounts
+        self._composer = composer
+        self._mailer = mailer
+
+    def all(self) -> list[Callable[..., Any]]:
+        """Every activity, for the worker."""
+        return [
+            self.send_password_link,
+            self.confirm_password_set,
+            self.send_reminder,
+            self.send_update_notice,
+        ]
+
+    @activity.defn
+    async def send_password_link(self, request: SendLinkInput) -> None:
+        """Issue a link that supersedes the older ones, and mail it."""
+        contact = await self._contact(request.account_id)
+        link = await self._accounts.issue_link(
+            request.account_id, radicado=request.radicado, issue_key=request.issue_key
+        )
+        context = {"token": link.token, "expires_at": link.expires_at, "radicado": request.radicado}
+        await self._send("password_link", contact, request.issue_key, context)
+
+    @activity.defn
+    async def confirm_password_set(self, request: ConfirmPasswordInput) -> ConfirmPasswordResult:
+        """If the database knows a password, mail the confirmation."""
+        contact = await self._contact(request.account_id)
+        if contact.has_password:
+            await self._send("password_set", contact, request.message_key, {})
+        return ConfirmPasswordResult(password_set=contact.has_password)
+
+    @activity.defn
+    async def send_reminder(self, request: SendReminderInput) -> None:
+        """Mail the open link once more; without one there is nothing to remind of."""
+        link = await self._accounts.open_link(request.account_id, radicado=request.radicado)
+        if link is None:
+            return
+        contact = await self._contact(request.account_id)
+        context = {"token": link.token, "expires_at": link.expires_at}
+        await self._send("password_reminder", contact, request.message_key, context)
+
+    @activity.defn
+    async def send_update_notice(self, request: SendUpdateNoticeInput) -> None:
+        """Tell the address on file that a registration was repeated."""
+        await self._send("data_updated", await self._contact(request.account_id), request.message_key, {})
+
+    async def _contact(self, account_id: uuid.UUID) -> AccountContact:
+        contact = await self._accounts.contact(account_id)
+        if contact is None:
+            raise account_missing()
+        return contact
+
+    async def _send(
+        self, name: str, contact: AccountContact, message_key: str, context: dict[str, object]
+    ) -> None:
+        mail = self._composer.compose(name, contact=contact, message_key=message_key, context=context)
+        with translated():
+            await self._mailer.send(mail)

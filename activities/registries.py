@@ -1,0 +1,130 @@
+"""Checks against the government registries. A result says yes or no; only technical failures raise.
+
+Sanctions, placements out of force and the like are judged here, so that a history holds verdicts
+and not what the registries said of a person beyond what the account needs.
+"""
+
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from activities.errors import translated
+from mipres.domain.eligibility import (
+    find_profession,
+    other_user_refusal,
+    professional_refusal,
+    social_service_refusal,
+    today_in_bogota,
+)
+from mipres.domain.outcomes import Refusal
+from mipres.domain.people import EntityRecord, Person, Placement, Profession
+from mipres.domain.submissions import Submission
+from mipres.ports import Clock, HealthTalentRegistry, SocialSecurityRegistry, SocialServiceRegistry
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckInput:
+    """What every check gets."""
+
+    submission: Submission
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentityResult:
+    """miseguridadsocial's verdict; `person` stands when there is no refusal."""
+
+    refusal: Refusal | None = None
+    person: Person | None = None
+    entity: EntityRecord | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfessionResult:
+    """ReTHUS's verdict; `profession` stands for professionals who may register."""
+
+    refusal: Refusal | None = None
+    profession: Profession | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacementResult:
+    """SSO's verdict; `placement` stands when there is no refusal."""
+
+    refusal: Refusal | None = None
+    placement: Placement | None = None
+
+
+class SocialSecurityChecks:
+    """Checks served by the queue `registry-miseguridadsocial`."""
+
+    def __init__(self, *, registry: SocialSecurityRegistry) -> None:
+        self._registry = registry
+
+    @activity.defn
+    async def check_person(self, check: CheckInput) -> IdentityResult:
+        """Is the person registered in miseguridadsocial?"""
+        with translated():
+            person = await self._find_person(check.submission)
+        return IdentityResult(refusal=None if person else Refusal.NOT_IN_MISEGURIDADSOCIAL, person=person)
+
+    @activity.defn
+    async def check_delegation(self, check: CheckInput) -> IdentityResult:
+        """Has the entity named the person as its delegate?"""
+        entity = check.submission.entity
+        if entity is None:
+            raise ValueError("a delegate's submission names an entity")
+        with translated():
+            found = await self._registry.find_delegation(check.submission.document, entity)
+        if found is None:
+            return IdentityResult(refusal=Refusal.ENTITY_NOT_IN_MISEGURIDADSOCIAL)
+        return IdentityResult(person=found.person, entity=found.entity)
+
+    async def _find_person(self, submission: Submission) -> Person | None:
+        if submission.entity is not None and submission.entity.is_natural_person:
+            return await self._registry.find_provider(submission.document, submission.entity)
+        return await self._registry.find_person(submission.document)
+
+
+class HealthTalentChecks:
+    """Checks served by the queue `registry-rethus`."""
+
+    def __init__(self, *, registry: HealthTalentRegistry, clock: Clock) -> None:
+        self._registry = registry
+        self._clock = clock
+
+    @activity.defn
+    async def check_profession(self, check: CheckInput) -> ProfessionResult:
+        """May the professional with this registration number prescribe, without a sanction in force today?"""
+        registration = check.submission.professional_registration
+        if registration is None:
+            raise ValueError("a professional's submission names a registration")
+        with translated():
+            professional = await self._registry.find_professional(check.submission.document)
+        today = today_in_bogota(self._clock.now())
+        refusal = professional_refusal(professional, registration=registration, today=today)
+        if refusal or professional is None:
+            return ProfessionResult(refusal=refusal)
+        return ProfessionResult(profession=find_profession(professional, registration))
+
+    @activity.defn
+    async def check_other_user(self, check: CheckInput) -> ProfessionResult:
+        """Is the person none of those who prescribe?"""
+        with translated():
+            professional = await self._registry.find_professional(check.submission.document)
+        return ProfessionResult(refusal=other_user_refusal(professional))
+
+
+class SocialServiceChecks:
+    """Checks served by the queue `registry-sso`."""
+
+    def __init__(self, *, registry: SocialServiceRegistry, clock: Clock) -> None:
+        self._registry = registry
+        self._clock = clock
+
+    @activity.defn
+    async def check_placement(self, check: CheckInput) -> PlacementResult:
+        """Does the person hold a placement that is in force today?"""
+        with translated():
+            placement = await self._registry.find_placement(check.submission.document)
+        refusal = social_service_refusal(placement, today=today_in_bogota(self._clock.now()))
+        return PlacementResult(refusal=refusal, placement=None if refusal else placement)

@@ -1,0 +1,193 @@
+"""Errors become answers here and nowhere else: problem details for the API, a page for people."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from api.registrations import TemporalUnavailableError
+from mipres.domain.outcomes import FILL_ALL_FIELDS
+
+log = structlog.get_logger()
+
+API_PREFIX = "/api/v1"
+PROBLEM_JSON = "application/problem+json"
+RETRY_SECONDS = 30
+
+
+class UnauthorizedError(Exception):
+    """The JSON API was called without a good key."""
+
+
+class ForeignFormError(Exception):
+    """A form did not come from a page of ours in this visit."""
+
+
+class ExpiredFormError(Exception):
+    """A form of ours was sent after its token's time."""
+
+
+class ProblemError(Exception):
+    """An answer of the JSON API as problem details (RFC 9457)."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        title: str,
+        detail: str,
+        *,
+        errors: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.body: dict[str, object] = {
+            "type": "about:blank",
+            "title": title,
+            "status": status,
+            "detail": detail,
+            "code": code,
+        }
+        if errors:
+            self.body["errors"] = dict(errors)
+        super().__init__(code)
+
+
+_PAGES: dict[int, tuple[str, str]] = {
+    HTTPStatus.BAD_REQUEST: ("Solicitud no válida", "No pudimos leer lo que envió el navegador. Vuelva a la página anterior e intente de nuevo."),
+    HTTPStatus.FORBIDDEN: ("El formulario no se puede recibir", "El formulario no salió de una página abierta en esta visita. Abra de nuevo la página, complete los datos y envíelo; si el navegador bloquea las cookies, permítalas para este sitio."),
+    HTTPStatus.NOT_FOUND: ("Página no encontrada", "La dirección no existe o cambió. Revise que esté completa o empiece desde el inicio."),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("Página no encontrada", "La dirección existe, pero no de esta forma. Empiece desde el inicio."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("El envío es demasiado grande", "El formulario solo admite los datos que pide. Vuelva a la página anterior e intente de nuevo."),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("El servicio no está disponible en este momento", "Su solicitud no se recibió. Espere un minuto y envíela de nuevo."),
+    HTTPStatus.INTERNAL_SERVER_ERROR: ("Algo falló de nuestro lado", "Ya quedó anotado. Intente de nuevo en unos minutos; si ya tenía un número de radicado, su registro no se perdió."),
+}  # fmt: skip
+
+
+def install(app: FastAPI) -> None:
+    """Register every handler."""
+    app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(UnauthorizedError, _unauthorized)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(ForeignFormError, lambda request, _: _answer(request, HTTPStatus.FORBIDDEN))
+    app.add_exception_handler(ExpiredFormError, _expired_form)
+    app.add_exception_handler(HTTPException, _http)
+    for error in (TemporalUnavailableError, InterfaceError, DBAPIError, ConnectionError):
+        app.add_exception_handler(error, _unavailable)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _is_api(request: Request) -> bool:
+    return request.url.path.startswith("/api/")
+
+
+def _answer(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    title, text = _PAGES.get(status, _PAGES[HTTPStatus.INTERNAL_SERVER_ERROR])
+    if _is_api(request):
+        problem = ProblemError(status, HTTPStatus(status).phrase.lower().replace(" ", "_"), title, text)
+        return JSONResponse(problem.body, status_code=status, media_type=PROBLEM_JSON, headers=headers)
+    pages = request.app.state.services.pages
+    response: Response = pages.render(request, "error", status=status, title=title, text=text)
+    response.headers.update(headers or {})
+    return response
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)  # noqa: S101 - Starlette's handlers are typed by the base class.
+    return JSONResponse(error.body, status_code=error.status, media_type=PROBLEM_JSON, headers=error.headers)
+
+
+async def _unauthorized(_request: Request, _error: Exception) -> Response:
+    problem = ProblemError(
+        HTTPStatus.UNAUTHORIZED,
+        "unauthorized",
+        "Falta una clave válida",
+        "Envíe el encabezado Authorization: Bearer con una de las claves de MIPRES_API_KEYS.",
+    )
+    headers = {"WWW-Authenticate": "Bearer"}
+    return JSONResponse(problem.body, status_code=problem.status, media_type=PROBLEM_JSON, headers=headers)
+
+
+async def _unreadable(request: Request, error: Exception) -> Response:
+    """A body that is no JSON is a bad request; one with wrong fields says which."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - the same.
+    found = error.errors()
+    if not _is_api(request) or any(item["type"] == "json_invalid" for item in found):
+        return _answer(request, HTTPStatus.BAD_REQUEST)
+    problem = validation_problem(
+        {_path(item["loc"]): _FIELD_MESSAGES.get(item["type"], _WRONG_FIELD) for item in found}
+    )
+    return JSONResponse(problem.body, status_code=problem.status, media_type=PROBLEM_JSON)
+
+
+def _path(location: Sequence[object]) -> str:
+    """`("body", "document", "type")` is `document.type`."""
+    return ".".join(str(part) for part in location if part != "body") or "body"
+
+
+_WRONG_FIELD = "El valor no es válido; consulte la documentación en /api/docs"
+_FIELD_MESSAGES = {
+    "missing": "Falta este campo",
+    "extra_forbidden": "Este campo no existe; retírelo",
+    "enum": "El valor no es ninguno de los admitidos; consulte la documentación en /api/docs",
+    "literal_error": "El valor no es ninguno de los admitidos; consulte la documentación en /api/docs",
+    "string_type": "Debe ser un texto",
+    "string_too_long": "El texto es demasiado largo",
+    "bool_type": "Debe ser true o false",
+    "bool_parsing": "Debe ser true o false",
+    "model_attributes_type": "Debe ser un objeto",
+}
+
+
+def validation_problem(errors: Mapping[str, str]) -> ProblemError:
+    return ProblemError(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "validation_error",
+        "Revise los datos",
+        f"{FILL_ALL_FIELDS} y corrija los señalados.",
+        errors=errors,
+    )
+
+
+async def _expired_form(request: Request, _error: Exception) -> Response:
+    """Offer to go on with what was typed; secrets and the solved captcha are asked for again."""
+    form = await request.form()
+    again = {"csrf_token", "captcha", "captcha_id", "contrasena", "confirmacion"}
+    kept = [
+        (name, value) for name, value in form.multi_items() if name not in again and isinstance(value, str)
+    ]
+    pages = request.app.state.services.pages
+    page: Response = pages.render(
+        request, "form_expired", status=HTTPStatus.FORBIDDEN, action=request.url.path, kept=kept
+    )
+    return page
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - the same.
+    return _answer(request, error.status_code, error.headers)
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    log.warning("dependency_unavailable", error=type(error).__name__)
+    return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": str(RETRY_SECONDS)})
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    # Neither the message nor the locals: both may repeat what the person typed.
+    log.error("unexpected_error", error=type(error).__name__, where=_where(error))
+    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _where(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

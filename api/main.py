@@ -1,0 +1,109 @@
+"""One API process: settings → adapters → services → application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from fastapi import APIRouter, FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.staticfiles import StaticFiles
+from temporalio.client import Client
+
+from api import errors, health
+from api.access_log import AccessLog
+from api.deps import Services
+from api.pages import captcha, home, login, password, registration
+from api.registrations import Registrations
+from api.security import Cookies, FormTokens, SecurityHeaders
+from api.templating import Pages
+from api.v1 import registrations as v1_registrations
+from mipres import composition
+from mipres.adapters.challenges import CaptchaChallenges
+from mipres.adapters.clock import SystemClock
+from mipres.adapters.credentials import Hasher, PostgresCredentials
+from mipres.adapters.sessions import PostgresSessions
+from mipres.domain.passwords import PasswordPolicy
+from mipres.settings import Settings, load_settings
+from mipres.telemetry import configure_logging
+from mipres.temporal import connect
+
+# The largest form has a dozen short fields; nothing honest comes near this.
+MAX_BODY_BYTES = 16 * 1024
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; connections are opened when it starts and closed when it ends."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # Lazy, so that pages can say what is wrong while Temporal is away.
+        client = await connect(composition.temporal_connection(settings), identity="api", lazy=True)
+        async with composition.open_engine(settings) as engine:
+            app.state.services = build_services(settings, client, engine)
+            yield
+
+    app = FastAPI(
+        title="Registro MIPRES",
+        version="1",
+        lifespan=lifespan,
+        docs_url="/api/docs",
+        openapi_url="/api/openapi.json",
+    )
+    for router in (
+        home.router,
+        registration.router,
+        captcha.router,
+        password.router,
+        login.router,
+        health.router,
+    ):
+        app.include_router(router)
+    v1 = APIRouter(prefix=errors.API_PREFIX)
+    v1.include_router(v1_registrations.router)
+    app.include_router(v1)
+    app.mount("/static", StaticFiles(directory=composition.STATIC), name="static")
+    errors.install(app)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(SecurityHeaders, https=settings.public_url.startswith("https:"))
+    app.add_middleware(AccessLog)
+    return app
+
+
+def build_services(settings: Settings, client: Client, engine: AsyncEngine) -> Services:
+    """Every service, over the process's one client and one engine."""
+    clock, hasher = SystemClock(), Hasher()
+    cookies = Cookies(https=settings.public_url.startswith("https:"))
+    form_tokens = FormTokens(composition.purpose_key(settings, "form"), cookies=cookies)
+    captcha_key = composition.purpose_key(settings, "captcha")
+    return Services(
+        registrations=Registrations(
+            client,
+            radicado_key=composition.purpose_key(settings, "radicado"),
+            clock=clock,
+            submit_wait=timedelta(seconds=settings.submit_wait_seconds),
+            link_lifetime=timedelta(hours=settings.password_link_hours),
+        ),
+        accounts=composition.build_accounts(settings, engine),
+        credentials=PostgresCredentials(engine, hasher=hasher),
+        sessions=PostgresSessions(engine, clock=clock),
+        hasher=hasher,
+        captcha=None
+        if settings.captcha == "off"
+        else CaptchaChallenges(engine, key=captcha_key, clock=clock),
+        pages=Pages(composition.TEMPLATES, composition.STATIC, cookies=cookies, form_tokens=form_tokens),
+        cookies=cookies,
+        form_tokens=form_tokens,
+        api_keys=tuple(key.get_secret_value() for key in settings.api_keys),
+        public_url=settings.public_url,
+        password_policy=PasswordPolicy(settings.password_policy),
+        password_link_hours=settings.password_link_hours,
+    )
+
+
+def __getattr__(name: str) -> FastAPI:
+    """`uvicorn api.main:app` builds the application; importing the module, as tests do, does not."""
+    if name != "app":
+        raise AttributeError(name)
+    configure_logging()
+    return create_app(load_settings())

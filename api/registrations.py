@@ -1,0 +1,245 @@
+"""The API's way to the workflow Registration: submit, look, announce a password."""
+
+import asyncio
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from mipres.domain.outcomes import Outcome, OutcomeStatus, Stage
+from mipres.domain.radicado import radicado_of
+from mipres.domain.submissions import Submission, UserType
+from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION
+from mipres.ports import Clock, Consent
+from workflows.contract import (
+    REGISTRATION_STAGE,
+    REGISTRATIONS_QUEUE,
+    USER_TYPE,
+    WAITING_ON,
+    RegistrationRequest,
+    RegistrationStatus,
+    registration_workflow_id,
+)
+from workflows.registration import Registration
+
+log = structlog.get_logger()
+
+# Looking must stay quick even where Temporal or every worker is away.
+_LOOK = timedelta(seconds=1)
+_ATTEMPTS = 3
+
+
+class TemporalUnavailableError(Exception):
+    """Temporal gave no answer: the registration has not been accepted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submitted:
+    """An accepted registration and its first answer."""
+
+    radicado: str
+    submission: Submission
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistrationView:
+    """One registration as its status page and the JSON API show it. Nothing personal."""
+
+    radicado: str
+    user_type: UserType | None
+    stage: Stage
+    waiting_on: tuple[str, ...]
+    submitted_at: datetime
+    updated_at: datetime
+    outcome: Outcome | None
+
+
+class Registrations:
+    """Starts registrations and looks at them.
+
+    Args:
+        client: Temporal.
+        radicado_key: Key of the radicado's hash.
+        clock: Time of the consent.
+        submit_wait: How long a submission waits for its first outcome.
+        link_lifetime: Lifetime of the password link, part of the workflow's input.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        radicado_key: bytes,
+        clock: Clock,
+        submit_wait: timedelta,
+        link_lifetime: timedelta,
+    ) -> None:
+        self._client = client
+        self._key = radicado_key
+        self._clock = clock
+        self._submit_wait = submit_wait
+        self._link_lifetime = link_lifetime
+
+    async def submit(self, submission: Submission, *, channel: str) -> Submitted:
+        """Start the registration, or join the one that runs, and wait a little for its outcome.
+
+        Raises:
+            TemporalUnavailableError: it is not known to have been accepted.
+        """
+        radicado = radicado_of(submission, key=self._key)
+        request = RegistrationRequest(
+            radicado=radicado,
+            submission=submission,
+            consent=Consent(
+                terms_version=TERMS_VERSION,
+                terms_sha256=TERMS_SHA256,
+                accepted_at=self._clock.now(),
+                channel=channel,
+            ),
+            link_hours=self._link_lifetime / timedelta(hours=1),
+        )
+        outcome = await self._first_outcome(request)
+        log.info(
+            "registration_submitted", radicado=radicado, user_type=submission.user_type, outcome=outcome.code
+        )
+        return Submitted(radicado=radicado, submission=submission, outcome=outcome)
+
+    async def view(self, radicado: str) -> RegistrationView | None:
+        """One registration, also while no worker runs; None for an unknown radicado."""
+        handle = self._handle(radicado)
+        try:
+            description = await handle.describe(rpc_timeout=_LOOK)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise TemporalUnavailableError from error
+        return _view(radicado, description, await self._status(handle, description))
+
+    async def announce_password(self, radicados: Iterable[str]) -> None:
+        """Tell the registrations that wait. A hint that may get lost: they ask the database themselves."""
+        for radicado in radicados:
+            try:
+                await self._handle(radicado).signal(Registration.password_set, rpc_timeout=_LOOK)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    log.warning("password_signal_lost", radicado=radicado, status=error.status.name)
+
+    async def is_reachable(self) -> bool:
+        """Whether Temporal answers."""
+        try:
+            return await self._client.service_client.check_health(timeout=_LOOK)
+        except RPCError:
+            return False
+
+    async def _first_outcome(self, request: RegistrationRequest) -> Outcome:
+        try:
+            async with asyncio.timeout(self._submit_wait.total_seconds()):
+                return await self._outcome_of_some_run(request)
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            await self._require_started(request.radicado)
+            return Outcome(status=OutcomeStatus.IN_PROGRESS)
+        except RPCError as error:
+            raise TemporalUnavailableError from error
+
+    async def _outcome_of_some_run(self, request: RegistrationRequest) -> Outcome:
+        """Join the running registration or start one; one that ends meanwhile is started anew."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._client.execute_update_with_start_workflow(
+                    Registration.first_outcome,  # type: ignore[arg-type]  # The SDK's type of a described update loses its awaitable.
+                    start_workflow_operation=_start(request),
+                    id=str(uuid.uuid4()),
+                )
+            except WorkflowUpdateFailedError:
+                log.info("registration_ended_while_joining", radicado=request.radicado)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
+                    raise
+                # Too many are waiting for this very registration already.
+                await self._require_started(request.radicado)
+                return Outcome(status=OutcomeStatus.IN_PROGRESS)
+        return Outcome(status=OutcomeStatus.IN_PROGRESS)
+
+    async def _require_started(self, radicado: str) -> None:
+        """A registration is only promised when the server is known to hold it."""
+        try:
+            await self._handle(radicado).describe(rpc_timeout=_LOOK)
+        except RPCError as error:
+            raise TemporalUnavailableError from error
+
+    async def _status(
+        self,
+        handle: WorkflowHandle[Registration, RegistrationStatus],
+        description: WorkflowExecutionDescription,
+    ) -> RegistrationStatus | None:
+        """The workflow's own word, or None where nobody can give it now."""
+        try:
+            if description.status is WorkflowExecutionStatus.COMPLETED:
+                return await handle.result(rpc_timeout=_LOOK)
+            return await handle.query(Registration.status, rpc_timeout=_LOOK)
+        except (RPCError, TimeoutError):
+            return None
+
+    def _handle(self, radicado: str) -> WorkflowHandle[Registration, RegistrationStatus]:
+        return self._client.get_workflow_handle_for(Registration.run, registration_workflow_id(radicado))
+
+
+def _start(request: RegistrationRequest) -> WithStartWorkflowOperation[Registration, RegistrationStatus]:
+    user_type = request.submission.user_type
+    return WithStartWorkflowOperation(
+        Registration.run,
+        request,
+        id=registration_workflow_id(request.radicado),
+        task_queue=REGISTRATIONS_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        static_summary=f"Registro de {user_type.label}",
+        search_attributes=TypedSearchAttributes(
+            [
+                SearchAttributePair(REGISTRATION_STAGE, Stage.CHECKING),
+                SearchAttributePair(USER_TYPE, user_type),
+            ]
+        ),
+    )
+
+
+def _view(
+    radicado: str, description: WorkflowExecutionDescription, status: RegistrationStatus | None
+) -> RegistrationView:
+    attributes = description.typed_search_attributes
+    user_type = attributes.get(USER_TYPE)
+    return RegistrationView(
+        radicado=radicado,
+        user_type=UserType(user_type) if user_type else None,
+        stage=status.stage if status else _stage_without_worker(description),
+        waiting_on=status.waiting_on if status else tuple(attributes.get(WAITING_ON) or ()),
+        submitted_at=description.start_time,
+        updated_at=datetime.fromisoformat(status.updated_at) if status else description.start_time,
+        outcome=status.outcome if status else None,
+    )
+
+
+def _stage_without_worker(description: WorkflowExecutionDescription) -> Stage:
+    """The stage that the workflow last published; a terminated one has none of its own."""
+    if description.status in {WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.CANCELED}:
+        return Stage.CANCELLED
+    return Stage(description.typed_search_attributes.get(REGISTRATION_STAGE) or Stage.CHECKING)

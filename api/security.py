@@ -1,0 +1,141 @@
+"""Cross-site protection of forms, response headers, and the keys of the JSON API."""
+
+import hmac
+import secrets
+from collections.abc import Sequence
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+FORM_LIFETIME_SECONDS = 2 * 60 * 60
+_VISIT_BYTES = 18
+
+BASE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
+        "media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+}
+_HSTS = "max-age=31536000; includeSubDomains"
+
+
+class SecurityHeaders:
+    """ASGI middleware: every answer carries the headers above unless the route set its own.
+
+    Args:
+        app: The application.
+        https: Whether the public address is https; only then is HSTS sent.
+    """
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+        self._app = app
+        self._headers = BASE_HEADERS | ({"Strict-Transport-Security": _HSTS} if https else {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+class FormTokenState(StrEnum):
+    """What a form's token is worth."""
+
+    VALID = "valid"
+    EXPIRED = "expired"
+    WRONG = "wrong"
+
+
+class Cookies:
+    """Names and flags of the cookies. Over https they are `__Host-` and Secure."""
+
+    def __init__(self, *, https: bool) -> None:
+        self._https = https
+
+    def name(self, short: str) -> str:
+        return f"__Host-mipres_{short}" if self._https else f"mipres_{short}"
+
+    def get(self, request: Request, short: str) -> str | None:
+        return request.cookies.get(self.name(short))
+
+    def set(self, response: Response, short: str, value: str, *, max_age: int | None = None) -> None:
+        response.set_cookie(
+            self.name(short),
+            value,
+            max_age=max_age,
+            path="/",
+            httponly=True,
+            secure=self._https,
+            samesite="lax",
+        )
+
+    def drop(self, response: Response, short: str) -> None:
+        response.delete_cookie(self.name(short), path="/", httponly=True, secure=self._https, samesite="lax")
+
+
+class FormTokens:
+    """CSRF tokens: a signature, with its time, over the visit's cookie and the login session's."""
+
+    def __init__(self, key: bytes, *, cookies: Cookies) -> None:
+        self._serializer = URLSafeTimedSerializer(key, salt="form")
+        self._cookies = cookies
+
+    def issue(self, visit: str) -> str:
+        return self._serializer.dumps(visit)
+
+    def state(self, request: Request, token: object) -> FormTokenState:
+        visit = self._cookies.get(request, "visita")
+        if not visit or not isinstance(token, str):
+            return FormTokenState.WRONG
+        try:
+            signed = self._serializer.loads(token, max_age=FORM_LIFETIME_SECONDS)
+        except SignatureExpired as error:
+            return (
+                FormTokenState.EXPIRED
+                if error.payload and visit.encode() in error.payload
+                else FormTokenState.WRONG
+            )
+        except BadSignature:
+            return FormTokenState.WRONG
+        same = isinstance(signed, str) and hmac.compare_digest(signed.encode(), visit.encode())
+        return FormTokenState.VALID if same else FormTokenState.WRONG
+
+
+def new_visit() -> str:
+    return secrets.token_urlsafe(_VISIT_BYTES)
+
+
+def comes_from_elsewhere(request: Request, *, public_url: str) -> bool:
+    """Whether a browser says that a form was sent from another site.
+
+    Programs that are no browsers send neither header; for them the token alone decides.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    origin = request.headers.get("origin")
+    if origin is None:
+        return False
+    return urlsplit(origin).netloc not in {request.headers.get("host"), urlsplit(public_url).netloc}
+
+
+def is_api_key(authorization: str | None, keys: Sequence[str]) -> bool:
+    """Whether an Authorization header carries one of the keys; the time tells nothing about them."""
+    scheme, _, candidate = (authorization or "").partition(" ")
+    matches = [hmac.compare_digest(candidate.encode(), key.encode()) for key in keys]
+    return scheme.lower() == "bearer" and any(matches)

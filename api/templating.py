@@ -1,0 +1,96 @@
+"""Pages from templates/pages, with addresses of static files that change when their content does."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from api.security import Cookies, FormTokens, new_visit
+from mipres.adapters.spanish_dates import long_date, long_date_time
+from mipres.domain.divipola import Department, Municipality
+from mipres.domain.passwords import PasswordRule
+
+_DIGEST_LENGTH = 12
+
+
+class Pages:
+    """Renders pages; every page carries a form token, bound to the visit's cookie.
+
+    Args:
+        templates: The folder templates/.
+        static: The folder static/.
+    """
+
+    def __init__(self, templates: Path, static: Path, *, cookies: Cookies, form_tokens: FormTokens) -> None:
+        self._cookies = cookies
+        self._form_tokens = form_tokens
+        self._environment = Environment(
+            loader=FileSystemLoader(templates),
+            autoescape=select_autoescape(("html",)),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals["static_url"] = cache(lambda path: _static_url(static, path))
+        self._environment.filters |= _FILTERS
+
+    def render(
+        self,
+        request: Request,
+        name: str,
+        *,
+        status: int = HTTPStatus.OK,
+        new_cookie: bool = False,
+        **context: object,
+    ) -> HTMLResponse:
+        """Render templates/pages/<name>.html; `new_cookie` gives the visitor another visit, as after a login."""
+        visit = None if new_cookie else self._cookies.get(request, "visita")
+        fresh = visit or new_visit()
+        template = self._environment.get_template(f"pages/{name}.html")
+        body = template.render(csrf_token=self._form_tokens.issue(fresh), **context)
+        response = HTMLResponse(body, status_code=status)
+        if visit is None:
+            self._cookies.set(response, "visita", fresh)
+        return response
+
+
+def _department_option(department: Department) -> tuple[str, str]:
+    return department.code, department.name
+
+
+def _municipality_group(
+    department: Department, municipalities: Callable[[str], tuple[Municipality, ...]]
+) -> tuple[str, str, list[tuple[str, str]]]:
+    return (
+        department.name,
+        department.code,
+        [(item.code, item.name) for item in municipalities(department.code)],
+    )
+
+
+def _rule_item(rule: PasswordRule) -> tuple[str, str | None]:
+    return rule.text, rule.pattern
+
+
+def _spanish_name(name: str, names: Mapping[str, str]) -> str:
+    return names.get(name, name)
+
+
+_FILTERS: dict[str, Callable[..., object]] = {
+    "long_date": long_date,
+    "long_date_time": long_date_time,
+    "department_option": _department_option,
+    "municipality_group": _municipality_group,
+    "rule_item": _rule_item,
+    "spanish_name": _spanish_name,
+}
+
+
+def _static_url(static: Path, path: str) -> str:
+    digest = hashlib.sha256((static / path).read_bytes()).hexdigest()[:_DIGEST_LENGTH]
+    return f"/static/{path}?v={digest}"

@@ -1,0 +1,110 @@
+"""`/api/v1/registrations`."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from api.deps import API_KEY_REQUIRED, ServicesDep
+from api.errors import PROBLEM_JSON, ProblemError, validation_problem
+from api.forms import by_field
+from api.registrations import Submitted
+from api.v1.models import (
+    API_FIELDS,
+    InProgressOut,
+    Problem,
+    RegisteredOut,
+    RegistrationIn,
+    RegistrationOut,
+)
+from mipres.domain.errors import InvalidSubmissionError
+from mipres.domain.outcomes import REFUSAL_MESSAGES, OutcomeStatus, Refusal, message_of
+from mipres.domain.radicado import is_radicado
+from mipres.domain.submissions import RawSubmission, Submission, check_submission
+
+router = APIRouter(prefix="/registrations", tags=["registrations"], dependencies=[API_KEY_REQUIRED])
+
+
+def _problem(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {PROBLEM_JSON: {"schema": Problem.model_json_schema()}}}
+
+
+_COMMON: dict[int | str, dict[str, Any]] = {
+    400: _problem("The body is not JSON."),
+    401: _problem("No valid API key."),
+    413: _problem("The body is too large."),
+    422: _problem("A field is wrong (`validation_error`) or the registration is refused."),
+    503: _problem("Temporal is unreachable; nothing was accepted."),
+}
+_CREATED: dict[int | str, dict[str, Any]] = {
+    200: {"model": RegisteredOut, "description": "The person had an account; its data were refreshed."},
+    201: {"model": RegisteredOut, "description": "Registered; a link was mailed."},
+    202: {"model": InProgressOut, "description": "Accepted; the outcome is not known yet."},
+}
+
+
+@router.post("", status_code=HTTPStatus.CREATED, response_model=None, responses=_CREATED | _COMMON)
+async def create_registration(body: RegistrationIn, found: ServicesDep) -> Response:
+    """Register a person, or join the registration of the same person, type and entity that is running."""
+    submission = _checked(body.raw())
+    submitted = await found.registrations.submit(submission, channel="api")
+    if submitted.outcome.refusal:
+        raise _refused(submitted.outcome.refusal)
+    return _accepted(submitted, status_url=f"{found.public_url}/registro/estado/{submitted.radicado}")
+
+
+@router.get(
+    "/{radicado}",
+    responses={401: _COMMON[401], 404: _problem("Unknown radicado."), 503: _COMMON[503]},
+)
+async def get_registration(radicado: str, found: ServicesDep) -> RegistrationOut:
+    """Where a registration stands. Holds nothing personal."""
+    view = await found.registrations.view(radicado) if is_radicado(radicado) else None
+    if view is None:
+        raise ProblemError(
+            HTTPStatus.NOT_FOUND,
+            "not_found",
+            "Radicado no encontrado",
+            "Ningún registro tiene este radicado.",
+        )
+    return RegistrationOut(
+        radicado=view.radicado,
+        stage=view.stage,
+        waiting_on=list(view.waiting_on),
+        user_type=view.user_type,
+        submitted_at=view.submitted_at,
+        updated_at=view.updated_at,
+        outcome=view.outcome.code if view.outcome else None,
+    )
+
+
+def _checked(raw: RawSubmission) -> Submission:
+    try:
+        return check_submission(raw)
+    except InvalidSubmissionError as error:
+        messages = {API_FIELDS[name]: message for name, message in by_field(error.errors).items()}
+        raise validation_problem(messages) from None
+
+
+def _refused(refusal: Refusal) -> ProblemError:
+    message = REFUSAL_MESSAGES[refusal]
+    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, refusal, message.title, message.title)
+
+
+def _accepted(submitted: Submitted, *, status_url: str) -> Response:
+    outcome = submitted.outcome
+    if outcome.status is OutcomeStatus.IN_PROGRESS:
+        pending = InProgressOut(status="in_progress", radicado=submitted.radicado, status_url=status_url)
+        return JSONResponse(pending.model_dump(), status_code=HTTPStatus.ACCEPTED)
+    updated = outcome.status is OutcomeStatus.UPDATED
+    registered = RegisteredOut(
+        status="updated" if updated else "registered",
+        radicado=submitted.radicado,
+        login=submitted.submission.document.login,
+        user_type=submitted.submission.user_type,
+        email_hint=outcome.email_hint,
+        message=message_of(outcome),
+        status_url=status_url,
+    )
+    return JSONResponse(registered.model_dump(), status_code=HTTPStatus.OK if updated else HTTPStatus.CREATED)

@@ -1,0 +1,1 @@
+"""Development servers and the launcher. Nothing here runs in production."""

@@ -1,0 +1,1 @@
+"""Takes every mail the product sends and shows it instead of delivering it."""

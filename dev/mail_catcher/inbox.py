@@ -1,0 +1,67 @@
+"""The messages, in a Maildir: one file each, on disk before the sender hears that it was taken."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from mailbox import Maildir
+from pathlib import Path
+
+from dev.mail_catcher.messages import Listing, Message, StoredMessage, Summary, read, summarise
+
+# `mailbox` names a file by second, microsecond, process and count; together they are the order of arrival.
+_KEY = re.compile(r"(\d+)\.M(\d+)P\d+Q(\d+)\.")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Inbox:
+    def __init__(self, folder: Path) -> None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self._maildir = Maildir(folder, create=True)
+        # A folder of other making may hold names without a time of arrival; those are not ours to show.
+        self._keys = sorted(filter(_KEY.match, self._maildir.keys()), key=_arrival)
+        self._summaries: dict[str, Summary] = {}
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def add(self, content: bytes) -> str:
+        key: str = self._maildir.add(content)
+        self._keys.append(key)
+        return key
+
+    def clear(self) -> None:
+        self._maildir.clear()
+        self._keys.clear()
+        self._summaries.clear()
+
+    def listing(self, *, start: int = 0, limit: int | None = None) -> Listing:
+        """List messages, newest first."""
+        newest_first = self._keys[::-1]
+        end = None if limit is None else start + limit
+        return Listing(total=len(self), messages=list(self._summarised(newest_first[start:end])))
+
+    def message(self, key: str) -> Message | None:
+        """Read one message; None if it is not there."""
+        return read(self._stored(key)) if key in self._keys else None
+
+    def _summarised(self, keys: list[str]) -> Iterator[Summary]:
+        for key in keys:
+            if key not in self._summaries:
+                self._summaries[key] = summarise(self._stored(key))
+            yield self._summaries[key]
+
+    def _stored(self, key: str) -> StoredMessage:
+        seconds, microseconds, _count = _arrival(key)
+        return StoredMessage(
+            key=key,
+            created=_EPOCH + timedelta(seconds=seconds, microseconds=microseconds),
+            content=self._maildir.get_bytes(key),
+        )
+
+
+def _arrival(key: str) -> tuple[int, int, int]:
+    match = _KEY.match(key)
+    if not match:
+        raise ValueError(key)
+    seconds, microseconds, count = match.groups()
+    return int(seconds), int(microseconds), int(count)

@@ -1,0 +1,51 @@
+"""Signs of readiness on loopback, and whether a port is free."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable
+
+LOOPBACK = "127.0.0.1"
+ANSWER_SECONDS = 5.0
+
+
+def http_ok(port: int, path: str) -> Callable[[], Awaitable[bool]]:
+    """Probe that is true once `path` answers 200."""
+
+    async def probe() -> bool:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return b" 200 " in await _status_line(port, path)
+        except (OSError, TimeoutError):
+            return False
+
+    return probe
+
+
+async def _status_line(port: int, path: str) -> bytes:
+    reader, writer = await asyncio.open_connection(LOOPBACK, port)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n".encode())
+        return await reader.readline()
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.create_server((LOOPBACK, 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def taken(ports: dict[str, int]) -> list[str]:
+    """The names whose port is in use, by another program or by an earlier name of the same call."""
+    names = []
+    with contextlib.ExitStack() as held:
+        for name, port in ports.items():
+            try:
+                held.enter_context(socket.create_server((LOOPBACK, port)))
+            except OSError:
+                names.append(name)
+    return names

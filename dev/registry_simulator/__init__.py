@@ -1,0 +1,1 @@
+"""Stands in for miseguridadsocial, ReTHUS and SSO, with outages on demand."""

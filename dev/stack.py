@@ -1,0 +1,203 @@
+"""`make run`: the whole product on loopback, each part awaited, until Ctrl-C.
+
+PostgreSQL with its migrations, Temporal, the registry simulator and the mail catcher start together; then
+the worker and the API. A part whose address is configured is somebody else's and is not started.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.data_directory import DataDirectory, DataDirectoryBusyError, write_private
+from dev.ledger import Ledger
+from dev.postgres import start_postgres
+from dev.probes import LOOPBACK, free_port, http_ok, taken
+from dev.process import ROOT, Console, LaunchError, Part, Supervisor, supervise
+from dev.temporal_server import temporal_server
+from dev.terminal import follow_an_interrupted_make, foreground_of_its_own
+from mipres.settings import PREFIX, Settings, load_settings, variable
+
+PYTHON = sys.executable
+REGISTRY_ADDRESSES = frozenset({"miseguridadsocial_url", "rethus_url", "sso_url"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """What to start, and with which settings."""
+
+    settings: Settings
+    data: DataDirectory
+
+    async def start(self, supervisor: Supervisor) -> None:
+        """Start all parts, in the order of their needs."""
+        postgres_port = self.settings.postgres_port or free_port()
+        environment = self._environment(postgres_port)
+        write_private(self.data.stack_file, _settings_in(environment))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._start_database(supervisor, postgres_port, environment))
+            for part in self._servers(environment):
+                group.create_task(supervisor.start(part))
+        async with asyncio.TaskGroup() as group:
+            for part in self._applications(environment):
+                group.create_task(supervisor.start(part))
+
+    def ports(self) -> dict[str, int]:
+        """Ports that the parts to start will listen on, by setting; 0 finds itself a free one."""
+        fields = ["api_port"]
+        if self._embeds("database_url") and self.settings.postgres_port:
+            fields.append("postgres_port")
+        if self._embeds("temporal_address"):
+            fields += ["temporal_port", "temporal_ui_port"]
+        if self._embeds(*REGISTRY_ADDRESSES):
+            fields.append("registry_port")
+        if self._embeds("smtp_url"):
+            fields += ["smtp_port", "mail_ui_port"]
+        return {variable(field): getattr(self.settings, field) for field in fields}
+
+    def _embeds(self, *addresses: str) -> bool:
+        """Whether an address of these was left to the launcher."""
+        return not self.settings.model_fields_set.issuperset(addresses)
+
+    def _environment(self, postgres_port: int) -> dict[str, str]:
+        """What every child is told; what was told to the launcher goes before what it generated."""
+        return {
+            **self.data.secrets(),
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            variable("environment"): "development",
+            variable("data_dir"): str(self.data.path),
+            variable("postgres_port"): str(postgres_port),
+        }
+
+    async def _start_database(
+        self, supervisor: Supervisor, port: int, environment: Mapping[str, str]
+    ) -> None:
+        if self._embeds("database_url"):
+            password = environment[variable("postgres_password")]
+            await start_postgres(supervisor, self.data.cluster, port=port, password=password)
+        command = (PYTHON, "-m", "mipres.cli", "migrate")
+        await supervisor.run(Part(name="migraciones", command=command, environment=environment))
+
+    def _servers(self, environment: Mapping[str, str]) -> list[Part]:
+        """Parts that need no other part."""
+        settings, parts = self.settings, []
+        if self._embeds("temporal_address"):
+            database = self.data.path / "temporal.db"
+            parts.append(
+                temporal_server(
+                    port=settings.temporal_port, ui_port=settings.temporal_ui_port, database=database
+                )
+            )
+        if self._embeds(*REGISTRY_ADDRESSES):
+            parts.append(_registry_simulator(settings.registry_port, self.data.path, environment))
+        if self._embeds("smtp_url"):
+            parts.append(_mail_catcher(settings, self.data.path, environment))
+        return parts
+
+    def _applications(self, environment: Mapping[str, str]) -> list[Part]:
+        """The product itself."""
+        port = self.settings.api_port
+        server = ("uvicorn", "api.main:app", "--host", LOOPBACK, "--port", str(port), "--no-server-header")
+        # An access log would keep the tokens of password links.
+        limits = ("--no-access-log", "--timeout-graceful-shutdown", "1", "--log-level", "warning")
+        return [
+            Part(
+                name="worker",
+                command=(PYTHON, "worker.py"),
+                environment=environment,
+                ready_line="worker listo",
+                stop_seconds=2.0,
+            ),
+            Part(
+                name="api",
+                command=(PYTHON, "-m", *server, *limits),
+                environment=environment,
+                address=self.settings.public_url,
+                is_ready=http_ok(port, "/health/ready"),
+                stop_seconds=2.0,
+            ),
+        ]
+
+
+def _registry_simulator(port: int, directory: Path, environment: Mapping[str, str]) -> Part:
+    state = str(directory / "registries.json")
+    return Part(
+        name="registros",
+        command=(PYTHON, "-m", "dev.registry_simulator", "--port", str(port), "--state", state),
+        environment=environment,
+        address=f"http://{LOOPBACK}:{port}",
+        is_ready=http_ok(port, "/_control/calls"),
+        discreet=True,
+    )
+
+
+def _mail_catcher(settings: Settings, directory: Path, environment: Mapping[str, str]) -> Part:
+    ports = ("--smtp-port", str(settings.smtp_port), "--ui-port", str(settings.mail_ui_port))
+    return Part(
+        name="correo",
+        command=(PYTHON, "-m", "dev.mail_catcher", *ports, "--dir", str(directory / "mail")),
+        environment=environment,
+        address=f"http://{LOOPBACK}:{settings.mail_ui_port}, SMTP en {LOOPBACK}:{settings.smtp_port}",
+        is_ready=http_ok(settings.mail_ui_port, "/api/v1/messages"),
+        discreet=True,
+    )
+
+
+def _settings_in(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(PREFIX)}
+
+
+def _refuse_taken_ports(stack: Stack) -> None:
+    ports = stack.ports()
+    lines = [
+        f"El puerto {ports[name]} ({name}) ya está en uso: libérelo o defina {name} con otro puerto."
+        for name in taken(ports)
+    ]
+    if lines:
+        raise LaunchError("\n".join(lines))
+
+
+def _launch(data: DataDirectory) -> int:
+    ledger = Ledger(path=data.path / "stack.pids")
+    ledger.end_leftovers()
+    # Left by a launcher that was killed: its addresses are no longer true.
+    data.stack_file.unlink(missing_ok=True)
+    data.secrets()
+    settings = load_settings()
+    if settings.environment != "development":
+        raise LaunchError(f"{variable('environment')}: `make run` es solo para desarrollo.")
+    stack = Stack(settings=settings, data=data)
+    _refuse_taken_ports(stack)
+    try:
+        return asyncio.run(_supervise(stack, ledger))
+    finally:
+        data.stack_file.unlink(missing_ok=True)
+
+
+async def _supervise(stack: Stack, ledger: Ledger) -> int:
+    following = asyncio.create_task(follow_an_interrupted_make())
+    try:
+        return await supervise(stack.start, Console(), ledger=ledger)
+    finally:
+        following.cancel()
+
+
+def main() -> int:
+    """Run until told to stop; the process's exit code."""
+    os.chdir(ROOT)
+    data = DataDirectory(path=Path(os.environ.get(variable("data_dir")) or ".data").absolute())
+    try:
+        with data.held(), foreground_of_its_own():
+            return _launch(data)
+    except DataDirectoryBusyError:
+        print(f"Ya hay un `make run` en marcha sobre {data.path}.", file=sys.stderr)
+    except LaunchError as error:
+        print(error, file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

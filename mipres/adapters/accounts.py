@@ -1,0 +1,301 @@
+"""Accounts in PostgreSQL. Every write that decides between rivals locks the account row first."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from mipres.adapters.database import session_factory
+from mipres.adapters.tables import AccountRow, ConsentRow, PasswordLinkRow, ProfileRow, SessionRow
+from mipres.adapters.tokens import LinkTokens
+from mipres.domain.applications import Application, application_of
+from mipres.domain.errors import LinkNotUsableError
+from mipres.domain.submissions import UserType
+from mipres.ports import AccountContact, Clock, NewRegistration, PasswordLink, RegisteredAccount
+
+
+class LinkState(StrEnum):
+    """What a password link is worth now."""
+
+    OPEN = "open"
+    EXPIRED = "expired"
+    USED = "used"
+    SUPERSEDED = "superseded"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordOwner:
+    """Whose password a link sets, and the registrations that wait for it."""
+
+    account_id: uuid.UUID
+    login: str
+    full_name: str
+    radicados: tuple[str, ...]
+    applications: tuple[Application, ...]
+
+
+class PostgresAccounts:
+    """Implements ports.Accounts, and what the API needs of accounts.
+
+    Args:
+        engine: The process's engine.
+        tokens: Maker and checker of link tokens.
+        clock: Source of every timestamp that rules depend on.
+        link_lifetime: How long a link to create the password lives.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, *, tokens: LinkTokens, clock: Clock, link_lifetime: timedelta
+    ) -> None:
+        self._sessions = session_factory(engine)
+        self._tokens = tokens
+        self._clock = clock
+        self._lifetime = link_lifetime
+
+    async def is_reachable(self) -> bool:
+        """Whether the database answers."""
+        try:
+            async with self._sessions() as session:
+                await session.execute(select(1))
+        except (OSError, SQLAlchemyError):
+            return False
+        return True
+
+    async def register(self, registration: NewRegistration) -> RegisteredAccount:
+        async with self._sessions.begin() as session:
+            account = await self._upsert_account(session, registration)
+            await self._upsert_profile(session, registration, account.account_id)
+            await self._keep_consent(session, registration, account.account_id)
+        return account
+
+    async def contact(self, account_id: uuid.UUID) -> AccountContact | None:
+        async with self._sessions() as session:
+            row = await session.get(AccountRow, account_id)
+        return None if row is None else _contact(row)
+
+    async def issue_link(self, account_id: uuid.UUID, *, radicado: str, issue_key: str) -> PasswordLink:
+        now = self._clock.now()
+        async with self._sessions.begin() as session:
+            await _lock_account(session, account_id)
+            others = (PasswordLinkRow.account_id == account_id, PasswordLinkRow.issue_key != issue_key)
+            await _close_links(session, LinkState.SUPERSEDED, now, *others)
+            link_id = await self._upsert_link(session, account_id, radicado, issue_key, now)
+        return PasswordLink(token=self._tokens.token_of(link_id), expires_at=now + self._lifetime)
+
+    async def open_link(self, account_id: uuid.UUID, *, radicado: str) -> PasswordLink | None:
+        statement = select(PasswordLinkRow).where(
+            PasswordLinkRow.account_id == account_id,
+            PasswordLinkRow.radicado == radicado,
+            PasswordLinkRow.closed_at.is_(None),
+            PasswordLinkRow.expires_at > self._clock.now(),
+        )
+        async with self._sessions() as session:
+            row = await session.scalar(statement)
+        return row and PasswordLink(token=self._tokens.token_of(row.id), expires_at=row.expires_at)
+
+    async def expire_links(self, account_id: uuid.UUID, *, radicado: str) -> bool:
+        async with self._sessions.begin() as session:
+            account = await _lock_account(session, account_id)
+            if account is not None and account.password_hash is not None:
+                return True
+            await _close_links(
+                session, LinkState.EXPIRED, self._clock.now(), PasswordLinkRow.radicado == radicado
+            )
+        return False
+
+    async def link_state(self, token: str) -> tuple[LinkState, PasswordLinkRow | None]:
+        """What the link of this token is worth, with its row unless it is unknown."""
+        link_id = self._tokens.link_id_of(token)
+        if link_id is None:
+            return LinkState.UNKNOWN, None
+        async with self._sessions() as session:
+            row = await session.get(PasswordLinkRow, link_id)
+        return (LinkState.UNKNOWN, None) if row is None else (_state(row, self._clock.now()), row)
+
+    async def owner_of(self, token: str) -> PasswordOwner | None:
+        """The person behind an open link."""
+        state, link = await self.link_state(token)
+        if state is not LinkState.OPEN or link is None:
+            return None
+        async with self._sessions() as session:
+            account = await session.get_one(AccountRow, link.account_id)
+            return await _owner(session, account)
+
+    async def set_password(self, token: str, password_hash: str) -> PasswordOwner:
+        """Use up the link and store the hash, in one transaction.
+
+        Raises:
+            LinkNotUsableError: the link is not open any more; nothing was changed.
+        """
+        state, link = await self.link_state(token)
+        if link is None:
+            raise LinkNotUsableError(state)
+        now = self._clock.now()
+        async with self._sessions.begin() as session:
+            account = await _lock_account(session, link.account_id)
+            if account is None or not await _use_link(session, link.id, now):
+                raise LinkNotUsableError((await self.link_state(token))[0])
+            account.password_hash = password_hash
+            account.password_set_at = account.updated_at = now
+            await _close_links(session, LinkState.SUPERSEDED, now, PasswordLinkRow.account_id == account.id)
+            await session.execute(delete(SessionRow).where(SessionRow.account_id == account.id))
+            return await _owner(session, account)
+
+    async def _upsert_account(
+        self, session: AsyncSession, registration: NewRegistration
+    ) -> RegisteredAccount:
+        document, person = registration.submission.document, registration.person
+        fresh = {
+            "given_names": person.given_names,
+            "surnames": person.surnames,
+            "email": person.email,
+            "updated_at": self._clock.now(),
+        }
+        statement = (
+            insert(AccountRow)
+            .values(
+                id=uuid.uuid4(),
+                document_type=document.type,
+                document_number=document.number,
+                login=document.login,
+                created_at=fresh["updated_at"],
+                **fresh,
+            )
+            .on_conflict_do_update(index_elements=["document_type", "document_number"], set_=fresh)
+            .returning(AccountRow.id, AccountRow.password_hash.is_not(None))
+        )
+        account_id, has_password = (await session.execute(statement)).one()
+        return RegisteredAccount(
+            account_id=account_id, login=document.login, email=person.email, has_password=has_password
+        )
+
+    async def _upsert_profile(
+        self, session: AsyncSession, registration: NewRegistration, account_id: uuid.UUID
+    ) -> None:
+        values = _profile_values(registration) | {"updated_at": self._clock.now()}
+        statement = insert(ProfileRow).values(
+            id=uuid.uuid4(),
+            account_id=account_id,
+            user_type=registration.submission.user_type,
+            entity_key=registration.submission.entity_key,
+            created_at=values["updated_at"],
+            **values,
+        )
+        key = ["account_id", "user_type", "entity_key"]
+        await session.execute(statement.on_conflict_do_update(index_elements=key, set_=values))
+
+    async def _keep_consent(
+        self, session: AsyncSession, registration: NewRegistration, account_id: uuid.UUID
+    ) -> None:
+        consent = registration.consent
+        statement = insert(ConsentRow).values(
+            id=uuid.uuid4(),
+            account_id=account_id,
+            radicado=registration.radicado,
+            terms_version=consent.terms_version,
+            terms_sha256=consent.terms_sha256,
+            accepted_at=consent.accepted_at,
+            channel=consent.channel,
+        )
+        await session.execute(statement.on_conflict_do_nothing())
+
+    async def _upsert_link(
+        self, session: AsyncSession, account_id: uuid.UUID, radicado: str, issue_key: str, now: datetime
+    ) -> uuid.UUID:
+        statement = (
+            insert(PasswordLinkRow)
+            .values(
+                id=uuid.uuid4(),
+                account_id=account_id,
+                radicado=radicado,
+                issue_key=issue_key,
+                issued_at=now,
+                expires_at=now + self._lifetime,
+            )
+            # The lifetime counts from the attempt that gets through, not from the first that failed.
+            .on_conflict_do_update(index_elements=["issue_key"], set_={"expires_at": now + self._lifetime})
+            .returning(PasswordLinkRow.id)
+        )
+        return (await session.execute(statement)).scalar_one()
+
+
+def _contact(row: AccountRow) -> AccountContact:
+    return AccountContact(
+        login=row.login,
+        full_name=f"{row.given_names} {row.surnames}".strip(),
+        email=row.email,
+        has_password=row.password_hash is not None,
+    )
+
+
+def _profile_values(registration: NewRegistration) -> dict[str, object]:
+    entity, facts, placement = (
+        registration.submission.entity,
+        registration.facts,
+        registration.facts.placement,
+    )
+    return {
+        "radicado": registration.radicado,
+        "entity_kind": entity and entity.kind,
+        "entity_regime": entity and entity.regime,
+        "entity_nit": entity and entity.nit,
+        "entity_name": facts.entity_name,
+        "municipality": entity and entity.municipality,
+        "profession_code": facts.profession_code,
+        "profession_name": facts.profession_name,
+        "professional_registration": facts.professional_registration,
+        "site_code": placement and placement.site_code,
+        "site_name": placement and placement.site_name,
+        "site_municipality": placement and placement.municipality,
+        "starts_on": placement and placement.start,
+        "ends_on": placement and placement.end,
+    }
+
+
+def _state(row: PasswordLinkRow, now: datetime) -> LinkState:
+    if row.closed_reason is not None:
+        return LinkState(row.closed_reason)
+    return LinkState.EXPIRED if row.expires_at <= now else LinkState.OPEN
+
+
+async def _lock_account(session: AsyncSession, account_id: uuid.UUID) -> AccountRow | None:
+    return await session.get(AccountRow, account_id, with_for_update=True)
+
+
+async def _close_links(
+    session: AsyncSession, reason: LinkState, now: datetime, *which: ColumnElement[bool]
+) -> None:
+    statement = update(PasswordLinkRow).where(PasswordLinkRow.closed_at.is_(None), *which)
+    await session.execute(statement.values(closed_at=now, closed_reason=reason))
+
+
+async def _use_link(session: AsyncSession, link_id: uuid.UUID, now: datetime) -> bool:
+    """Expiry and single use are decided by the statement that uses the link up."""
+    statement = (
+        update(PasswordLinkRow)
+        .where(
+            PasswordLinkRow.id == link_id,
+            PasswordLinkRow.closed_at.is_(None),
+            PasswordLinkRow.expires_at > now,
+        )
+        .values(closed_at=now, closed_reason=LinkState.USED)
+        .returning(PasswordLinkRow.id)
+    )
+    return (await session.execute(statement)).first() is not None
+
+
+async def _owner(session: AsyncSession, account: AccountRow) -> PasswordOwner:
+    profiles = (await session.scalars(select(ProfileRow).where(ProfileRow.account_id == account.id))).all()
+    return PasswordOwner(
+        account_id=account.id,
+        login=account.login,
+        full_name=f"{account.given_names} {account.surnames}".strip(),
+        radicados=tuple(profile.radicado for profile in profiles),
+        applications=tuple(sorted({application_of(UserType(profile.user_type)) for profile in profiles})),
+    )

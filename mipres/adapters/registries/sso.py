@@ -1,0 +1,27 @@
+"""SSO: placements of the obligatory social service."""
+
+from datetime import date
+
+from mipres.adapters.registries.client import RegistryClient, RegistryModel
+from mipres.domain.documents import Document
+from mipres.domain.people import Placement
+
+
+class _PlacementAnswer(RegistryModel):
+    profession: str
+    site_code: str
+    site_name: str
+    municipality: str
+    start: date
+    end: date
+
+
+class HttpSocialServiceRegistry:
+    """Implements ports.SocialServiceRegistry."""
+
+    def __init__(self, client: RegistryClient) -> None:
+        self._client = client
+
+    async def find_placement(self, document: Document) -> Placement | None:
+        answer = await self._client.find(f"/plazas/{document.type}/{document.number}", _PlacementAnswer)
+        return None if answer is None else Placement(**answer.model_dump())

@@ -1,0 +1,126 @@
+"""Login sessions in PostgreSQL: the cookie carries a random value, the table its hash."""
+
+import hashlib
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.adapters.database import session_factory
+from mipres.adapters.tables import AccountRow, ProfileRow, SessionRow
+from mipres.domain.applications import Application, application_of
+from mipres.domain.submissions import UserType
+from mipres.ports import Clock
+
+IDLE_LIMIT = timedelta(minutes=15)
+ABSOLUTE_LIMIT = timedelta(hours=12)
+_TOKEN_BYTES = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """One profile as its owner sees it."""
+
+    user_type: UserType
+    entity_name: str | None
+    entity_kind: str | None
+    entity_regime: str | None
+    entity_nit: str | None
+    municipality: str | None
+    profession_name: str | None
+    professional_registration: str | None
+    site_name: str | None
+    ends_on: date | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedInUser:
+    """Who is in, and with which profiles of the application that the session belongs to."""
+
+    account_id: uuid.UUID
+    login: str
+    full_name: str
+    application: Application
+    profiles: tuple[Profile, ...]
+
+
+class PostgresSessions:
+    """Opens, finds and ends sessions. A session belongs to one application."""
+
+    def __init__(self, engine: AsyncEngine, *, clock: Clock) -> None:
+        self._sessions = session_factory(engine)
+        self._clock = clock
+
+    async def open(self, account_id: uuid.UUID, application: Application) -> str:
+        """Start a session and return the value of its cookie."""
+        token, now = secrets.token_urlsafe(_TOKEN_BYTES), self._clock.now()
+        async with self._sessions.begin() as session:
+            session.add(
+                SessionRow(
+                    id_hash=_hashed(token),
+                    account_id=account_id,
+                    application=application,
+                    created_at=now,
+                    last_seen_at=now,
+                )
+            )
+        return token
+
+    async def user_of(self, token: str, application: Application) -> LoggedInUser | None:
+        """The user of a live session of this application; looking counts as activity."""
+        now = self._clock.now()
+        touch = (
+            update(SessionRow)
+            .where(
+                SessionRow.id_hash == _hashed(token),
+                SessionRow.application == application,
+                SessionRow.last_seen_at > now - IDLE_LIMIT,
+                SessionRow.created_at > now - ABSOLUTE_LIMIT,
+            )
+            .values(last_seen_at=now)
+            .returning(SessionRow.account_id)
+        )
+        async with self._sessions.begin() as session:
+            account_id = (await session.execute(touch)).scalar_one_or_none()
+            if account_id is None:
+                return None
+            account = await session.get_one(AccountRow, account_id)
+            rows = await session.scalars(select(ProfileRow).where(ProfileRow.account_id == account_id))
+            return _user(account, list(rows), application)
+
+    async def end(self, token: str) -> None:
+        async with self._sessions.begin() as session:
+            await session.execute(delete(SessionRow).where(SessionRow.id_hash == _hashed(token)))
+
+
+def _hashed(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _user(account: AccountRow, rows: list[ProfileRow], application: Application) -> LoggedInUser:
+    profiles = tuple(_profile(row) for row in sorted(rows, key=lambda row: row.created_at))
+    return LoggedInUser(
+        account_id=account.id,
+        login=account.login,
+        full_name=f"{account.given_names} {account.surnames}".strip(),
+        application=application,
+        profiles=tuple(item for item in profiles if application_of(item.user_type) is application),
+    )
+
+
+def _profile(row: ProfileRow) -> Profile:
+    return Profile(
+        user_type=UserType(row.user_type),
+        entity_name=row.entity_name,
+        entity_kind=row.entity_kind,
+        entity_regime=row.entity_regime,
+        entity_nit=row.entity_nit,
+        municipality=row.municipality,
+        profession_name=row.profession_name,
+        professional_registration=row.professional_registration,
+        site_name=row.site_name,
+        ends_on=row.ends_on,
+    )

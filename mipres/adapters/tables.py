@@ -1,0 +1,138 @@
+"""Every table, once. Every timestamp has a zone; personal data lives here and nowhere else in clear."""
+
+import uuid
+from datetime import date, datetime
+
+from sqlalchemy import (
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that migrations can name them too."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: DateTime(timezone=True), date: Date(), str: Text()}  # noqa: RUF012 - SQLAlchemy's own form.
+
+
+class AccountRow(Base):
+    """One person, by document. Without `password_hash` the account opens nothing."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (UniqueConstraint("document_type", "document_number"), UniqueConstraint("login"))
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    document_type: Mapped[str] = mapped_column(String(2))
+    document_number: Mapped[str] = mapped_column(String(17))
+    login: Mapped[str] = mapped_column(String(19))
+    given_names: Mapped[str]
+    surnames: Mapped[str]
+    email: Mapped[str]
+    password_hash: Mapped[str | None]
+    password_set_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ProfileRow(Base):
+    """One way in which a person works with MIPRES: a type of user and, for delegates, an entity."""
+
+    __tablename__ = "profiles"
+    __table_args__ = (UniqueConstraint("account_id", "user_type", "entity_key"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    user_type: Mapped[str] = mapped_column(String(20))
+    entity_key: Mapped[str] = mapped_column(server_default="")
+    radicado: Mapped[str] = mapped_column(String(15), index=True)
+    entity_kind: Mapped[str | None]
+    entity_regime: Mapped[str | None]
+    entity_nit: Mapped[str | None]
+    entity_name: Mapped[str | None]
+    municipality: Mapped[str | None]
+    profession_code: Mapped[str | None]
+    profession_name: Mapped[str | None]
+    professional_registration: Mapped[str | None]
+    site_code: Mapped[str | None]
+    site_name: Mapped[str | None]
+    site_municipality: Mapped[str | None]
+    starts_on: Mapped[date | None]
+    ends_on: Mapped[date | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ConsentRow(Base):
+    """The declaration as one registration accepted it; kept as proof, never updated."""
+
+    __tablename__ = "consents"
+    __table_args__ = (UniqueConstraint("radicado", "accepted_at"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    radicado: Mapped[str] = mapped_column(String(15))
+    terms_version: Mapped[str]
+    terms_sha256: Mapped[str] = mapped_column(String(64))
+    accepted_at: Mapped[datetime]
+    channel: Mapped[str]
+
+
+class PasswordLinkRow(Base):
+    """A link to create a password. The token is a keyed hash of `id` and stands nowhere.
+
+    `closed_at` with `closed_reason` ends a link: used, superseded or expired by its registration.
+    """
+
+    __tablename__ = "password_links"
+    __table_args__ = (
+        UniqueConstraint("issue_key"),
+        Index("ix_password_links_open", "account_id", postgresql_where="closed_at IS NULL"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    radicado: Mapped[str] = mapped_column(String(15), index=True)
+    issue_key: Mapped[str]
+    purpose: Mapped[str] = mapped_column(server_default="create")
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    closed_reason: Mapped[str | None]
+
+
+class SessionRow(Base):
+    """A login session. Only a hash of the cookie's value is stored."""
+
+    __tablename__ = "sessions"
+
+    id_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    application: Mapped[str]
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+
+
+class CaptchaAnswerRow(Base):
+    """A captcha challenge that has been answered, rightly or not: each answers once."""
+
+    __tablename__ = "captcha_answers"
+
+    nonce: Mapped[str] = mapped_column(primary_key=True)
+    answered_at: Mapped[datetime] = mapped_column(index=True)

@@ -1,0 +1,44 @@
+"""Keys derived from MIPRES_SECRET_KEY, and the tokens of password links."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import uuid
+
+_ID_BYTES = 16
+_TOKEN_BYTES = _ID_BYTES + hashlib.sha256().digest_size
+
+
+def derive_key(secret: str, purpose: str) -> bytes:
+    """A key of its own for each purpose, so that no two uses of the secret can be confused."""
+    return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).digest()
+
+
+class LinkTokens:
+    """Tokens of password links: the link's id and a keyed hash of it, 64 characters of base64url.
+
+    Nothing of a token is stored: the database knows the id, the key stays in the environment, and
+    one without the other makes no link. The same id always gives the same token, so a mail that
+    is sent twice after a crash carries the same link twice.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def token_of(self, link_id: uuid.UUID) -> str:
+        return base64.urlsafe_b64encode(link_id.bytes + self._seal(link_id.bytes)).decode()
+
+    def link_id_of(self, token: str) -> uuid.UUID | None:
+        """The id inside a genuine token, or None."""
+        try:
+            raw = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)
+        except (binascii.Error, UnicodeEncodeError, ValueError):
+            return None
+        if len(raw) != _TOKEN_BYTES:
+            return None
+        link_id, seal = raw[:_ID_BYTES], raw[_ID_BYTES:]
+        return uuid.UUID(bytes=link_id) if hmac.compare_digest(seal, self._seal(link_id)) else None
+
+    def _seal(self, link_id: bytes) -> bytes:
+        return hmac.new(self._key, link_id, hashlib.sha256).digest()

@@ -1,0 +1,1 @@
+"""The rules of the registration module. Pure: no I/O, no third-party imports."""

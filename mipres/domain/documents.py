@@ -1,0 +1,99 @@
+"""Identity documents: one table of types, each with the format that its numbers follow."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class DocumentType(StrEnum):
+    """Code of an identity document, as the ministry's tables write it."""
+
+    CC = "CC"
+    CE = "CE"
+    CD = "CD"
+    PA = "PA"
+    PE = "PE"
+    PT = "PT"
+    SC = "SC"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentRule:
+    """Name of a document type and the format of its numbers, with the sentence that explains it."""
+
+    label: str
+    pattern: re.Pattern[str]
+    explanation: str
+
+
+def _rule(label: str, pattern: str, explanation: str) -> DocumentRule:
+    return DocumentRule(label=label, pattern=re.compile(pattern, re.ASCII), explanation=explanation)
+
+
+DOCUMENT_RULES: dict[DocumentType, DocumentRule] = {
+    DocumentType.CC: _rule(
+        "Cédula de ciudadanía", r"[1-9]\d{2,9}", "de 3 a 10 dígitos, sin ceros al comienzo"
+    ),
+    DocumentType.CE: _rule(
+        "Cédula de extranjería", r"[1-9]\d{2,6}", "de 3 a 7 dígitos, sin ceros al comienzo"
+    ),
+    DocumentType.CD: _rule("Carné diplomático", r"[A-Z0-9]{3,11}", "de 3 a 11 letras o dígitos"),
+    DocumentType.PA: _rule("Pasaporte", r"[A-Z0-9]{3,16}", "de 3 a 16 letras o dígitos"),
+    DocumentType.PE: _rule("Permiso especial de permanencia", r"\d{15}", "15 dígitos"),
+    DocumentType.PT: _rule(
+        "Permiso por protección temporal", r"[1-9]\d{3,8}", "de 4 a 9 dígitos, sin ceros al comienzo"
+    ),
+    DocumentType.SC: _rule("Salvoconducto de permanencia", r"[A-Z0-9]{5,16}", "de 5 a 16 letras o dígitos"),
+}
+
+# People paste numbers as they read them on the card, with these between the digits.
+_SEPARATORS = str.maketrans("", "", " .-\u00a0\u200b\u200c\u200d\u2060\ufeff\t")
+MAX_DOCUMENT_INPUT = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """An identity document whose number fits its type. Build it with `parse_document`."""
+
+    type: DocumentType
+    number: str
+
+    @property
+    def login(self) -> str:
+        """User name of the account, as the manual shows it: `CC1020304050`."""
+        return f"{self.type}{self.number}"
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.number}"
+
+
+def normalise_number(text: str) -> str:
+    """Drop what people put between the digits; raise ValueError on characters of no document.
+
+    Only ASCII letters and digits are left in a valid number, so digits of other scripts are refused
+    instead of being read as something that the person did not mean.
+    """
+    if len(text) > MAX_DOCUMENT_INPUT:
+        raise ValueError("El número de documento es demasiado largo")
+    cleaned = text.strip().translate(_SEPARATORS).upper()
+    if any(unicodedata.category(char).startswith("C") for char in cleaned) or not cleaned.isascii():
+        raise ValueError("Escriba el número de documento solo con letras sin tilde y dígitos")
+    return cleaned
+
+
+def parse_document(type_code: str, number: str) -> Document:
+    """Make a Document of what was typed.
+
+    Raises:
+        ValueError: with the Spanish sentence to show beside the number.
+        KeyError: if the type is not in the table.
+    """
+    if type_code not in DocumentType.__members__:
+        raise KeyError(type_code)
+    document_type = DocumentType(type_code)
+    rule = DOCUMENT_RULES[document_type]
+    cleaned = normalise_number(number)
+    if not rule.pattern.fullmatch(cleaned):
+        raise ValueError(f"El número no corresponde a {rule.label.lower()}: debe tener {rule.explanation}")
+    return Document(type=document_type, number=cleaned)

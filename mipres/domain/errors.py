@@ -1,0 +1,63 @@
+"""The tree of domain errors. Each outer layer translates it once: activities/errors.py and api/errors.py."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldError:
+    """What is wrong with one field, in the words shown to the person.
+
+    Attributes:
+        field: Name of the field in the web form, for example `numero_documento`.
+        message: Spanish sentence that says the problem and the remedy.
+    """
+
+    field: str
+    message: str
+
+
+class MipresError(Exception):
+    """Base of every error that this product raises on purpose."""
+
+
+class InvalidSubmissionError(MipresError):
+    """What was submitted breaks field rules. Nothing has been started."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__(", ".join(error.field for error in errors))
+
+
+class RegistryUnavailableError(MipresError):
+    """A registry gave no usable answer: a technical failure, never a 'not found'."""
+
+    def __init__(self, registry: str, cause: str, *, retry_after_seconds: float | None = None) -> None:
+        self.registry = registry
+        self.cause = cause
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(f"{registry}: {cause}")
+
+
+class MailNotAcceptedError(MipresError):
+    """The mail server could not take the message now; it may later."""
+
+
+class MailAddressRejectedError(MipresError):
+    """The mail server refuses this address for good (5xx)."""
+
+
+class LinkNotUsableError(MipresError):
+    """A password link cannot be used. `state` says why."""
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+        super().__init__(state)
+
+
+class WeakPasswordError(MipresError):
+    """The password breaks rules of the policy; `unmet` names them in Spanish."""
+
+    def __init__(self, unmet: Sequence[str]) -> None:
+        self.unmet = tuple(unmet)
+        super().__init__("password policy not met")

@@ -1,0 +1,117 @@
+"""How a registration can come out, its stages, and every sentence of the manual that tells it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """Where a registration stands. Values are those of the JSON API and of RegistrationStage."""
+
+    CHECKING = "checking"
+    WAITING_REGISTRY = "waiting_registry"
+    AWAITING_PASSWORD = "awaiting_password"  # noqa: S105 - the name of a stage, no secret.
+    COMPLETED = "completed"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class Refusal(StrEnum):
+    """Why a registration is refused. Values are the stable codes of the JSON API."""
+
+    NOT_IN_MISEGURIDADSOCIAL = "not_in_miseguridadsocial"
+    ENTITY_NOT_IN_MISEGURIDADSOCIAL = "entity_not_in_miseguridadsocial"
+    NOT_IN_RETHUS = "not_in_rethus"
+    SANCTIONED = "sanctioned"
+    PROFESSION_NOT_AUTHORIZED = "profession_not_authorized"
+    NOT_IN_SSO = "not_in_sso"
+
+
+class OutcomeStatus(StrEnum):
+    """The first answer that a registration gives."""
+
+    REGISTERED = "registered"
+    UPDATED = "updated"
+    REFUSED = "refused"
+    IN_PROGRESS = "in_progress"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The first answer of a registration. `email_hint` is masked; `refusal` only stands with REFUSED."""
+
+    status: OutcomeStatus
+    refusal: Refusal | None = None
+    email_hint: str | None = None
+
+    @property
+    def code(self) -> str:
+        """`registered`, `updated`, `in_progress`, or the code of the refusal."""
+        return self.refusal or self.status
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusalMessage:
+    """The manual's sentence (`title`, to the letter) and what the person can do about it."""
+
+    title: str
+    remedy: str
+
+
+REFUSAL_MESSAGES: dict[Refusal, RefusalMessage] = {
+    Refusal.NOT_IN_MISEGURIDADSOCIAL: RefusalMessage(
+        title="El usuario no se encuentra registrado en www.miseguridadsocial.gov.co. Por favor verifique antes de realizar el registro",
+        remedy="Regístrese primero en www.miseguridadsocial.gov.co con el mismo tipo y número de identificación y luego repita este registro.",
+    ),
+    Refusal.ENTITY_NOT_IN_MISEGURIDADSOCIAL: RefusalMessage(
+        title="Usuario no registrado como persona jurídica en www.miseguridadsocial.gov.co",
+        remedy="Pida al representante legal de la entidad que lo registre como Delegado Administrativo MIPRES en www.miseguridadsocial.gov.co, con este NIT y este documento, y luego repita este registro.",
+    ),
+    Refusal.NOT_IN_RETHUS: RefusalMessage(
+        title="Profesional no encontrado en RETHUS",
+        remedy="Verifique el tipo y número de identificación y el registro profesional. Si están bien escritos, pida la inscripción o la corrección en ReTHUS al colegio profesional o a la entidad que le otorgó el registro; puede tardar hasta 15 días.",
+    ),
+    Refusal.SANCTIONED: RefusalMessage(
+        title="El profesional se encuentra sancionado",
+        remedy="ReTHUS reporta una sanción vigente para el ejercicio de su profesión. Consulte con el tribunal o la autoridad que la impuso; cuando termine, podrá repetir este registro.",
+    ),
+    Refusal.PROFESSION_NOT_AUTHORIZED: RefusalMessage(
+        title="La profesión registrada en RETHUS no corresponde a este tipo de usuario",
+        remedy="Medicina, Odontología, Optometría y Nutrición y Dietética se registran como Profesional de la Salud; las demás profesiones y el personal administrativo, como Otro Usuario.",
+    ),
+    Refusal.NOT_IN_SSO: RefusalMessage(
+        title="Profesional no encontrado en SSO",
+        remedy="Verifique su documento y que su plaza de Servicio Social Obligatorio esté asignada y activa hoy en el aplicativo Servicio Social Obligatorio del Ministerio.",
+    ),
+}
+
+FILL_ALL_FIELDS = "Diligencie todos los campos"
+REGISTRATION_SUCCESSFUL = "REGISTRO SATISFACTORIO"
+DATA_UPDATED = "Datos del usuario actualizados satisfactoriamente"
+USE_FIRST_CREDENTIALS = (
+    "Auténtiquese con las credenciales de acceso creadas al realizar su registro por primera vez"
+)
+LINK_WILL_BE_SENT = "Al correo electrónico registrado en www.miseguridadsocial.gov.co se le enviará el enlace que le permitirá crear la contraseña"
+IN_PROGRESS = "Su registro está en proceso"
+
+
+def message_of(outcome: Outcome) -> str:
+    """The sentence that tells an outcome, as the web pages and the JSON API say it."""
+    match outcome.status:
+        case OutcomeStatus.REGISTERED:
+            return f"{REGISTRATION_SUCCESSFUL}. {LINK_WILL_BE_SENT}"
+        case OutcomeStatus.UPDATED:
+            return f"{DATA_UPDATED}. {USE_FIRST_CREDENTIALS}"
+        case OutcomeStatus.IN_PROGRESS:
+            return IN_PROGRESS
+        case OutcomeStatus.REFUSED:
+            if outcome.refusal is None:
+                raise ValueError("a refused outcome names its refusal")
+            return REFUSAL_MESSAGES[outcome.refusal].title
+
+
+def mask_email(address: str) -> str:
+    """`juan@hospital.gov.co` becomes `j•••@h•••.co`: enough to recognise, too little to learn."""
+    local, _, domain = address.partition("@")
+    head, _, top = domain.rpartition(".")
+    return f"{local[:1]}•••@{head[:1]}•••.{top}"

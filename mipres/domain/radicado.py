@@ -1,0 +1,26 @@
+"""The radicado: the public reference of one registration, the same for the same person, type and entity."""
+
+import hashlib
+import hmac
+import re
+
+from mipres.domain.submissions import Submission
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_SYMBOLS = 12
+_PATTERN = re.compile(rf"RM-[{_CROCKFORD}]{{{_SYMBOLS}}}", re.ASCII)
+
+
+def radicado_of(submission: Submission, *, key: bytes) -> str:
+    """Radicado of a submission: `RM-` and 60 bits of a keyed hash in Crockford base32.
+
+    The hash is keyed, so nobody can try document numbers against a radicado that is seen in a log.
+    """
+    text = "|".join((submission.user_type, str(submission.document), submission.entity_key))
+    digest = hmac.new(key, text.encode(), hashlib.sha256).digest()
+    bits = int.from_bytes(digest[:8], "big") >> 4
+    return "RM-" + "".join(_CROCKFORD[(bits >> shift) & 31] for shift in range(5 * (_SYMBOLS - 1), -1, -5))
+
+
+def is_radicado(text: str) -> bool:
+    return _PATTERN.fullmatch(text) is not None

@@ -1,0 +1,283 @@
+"""Every setting of the product, read once by a composition root from `MIPRES_…` variables.
+
+In development, absent values point at the servers that `make run` embeds; production takes nothing for
+granted and refuses to start on a missing, weak or development value.
+"""
+
+import base64
+import binascii
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, Self
+from urllib.parse import quote
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX = "MIPRES_"
+SECRETS_FILE = "secrets.env"
+"""Secrets that the launcher generated at its first start, below DATA_DIR."""
+STACK_FILE = "stack.env"
+"""Where the running launcher's servers are, below DATA_DIR; gone when it stops."""
+DEVELOPMENT_DATA_DIR = Path(".data")
+DEVELOPMENT_KEY = "desarrollo"
+"""API key and registry token that stand in development, and that production refuses."""
+DATABASE_NAME = "mipres"
+MINIMUM_SECRET_LENGTH = 32
+PAYLOAD_KEY_BYTES = 32
+
+_REMEDY_BY_ERROR_TYPE = {
+    "missing": "falta; defínala (en desarrollo la genera `make run` en su primer inicio).",
+    "int_parsing": "debe ser un número entero.",
+    "float_parsing": "debe ser un número.",
+    "literal_error": "debe ser {expected}.",
+    "greater_than": "debe ser mayor que {gt}.",
+    "greater_than_equal": "debe ser como mínimo {ge}.",
+    "less_than_equal": "debe ser como máximo {le}.",
+    "value_error": "{error}",
+}
+_UNKNOWN_REMEDY = "su valor no es válido; consulte la tabla de variables del README."
+
+
+class UnreadableSettingFileError(ValueError):
+    """A `MIPRES_…_FILE` variable names a file that cannot be read."""
+
+
+def _payload_keys(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    entries = [entry.strip().partition(":") for entry in value.split(",") if entry.strip()]
+    keys = {key_id: _payload_key(encoded) for key_id, _, encoded in entries}
+    if not keys or "" in keys or len(keys) < len(entries):
+        raise ValueError("use `id:base64,id:base64`, con identificadores distintos; la primera es la activa.")
+    return keys
+
+
+def _payload_key(encoded: str) -> bytes:
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != PAYLOAD_KEY_BYTES:
+        raise ValueError(
+            f"cada clave debe ser el base64 de {PAYLOAD_KEY_BYTES} bytes: `id:base64,id:base64`."
+        )
+    return key
+
+
+def _separated_by_commas(value: object) -> object:
+    return [key.strip() for key in value.split(",") if key.strip()] if isinstance(value, str) else value
+
+
+def _web_address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("debe empezar por https:// (o por http:// en desarrollo).")
+    return value.rstrip("/")
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+PayloadKeys = Annotated[Mapping[str, bytes], NoDecode, BeforeValidator(_payload_keys), Field(repr=False)]
+ApiKeys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_separated_by_commas)]
+
+
+def _embedded_database_url(known: dict[str, Any]) -> SecretStr:
+    password: SecretStr | None = known["postgres_password"]
+    if password is None:
+        return SecretStr("")
+    secret = quote(password.get_secret_value(), safe="")
+    return SecretStr(
+        f"postgresql+asyncpg://mipres:{secret}@127.0.0.1:{known['postgres_port']}/{DATABASE_NAME}"
+    )
+
+
+def _not_empty(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value():
+        raise ValueError("falta; defínala (`make run` trae su propio PostgreSQL).")
+    return value
+
+
+class Settings(BaseSettings):
+    """Frozen and complete: whoever holds one needs no other source of configuration."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+    )
+
+    environment: Literal["development", "production"] = "development"
+    data_dir: Path = DEVELOPMENT_DATA_DIR
+
+    api_port: Port = 8000
+    temporal_port: Port = 7233
+    temporal_ui_port: Port = 8233
+    postgres_port: int = Field(default=5432, ge=0, le=65535)
+    smtp_port: Port = 1025
+    mail_ui_port: Port = 8025
+    registry_port: Port = 8100
+
+    secret_key: SecretStr
+    payload_keys: PayloadKeys
+    api_keys: ApiKeys = (SecretStr(DEVELOPMENT_KEY),)
+
+    postgres_password: SecretStr | None = None
+    database_url: Annotated[SecretStr, AfterValidator(_not_empty)] = Field(
+        default_factory=_embedded_database_url
+    )
+
+    temporal_address: str = Field(default_factory=lambda known: f"127.0.0.1:{known['temporal_port']}")
+    temporal_namespace: str = "default"
+    temporal_api_key: SecretStr | None = None
+    temporal_tls_cert: Path | None = None
+    temporal_tls_key: Path | None = None
+    temporal_tls_ca: Path | None = None
+    temporal_ui_url: WebAddress = Field(
+        default_factory=lambda known: f"http://127.0.0.1:{known['temporal_ui_port']}"
+    )
+
+    public_url: WebAddress = Field(default_factory=lambda known: f"http://localhost:{known['api_port']}")
+    smtp_url: SecretStr = Field(
+        default_factory=lambda known: SecretStr(f"smtp://127.0.0.1:{known['smtp_port']}")
+    )
+    mail_from: str = "hercules-noreply@sispro.gov.co"
+
+    miseguridadsocial_url: WebAddress = Field(
+        default_factory=lambda known: f"http://127.0.0.1:{known['registry_port']}/miseguridadsocial"
+    )
+    miseguridadsocial_token: SecretStr = SecretStr(DEVELOPMENT_KEY)
+    rethus_url: WebAddress = Field(
+        default_factory=lambda known: f"http://127.0.0.1:{known['registry_port']}/rethus"
+    )
+    rethus_token: SecretStr = SecretStr(DEVELOPMENT_KEY)
+    sso_url: WebAddress = Field(
+        default_factory=lambda known: f"http://127.0.0.1:{known['registry_port']}/sso"
+    )
+    sso_token: SecretStr = SecretStr(DEVELOPMENT_KEY)
+
+    password_link_hours: int = Field(default=24, ge=1)
+    password_policy: Literal["manual", "nist"] = "manual"  # noqa: S105 - the name of a policy.
+    submit_wait_seconds: float = Field(default=5, gt=0, le=60)
+    captcha: Literal["image", "off"] = "image"
+
+    @property
+    def active_payload_key(self) -> str:
+        """The key that encrypts; the others only decrypt what was written before a rotation."""
+        return next(iter(self.payload_keys))
+
+    @model_validator(mode="after")
+    def _refuse_an_unsafe_production(self) -> Self:
+        if self.environment == "production":
+            for refusal in _production_refusals(self):
+                raise ValueError(refusal)
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then variables, then `…_FILE`; in development also what the launcher left."""
+        told = {**env_settings(), **init_settings()}
+        files = InitSettingsSource(settings_cls, init_kwargs=_values_from_files(settings_cls))
+        sources = (init_settings, env_settings, files, dotenv_settings, file_secret_settings)
+        if told.get("environment", "development") != "development":
+            return sources
+        data_dir = Path(told.get("data_dir", DEVELOPMENT_DATA_DIR))
+        left = (data_dir / SECRETS_FILE, data_dir / STACK_FILE)
+        return *sources, DotEnvSettingsSource(settings_cls, env_file=left, env_file_encoding="utf-8")
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field, as every message names it."""
+    return f"{PREFIX}{field.upper()}"
+
+
+def load_settings() -> Settings:
+    """Settings for a composition root: a wrong one ends the process with one line, not a traceback."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        _stop(_explanation(error.errors(include_url=False, include_input=False)[0]))
+    except UnreadableSettingFileError as error:
+        _stop(str(error))
+
+
+def _stop(line: str) -> NoReturn:
+    sys.stderr.write(f"{line}\n")
+    raise SystemExit(2)
+
+
+def _explanation(error: ErrorDetails) -> str:
+    details = {name: str(value).replace(" or ", " o ") for name, value in error.get("ctx", {}).items()}
+    remedy = _REMEDY_BY_ERROR_TYPE.get(error["type"], _UNKNOWN_REMEDY).format(**details)
+    if not error["loc"]:
+        return remedy
+    return f"{variable(str(error['loc'][0]))}: {remedy}"
+
+
+def _values_from_files(settings_cls: type[BaseSettings]) -> dict[str, Any]:
+    named = ((field, os.environ.get(f"{variable(field)}_FILE")) for field in settings_cls.model_fields)
+    return {field: _content(variable(field), Path(path)) for field, path in named if path}
+
+
+def _content(name: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableSettingFileError(
+            f"{name}_FILE: no se pudo leer el archivo; revise la ruta y los permisos."
+        ) from error
+
+
+def _production_refusals(settings: Settings) -> Iterator[str]:
+    """What keeps a production process from starting, the most basic first."""
+    yield from _missing(settings)
+    yield from _weak_secrets(settings)
+    yield from _plain_http(settings)
+    if settings.captcha == "off":
+        yield f"{variable('captcha')}: en producción no puede ser `off`; use `image`."
+
+
+def _missing(settings: Settings) -> Iterator[str]:
+    required = ("api_keys", "database_url", "temporal_address", "smtp_url", "public_url")
+    registries = ("miseguridadsocial", "rethus", "sso")
+    for field in (*required, *(f"{name}_{kind}" for name in registries for kind in ("url", "token"))):
+        if field not in settings.model_fields_set:
+            yield f"{variable(field)}: falta; en producción no tiene valor por defecto."
+
+
+def _weak_secrets(settings: Settings) -> Iterator[str]:
+    secrets = {"secret_key": (settings.secret_key,), "api_keys": settings.api_keys}
+    for field, values in secrets.items():
+        if not values or any(len(value.get_secret_value()) < MINIMUM_SECRET_LENGTH for value in values):
+            yield (
+                f"{variable(field)}: use al menos {MINIMUM_SECRET_LENGTH} caracteres aleatorios, "
+                "nunca el valor de desarrollo."
+            )
+    for field in ("miseguridadsocial_token", "rethus_token", "sso_token"):
+        if getattr(settings, field).get_secret_value() in {"", DEVELOPMENT_KEY}:
+            yield f"{variable(field)}: use el que entregó la entidad, nunca el valor de desarrollo."
+
+
+def _plain_http(settings: Settings) -> Iterator[str]:
+    for field in ("public_url", "miseguridadsocial_url", "rethus_url", "sso_url"):
+        if not getattr(settings, field).startswith("https://"):
+            yield f"{variable(field)}: en producción debe empezar por https://."

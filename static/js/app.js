@@ -1,0 +1,141 @@
+// Comfort only: every page does its work without this file.
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+function togglePassword(button) {
+  const input = document.getElementById(button.dataset.togglePassword);
+  const name = button.getAttribute("aria-label").replace(/^\S+ /, "");
+  const show = (visible) => {
+    input.type = visible ? "text" : "password";
+    button.textContent = visible ? "Ocultar" : "Mostrar";
+    button.setAttribute("aria-label", `${button.textContent} ${name}`);
+    button.setAttribute("aria-pressed", String(visible));
+  };
+  button.hidden = false;
+  button.addEventListener("click", () => show(input.type === "password"));
+  // A visible password would be remembered by the browser as ordinary text.
+  input.form?.addEventListener("submit", () => show(false));
+}
+
+function tickRules(list) {
+  const input = document.getElementById(list.dataset.rulesFor);
+  const rules = all("[data-pattern], [data-same-as]", list);
+  const status = list.querySelector("[data-rules-status]");
+  const other = (rule) => document.getElementById(rule.dataset.sameAs);
+  const holds = (rule) =>
+    rule.dataset.pattern
+      ? new RegExp(rule.dataset.pattern, "su").test(input.value)
+      : input.value !== "" && input.value === other(rule).value;
+  let timer;
+  const update = () => {
+    const met = rules.filter((rule) => {
+      const ok = holds(rule);
+      rule.classList.toggle("met", ok);
+      rule.querySelector("[data-rule-state]").textContent = ok ? " (cumple)" : " (falta)";
+      return ok;
+    }).length;
+    // Said only after a pause in typing, or a screen reader would never stop.
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      if (input.value) status.textContent = `Cumple ${met} de ${rules.length}`;
+    }, 900);
+  };
+  list.classList.add("live");
+  [input, ...rules.map(other)].forEach((field) => field?.addEventListener("input", update));
+  update();
+}
+
+function showWhen(form) {
+  const parts = all("[data-show-when]", form);
+  if (!parts.length) return;
+  const update = () => {
+    for (const part of parts) {
+      // Read again for each part: hiding one takes its answers out of the next one's question.
+      const data = new FormData(form);
+      const shown = part.dataset.showWhen.split(",").some((way) =>
+        way.trim().split("&").every((pair) => {
+          const [name, value] = pair.split("=");
+          return data.get(name) === value;
+        }));
+      part.hidden = !shown;
+      all("input, select", part).forEach((field) => (field.disabled = !shown));
+    }
+  };
+  all("[data-no-script]", form).forEach((text) => (text.hidden = true));
+  form.addEventListener("change", update);
+  addEventListener("pageshow", update);
+  update();
+}
+
+function filterGroups(select) {
+  const parent = select.form.elements[select.dataset.filteredBy];
+  // Hidden options still appear in Safari's list, so they leave the document.
+  const groups = all("optgroup", select);
+  const update = () => {
+    const chosen = select.value;
+    groups.forEach((group) => group.remove());
+    select.append(...groups.filter((group) => group.dataset.group === parent.value));
+    select.value = chosen;
+    if (select.selectedIndex < 0) select.value = "";
+  };
+  parent.addEventListener("change", update);
+  update();
+}
+
+function redrawCaptcha(box) {
+  box.querySelector("[data-captcha-refresh]").addEventListener("click", (event) => {
+    event.preventDefault();
+    const version = `?v=${Date.now()}`;
+    const audio = box.querySelector("[data-captcha-audio]");
+    const answer = box.querySelector("input[type=text]");
+    box.querySelector("img").src = box.dataset.captcha + version;
+    audio.href = audio.href.split("?")[0] + version;
+    answer.value = "";
+    answer.focus();
+    box.querySelector("[data-captcha-status]").textContent = "Imagen actualizada";
+  });
+}
+
+function submitOnce(form) {
+  form.addEventListener("submit", (event) => {
+    if (form.dataset.sent) return event.preventDefault();
+    form.dataset.sent = "1";
+    const button = form.querySelector("[data-busy]");
+    if (!button || event.submitter?.name) return;
+    button.dataset.idle = button.textContent;
+    button.textContent = button.dataset.busy;
+    button.setAttribute("aria-disabled", "true");
+  });
+  // The back button may bring the page as it was left.
+  addEventListener("pageshow", () => {
+    const button = form.querySelector("[data-busy][data-idle]");
+    delete form.dataset.sent;
+    if (!button) return;
+    button.textContent = button.dataset.idle;
+    button.removeAttribute("aria-disabled");
+  });
+}
+
+function reload(line) {
+  const stop = line.querySelector("[data-reload-stop]");
+  const timer = setInterval(() => {
+    if (!document.hidden) location.reload();
+  }, line.dataset.reload * 1000);
+  stop.hidden = false;
+  stop.addEventListener("click", () => {
+    clearInterval(timer);
+    line.querySelector("[data-reload-text]").textContent = "La actualización automática está detenida.";
+    stop.hidden = true;
+  });
+}
+
+all("[data-toggle-password]").forEach(togglePassword);
+all("[data-rules-for]").forEach(tickRules);
+all("form").forEach(showWhen);
+all("[data-filtered-by]").forEach(filterGroups);
+all("[data-captcha]").forEach(redrawCaptcha);
+all("form[data-once]").forEach(submitOnce);
+all("[data-reload]").forEach(reload);
+all("[data-print]").forEach((button) => {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+});

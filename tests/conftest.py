@@ -1,0 +1,126 @@
+"""Servers that many tests share: one PostgreSQL and one Temporal a session, started when first asked for."""
+
+import os
+import shutil
+import sys
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg  # type: ignore[import-untyped]
+import pytest
+from pytest_socket import disable_socket, enable_socket
+from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
+
+from dev.postgres import embedded_postgres_server
+
+TEMPLATE = "migrated"
+PAYLOAD_KEYS = {"test": bytes(range(32))}
+ACTIVE_PAYLOAD_KEY = "test"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+DOMAIN_TESTS = Path(__file__).parent / "domain"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "browser: drives a real Chromium; skipped where there is none, except in CI"
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    _keep_the_domain_off_the_network(item)
+    if item.get_closest_marker("browser") is not None and find_browser() is None:
+        _without_browser()
+
+
+def find_browser() -> str | None:
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+def _without_browser() -> None:
+    reason = f"no browser on the PATH: {', '.join(BROWSERS)}"
+    # A run that nobody watches must not pass by leaving out what it is there for.
+    if os.environ.get("CI", "").lower() in {"1", "true"}:
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def _keep_the_domain_off_the_network(item: pytest.Item) -> None:
+    if DOMAIN_TESTS in item.path.parents:
+        disable_socket(allow_unix_socket=True)
+    else:
+        enable_socket()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of the browser, for tests marked `browser`."""
+    found = find_browser()
+    assert found is not None, "mark the test with @pytest.mark.browser"
+    return found
+
+
+@pytest.fixture(scope="session")
+def open_directory() -> Iterator[Path]:
+    """A directory that any account can walk to, which pytest's own are not: PostgreSQL drops root."""
+    with tempfile.TemporaryDirectory(prefix="registro-mipres-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+async def postgres_url(open_directory: Path) -> AsyncIterator[str]:
+    """An empty database on a server of the session's own."""
+    async with embedded_postgres_server(open_directory / "postgres") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def migrated_template(postgres_url: str) -> str:
+    """Name of a database that holds the schema and nothing else."""
+    from mipres.adapters.database import migrate
+
+    await _administer(postgres_url, f"CREATE DATABASE {TEMPLATE}")
+    await migrate(_sibling(postgres_url, TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+async def database_url(postgres_url: str, migrated_template: str) -> AsyncIterator[str]:
+    """A fresh, migrated database for one test."""
+    name = f"test_{uuid.uuid4().hex}"
+    await _administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    yield _sibling(postgres_url, name)
+    await _administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
+    """The real server with its clock under the tests' control, and the product's data converter."""
+    from mipres.temporal import data_converter
+    from workflows.contract import SEARCH_ATTRIBUTES
+
+    environment = await WorkflowEnvironment.start_time_skipping_v2(
+        ts_config=TimeSkippingConfig(enabled=False),
+        dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
+        dev_server_startup_timeout=timedelta(seconds=60),
+        dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
+        data_converter=data_converter(PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY),
+        search_attributes=list(SEARCH_ATTRIBUTES),
+    )
+    async with environment:
+        yield environment
+
+
+async def _administer(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(_sibling(url, "postgres").replace("+asyncpg", ""), ssl=False)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _sibling(url: str, database: str) -> str:
+    return f"{url.rpartition('/')[0]}/{database}"

@@ -1,0 +1,51 @@
+"""The development servers as processes of their own."""
+
+import asyncio
+import re
+import signal
+import sys
+from asyncio.subprocess import Process
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(kw_only=True)
+class Program:
+    """A development server as a process of its own, past its line that says it listens."""
+
+    process: Process
+    line: str
+
+    @property
+    def url(self) -> str:
+        found = re.search(r"http://[\d.:]+", self.line)
+        assert found, self.line
+        return found.group()
+
+    @property
+    def smtp_port(self) -> int:
+        return int(self.line.rpartition(":")[2])
+
+    async def kill(self) -> None:
+        self.process.kill()
+        await self.process.wait()
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return await asyncio.wait_for(self.process.wait(), 2)
+
+
+class Start(Protocol):
+    async def __call__(self, *arguments: str, **environment: str) -> Program: ...
+
+
+async def run_to_its_end(*arguments: str) -> tuple[int | None, str]:
+    """Run a program that is expected to end by itself; its status and what it says on standard error."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", *arguments, cwd=ROOT, stderr=asyncio.subprocess.PIPE
+    )
+    _out, error = await asyncio.wait_for(process.communicate(), 10)
+    return process.returncode, error.decode()

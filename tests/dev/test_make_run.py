@@ -1,0 +1,157 @@
+"""`make run`'s launcher for real: the whole product on free ports, driven from outside."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg  # type: ignore[import-untyped]
+import httpx2
+import psutil
+import pytest
+
+from dev.probes import free_port
+
+START_SECONDS = 60
+STOP_SECONDS = 10
+PORTS = (
+    "API_PORT",
+    "TEMPORAL_PORT",
+    "TEMPORAL_UI_PORT",
+    "POSTGRES_PORT",
+    "SMTP_PORT",
+    "MAIL_UI_PORT",
+    "REGISTRY_PORT",
+)
+
+
+class Stack:
+    """A running launcher."""
+
+    def __init__(self, process: asyncio.subprocess.Process, ports: Mapping[str, int]) -> None:
+        self.process = process
+        self.ports = ports
+        self.lines: list[str] = []
+
+    async def until_listo(self) -> None:
+        assert self.process.stdout is not None
+        async with asyncio.timeout(START_SECONDS):
+            while "listo" not in self.lines:
+                said = await self.process.stdout.readline()
+                assert said, "\n".join(self.lines)
+                self.lines.append(said.decode().rstrip())
+
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    async def status(self, port: str, path: str) -> int:
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            return (await client.get(f"http://127.0.0.1:{self.ports[port]}{path}")).status_code
+
+
+@pytest.fixture
+def ports() -> dict[str, int]:
+    chosen = {name: free_port() for name in PORTS}
+    assert len(set(chosen.values())) == len(PORTS)
+    return chosen
+
+
+@pytest.fixture
+def data_dir(open_directory: Path, request: pytest.FixtureRequest) -> Path:
+    return open_directory / str(request.node.name)
+
+
+async def launch(data_dir: Path, ports: Mapping[str, int]) -> asyncio.subprocess.Process:
+    told = {f"MIPRES_{name}": str(port) for name, port in ports.items()}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MIPRES_")}
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "dev.stack"),
+        env={**own, **told, "MIPRES_DATA_DIR": str(data_dir)},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+
+
+@asynccontextmanager
+async def running(data_dir: Path, ports: Mapping[str, int]) -> AsyncIterator[Stack]:
+    stack = Stack(await launch(data_dir, ports), ports)
+    try:
+        await stack.until_listo()
+        yield stack
+    finally:
+        if stack.process.returncode is None:
+            stack.process.terminate()
+        await stack.process.communicate()
+
+
+async def refused(data_dir: Path, ports: Mapping[str, int]) -> str:
+    process = await launch(data_dir, ports)
+    said, _ = await process.communicate()
+    assert process.returncode == 1
+    return said.decode()
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    psutil.wait_procs(processes, timeout=5)
+    return not any(process.is_running() and process.status() != "zombie" for process in processes)
+
+
+async def query(data_dir: Path, statement: str) -> object:
+    left = dict(line.split("=", 1) for line in (data_dir / "stack.env").read_text().splitlines())
+    connection = await asyncpg.connect(
+        host="127.0.0.1",
+        port=int(left["MIPRES_POSTGRES_PORT"]),
+        user="mipres",
+        password=left["MIPRES_POSTGRES_PASSWORD"],
+        database="mipres",
+        ssl=False,
+    )
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()
+
+
+async def test_whole_product_starts_answers_and_stops(data_dir: Path, ports: dict[str, int]) -> None:
+    async with running(data_dir, ports) as stack:
+        assert await stack.status("API_PORT", "/health/ready") == 200
+        assert await stack.status("REGISTRY_PORT", "/_control/calls") == 200
+        assert await stack.status("MAIL_UI_PORT", "/api/v1/messages") == 200
+        assert await stack.status("TEMPORAL_UI_PORT", "/") == 200
+        assert stack.lines[-1] == "listo"
+        family = stack.family()
+        stack.process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(STOP_SECONDS):
+            await stack.process.communicate()
+        assert stack.process.returncode == 0
+    assert gone(family)
+    assert not (data_dir / "stack.env").exists()
+    assert (data_dir / "secrets.env").stat().st_mode & 0o777 == 0o600
+
+
+async def test_killed_launcher_leaves_nothing_and_the_next_start_finds_the_data(
+    data_dir: Path, ports: dict[str, int]
+) -> None:
+    async with running(data_dir, {**ports, "POSTGRES_PORT": 0}) as stack:
+        await query(data_dir, "CREATE TABLE kept AS SELECT 42 AS x")
+        family = stack.family()
+        stack.process.kill()
+        await stack.process.wait()
+        # The next launcher waits for what is still ending.
+        async with running(data_dir, ports):
+            assert gone(family)
+            assert await query(data_dir, "SELECT x FROM kept") == 42
+
+
+async def test_second_start_is_refused_by_its_data_or_by_its_ports(
+    data_dir: Path, open_directory: Path, ports: dict[str, int]
+) -> None:
+    async with running(data_dir, ports):
+        assert "Ya hay un `make run` en marcha" in await refused(data_dir, ports)
+        said = await refused(open_directory / "another", ports)
+        for name, port in ports.items():
+            assert f"El puerto {port} (MIPRES_{name}) ya está en uso" in said

@@ -1,0 +1,77 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stdnum.co import nit as oracle
+
+from mipres.domain.nit import InvalidNitError, check_digit, parse_nit
+
+nine_digits = st.text(alphabet="0123456789", min_size=9, max_size=9)
+
+
+@given(st.text(alphabet="0123456789", min_size=1, max_size=15))
+def test_check_digit_is_that_of_the_oracle(nit: str) -> None:
+    assert check_digit(nit) == oracle.calc_check_digit(nit)
+
+
+@pytest.mark.parametrize(("nit", "digit"), [("800197268", "4"), ("213123432", "1"), ("899999061", "9")])
+def test_check_digit_of_published_nits(nit: str, digit: str) -> None:
+    assert check_digit(nit) == digit
+
+
+@pytest.mark.parametrize("text", ["", "12a", "1" * 16, "٣٣٣"])
+def test_check_digit_refuses_what_is_not_a_number_of_fifteen_digits_at_most(text: str) -> None:
+    with pytest.raises(ValueError, match="fifteen"):
+        check_digit(text)
+
+
+@given(nine_digits)
+def test_nine_digits_are_the_nit(nit: str) -> None:
+    assert parse_nit(nit) == nit
+
+
+@given(nine_digits)
+def test_the_check_digit_is_noticed_and_the_nine_are_offered(nit: str) -> None:
+    with pytest.raises(InvalidNitError) as caught:
+        parse_nit(oracle.format(nit + oracle.calc_check_digit(nit)))
+    assert caught.value.suggestion == nit
+    assert nit in str(caught.value)
+
+
+@given(nine_digits, st.sampled_from("0123456789"))
+def test_ten_digits_with_a_wrong_check_digit_suggest_nothing(nit: str, last: str) -> None:
+    if oracle.is_valid(nit + last):
+        return
+    with pytest.raises(InvalidNitError, match="9 dígitos") as caught:
+        parse_nit(nit + last)
+    assert caught.value.suggestion is None
+
+
+@given(st.text(alphabet="0123456789", min_size=1, max_size=30).filter(lambda text: len(text) not in {9, 10}))
+def test_other_lengths_are_refused_without_a_suggestion(text: str) -> None:
+    with pytest.raises(InvalidNitError, match="9 dígitos") as caught:
+        parse_nit(text)
+    assert caught.value.suggestion is None
+
+
+@given(st.text(max_size=60))
+def test_any_text_gives_nine_digits_or_the_reason(text: str) -> None:
+    try:
+        outcome = parse_nit(text)
+    except InvalidNitError as error:
+        outcome = error.reason
+    assert re.fullmatch(r"[0-9]{9}|E[ls].*NIT.*", outcome)
+
+
+@pytest.mark.parametrize(
+    "text", ["900123456", " 900.123.456 ", "900 123 456", "900-123-456", "900\u00a0123\u200b456"]
+)
+def test_what_people_write_among_the_digits_does_not_count(text: str) -> None:
+    assert parse_nit(text) == "900123456"
+
+
+@pytest.mark.parametrize("text", ["", "   ", "NIT", "90012345A", "٩٠٠١٢٣٤٥٦", "９００１２３４５６"])
+def test_only_ascii_digits_make_a_nit(text: str) -> None:
+    with pytest.raises(InvalidNitError, match="solo con dígitos"):
+        parse_nit(text)

@@ -1,0 +1,61 @@
+"""Names that programs outside rely on: queues, ids, search attributes, payloads. Nothing else."""
+
+from dataclasses import dataclass
+
+from temporalio.common import SearchAttributeKey
+
+from mipres.domain.outcomes import Outcome, Stage
+from mipres.domain.submissions import Submission, UserType
+from mipres.ports import Consent
+
+REGISTRATIONS_QUEUE = "registrations"
+MISEGURIDADSOCIAL = "miseguridadsocial"
+RETHUS = "rethus"
+SSO = "sso"
+REGISTRIES = (MISEGURIDADSOCIAL, RETHUS, SSO)
+
+REGISTRATION_STAGE = SearchAttributeKey.for_keyword("RegistrationStage")
+USER_TYPE = SearchAttributeKey.for_keyword("UserType")
+WAITING_ON = SearchAttributeKey.for_keyword_list("WaitingOn")
+STUCK_SINCE = SearchAttributeKey.for_datetime("StuckSince")
+SEARCH_ATTRIBUTES = (REGISTRATION_STAGE, USER_TYPE, WAITING_ON, STUCK_SINCE)
+
+
+def registry_queue(registry: str) -> str:
+    return f"registry-{registry}"
+
+
+def registration_workflow_id(radicado: str) -> str:
+    return f"registration/{radicado}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistrationRequest:
+    """Input of the workflow Registration.
+
+    Attributes:
+        link_hours: Lifetime of a password link, so that a registration keeps the one it began with.
+    """
+
+    radicado: str
+    submission: Submission
+    consent: Consent
+    link_hours: float = 24.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistrationStatus:
+    """Answer of the query `status` and result of the workflow. Holds nothing personal.
+
+    Attributes:
+        waiting_on: What is being waited for now: registries by name, or `mail`.
+        updated_at: When the stage last changed, ISO 8601 with zone.
+        outcome: The first answer, once there is one.
+    """
+
+    radicado: str
+    user_type: UserType
+    stage: Stage
+    waiting_on: tuple[str, ...]
+    updated_at: str
+    outcome: Outcome | None = None

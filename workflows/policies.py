@@ -1,0 +1,28 @@
+"""Every timeout and retry policy, each with its reason."""
+
+from datetime import timedelta
+
+from temporalio.common import RetryPolicy
+
+# The citizen is looking at the page: one try, and a slow registry counts as an absent one.
+FAST_ATTEMPT = timedelta(seconds=3)
+FAST_RETRY = RetryPolicy(maximum_attempts=1)
+
+# A registry call is cut off by its own client after 10 s; the rest is room for a busy worker.
+REGISTRY_ATTEMPT = timedelta(seconds=15)
+# Registries are repaired within days, not within minutes; after a week somebody has to look.
+GIVE_UP_AFTER = timedelta(days=7)
+# 2 s catches a hiccup while the person still looks; 5 min is gentle to a registry that is down for days.
+PATIENT_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=2), backoff_coefficient=2, maximum_interval=timedelta(minutes=5)
+)
+
+# A transaction of ours takes milliseconds; a restart of PostgreSQL takes seconds.
+DATABASE_ATTEMPT = timedelta(seconds=15)
+# The mail client gives up after 20 s.
+MAIL_ATTEMPT = timedelta(seconds=30)
+
+# Waiting longer than this is worth a look by support.
+STUCK_AFTER = timedelta(minutes=10)
+# The reminder goes out when a quarter of the time is left.
+REMINDER_AT = 0.75

@@ -1,0 +1,112 @@
+"""The steps of a registration: what runs, where it runs durably, and the words that support reads."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from activities.accounts import AccountActivities
+from activities.emails import EmailActivities
+from activities.registries import HealthTalentChecks, SocialSecurityChecks, SocialServiceChecks
+from workflows.contract import MISEGURIDADSOCIAL, REGISTRATIONS_QUEUE, RETHUS, SSO, registry_queue
+from workflows.policies import DATABASE_ATTEMPT, MAIL_ATTEMPT, REGISTRY_ATTEMPT
+
+DATABASE = "database"
+MAIL = "mail"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One activity of the path.
+
+    Attributes:
+        activity: The activity's method, unbound.
+        id: Stable activity id, which support types into Temporal's commands.
+        summary: What the UI shows beside it. Never anything personal.
+        waits_on: What is down when this step waits; a registry's name names its queue too.
+        attempt: How long one durable attempt may take.
+        starts_local: Whether the first, fast attempt runs inside the workflow task. Mails do not:
+            the citizen's answer must not wait for them.
+    """
+
+    activity: Callable[[Any, Any], Any]
+    id: str
+    summary: str
+    waits_on: str
+    attempt: timedelta
+    starts_local: bool = True
+
+    @property
+    def queue(self) -> str:
+        return REGISTRATIONS_QUEUE if self.waits_on in {DATABASE, MAIL} else registry_queue(self.waits_on)
+
+
+def _check(
+    activity: Callable[[Any, Any], Any], registry: str, summary: str, *, id_: str | None = None
+) -> Step:
+    return Step(
+        activity=activity,
+        id=id_ or f"consultar-{registry}",
+        summary=summary,
+        waits_on=registry,
+        attempt=REGISTRY_ATTEMPT,
+    )
+
+
+def _mail(activity: Callable[[Any, Any], Any], id_: str, summary: str, *, starts_local: bool = False) -> Step:
+    return Step(
+        activity=activity,
+        id=id_,
+        summary=summary,
+        waits_on=MAIL,
+        attempt=MAIL_ATTEMPT,
+        starts_local=starts_local,
+    )
+
+
+CHECK_PERSON = _check(
+    SocialSecurityChecks.check_person, MISEGURIDADSOCIAL, "Buscar a la persona en miseguridadsocial"
+)
+CHECK_DELEGATION = _check(
+    SocialSecurityChecks.check_delegation,
+    MISEGURIDADSOCIAL,
+    "Comprobar en miseguridadsocial que la entidad lo nombró delegado",
+    id_="consultar-miseguridadsocial-entidad",
+)
+CHECK_PROFESSION = _check(
+    HealthTalentChecks.check_profession, RETHUS, "Comprobar profesión y sanciones en ReTHUS"
+)
+CHECK_OTHER_USER = _check(
+    HealthTalentChecks.check_other_user, RETHUS, "Comprobar en ReTHUS que no sea profesional prescriptor"
+)
+CHECK_PLACEMENT = _check(SocialServiceChecks.check_placement, SSO, "Comprobar la plaza en SSO")
+REGISTER_ACCOUNT = Step(
+    activity=AccountActivities.register_account,
+    id="crear-cuenta",
+    summary="Crear o actualizar la cuenta y el perfil",
+    waits_on=DATABASE,
+    attempt=DATABASE_ATTEMPT,
+)
+EXPIRE_LINK = Step(
+    activity=AccountActivities.expire_link,
+    id="vencer-enlace",
+    summary="Preguntar a la base de datos si hay contraseña y, si no, vencer el enlace",
+    waits_on=DATABASE,
+    attempt=DATABASE_ATTEMPT,
+)
+SEND_LINK = _mail(
+    EmailActivities.send_password_link, "enviar-enlace", "Enviar el enlace para crear la contraseña"
+)
+SEND_REMINDER = _mail(
+    EmailActivities.send_reminder, "enviar-recordatorio", "Recordar que el enlace está por vencer"
+)
+# The workflow has nothing else to do once the password is set, so a fast attempt saves a task.
+CONFIRM_PASSWORD = _mail(
+    EmailActivities.confirm_password_set,
+    "confirmar-contrasena",
+    "Comprobar que hay contraseña y enviar la confirmación",
+    starts_local=True,
+)
+SEND_UPDATE_NOTICE = _mail(
+    EmailActivities.send_update_notice, "avisar-actualizacion", "Avisar que los datos se actualizaron"
+)
