@@ -1,12 +1,11 @@
 """Writes to the accounts. Each can be repeated without changing anything more."""
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from temporalio import activity
 
+from mipres.domain.documents import Document
 from mipres.domain.outcomes import mask_email
 from mipres.domain.people import Person
 from mipres.domain.submissions import Submission
@@ -34,11 +33,25 @@ class RegisterAccountResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FindAccountInput:
+    """Whose account is looked for."""
+
+    document: Document
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindAccountResult:
+    """None for an unknown document."""
+
+    account_id: uuid.UUID | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExpireLinkInput:
-    """Whose links end, unless the password exists."""
+    """Whose links end: those of one registration or recovery."""
 
     account_id: uuid.UUID
-    radicado: str
+    reference: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +66,6 @@ class AccountActivities:
 
     def __init__(self, *, accounts: Accounts) -> None:
         self._accounts = accounts
-
-    def all(self) -> list[Callable[..., Any]]:
-        """Every activity, for the worker."""
-        return [self.register_account, self.expire_link]
 
     @activity.defn
     async def register_account(self, request: RegisterAccountInput) -> RegisterAccountResult:
@@ -77,7 +86,12 @@ class AccountActivities:
         )
 
     @activity.defn
+    async def find_account(self, request: FindAccountInput) -> FindAccountResult:
+        """The account of a document, for recovering its password."""
+        return FindAccountResult(account_id=await self._accounts.find(request.document))
+
+    @activity.defn
     async def expire_link(self, request: ExpireLinkInput) -> ExpireLinkResult:
-        """Ask whether the password exists; if not, close the registration's links for good."""
-        password_set = await self._accounts.expire_links(request.account_id, radicado=request.radicado)
+        """Close the links for good, and ask whether the password exists."""
+        password_set = await self._accounts.expire_links(request.account_id, reference=request.reference)
         return ExpireLinkResult(password_set=password_set)

@@ -1,23 +1,37 @@
 """Mails to the person. Addresses and links are read where they are used and never enter a history."""
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
 
 from temporalio import activity
 
 from activities.errors import account_missing, translated
+from mipres.domain.links import LinkPurpose
 from mipres.ports import AccountContact, Accounts, MailComposer, Mailer
 
 
 @dataclass(frozen=True, kw_only=True)
 class SendLinkInput:
-    """One link of one registration run. The same `issue_key` always mails the same link."""
+    """One link of one run. The same `issue_key` always mails the same link.
+
+    Attributes:
+        reference: The radicado, or the reference of a recovery.
+        lifetime: Counted from the attempt that gets through.
+    """
 
     account_id: uuid.UUID
-    radicado: str
+    reference: str
+    purpose: LinkPurpose
+    lifetime: timedelta
     issue_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendLinkResult:
+    """`password_exists` means that no link was needed and none was sent."""
+
+    password_exists: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +54,7 @@ class SendReminderInput:
     """Whose open link is about to end."""
 
     account_id: uuid.UUID
-    radicado: str
+    reference: str
     message_key: str
 
 
@@ -52,6 +66,9 @@ class SendUpdateNoticeInput:
     message_key: str
 
 
+_LINK_MAILS = {LinkPurpose.CREATE: "password_link", LinkPurpose.RECOVER: "password_recovery"}
+
+
 class EmailActivities:
     """Served by the queue `registrations`."""
 
@@ -60,24 +77,22 @@ class EmailActivities:
         self._composer = composer
         self._mailer = mailer
 
-    def all(self) -> list[Callable[..., Any]]:
-        """Every activity, for the worker."""
-        return [
-            self.send_password_link,
-            self.confirm_password_set,
-            self.send_reminder,
-            self.send_update_notice,
-        ]
-
     @activity.defn
-    async def send_password_link(self, request: SendLinkInput) -> None:
+    async def send_password_link(self, request: SendLinkInput) -> SendLinkResult:
         """Issue a link that supersedes the older ones, and mail it."""
         contact = await self._contact(request.account_id)
         link = await self._accounts.issue_link(
-            request.account_id, radicado=request.radicado, issue_key=request.issue_key
+            request.account_id,
+            reference=request.reference,
+            purpose=request.purpose,
+            lifetime=request.lifetime,
+            issue_key=request.issue_key,
         )
-        context = {"token": link.token, "expires_at": link.expires_at, "radicado": request.radicado}
-        await self._send("password_link", contact, request.issue_key, context)
+        if link is None:
+            return SendLinkResult(password_exists=True)
+        context = {"token": link.token, "expires_at": link.expires_at, "reference": request.reference}
+        await self._send(_LINK_MAILS[request.purpose], contact, request.issue_key, context)
+        return SendLinkResult(password_exists=False)
 
     @activity.defn
     async def confirm_password_set(self, request: ConfirmPasswordInput) -> ConfirmPasswordResult:
@@ -90,7 +105,7 @@ class EmailActivities:
     @activity.defn
     async def send_reminder(self, request: SendReminderInput) -> None:
         """Mail the open link once more; without one there is nothing to remind of."""
-        link = await self._accounts.open_link(request.account_id, radicado=request.radicado)
+        link = await self._accounts.open_link(request.account_id, reference=request.reference)
         if link is None:
             return
         contact = await self._contact(request.account_id)

@@ -5,18 +5,20 @@ from dataclasses import fields
 
 from starlette.datastructures import FormData
 
+from mipres.domain.documents import DOCUMENT_RULES
 from mipres.domain.errors import FieldError
 from mipres.domain.submissions import RawSubmission, UserType
 
 # Longer than any field's own limit, so that each field can say what is wrong with it.
 _MAX_FIELD = 500
+DOCUMENT_OPTIONS = [(code.value, rule.label) for code, rule in DOCUMENT_RULES.items()]
 _TEXT_FIELDS = [
     field.name for field in fields(RawSubmission) if field.name not in {"user_type", "acepta_datos"}
 ]
 
 
 def text_of(form: FormData, name: str) -> str:
-    """The first value of a field; files and repeated fields count for nothing."""
+    """The value of a field as text; a file counts for nothing, and of a repeated field the last counts."""
     value = form.get(name)
     return value[:_MAX_FIELD] if isinstance(value, str) else ""
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,22 +21,30 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from mipres.adapters.accounts import PasswordOwner
+from mipres.domain.documents import Document
+from mipres.domain.links import LinkPurpose
 from mipres.domain.outcomes import Outcome, OutcomeStatus, Stage
-from mipres.domain.radicado import radicado_of
+from mipres.domain.radicado import radicado_of, recovery_reference
 from mipres.domain.submissions import Submission, UserType
 from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION
 from mipres.ports import Clock, Consent
+from workflows import contract
 from workflows.contract import (
     REGISTRATION_STAGE,
     REGISTRATIONS_QUEUE,
     USER_TYPE,
     WAITING_ON,
+    RecoveryRequest,
     RegistrationRequest,
     RegistrationStatus,
+    recovery_workflow_id,
     registration_workflow_id,
 )
+from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
 
 log = structlog.get_logger()
@@ -49,6 +56,22 @@ _ATTEMPTS = 3
 
 class TemporalUnavailableError(Exception):
     """Temporal gave no answer: the registration has not been accepted."""
+
+
+class UnknownRegistrationError(Exception):
+    """No such registration is running."""
+
+
+class WrongStageError(Exception):
+    """The registration is not where the wish makes sense."""
+
+
+class TooSoonError(Exception):
+    """The wish can be repeated after some seconds."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(retry_after_seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,14 +157,59 @@ class Registrations:
             raise TemporalUnavailableError from error
         return _view(radicado, description, await self._status(handle, description))
 
-    async def announce_password(self, radicados: Iterable[str]) -> None:
-        """Tell the registrations that wait. A hint that may get lost: they ask the database themselves."""
-        for radicado in radicados:
+    async def resend_link(self, radicado: str, *, reason: str) -> None:
+        """Have another link sent; the older one stops working.
+
+        Raises:
+            UnknownRegistrationError: no registration of this radicado is running.
+            WrongStageError: it waits for no password.
+            TooSoonError: the last link is too fresh, or too many were sent today.
+            TemporalUnavailableError: nobody could take the wish.
+        """
+        try:
+            async with asyncio.timeout(self._submit_wait.total_seconds()):
+                await self._handle(radicado).execute_update(
+                    "resend_link",
+                    reason,
+                    id=str(uuid.uuid4()),
+                )
+        except WorkflowUpdateFailedError as error:
+            raise _resend_refusal(error) from None
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                raise UnknownRegistrationError from None
+            raise TemporalUnavailableError from error
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            raise TemporalUnavailableError from error
+
+    async def announce_password(self, owner: PasswordOwner) -> None:
+        """Tell whoever waits for it. A hint that may get lost: they ask the database themselves."""
+        waiting = [registration_workflow_id(radicado) for radicado in owner.radicados]
+        if owner.purpose is LinkPurpose.RECOVER:
+            waiting.append(recovery_workflow_id(owner.reference))
+        for workflow_id in waiting:
             try:
-                await self._handle(radicado).signal(Registration.password_set, rpc_timeout=_LOOK)
+                await self._client.get_workflow_handle(workflow_id).signal("password_set", rpc_timeout=_LOOK)
             except RPCError as error:
                 if error.status is not RPCStatusCode.NOT_FOUND:
-                    log.warning("password_signal_lost", radicado=radicado, status=error.status.name)
+                    log.warning("password_signal_lost", workflow_id=workflow_id, status=error.status.name)
+
+    async def recover_password(self, document: Document) -> None:
+        """Start a recovery, or ask the running one for another link. Tells nothing about the account."""
+        reference = recovery_reference(document, key=self._key)
+        try:
+            async with asyncio.timeout(self._submit_wait.total_seconds()):
+                await self._client.start_workflow(
+                    PasswordRecovery.run,
+                    RecoveryRequest(reference=reference, document=document),
+                    id=recovery_workflow_id(reference),
+                    task_queue=REGISTRATIONS_QUEUE,
+                    start_signal="link_asked",
+                    static_summary="Recuperación de contraseña",
+                )
+        except (TimeoutError, RPCError) as error:
+            raise TemporalUnavailableError from error
+        log.info("password_recovery_asked", reference=reference)
 
     async def is_reachable(self) -> bool:
         """Whether Temporal answers."""
@@ -220,6 +288,17 @@ def _start(request: RegistrationRequest) -> WithStartWorkflowOperation[Registrat
             ]
         ),
     )
+
+
+def _resend_refusal(error: WorkflowUpdateFailedError) -> Exception:
+    cause = error.cause
+    match cause.type if isinstance(cause, ApplicationError) else None:
+        case contract.TOO_SOON if isinstance(cause, ApplicationError):
+            return TooSoonError(int(cause.details[0]))
+        case contract.WRONG_STAGE:
+            return WrongStageError()
+    # The registration ended while it was asked.
+    return UnknownRegistrationError()
 
 
 def _view(

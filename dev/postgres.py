@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 
 from dev.ledger import command_line
 from dev.postgres_binaries import binaries_for_everyone, find_postgres_bin, locale_options, shared, walkable

@@ -1,9 +1,7 @@
 """What the processes build from settings. Only composition roots import this module."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -19,7 +17,7 @@ from mipres.adapters.registries.miseguridadsocial import HttpSocialSecurityRegis
 from mipres.adapters.registries.rethus import HttpHealthTalentRegistry
 from mipres.adapters.registries.sso import HttpSocialServiceRegistry
 from mipres.adapters.tokens import LinkTokens, derive_key
-from mipres.ports import (
+from mipres.ports import Ports
     HealthTalentRegistry,
     MailComposer,
     Mailer,
@@ -34,36 +32,29 @@ TEMPLATES = ROOT / "templates"
 STATIC = ROOT / "static"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Registries:
-    """The three registries, each over its own HTTP client."""
-
-    miseguridadsocial: SocialSecurityRegistry
-    rethus: HealthTalentRegistry
-    sso: SocialServiceRegistry
-
-
 @asynccontextmanager
-async def open_registries(settings: Settings) -> AsyncIterator[Registries]:
-    """Clients for the registries, closed at the end."""
+async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
+    """Every port over its real adapter; connections are closed at the end."""
+    async with AsyncExitStack() as stack:
 
-    def client(name: str, url: str, token: SecretStr) -> RegistryClient:
-        return RegistryClient(name, url, token=token.get_secret_value())
+        def registry(name: str, url: str, token: SecretStr) -> RegistryClient:
+            client = RegistryClient(name, url, token=token.get_secret_value())
+            stack.push_async_callback(client.close)
+            return client
 
-    clients = [
-        client("miseguridadsocial", settings.miseguridadsocial_url, settings.miseguridadsocial_token),
-        client("rethus", settings.rethus_url, settings.rethus_token),
-        client("sso", settings.sso_url, settings.sso_token),
-    ]
-    try:
-        yield Registries(
-            miseguridadsocial=HttpSocialSecurityRegistry(clients[0]),
-            rethus=HttpHealthTalentRegistry(clients[1]),
-            sso=HttpSocialServiceRegistry(clients[2]),
+        people = registry("miseguridadsocial", settings.miseguridadsocial_url, settings.miseguridadsocial_token)
+        engine = await stack.enter_async_context(open_engine(settings))
+        yield Ports(
+            miseguridadsocial=HttpSocialSecurityRegistry(people),
+            rethus=HttpHealthTalentRegistry(registry("rethus", settings.rethus_url, settings.rethus_token)),
+            sso=HttpSocialServiceRegistry(registry("sso", settings.sso_url, settings.sso_token)),
+            accounts=build_accounts(settings, engine),
+            composer=JinjaMailComposer(TEMPLATES / "email", public_url=settings.public_url),
+            mailer=SmtpMailer(
+                settings.smtp_url.get_secret_value(), sender=settings.mail_from, sender_name="Registro MIPRES"
+            ),
+            clock=SystemClock(),
         )
-    finally:
-        for item in clients:
-            await item.close()
 
 
 @asynccontextmanager
@@ -81,17 +72,6 @@ def build_accounts(settings: Settings, engine: AsyncEngine) -> PostgresAccounts:
         engine,
         tokens=LinkTokens(purpose_key(settings, "password-link")),
         clock=SystemClock(),
-        link_lifetime=timedelta(hours=settings.password_link_hours),
-    )
-
-
-def build_composer(settings: Settings) -> MailComposer:
-    return JinjaMailComposer(TEMPLATES / "email", public_url=settings.public_url)
-
-
-def build_mailer(settings: Settings) -> Mailer:
-    return SmtpMailer(
-        settings.smtp_url.get_secret_value(), sender=settings.mail_from, sender_name="Registro MIPRES"
     )
 
 

@@ -3,10 +3,11 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from mipres.domain.documents import Document
+from mipres.domain.links import LinkPurpose
 from mipres.domain.people import EntityRecord, HealthProfessional, Person, Placement
 from mipres.domain.submissions import Entity, Submission
 
@@ -125,16 +126,29 @@ class Accounts(Protocol):
 
     async def contact(self, account_id: uuid.UUID) -> AccountContact | None: ...
 
-    async def issue_link(self, account_id: uuid.UUID, *, radicado: str, issue_key: str) -> PasswordLink:
-        """Issue a link that supersedes the older ones; the same `issue_key` gives the same token again."""
+    async def find(self, document: Document) -> uuid.UUID | None: ...
+
+    async def issue_link(
+        self,
+        account_id: uuid.UUID,
+        *,
+        reference: str,
+        purpose: LinkPurpose,
+        lifetime: timedelta,
+        issue_key: str,
+    ) -> PasswordLink | None:
+        """Issue a link that supersedes the older ones; the same `issue_key` gives the same token again.
+
+        None when the link is to create a password and there is one.
+        """
         ...
 
-    async def open_link(self, account_id: uuid.UUID, *, radicado: str) -> PasswordLink | None:
-        """The registration's link if it can still be used."""
+    async def open_link(self, account_id: uuid.UUID, *, reference: str) -> PasswordLink | None:
+        """The link of a registration if it can still be used."""
         ...
 
-    async def expire_links(self, account_id: uuid.UUID, *, radicado: str) -> bool:
-        """Close the open links of a registration unless the password exists; tell whether it does."""
+    async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:
+        """Close the open links of a registration or recovery; tell whether the password exists."""
         ...
 
 
@@ -167,3 +181,16 @@ class MailComposer(Protocol):
     def compose(
         self, name: str, *, contact: AccountContact, message_key: str, context: Mapping[str, object]
     ) -> Mail: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """One of each: what the activities need from outside."""
+
+    miseguridadsocial: SocialSecurityRegistry
+    rethus: HealthTalentRegistry
+    sso: SocialServiceRegistry
+    accounts: Accounts
+    composer: MailComposer
+    mailer: Mailer
+    clock: Clock

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 import pytest
 from pytest_socket import disable_socket, enable_socket
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment

@@ -26,3 +26,9 @@ MAIL_ATTEMPT = timedelta(seconds=30)
 STUCK_AFTER = timedelta(minutes=10)
 # The reminder goes out when a quarter of the time is left.
 REMINDER_AT = 0.75
+
+# Mails take a moment to arrive; whoever asks sooner has not waited for the last one.
+RESEND_PAUSE = timedelta(minutes=3)
+LINKS_A_DAY = 5
+# A link for recovering a password is asked for by somebody who sits at the screen.
+RECOVERY_LINK_LIFETIME = timedelta(minutes=30)

@@ -1,10 +1,11 @@
 """One registration, from the submitted form to the created password."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+from temporalio.common import SearchAttributeUpdate
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.accounts import (
@@ -17,25 +18,20 @@ with workflow.unsafe.imports_passed_through():
         ConfirmPasswordInput,
         ConfirmPasswordResult,
         SendLinkInput,
+        SendLinkResult,
         SendReminderInput,
         SendUpdateNoticeInput,
     )
-    from activities.errors import MAIL_ADDRESS_REJECTED
     from activities.registries import CheckInput, IdentityResult, PlacementResult, ProfessionResult
+    from mipres.domain.links import LinkPurpose
     from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal, Stage
     from mipres.domain.people import Person
     from mipres.domain.submissions import UserType
     from mipres.ports import ProfileFacts
-    from workflows import policies, steps
-    from workflows.contract import (
-        REGISTRATION_STAGE,
-        REGISTRIES,
-        STUCK_SINCE,
-        WAITING_ON,
-        RegistrationRequest,
-        RegistrationStatus,
-    )
+    from workflows import contract, policies, steps
     from workflows.details import details_of
+    from workflows.durable_steps import StepRunner
+    from workflows.resending import LinkBudget
 
 
 @workflow.defn(name="Registration")
@@ -43,17 +39,20 @@ class Registration:
     """Checks a person against the registries, creates the account and waits for its password."""
 
     @workflow.init
-    def __init__(self, request: RegistrationRequest) -> None:
+    def __init__(self, request: contract.RegistrationRequest) -> None:
         self._request = request
-        self._stage = Stage.CHECKING
-        self._stage_since = workflow.now()
-        self._waiting_on: str | None = None
+        self._progress = Stage.CHECKING
+        self._published: _Published = (Stage.CHECKING, "", None)
+        self._changed_at = workflow.now()
+        self._steps = StepRunner(on_change=self._publish)
+        self._links = LinkBudget()
         self._outcome: Outcome | None = None
+        self._address_rejected = False
         self._password_announced = False
-        self._links_sent = 0
+        self._resend_asked = False
 
     @workflow.run
-    async def run(self, _request: RegistrationRequest) -> RegistrationStatus:
+    async def run(self, _request: contract.RegistrationRequest) -> contract.RegistrationStatus:
         """Tell the whole story; the result is the last status."""
         try:
             person, facts, refusal = await self._check_registries()
@@ -73,8 +72,27 @@ class Registration:
     @workflow.update(description="Espera y entrega la primera respuesta del registro (la usa el formulario).")
     async def first_outcome(self) -> Outcome:
         """The outcome, or `in_progress` as soon as a step has to wait for something that is down."""
+        if self._resend_problem() is None:
+            # The person registers again because the mail of a while ago is not at hand.
+            self._resend_asked = True
         await workflow.wait_condition(lambda: self._is_answerable)
         return self._outcome or Outcome(status=OutcomeStatus.IN_PROGRESS)
+
+    @workflow.update(
+        description="Envía otro enlace para crear la contraseña; el anterior deja de servir. Entrada: el motivo."
+    )
+    async def resend_link(self, reason: str) -> None:
+        """Supersede the link by a new one and start its lifetime anew."""
+        workflow.logger.info("another link was asked for: %s", reason)
+        self._resend_asked = True
+
+    @resend_link.validator
+    def _validate_resend(self, reason: str) -> None:
+        if not reason.strip():
+            raise ApplicationError("Escriba el motivo", type=contract.REASON_MISSING)
+        problem = self._resend_problem()
+        if problem is not None:
+            raise problem
 
     @workflow.signal(description="La persona creó su contraseña. Sin contenido; la base de datos decide.")
     def password_set(self) -> None:
@@ -82,13 +100,13 @@ class Registration:
         self._password_announced = True
 
     @workflow.query(description="En qué va el registro. No contiene datos personales.")
-    def status(self) -> RegistrationStatus:
-        return RegistrationStatus(
+    def status(self) -> contract.RegistrationStatus:
+        return contract.RegistrationStatus(
             radicado=self._request.radicado,
             user_type=self._request.submission.user_type,
             stage=self._stage,
             waiting_on=(self._waiting_on,) if self._waiting_on else (),
-            updated_at=self._stage_since.isoformat(),
+            updated_at=self._changed_at.isoformat(),
             outcome=self._outcome,
         )
 
@@ -96,7 +114,7 @@ class Registration:
 
     async def _check_registries(self) -> tuple[Person | None, ProfileFacts, Refusal | None]:
         check = CheckInput(submission=self._request.submission)
-        identity: IdentityResult = await self._do(steps.CHECK_PERSON, check)
+        identity: IdentityResult = await self._steps.do(steps.CHECK_PERSON, check)
         if identity.refusal:
             return None, ProfileFacts(), identity.refusal
         facts, refusal = await self._check_by_type(check)
@@ -107,24 +125,24 @@ class Registration:
             case UserType.DELEGATE:
                 return await self._check_delegation(check)
             case UserType.PROFESSIONAL:
-                found: ProfessionResult = await self._do(steps.CHECK_PROFESSION, check)
+                found: ProfessionResult = await self._steps.do(steps.CHECK_PROFESSION, check)
                 return _profession_facts(found), found.refusal
             case UserType.SOCIAL_SERVICE:
-                placed: PlacementResult = await self._do(steps.CHECK_PLACEMENT, check)
+                placed: PlacementResult = await self._steps.do(steps.CHECK_PLACEMENT, check)
                 return _placement_facts(placed), placed.refusal
             case UserType.OTHER:
-                other: ProfessionResult = await self._do(steps.CHECK_OTHER_USER, check)
+                other: ProfessionResult = await self._steps.do(steps.CHECK_OTHER_USER, check)
                 return ProfileFacts(), other.refusal
 
     async def _check_delegation(self, check: CheckInput) -> tuple[ProfileFacts, Refusal | None]:
         entity = check.submission.entity
         if entity is None or entity.is_natural_person:
             return ProfileFacts(), None
-        found: IdentityResult = await self._do(steps.CHECK_DELEGATION, check)
+        found: IdentityResult = await self._steps.do(steps.CHECK_DELEGATION, check)
         return ProfileFacts(entity_name=found.entity.name if found.entity else None), found.refusal
 
     async def _register_account(self, person: Person, facts: ProfileFacts) -> RegisterAccountResult:
-        account: RegisterAccountResult = await self._do(
+        account: RegisterAccountResult = await self._steps.do(
             steps.REGISTER_ACCOUNT,
             RegisterAccountInput(
                 radicado=self._request.radicado,
@@ -141,163 +159,129 @@ class Registration:
         outcome = Outcome(status=OutcomeStatus.UPDATED, email_hint=account.email_hint)
         self._answer(outcome, Stage.COMPLETED)
         notice = SendUpdateNoticeInput(account_id=account.account_id, message_key=self._key("aviso"))
-        await self._do(steps.SEND_UPDATE_NOTICE, notice)
+        await self._steps.mail(steps.SEND_UPDATE_NOTICE, notice)
 
     async def _get_password(self, account: RegisterAccountResult) -> None:
-        """Mail a link and wait until the password exists or the link's time is over."""
+        """Mail links until the password exists or the last link's time is over."""
         outcome = Outcome(status=OutcomeStatus.REGISTERED, email_hint=account.email_hint)
         self._answer(outcome, Stage.AWAITING_PASSWORD)
-        await self._send_link(account)
-        deadline = workflow.now() + self._link_lifetime
-        if not await self._announced_within(self._link_lifetime * policies.REMINDER_AT, "recordatorio"):
-            await self._remind(account)
-        while True:
-            announced = await self._announced_within(deadline - workflow.now(), "vencimiento del enlace")
-            if announced and await self._confirm_password(account):
-                return self._enter(Stage.COMPLETED)
-            if not announced:
-                return await self._settle(account)
-            # The signal was mistaken: the database knows no password. Go on waiting.
-            self._password_announced = False
+        end: Stage | None = None
+        while end is None:
+            password_exists = await self._send_link(account)
+            end = Stage.COMPLETED if password_exists else await self._follow_link(account)
+        self._enter(end)
 
-    async def _settle(self, account: RegisterAccountResult) -> None:
-        """The time is over: the database, not the signal, tells whether the password exists."""
-        request = ExpireLinkInput(account_id=account.account_id, radicado=self._request.radicado)
-        result: ExpireLinkResult = await self._do(steps.EXPIRE_LINK, request)
-        if result.password_set:
-            await self._confirm_password(account)
-        self._enter(Stage.COMPLETED if result.password_set else Stage.EXPIRED)
-
-    async def _send_link(self, account: RegisterAccountResult) -> None:
-        self._links_sent += 1
+    async def _send_link(self, account: RegisterAccountResult) -> bool:
+        """Mail a new link, unless the password exists already: then say so."""
+        self._resend_asked = False
+        self._links.note(workflow.now())
         request = SendLinkInput(
             account_id=account.account_id,
-            radicado=self._request.radicado,
-            issue_key=self._key(f"enlace-{self._links_sent}"),
+            reference=self._request.radicado,
+            purpose=LinkPurpose.CREATE,
+            lifetime=self._link_lifetime,
+            issue_key=self._key(f"enlace-{self._links.count}"),
         )
-        try:
-            await self._do(steps.SEND_LINK, request)
-        except FailureError as failure:
-            if _type_of(failure) != MAIL_ADDRESS_REJECTED:
-                raise
-            # Nothing to retry until somebody corrects the address; the page and the UI tell it.
-            self._wait_for(steps.MAIL)
+        result: SendLinkResult | None = await self._steps.mail(steps.SEND_LINK, request)
+        self._address_rejected = result is None
+        self._publish()
+        return result is not None and result.password_exists
 
-    async def _remind(self, account: RegisterAccountResult) -> None:
-        request = SendReminderInput(
-            account_id=account.account_id,
-            radicado=self._request.radicado,
-            message_key=self._key("recordatorio"),
-        )
-        try:
-            await self._do(steps.SEND_REMINDER, request)
-        except FailureError as failure:
-            if is_cancelled_exception(failure):
-                raise
-            workflow.logger.warning("the reminder of %s was not sent", self._request.radicado)
+    async def _follow_link(self, account: RegisterAccountResult) -> Stage | None:
+        """How the registration ends with this link, or None when another one is asked for."""
+        deadline = workflow.now() + self._link_lifetime
+        if await self._silence_until(
+            workflow.now() + self._link_lifetime * policies.REMINDER_AT, "recordatorio"
+        ):
+            reminder = SendReminderInput(
+                account_id=account.account_id,
+                reference=self._request.radicado,
+                message_key=self._key(f"recordatorio-{self._links.count}"),
+            )
+            await self._steps.mail(steps.SEND_REMINDER, reminder)
+        while not await self._silence_until(deadline, "vencimiento del enlace"):
+            # The flag goes down before the database is asked, so a signal that comes meanwhile counts.
+            announced, self._password_announced = self._password_announced, False
+            if announced and await self._confirm_password(account):
+                return Stage.COMPLETED
+            if self._resend_asked:
+                return None
+        return await self._settle(account)
+
+    async def _settle(self, account: RegisterAccountResult) -> Stage:
+        """The time is over: the database, not the signal, tells whether the password exists."""
+        request = ExpireLinkInput(account_id=account.account_id, reference=self._request.radicado)
+        result: ExpireLinkResult = await self._steps.do(steps.EXPIRE_LINK, request)
+        if not result.password_set:
+            return Stage.EXPIRED
+        await self._confirm_password(account)
+        return Stage.COMPLETED
 
     async def _confirm_password(self, account: RegisterAccountResult) -> bool:
+        """Whether the database knows a password; then the confirmation has been mailed too."""
         request = ConfirmPasswordInput(account_id=account.account_id, message_key=self._key("confirmacion"))
+        result: ConfirmPasswordResult | None = await self._steps.mail(steps.CONFIRM_PASSWORD, request)
+        # Without a result the address was rejected, which only happens to a mail that was due.
+        return result is None or result.password_set
+
+    # ---- Waiting
+
+    async def _silence_until(self, moment: datetime, purpose: str) -> bool:
+        """Wait for news of the person: True when the moment comes first."""
         try:
-            result: ConfirmPasswordResult = await self._do(steps.CONFIRM_PASSWORD, request)
-        except FailureError as failure:
-            if _type_of(failure) != MAIL_ADDRESS_REJECTED:
-                raise
-            # A confirmation is only sent where the password exists, so the registration is complete.
+            await workflow.wait_condition(
+                lambda: self._password_announced or self._resend_asked,
+                timeout=max(moment - workflow.now(), timedelta(0)),
+                timeout_summary=f"Hasta el {purpose}",
+            )
+        except TimeoutError:
             return True
-        return result.password_set
+        return False
 
-    # ---- How a step is done
-
-    async def _do(self, step: steps.Step, request: object) -> Any:
-        """Fast, then durable: one short attempt, and if it fails technically, patience for days."""
-        try:
-            return await self._first_attempt(step, request)
-        except FailureError as failure:
-            if is_cancelled_exception(failure) or _is_final(failure):
-                raise
-        return await self._durably(step, request)
-
-    async def _first_attempt(self, step: steps.Step, request: object) -> Any:
-        if step.starts_local:
-            return await workflow.execute_local_activity_method(
-                step.activity,
-                request,
-                start_to_close_timeout=policies.FAST_ATTEMPT,
-                schedule_to_close_timeout=policies.FAST_ATTEMPT,
-                retry_policy=policies.FAST_RETRY,
-                activity_id=step.id,
-                summary=step.summary,
-            )
-        return await workflow.execute_activity_method(
-            step.activity,
-            request,
-            start_to_close_timeout=step.attempt,
-            retry_policy=policies.FAST_RETRY,
-            activity_id=step.id,
-            summary=step.summary,
-        )
-
-    async def _durably(self, step: steps.Step, request: object) -> Any:
-        self._wait_for(step.waits_on)
-        handle = workflow.start_activity_method(
-            step.activity,
-            request,
-            task_queue=step.queue,
-            start_to_close_timeout=step.attempt,
-            schedule_to_close_timeout=policies.GIVE_UP_AFTER,
-            retry_policy=policies.PATIENT_RETRY,
-            activity_id=step.id,
-            summary=step.summary,
-        )
-        since = workflow.now()
-        try:
-            await workflow.wait_condition(
-                handle.done,
-                timeout=policies.STUCK_AFTER,
-                timeout_summary="Avisar a soporte si sigue esperando",
-            )
-        except TimeoutError:
-            workflow.upsert_search_attributes([STUCK_SINCE.value_set(since)])
-        result = await handle
-        self._stop_waiting()
-        return result
-
-    async def _announced_within(self, patience: timedelta, purpose: str) -> bool:
-        """Wait for the signal; False when the time passes first."""
-        try:
-            await workflow.wait_condition(
-                lambda: self._password_announced, timeout=patience, timeout_summary=f"Hasta el {purpose}"
-            )
-        except TimeoutError:
-            return False
-        return True
+    def _resend_problem(self) -> ApplicationError | None:
+        if self._progress is not Stage.AWAITING_PASSWORD:
+            return ApplicationError("Este registro no espera contraseña", type=contract.WRONG_STAGE)
+        wait = self._links.wait(workflow.now())
+        if wait > timedelta(0):
+            seconds = int(wait.total_seconds()) + 1
+            return ApplicationError("Espere para pedir otro enlace", seconds, type=contract.TOO_SOON)
+        return None
 
     # ---- What others can see
 
     @property
+    def _stage(self) -> Stage:
+        waits_for_registry = (
+            self._steps.waiting_on in contract.REGISTRIES and self._progress is Stage.CHECKING
+        )
+        return Stage.WAITING_REGISTRY if waits_for_registry else self._progress
+
+    @property
+    def _waiting_on(self) -> str | None:
+        return contract.MAIL_ADDRESS if self._address_rejected else self._steps.waiting_on
+
+    @property
     def _is_answerable(self) -> bool:
-        return self._outcome is not None or self._waiting_on is not None or self._stage is Stage.EXPIRED
+        return (
+            self._outcome is not None or self._steps.waiting_on is not None or self._progress is Stage.EXPIRED
+        )
 
     def _answer(self, outcome: Outcome, stage: Stage) -> None:
         self._outcome = outcome
         self._enter(stage)
 
-    def _wait_for(self, what: str) -> None:
-        self._waiting_on = what
-        workflow.upsert_search_attributes([WAITING_ON.value_set([what])])
-        self._enter(Stage.WAITING_REGISTRY if what in REGISTRIES else self._stage)
-
-    def _stop_waiting(self) -> None:
-        self._waiting_on = None
-        workflow.upsert_search_attributes([WAITING_ON.value_unset(), STUCK_SINCE.value_unset()])
-        self._enter(Stage.CHECKING if self._stage is Stage.WAITING_REGISTRY else self._stage)
-
     def _enter(self, stage: Stage) -> None:
-        if stage is not self._stage:
-            workflow.upsert_search_attributes([REGISTRATION_STAGE.value_set(stage)])
-        self._stage, self._stage_since = stage, workflow.now()
-        workflow.set_current_details(details_of(stage, self._waiting_on, self._stage_since))
+        self._progress = stage
+        self._publish()
+
+    def _publish(self) -> None:
+        """Show what changed, in one command."""
+        now = (self._stage, self._waiting_on or "", self._steps.stuck_since)
+        if now == self._published:
+            return
+        workflow.upsert_search_attributes(_changes(self._published, now))
+        self._published, self._changed_at = now, workflow.now()
+        workflow.set_current_details(details_of(self._stage, self._waiting_on, self._changed_at))
 
     @property
     def _link_lifetime(self) -> timedelta:
@@ -306,6 +290,23 @@ class Registration:
     def _key(self, purpose: str) -> str:
         """Names one mail of one run, so that a retried activity is recognised as the same mail."""
         return f"{self._request.radicado}.{workflow.info().run_id}.{purpose}"
+
+
+_Published = tuple[Stage, str, datetime | None]
+
+
+def _changes(before: _Published, after: _Published) -> list[SearchAttributeUpdate[Any]]:
+    (old_stage, old_waiting, old_stuck), (stage, waiting, stuck) = before, after
+    changes: list[SearchAttributeUpdate[Any]] = []
+    if stage is not old_stage:
+        changes.append(contract.REGISTRATION_STAGE.value_set(stage))
+    if waiting != old_waiting:
+        changes.append(
+            contract.WAITING_ON.value_set([waiting]) if waiting else contract.WAITING_ON.value_unset()
+        )
+    if stuck != old_stuck:
+        changes.append(contract.STUCK_SINCE.value_set(stuck) if stuck else contract.STUCK_SINCE.value_unset())
+    return changes
 
 
 def _profession_facts(found: ProfessionResult) -> ProfileFacts:
@@ -322,14 +323,3 @@ def _placement_facts(found: PlacementResult) -> ProfileFacts:
     if found.placement is None:
         return ProfileFacts()
     return ProfileFacts(profession_name=found.placement.profession, placement=found.placement)
-
-
-def _type_of(failure: FailureError) -> str | None:
-    """Type of the application error in a failure; local activities raise it bare, regular ones wrapped."""
-    error = failure.cause if isinstance(failure, ActivityError) else failure
-    return error.type if isinstance(error, ApplicationError) else None
-
-
-def _is_final(failure: FailureError) -> bool:
-    error = failure.cause if isinstance(failure, ActivityError) else failure
-    return isinstance(error, ApplicationError) and error.non_retryable

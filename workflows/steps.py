@@ -87,6 +87,13 @@ REGISTER_ACCOUNT = Step(
     waits_on=DATABASE,
     attempt=DATABASE_ATTEMPT,
 )
+FIND_ACCOUNT = Step(
+    activity=AccountActivities.find_account,
+    id="buscar-cuenta",
+    summary="Buscar la cuenta del documento",
+    waits_on=DATABASE,
+    attempt=DATABASE_ATTEMPT,
+)
 EXPIRE_LINK = Step(
     activity=AccountActivities.expire_link,
     id="vencer-enlace",
@@ -94,9 +101,7 @@ EXPIRE_LINK = Step(
     waits_on=DATABASE,
     attempt=DATABASE_ATTEMPT,
 )
-SEND_LINK = _mail(
-    EmailActivities.send_password_link, "enviar-enlace", "Enviar el enlace para crear la contraseña"
-)
+SEND_LINK = _mail(EmailActivities.send_password_link, "enviar-enlace", "Enviar el enlace de contraseña")
 SEND_REMINDER = _mail(
     EmailActivities.send_reminder, "enviar-recordatorio", "Recordar que el enlace está por vencer"
 )

@@ -11,6 +11,14 @@ from mipres.adapters.captcha import draw_image, speak
 router = APIRouter(prefix="/captcha", include_in_schema=False)
 
 
+@router.get("", dependencies=[PUBLIC])
+async def new_challenge(found: ServicesDep) -> dict[str, str]:
+    """Another challenge for a form that is on the screen."""
+    if found.captcha is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return {"challenge": found.captcha.new()}
+
+
 @router.get("/{challenge}.png", dependencies=[PUBLIC])
 async def image(challenge: str, found: ServicesDep) -> Response:
     # Drawing is pure computation; in a thread it holds up nobody else.

@@ -1,27 +1,35 @@
 """`/contrasena…`: from the mailed link to the created password. Looking never consumes a link."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from api.captcha import FormCaptcha
 from api.deps import PROTECTED_FORM, PUBLIC, Services, ServicesDep
-from mipres.adapters.accounts import LinkState, PasswordOwner
+from api.forms import DOCUMENT_OPTIONS, text_of
+from mipres.adapters.accounts import PasswordOwner
 from mipres.domain.errors import LinkNotUsableError
+from mipres.domain.links import LinkState
 from mipres.domain.passwords import (
-    MAX_PASSWORD_LENGTH,
     PASSWORDS_DIFFER,
     RULES,
     normalise_password,
     unmet_rules,
 )
+from mipres.domain.submissions import check_document
+from workflows.policies import RECOVERY_LINK_LIFETIME
 
 router = APIRouter(prefix="/contrasena", include_in_schema=False)
 
 _COOKIE = "enlace"
 _COOKIE_SECONDS = 60 * 60
-_NO_SUCH_PAGE = {
+_LONGEST_TOKEN = 128
+_RECOVERY_MINUTES = RECOVERY_LINK_LIFETIME // timedelta(minutes=1)
+_STATUS = {
+    LinkState.OPEN: HTTPStatus.CONFLICT,
     LinkState.EXPIRED: HTTPStatus.GONE,
     LinkState.USED: HTTPStatus.GONE,
     LinkState.SUPERSEDED: HTTPStatus.GONE,
@@ -31,12 +39,10 @@ _NO_SUCH_PAGE = {
 
 @router.get("", dependencies=[PUBLIC])
 async def show_form(request: Request, found: ServicesDep) -> Response:
+    """The form, or why the link is of no use: told before anything is typed."""
     token = found.cookies.get(request, _COOKIE) or ""
     owner = await found.accounts.owner_of(token)
-    if owner is None:
-        state, _ = await found.accounts.link_state(token)
-        return _unusable(request, found, state)
-    return _form(request, found, owner)
+    return _form(request, found, owner) if owner else await _unusable(request, found, token)
 
 
 @router.post("", dependencies=[PROTECTED_FORM])
@@ -44,20 +50,43 @@ async def set_password(request: Request, found: ServicesDep) -> Response:
     token, form = found.cookies.get(request, _COOKIE) or "", await request.form()
     owner = await found.accounts.owner_of(token)
     if owner is None:
-        state, _ = await found.accounts.link_state(token)
-        return _unusable(request, found, state)
+        return await _unusable(request, found, token)
     password = normalise_password(_secret(form.get("contrasena")))
     confirmation = normalise_password(_secret(form.get("confirmacion")))
     if errors := _errors(found, password, confirmation):
         return _form(request, found, owner, errors=errors)
     try:
         owner = await found.accounts.set_password(token, await found.hasher.hash(password))
-    except LinkNotUsableError as error:
-        return _unusable(request, found, LinkState(error.state))
-    await found.registrations.announce_password(owner.radicados)
+    except LinkNotUsableError:
+        return await _unusable(request, found, token)
+    await found.registrations.announce_password(owner)
     response = found.pages.render(request, "password_set", owner=owner)
     found.cookies.drop(response, _COOKIE)
     return response
+
+
+@router.get("/recuperar", dependencies=[PUBLIC])
+async def show_recovery(request: Request, found: ServicesDep) -> Response:
+    return _recovery_form(request, found, FormCaptcha(found.captcha))
+
+
+@router.post("/recuperar", dependencies=[PROTECTED_FORM])
+async def ask_recovery(request: Request, found: ServicesDep) -> Response:
+    """The same answer for everybody: whether there is an account is told by mail only."""
+    form = await request.form()
+    typed = {name: text_of(form, name) for name in ("tipo_documento", "numero_documento")}
+    captcha = FormCaptcha(found.captcha, form)
+    if captcha.another_image_asked:
+        return _recovery_form(request, found, captcha, typed=typed)
+    document, errors = check_document(typed["tipo_documento"], typed["numero_documento"])
+    errors |= captcha.missing()
+    errors = errors or await captcha.wrong()
+    if errors or document is None:
+        return _recovery_form(request, found, captcha, typed=typed, errors=errors)
+    await found.registrations.recover_password(document)
+    return found.pages.render(
+        request, "recovery_asked", status=HTTPStatus.ACCEPTED, minutes=_RECOVERY_MINUTES
+    )
 
 
 @router.get("/{token}", dependencies=[PUBLIC])
@@ -66,9 +95,6 @@ async def open_link(token: str, found: ServicesDep) -> Response:
     response = RedirectResponse("/contrasena", status_code=HTTPStatus.SEE_OTHER)
     found.cookies.set(response, _COOKIE, token[:_LONGEST_TOKEN], max_age=_COOKIE_SECONDS)
     return response
-
-
-_LONGEST_TOKEN = 128
 
 
 def _secret(value: object) -> str:
@@ -98,11 +124,31 @@ def _form(
         owner=owner,
         errors=errors or {},
         rules=RULES[found.password_policy],
-        max_length=MAX_PASSWORD_LENGTH,
     )
 
 
-def _unusable(request: Request, found: Services, state: LinkState) -> Response:
-    response = found.pages.render(request, "link_unusable", status=_NO_SUCH_PAGE[state], state=state.value)
-    found.cookies.drop(response, _COOKIE)
-    return response
+def _recovery_form(
+    request: Request,
+    found: Services,
+    captcha: FormCaptcha,
+    *,
+    typed: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+) -> Response:
+    return found.pages.render(
+        request,
+        "recovery_form",
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
+        typed=typed or {},
+        errors=errors or {},
+        captcha=captcha.view(),
+        document_types=DOCUMENT_OPTIONS,
+    )
+
+
+async def _unusable(request: Request, found: Services, token: str) -> Response:
+    """Why the link is of no use, and the way on from there."""
+    link = await found.accounts.link(token)
+    page = found.pages.render(request, "link_unusable", status=_STATUS[link.state], link=link)
+    found.cookies.drop(page, _COOKIE)
+    return page

@@ -5,11 +5,11 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from api.captcha import CAPTCHA_MISSING, FormCaptcha
 from api.deps import PROTECTED_FORM, PUBLIC, Services, ServicesDep
-from api.forms import by_field, submission_of, text_of
-from api.registrations import Submitted
+from api.forms import DOCUMENT_OPTIONS, by_field, submission_of
+from api.registrations import Submitted, TooSoonError, UnknownRegistrationError, WrongStageError
 from mipres.domain import divipola
-from mipres.domain.documents import DOCUMENT_RULES
 from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.outcomes import (
     DATA_UPDATED,
@@ -26,9 +26,48 @@ from mipres.domain.terms import TERMS_TEXT
 
 router = APIRouter(prefix="/registro", include_in_schema=False)
 
-_CAPTCHA_MISSING = "Escriba el código de la imagen"
-_CAPTCHA_WRONG = "El código no corresponde a la imagen; escriba el de la imagen nueva"
 STATUS_REFRESH_SECONDS = 10
+_RESEND_REASON = "pedido por la persona en la página de estado"
+
+
+@router.get("/{tipo}", dependencies=[PUBLIC])
+async def show_form(tipo: str, request: Request, found: ServicesDep) -> Response:
+    raw = RawSubmission(user_type=_user_type(tipo))
+    return _form(request, found, raw, FormCaptcha(found.captcha))
+
+
+@router.post("/{tipo}", dependencies=[PROTECTED_FORM])
+async def submit(tipo: str, request: Request, found: ServicesDep) -> Response:
+    user_type, form = _user_type(tipo), await request.form()
+    raw, captcha = submission_of(user_type, form), FormCaptcha(found.captcha, form)
+    if captcha.another_image_asked:
+        return _form(request, found, raw, captcha)
+    submission, errors = _checked(raw)
+    errors |= captcha.missing()
+    if errors or submission is None:
+        return _form(request, found, raw, captcha, errors)
+    if wrong := await captcha.wrong():
+        return _form(request, found, raw, captcha, wrong)
+    return _outcome(request, found, await found.registrations.submit(submission, channel="web"))
+
+
+@router.get("/estado/{radicado}", dependencies=[PUBLIC])
+async def show_status(radicado: str, request: Request, found: ServicesDep) -> Response:
+    return await _status(request, found, _radicado(radicado))
+
+
+@router.post("/estado/{radicado}/reenviar", dependencies=[PROTECTED_FORM])
+async def resend_link(radicado: str, request: Request, found: ServicesDep) -> Response:
+    """Send the link again: never more often than the registration itself allows."""
+    try:
+        await found.registrations.resend_link(_radicado(radicado), reason=_RESEND_REASON)
+    except (UnknownRegistrationError, WrongStageError):
+        return await _status(request, found, radicado, notice="not_waiting", status=HTTPStatus.CONFLICT)
+    except TooSoonError as error:
+        page = await _status(request, found, radicado, notice="too_soon", status=HTTPStatus.TOO_MANY_REQUESTS)
+        page.headers["Retry-After"] = str(error.retry_after_seconds)
+        return page
+    return await _status(request, found, radicado, notice="resent", status=HTTPStatus.ACCEPTED)
 
 
 def _user_type(tipo: str) -> UserType:
@@ -38,36 +77,26 @@ def _user_type(tipo: str) -> UserType:
         raise HTTPException(HTTPStatus.NOT_FOUND) from None
 
 
-@router.get("/{tipo}", dependencies=[PUBLIC])
-async def show_form(tipo: str, request: Request, found: ServicesDep) -> Response:
-    return _form(request, found, RawSubmission(user_type=_user_type(tipo)))
+def _radicado(text: str) -> str:
+    if not is_radicado(text):
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return text
 
 
-@router.post("/{tipo}", dependencies=[PROTECTED_FORM])
-async def submit(tipo: str, request: Request, found: ServicesDep) -> Response:
-    user_type, form = _user_type(tipo), await request.form()
-    raw = submission_of(user_type, form)
-    if text_of(form, "actualizar_imagen"):
-        return _form(request, found, raw)
-    challenge, answer = text_of(form, "captcha_id"), text_of(form, "captcha")
-    submission, errors = _checked(raw)
-    if found.captcha and not answer.strip():
-        errors["captcha"] = _CAPTCHA_MISSING
-    if errors or submission is None:
-        return _form(request, found, raw, errors=errors, challenge=challenge, answer=answer)
-    # The captcha is judged last, so that one solved challenge buys exactly one answer of the registries.
-    if found.captcha and not await found.captcha.redeem(challenge, answer):
-        return _form(request, found, raw, errors={"captcha": _CAPTCHA_WRONG})
-    submitted = await found.registrations.submit(submission, channel="web")
-    return _outcome(request, found, submitted)
-
-
-@router.get("/estado/{radicado}", dependencies=[PUBLIC])
-async def show_status(radicado: str, request: Request, found: ServicesDep) -> Response:
-    view = await found.registrations.view(radicado) if is_radicado(radicado) else None
+async def _status(
+    request: Request,
+    found: Services,
+    radicado: str,
+    *,
+    notice: str | None = None,
+    status: int = HTTPStatus.OK,
+) -> Response:
+    view = await found.registrations.view(radicado)
     if view is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    return found.pages.render(request, "status", view=view, refresh_seconds=STATUS_REFRESH_SECONDS)
+    return found.pages.render(
+        request, "status", status=status, view=view, notice=notice, refresh_seconds=STATUS_REFRESH_SECONDS
+    )
 
 
 def _checked(raw: RawSubmission) -> tuple[Submission | None, dict[str, str]]:
@@ -81,25 +110,23 @@ def _form(
     request: Request,
     found: Services,
     raw: RawSubmission,
-    *,
+    captcha: FormCaptcha,
     errors: Mapping[str, str] | None = None,
-    challenge: str = "",
-    answer: str = "",
 ) -> Response:
-    """The form with what was typed. A challenge that was not judged yet stays, with its answer."""
-    if found.captcha and found.captcha.code_of(challenge) is None:
-        challenge, answer = found.captcha.new(), ""
-    something_missing = any(not getattr(raw, name, True) for name in errors or ()) or _CAPTCHA_MISSING in (errors or {}).values()
+    """The form, with what was typed and what is wrong with it."""
+    errors = errors or {}
+    something_missing = CAPTCHA_MISSING in errors.values() or any(
+        not getattr(raw, name, True) for name in errors
+    )
     return found.pages.render(
         request,
         "registration_form",
         status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         raw=raw,
-        errors=errors or {},
+        errors=errors,
         sentence=FILL_ALL_FIELDS if something_missing else None,
-        challenge=challenge if found.captcha else None,
-        captcha_answer=answer,
-        document_types=[(code.value, rule.label) for code, rule in DOCUMENT_RULES.items()],
+        captcha=captcha.view(),
+        document_types=DOCUMENT_OPTIONS,
         departments=divipola.departments(),
         municipalities=divipola.municipalities,
         terms=TERMS_TEXT,

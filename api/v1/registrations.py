@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from api.deps import API_KEY_REQUIRED, ServicesDep
 from api.errors import PROBLEM_JSON, ProblemError, validation_problem
 from api.forms import by_field
-from api.registrations import Submitted
+from api.registrations import Submitted, TooSoonError, UnknownRegistrationError, WrongStageError
 from api.v1.models import (
     API_FIELDS,
     InProgressOut,
@@ -77,6 +77,40 @@ async def get_registration(radicado: str, found: ServicesDep) -> RegistrationOut
         updated_at=view.updated_at,
         outcome=view.outcome.code if view.outcome else None,
     )
+
+
+@router.post(
+    "/{radicado}/resend-link",
+    status_code=HTTPStatus.ACCEPTED,
+    responses={
+        401: _COMMON[401],
+        404: _problem("Unknown radicado."),
+        409: _problem("The registration waits for no password."),
+        429: _problem("Too soon after the last link; see Retry-After."),
+        503: _COMMON[503],
+    },
+)
+async def resend_link(radicado: str, found: ServicesDep) -> dict[str, str]:
+    """Mail another link; the older one stops working."""
+    await get_registration(radicado, found)
+    try:
+        await found.registrations.resend_link(radicado, reason="pedido por un programa con la API")
+    except (UnknownRegistrationError, WrongStageError):
+        raise ProblemError(
+            HTTPStatus.CONFLICT,
+            "wrong_stage",
+            "El registro no espera contraseña",
+            "No hay enlace que reenviar.",
+        ) from None
+    except TooSoonError as error:
+        raise ProblemError(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "too_many_requests",
+            "Espere para pedir otro enlace",
+            f"Podrá pedirlo en {error.retry_after_seconds} segundos.",
+            headers={"Retry-After": str(error.retry_after_seconds)},
+        ) from None
+    return {"status": "accepted", "radicado": radicado}
 
 
 def _checked(raw: RawSubmission) -> Submission:

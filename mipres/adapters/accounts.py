@@ -3,7 +3,6 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -14,28 +13,37 @@ from mipres.adapters.database import session_factory
 from mipres.adapters.tables import AccountRow, ConsentRow, PasswordLinkRow, ProfileRow, SessionRow
 from mipres.adapters.tokens import LinkTokens
 from mipres.domain.applications import Application, application_of
+from mipres.domain.documents import Document
 from mipres.domain.errors import LinkNotUsableError
+from mipres.domain.links import LinkPurpose, LinkState
 from mipres.domain.submissions import UserType
 from mipres.ports import AccountContact, Clock, NewRegistration, PasswordLink, RegisteredAccount
 
 
-class LinkState(StrEnum):
-    """What a password link is worth now."""
+@dataclass(frozen=True, kw_only=True)
+class LinkView:
+    """A link as the page that refuses it needs it. All but `state` is None for an unknown link."""
 
-    OPEN = "open"
-    EXPIRED = "expired"
-    USED = "used"
-    SUPERSEDED = "superseded"
-    UNKNOWN = "unknown"
+    state: LinkState
+    purpose: LinkPurpose | None = None
+    reference: str | None = None
+    user_type: UserType | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PasswordOwner:
-    """Whose password a link sets, and the registrations that wait for it."""
+    """Whose password a link sets, and who waits for it.
+
+    Attributes:
+        reference: The registration or recovery that sent the link.
+        radicados: Every registration of the person; any of them may be waiting.
+    """
 
     account_id: uuid.UUID
     login: str
     full_name: str
+    purpose: LinkPurpose
+    reference: str
     radicados: tuple[str, ...]
     applications: tuple[Application, ...]
 
@@ -47,16 +55,12 @@ class PostgresAccounts:
         engine: The process's engine.
         tokens: Maker and checker of link tokens.
         clock: Source of every timestamp that rules depend on.
-        link_lifetime: How long a link to create the password lives.
     """
 
-    def __init__(
-        self, engine: AsyncEngine, *, tokens: LinkTokens, clock: Clock, link_lifetime: timedelta
-    ) -> None:
+    def __init__(self, engine: AsyncEngine, *, tokens: LinkTokens, clock: Clock) -> None:
         self._sessions = session_factory(engine)
         self._tokens = tokens
         self._clock = clock
-        self._lifetime = link_lifetime
 
     async def is_reachable(self) -> bool:
         """Whether the database answers."""
@@ -79,19 +83,43 @@ class PostgresAccounts:
             row = await session.get(AccountRow, account_id)
         return None if row is None else _contact(row)
 
-    async def issue_link(self, account_id: uuid.UUID, *, radicado: str, issue_key: str) -> PasswordLink:
+    async def find(self, document: Document) -> uuid.UUID | None:
+        statement = select(AccountRow.id).where(AccountRow.login == document.login)
+        async with self._sessions() as session:
+            found: uuid.UUID | None = await session.scalar(statement)
+        return found
+
+    async def issue_link(
+        self,
+        account_id: uuid.UUID,
+        *,
+        reference: str,
+        purpose: LinkPurpose,
+        lifetime: timedelta,
+        issue_key: str,
+    ) -> PasswordLink | None:
         now = self._clock.now()
+        link = {
+            "account_id": account_id,
+            "reference": reference,
+            "purpose": purpose,
+            "issue_key": issue_key,
+            "issued_at": now,
+            "expires_at": now + lifetime,
+        }
         async with self._sessions.begin() as session:
-            await _lock_account(session, account_id)
+            account = await _lock_account(session, account_id)
+            if account is None or (purpose is LinkPurpose.CREATE and account.password_hash is not None):
+                return None
             others = (PasswordLinkRow.account_id == account_id, PasswordLinkRow.issue_key != issue_key)
             await _close_links(session, LinkState.SUPERSEDED, now, *others)
-            link_id = await self._upsert_link(session, account_id, radicado, issue_key, now)
-        return PasswordLink(token=self._tokens.token_of(link_id), expires_at=now + self._lifetime)
+            link_id = await _upsert_link(session, link)
+        return PasswordLink(token=self._tokens.token_of(link_id), expires_at=now + lifetime)
 
-    async def open_link(self, account_id: uuid.UUID, *, radicado: str) -> PasswordLink | None:
+    async def open_link(self, account_id: uuid.UUID, *, reference: str) -> PasswordLink | None:
         statement = select(PasswordLinkRow).where(
             PasswordLinkRow.account_id == account_id,
-            PasswordLinkRow.radicado == radicado,
+            PasswordLinkRow.reference == reference,
             PasswordLinkRow.closed_at.is_(None),
             PasswordLinkRow.expires_at > self._clock.now(),
         )
@@ -99,33 +127,36 @@ class PostgresAccounts:
             row = await session.scalar(statement)
         return row and PasswordLink(token=self._tokens.token_of(row.id), expires_at=row.expires_at)
 
-    async def expire_links(self, account_id: uuid.UUID, *, radicado: str) -> bool:
+    async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:
         async with self._sessions.begin() as session:
             account = await _lock_account(session, account_id)
-            if account is not None and account.password_hash is not None:
-                return True
-            await _close_links(
-                session, LinkState.EXPIRED, self._clock.now(), PasswordLinkRow.radicado == radicado
-            )
-        return False
+            which = PasswordLinkRow.reference == reference
+            await _close_links(session, LinkState.EXPIRED, self._clock.now(), which)
+            return account is not None and account.password_hash is not None
 
-    async def link_state(self, token: str) -> tuple[LinkState, PasswordLinkRow | None]:
-        """What the link of this token is worth, with its row unless it is unknown."""
-        link_id = self._tokens.link_id_of(token)
-        if link_id is None:
-            return LinkState.UNKNOWN, None
+    async def link(self, token: str) -> LinkView:
+        """What the link of this token is worth now."""
+        row = await self._link_row(token)
+        if row is None:
+            return LinkView(state=LinkState.UNKNOWN)
         async with self._sessions() as session:
-            row = await session.get(PasswordLinkRow, link_id)
-        return (LinkState.UNKNOWN, None) if row is None else (_state(row, self._clock.now()), row)
+            statement = select(ProfileRow.user_type).where(ProfileRow.radicado == row.reference)
+            user_type = (await session.scalars(statement)).first()
+        return LinkView(
+            state=_state(row, self._clock.now()),
+            purpose=LinkPurpose(row.purpose),
+            reference=row.reference,
+            user_type=UserType(user_type) if user_type else None,
+        )
 
     async def owner_of(self, token: str) -> PasswordOwner | None:
         """The person behind an open link."""
-        state, link = await self.link_state(token)
-        if state is not LinkState.OPEN or link is None:
+        link = await self._link_row(token)
+        if link is None or _state(link, self._clock.now()) is not LinkState.OPEN:
             return None
         async with self._sessions() as session:
             account = await session.get_one(AccountRow, link.account_id)
-            return await _owner(session, account)
+            return await _owner(session, account, link)
 
     async def set_password(self, token: str, password_hash: str) -> PasswordOwner:
         """Use up the link and store the hash, in one transaction.
@@ -133,19 +164,27 @@ class PostgresAccounts:
         Raises:
             LinkNotUsableError: the link is not open any more; nothing was changed.
         """
-        state, link = await self.link_state(token)
+        link = await self._link_row(token)
         if link is None:
-            raise LinkNotUsableError(state)
+            raise LinkNotUsableError
         now = self._clock.now()
         async with self._sessions.begin() as session:
             account = await _lock_account(session, link.account_id)
             if account is None or not await _use_link(session, link.id, now):
-                raise LinkNotUsableError((await self.link_state(token))[0])
+                raise LinkNotUsableError
             account.password_hash = password_hash
             account.password_set_at = account.updated_at = now
             await _close_links(session, LinkState.SUPERSEDED, now, PasswordLinkRow.account_id == account.id)
             await session.execute(delete(SessionRow).where(SessionRow.account_id == account.id))
-            return await _owner(session, account)
+            return await _owner(session, account, link)
+
+    async def _link_row(self, token: str) -> PasswordLinkRow | None:
+        link_id = self._tokens.link_id_of(token)
+        if link_id is None:
+            return None
+        async with self._sessions() as session:
+            row: PasswordLinkRow | None = await session.get(PasswordLinkRow, link_id)
+        return row
 
     async def _upsert_account(
         self, session: AsyncSession, registration: NewRegistration
@@ -205,25 +244,6 @@ class PostgresAccounts:
         )
         await session.execute(statement.on_conflict_do_nothing())
 
-    async def _upsert_link(
-        self, session: AsyncSession, account_id: uuid.UUID, radicado: str, issue_key: str, now: datetime
-    ) -> uuid.UUID:
-        statement = (
-            insert(PasswordLinkRow)
-            .values(
-                id=uuid.uuid4(),
-                account_id=account_id,
-                radicado=radicado,
-                issue_key=issue_key,
-                issued_at=now,
-                expires_at=now + self._lifetime,
-            )
-            # The lifetime counts from the attempt that gets through, not from the first that failed.
-            .on_conflict_do_update(index_elements=["issue_key"], set_={"expires_at": now + self._lifetime})
-            .returning(PasswordLinkRow.id)
-        )
-        return (await session.execute(statement)).scalar_one()
-
 
 def _contact(row: AccountRow) -> AccountContact:
     return AccountContact(
@@ -275,6 +295,20 @@ async def _close_links(
     await session.execute(statement.values(closed_at=now, closed_reason=reason))
 
 
+async def _upsert_link(session: AsyncSession, values: dict[str, object]) -> uuid.UUID:
+    """Insert the link, or prolong the one that an earlier attempt of the same mail left.
+
+    The lifetime counts from the attempt that gets through, not from the first that failed.
+    """
+    statement = (
+        insert(PasswordLinkRow)
+        .values(id=uuid.uuid4(), **values)
+        .on_conflict_do_update(index_elements=["issue_key"], set_={"expires_at": values["expires_at"]})
+        .returning(PasswordLinkRow.id)
+    )
+    return (await session.execute(statement)).scalar_one()
+
+
 async def _use_link(session: AsyncSession, link_id: uuid.UUID, now: datetime) -> bool:
     """Expiry and single use are decided by the statement that uses the link up."""
     statement = (
@@ -290,12 +324,15 @@ async def _use_link(session: AsyncSession, link_id: uuid.UUID, now: datetime) ->
     return (await session.execute(statement)).first() is not None
 
 
-async def _owner(session: AsyncSession, account: AccountRow) -> PasswordOwner:
-    profiles = (await session.scalars(select(ProfileRow).where(ProfileRow.account_id == account.id))).all()
+async def _owner(session: AsyncSession, account: AccountRow, link: PasswordLinkRow) -> PasswordOwner:
+    statement = select(ProfileRow).where(ProfileRow.account_id == account.id)
+    profiles = (await session.scalars(statement)).all()
     return PasswordOwner(
         account_id=account.id,
         login=account.login,
         full_name=f"{account.given_names} {account.surnames}".strip(),
+        purpose=LinkPurpose(link.purpose),
+        reference=link.reference,
         radicados=tuple(profile.radicado for profile in profiles),
         applications=tuple(sorted({application_of(UserType(profile.user_type)) for profile in profiles})),
     )

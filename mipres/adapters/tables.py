@@ -95,7 +95,7 @@ class ConsentRow(Base):
 
 
 class PasswordLinkRow(Base):
-    """A link to create a password. The token is a keyed hash of `id` and stands nowhere.
+    """A link to create or recover a password, sent by `reference`. The token is a keyed hash of `id` and stands nowhere.
 
     `closed_at` with `closed_reason` ends a link: used, superseded or expired by its registration.
     """
@@ -108,9 +108,9 @@ class PasswordLinkRow(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
-    radicado: Mapped[str] = mapped_column(String(15), index=True)
+    reference: Mapped[str] = mapped_column(String(15), index=True)
     issue_key: Mapped[str]
-    purpose: Mapped[str] = mapped_column(server_default="create")
+    purpose: Mapped[str]
     issued_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]

@@ -76,10 +76,11 @@ def normalise_number(text: str) -> str:
     """
     if len(text) > MAX_DOCUMENT_INPUT:
         raise ValueError("El número de documento es demasiado largo")
-    cleaned = text.strip().translate(_SEPARATORS).upper()
+    cleaned = text.strip().translate(_SEPARATORS)
+    # Before capitals are made: those of "ß" and "ı" would pass as the ASCII letters that nobody typed.
     if any(unicodedata.category(char).startswith("C") for char in cleaned) or not cleaned.isascii():
         raise ValueError("Escriba el número de documento solo con letras sin tilde y dígitos")
-    return cleaned
+    return cleaned.upper()
 
 
 def parse_document(type_code: str, number: str) -> Document:

@@ -48,16 +48,4 @@ class MailAddressRejectedError(MipresError):
 
 
 class LinkNotUsableError(MipresError):
-    """A password link cannot be used. `state` says why."""
-
-    def __init__(self, state: str) -> None:
-        self.state = state
-        super().__init__(state)
-
-
-class WeakPasswordError(MipresError):
-    """The password breaks rules of the policy; `unmet` names them in Spanish."""
-
-    def __init__(self, unmet: Sequence[str]) -> None:
-        self.unmet = tuple(unmet)
-        super().__init__("password policy not met")
+    """A password link cannot be used any more."""

@@ -30,10 +30,6 @@ class PasswordRule:
     holds: Callable[[str], bool]
 
 
-def _is_special(char: str) -> bool:
-    return not char.isalnum() and not char.isspace()
-
-
 def _length(text: str, *, least: int = 0, most: int | None = None) -> PasswordRule:
     return PasswordRule(
         text=text,
@@ -42,17 +38,22 @@ def _length(text: str, *, least: int = 0, most: int | None = None) -> PasswordRu
     )
 
 
-def _some(text: str, pattern: str, is_one: Callable[[str], bool]) -> PasswordRule:
-    return PasswordRule(text=text, pattern=pattern, holds=lambda password: any(map(is_one, password)))
+def _some(text: str, *categories: str) -> PasswordRule:
+    """Ask for one character of these Unicode categories, which the page and the server both know by name."""
+    return PasswordRule(
+        text=text,
+        pattern="|".join(rf"\p{{{category}}}" for category in categories),
+        holds=lambda password: any(unicodedata.category(char).startswith(categories) for char in password),
+    )
 
 
 _AT_MOST = _length(f"Tener máximo {MAX_PASSWORD_LENGTH} caracteres", most=MAX_PASSWORD_LENGTH)
 _MANUAL_RULES = (
     _length("Tener mínimo ocho (8) caracteres", least=8),
-    _some("Usar números", r"\p{Nd}", str.isdecimal),
-    _some("Usar caracteres especiales", r"[^\p{L}\p{N}\s]", _is_special),
-    _some("Usar letras mayúsculas", r"\p{Lu}", str.isupper),
-    _some("Usar letras minúsculas", r"\p{Ll}", str.islower),
+    _some("Usar números", "Nd"),
+    _some("Usar caracteres especiales", "P", "S"),
+    _some("Usar letras mayúsculas", "Lu"),
+    _some("Usar letras minúsculas", "Ll"),
 )
 RULES: dict[PasswordPolicy, tuple[PasswordRule, ...]] = {
     PasswordPolicy.MANUAL: (*_MANUAL_RULES, _AT_MOST),

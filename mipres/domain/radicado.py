@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 
+from mipres.domain.documents import Document
 from mipres.domain.submissions import Submission
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -16,11 +17,21 @@ def radicado_of(submission: Submission, *, key: bytes) -> str:
 
     The hash is keyed, so nobody can try document numbers against a radicado that is seen in a log.
     """
-    text = "|".join((submission.user_type, str(submission.document), submission.entity_key))
-    digest = hmac.new(key, text.encode(), hashlib.sha256).digest()
-    bits = int.from_bytes(digest[:8], "big") >> 4
-    return "RM-" + "".join(_CROCKFORD[(bits >> shift) & 31] for shift in range(5 * (_SYMBOLS - 1), -1, -5))
+    return _reference("RM", (submission.user_type, str(submission.document), submission.entity_key), key)
+
+
+def recovery_reference(document: Document, *, key: bytes) -> str:
+    """Reference of a password recovery, made like a radicado: `RC-` and 12 symbols."""
+    return _reference("RC", ("recovery", str(document)), key)
 
 
 def is_radicado(text: str) -> bool:
     return _PATTERN.fullmatch(text) is not None
+
+
+def _reference(prefix: str, parts: tuple[str, ...], key: bytes) -> str:
+    digest = hmac.new(key, "|".join(parts).encode(), hashlib.sha256).digest()
+    bits = int.from_bytes(digest[:8], "big") >> 4
+    return f"{prefix}-" + "".join(
+        _CROCKFORD[(bits >> shift) & 31] for shift in range(5 * (_SYMBOLS - 1), -1, -5)
+    )

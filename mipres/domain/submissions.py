@@ -1,7 +1,6 @@
 """What a person submits: the four types of user, their fields, and the one place where fields are checked."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from enum import StrEnum
@@ -133,7 +132,7 @@ _MISSING = {
     "municipio": "Seleccione el municipio",
 }
 _TERMS_NOT_ACCEPTED = "Marque la casilla de la declaración de protección de datos para continuar"
-_REGISTRATION_PATTERN = re.compile(r"[A-Z0-9][A-Z0-9 ./-]*", re.ASCII)
+_REGISTRATION_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./-]*")
 
 
 def check_submission(raw: RawSubmission) -> Submission:
@@ -155,6 +154,15 @@ def check_submission(raw: RawSubmission) -> Submission:
         entity=entity,
         professional_registration=registration,
     )
+
+
+def check_document(type_code: str, number: str) -> tuple[Document | None, dict[str, str]]:
+    """A document by itself, as for recovering a password: the document, or its errors by field."""
+    checker = _Checker(
+        RawSubmission(user_type=UserType.OTHER, tipo_documento=type_code, numero_documento=number)
+    )
+    document = checker.document()
+    return document, {error.field: error.message for error in checker.errors}
 
 
 class _Checker:
@@ -245,11 +253,11 @@ def normalise_registration(text: str) -> str:
     Raises:
         ValueError: with the Spanish sentence to show beside the field.
     """
-    folded = " ".join(unicodedata.normalize("NFC", text).upper().split())
+    folded = " ".join(text.split())
     if len(folded) > MAX_PROFESSIONAL_REGISTRATION:
         raise ValueError(f"El registro profesional tiene máximo {MAX_PROFESSIONAL_REGISTRATION} caracteres")
     if not _REGISTRATION_PATTERN.fullmatch(folded):
         raise ValueError(
             "Escriba el registro profesional con letras sin tilde, dígitos, guiones, puntos o barras"
         )
-    return folded
+    return folded.upper()

@@ -81,18 +81,26 @@ function filterGroups(select) {
   update();
 }
 
+// Another challenge without leaving the page; where that fails, the button submits the form as it does without this script.
 function redrawCaptcha(box) {
-  box.querySelector("[data-captcha-refresh]").addEventListener("click", (event) => {
-    event.preventDefault();
-    const version = `?v=${Date.now()}`;
-    const audio = box.querySelector("[data-captcha-audio]");
+  const button = box.querySelector("[data-captcha-refresh]");
+  const show = ({ challenge }) => {
     const answer = box.querySelector("input[type=text]");
-    box.querySelector("img").src = box.dataset.captcha + version;
-    audio.href = audio.href.split("?")[0] + version;
+    box.querySelector("img").src = `/captcha/${challenge}.png`;
+    box.querySelector("[data-captcha-audio]").href = `/captcha/${challenge}.wav`;
+    box.querySelector("[name=captcha_id]").value = challenge;
     answer.value = "";
     answer.focus();
     box.querySelector("[data-captcha-status]").textContent = "Imagen actualizada";
-  });
+  };
+  const redraw = (event) => {
+    event.preventDefault();
+    fetch("/captcha").then((response) => response.json()).then(show).catch(() => {
+      button.removeEventListener("click", redraw);
+      button.click();
+    });
+  };
+  button.addEventListener("click", redraw);
 }
 
 function submitOnce(form) {

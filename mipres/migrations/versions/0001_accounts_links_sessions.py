@@ -60,9 +60,9 @@ def upgrade() -> None:
         "password_links",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=False),
-        sa.Column("radicado", sa.String(length=15), nullable=False),
+        sa.Column("reference", sa.String(length=15), nullable=False),
         sa.Column("issue_key", sa.Text(), nullable=False),
-        sa.Column("purpose", sa.Text(), server_default="create", nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
@@ -83,7 +83,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where="closed_at IS NULL",
     )
-    op.create_index(op.f("ix_password_links_radicado"), "password_links", ["radicado"], unique=False)
+    op.create_index(op.f("ix_password_links_reference"), "password_links", ["reference"], unique=False)
     op.create_table(
         "profiles",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -135,7 +135,7 @@ def downgrade() -> None:
     op.drop_table("sessions")
     op.drop_index(op.f("ix_profiles_radicado"), table_name="profiles")
     op.drop_table("profiles")
-    op.drop_index(op.f("ix_password_links_radicado"), table_name="password_links")
+    op.drop_index(op.f("ix_password_links_reference"), table_name="password_links")
     op.drop_index("ix_password_links_open", table_name="password_links", postgresql_where="closed_at IS NULL")
     op.drop_table("password_links")
     op.drop_index(op.f("ix_consents_account_id"), table_name="consents")

@@ -1,0 +1,34 @@
+# One image for the API, the worker, the migrations and the registry simulator; the command says which.
+
+FROM python:3.11-slim-trixie AS builder
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+COPY requirements.lock ./
+# Only wheels: building a source distribution would run code that no hash of ours covers.
+RUN python -m venv /opt/venv \
+    && /opt/venv/bin/pip install --require-hashes --only-binary :all: --requirement requirements.lock
+
+FROM python:3.11-slim-trixie
+# Bytecode of the dependencies was written by pip; the container writes nothing, so that it can be read-only.
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+# A fixed number, so that policies that demand a non-root user can check it without reading /etc/passwd.
+RUN groupadd --gid 10001 mipres \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin mipres
+WORKDIR /app
+COPY --from=builder /opt/venv /opt/venv
+COPY mipres/ mipres/
+COPY activities/ activities/
+COPY workflows/ workflows/
+COPY api/ api/
+COPY templates/ templates/
+COPY static/ static/
+COPY deploy/__init__.py deploy/worker_health.py deploy/
+COPY dev/__init__.py dev/serving.py dev/
+COPY dev/registry_simulator/ dev/registry_simulator/
+COPY worker.py ./
+USER 10001:10001
+EXPOSE 8000
+# No access log: it would keep the tokens of password links.
+CMD ["uvicorn", "api.main:app", "--host", "0.0.0.0", "--port", "8000", \
+     "--no-server-header", "--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "10"]

@@ -1,0 +1,49 @@
+"""Every activity, by the system that it needs: the one list for workers, real and tested."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from activities.accounts import AccountActivities
+from activities.emails import EmailActivities
+from activities.registries import HealthTalentChecks, SocialSecurityChecks, SocialServiceChecks
+from mipres.ports import Ports
+
+Activities = tuple[Callable[..., Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalog:
+    """Activities by registry; `own` are those that need no registry."""
+
+    own: Activities
+    miseguridadsocial: Activities
+    rethus: Activities
+    sso: Activities
+
+    def all(self) -> Activities:
+        groups: list[Activities] = [getattr(self, field.name) for field in fields(self)]
+        return tuple(activity for group in groups for activity in group)
+
+
+def catalog(ports: Ports) -> Catalog:
+    """The activities over the given ports."""
+    people = SocialSecurityChecks(registry=ports.miseguridadsocial)
+    talent = HealthTalentChecks(registry=ports.rethus, clock=ports.clock)
+    placements = SocialServiceChecks(registry=ports.sso, clock=ports.clock)
+    accounts = AccountActivities(accounts=ports.accounts)
+    mails = EmailActivities(accounts=ports.accounts, composer=ports.composer, mailer=ports.mailer)
+    return Catalog(
+        own=(
+            accounts.register_account,
+            accounts.find_account,
+            accounts.expire_link,
+            mails.send_password_link,
+            mails.confirm_password_set,
+            mails.send_reminder,
+            mails.send_update_notice,
+        ),
+        miseguridadsocial=(people.check_person, people.check_delegation),
+        rethus=(talent.check_profession, talent.check_other_user),
+        sso=(placements.check_placement,),
+    )

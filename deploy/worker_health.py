@@ -1,0 +1,65 @@
+"""Whether this machine's worker polls Temporal: `python -m deploy.worker_health`, exit status 0 or 1.
+
+A process that is alive but has lost its server, or hangs, does no work; its last poll tells.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+from datetime import UTC, datetime, timedelta
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.service import RPCError
+
+from mipres import composition
+from mipres.settings import Settings, load_settings
+from mipres.temporal import connect
+from workflows.contract import REGISTRATIONS_QUEUE
+
+# A poll lasts up to a minute when there is nothing to do.
+STALE = timedelta(minutes=2)
+PATIENCE = timedelta(seconds=10)
+
+
+async def last_poll(settings: Settings) -> datetime | None:
+    """When the worker of this host last asked for work; None if never."""
+    client = await connect(composition.temporal_connection(settings), identity="health")
+    answer = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=REGISTRATIONS_QUEUE),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        ),
+        timeout=PATIENCE,
+    )
+    identity = f"worker@{socket.gethostname()}"
+    polls = [poller.last_access_time for poller in answer.pollers if poller.identity == identity]
+    return max((poll.ToDatetime(tzinfo=UTC) for poll in polls), default=None)
+
+
+async def complaint() -> str | None:
+    """What is wrong, in one line; None when nothing is."""
+    try:
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            last = await last_poll(load_settings())
+    except (RPCError, RuntimeError, TimeoutError) as error:
+        return f"Temporal no responde: {type(error).__name__}"
+    if last is None or datetime.now(UTC) - last > STALE:
+        return "El worker no está pidiendo trabajo a Temporal."
+    return None
+
+
+def main() -> None:
+    found = asyncio.run(complaint())
+    if found:
+        print(found, file=sys.stderr)  # noqa: T201 - the container engine keeps it with the check's result.
+    sys.stderr.flush()
+    # Temporal's native library may crash while the interpreter is taken down, which would look unhealthy.
+    os._exit(1 if found else 0)
+
+
+if __name__ == "__main__":
+    main()

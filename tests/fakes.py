@@ -1,0 +1,220 @@
+"""Stand-ins for the ports: each keeps what it was told where a test can see it."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from mipres.domain.documents import Document
+from mipres.domain.errors import MailAddressRejectedError, MailNotAcceptedError, RegistryUnavailableError
+from mipres.domain.links import LinkPurpose
+from mipres.domain.people import HealthProfessional, Person, Placement
+from mipres.domain.submissions import Entity
+from mipres.ports import (
+    AccountContact,
+    Delegation,
+    Mail,
+    NewRegistration,
+    PasswordLink,
+    RegisteredAccount,
+)
+
+
+@dataclass(kw_only=True)
+class FakeClock:
+    """Stands still until it is moved."""
+
+    time: datetime = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def advance(self, step: timedelta) -> None:
+        self.time += step
+
+
+@dataclass(kw_only=True)
+class FakeRegistry:
+    """What every registry has in common: it fails while `down`, else for the first `failures` calls."""
+
+    name: str
+    down: bool = False
+    failures: int = 0
+    retry_after_seconds: float | None = None
+    calls: list[Document] = field(default_factory=list)
+
+    def answer(self, document: Document) -> None:
+        """Note the call, and fail if it is to fail."""
+        self.calls.append(document)
+        if self.down or self.failures > 0:
+            self.failures -= 1
+            raise RegistryUnavailableError(
+                self.name, "HTTP status 503", retry_after_seconds=self.retry_after_seconds
+            )
+
+
+@dataclass(kw_only=True)
+class FakeSocialSecurityRegistry(FakeRegistry):
+    name: str = "miseguridadsocial"
+    people: dict[Document, Person] = field(default_factory=dict)
+    delegations: dict[tuple[Document, str], Delegation] = field(default_factory=dict)
+    providers: dict[tuple[Document, str], Person] = field(default_factory=dict)
+
+    async def find_person(self, document: Document) -> Person | None:
+        self.answer(document)
+        return self.people.get(document)
+
+    async def find_delegation(self, document: Document, entity: Entity) -> Delegation | None:
+        self.answer(document)
+        return self.delegations.get((document, entity.key))
+
+    async def find_provider(self, document: Document, entity: Entity) -> Person | None:
+        self.answer(document)
+        return self.providers.get((document, entity.key))
+
+
+@dataclass(kw_only=True)
+class FakeHealthTalentRegistry(FakeRegistry):
+    name: str = "rethus"
+    people: dict[Document, HealthProfessional] = field(default_factory=dict)
+
+    async def find_professional(self, document: Document) -> HealthProfessional | None:
+        self.answer(document)
+        return self.people.get(document)
+
+
+@dataclass(kw_only=True)
+class FakeSocialServiceRegistry(FakeRegistry):
+    name: str = "sso"
+    people: dict[Document, Placement] = field(default_factory=dict)
+
+    async def find_placement(self, document: Document) -> Placement | None:
+        self.answer(document)
+        return self.people.get(document)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeLink:
+    account_id: uuid.UUID
+    reference: str
+    purpose: LinkPurpose
+    link: PasswordLink
+    closed: bool = False
+
+
+@dataclass(kw_only=True)
+class FakeAccounts:
+    """Accounts in memory. `links` are by issue key; `down` makes every call fail."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    down: bool = False
+    accounts: dict[uuid.UUID, AccountContact] = field(default_factory=dict)
+    registrations: list[NewRegistration] = field(default_factory=list)
+    links: dict[str, FakeLink] = field(default_factory=dict)
+
+    def set_password_of(self, account_id: uuid.UUID) -> None:
+        """Do what the person does on the page of the link."""
+        self.accounts[account_id] = replace(self.accounts[account_id], has_password=True)
+        self._close(lambda item: item.account_id == account_id)
+
+    async def register(self, registration: NewRegistration) -> RegisteredAccount:
+        self._answer()
+        self.registrations.append(registration)
+        login, person = registration.submission.document.login, registration.person
+        account_id = uuid.uuid5(uuid.NAMESPACE_OID, login)
+        known = self.accounts.get(account_id)
+        contact = AccountContact(
+            login=login,
+            full_name=person.full_name,
+            email=person.email,
+            has_password=known is not None and known.has_password,
+        )
+        self.accounts[account_id] = contact
+        return RegisteredAccount(
+            account_id=account_id, login=login, email=person.email, has_password=contact.has_password
+        )
+
+    async def contact(self, account_id: uuid.UUID) -> AccountContact | None:
+        self._answer()
+        return self.accounts.get(account_id)
+
+    async def find(self, document: Document) -> uuid.UUID | None:
+        self._answer()
+        logins = {contact.login: account_id for account_id, contact in self.accounts.items()}
+        return logins.get(document.login)
+
+    async def issue_link(
+        self,
+        account_id: uuid.UUID,
+        *,
+        reference: str,
+        purpose: LinkPurpose,
+        lifetime: timedelta,
+        issue_key: str,
+    ) -> PasswordLink | None:
+        self._answer()
+        if purpose is LinkPurpose.CREATE and self.accounts[account_id].has_password:
+            return None
+        self._close(lambda item: item.account_id == account_id)
+        token = uuid.uuid5(uuid.NAMESPACE_OID, issue_key).hex
+        link = PasswordLink(token=token, expires_at=self.clock.now() + lifetime)
+        self.links[issue_key] = FakeLink(
+            account_id=account_id, reference=reference, purpose=purpose, link=link
+        )
+        return link
+
+    async def open_link(self, account_id: uuid.UUID, *, reference: str) -> PasswordLink | None:
+        self._answer()
+        wanted, now = (account_id, reference), self.clock.now()
+        candidates = [item for item in self.links.values() if (item.account_id, item.reference) == wanted]
+        return next((i.link for i in candidates if not i.closed and i.link.expires_at > now), None)
+
+    async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:
+        self._answer()
+        self._close(lambda item: item.reference == reference)
+        return self.accounts[account_id].has_password
+
+    def _close(self, applies: Callable[[FakeLink], bool]) -> None:
+        self.links = {key: replace(i, closed=i.closed or applies(i)) for key, i in self.links.items()}
+
+    def _answer(self) -> None:
+        if self.down:
+            raise ConnectionRefusedError("the database does not answer")
+
+
+@dataclass(kw_only=True)
+class FakeMailer:
+    """Takes every mail, unless it is `down` or `rejects` every address for good."""
+
+    sent: list[Mail] = field(default_factory=list)
+    down: bool = False
+    rejects: bool = False
+    attempts: int = 0
+
+    async def send(self, mail: Mail) -> None:
+        self.attempts += 1
+        if self.down:
+            raise MailNotAcceptedError("SMTPConnectError")
+        if self.rejects:
+            raise MailAddressRejectedError("the server refuses the address")
+        self.sent.append(mail)
+
+
+@dataclass(kw_only=True)
+class FakeComposer:
+    """Renders nothing: the subject is the template's name, and `contexts` keeps what it was given."""
+
+    contexts: list[dict[str, object]] = field(default_factory=list)
+
+    def compose(
+        self, name: str, *, contact: AccountContact, message_key: str, context: Mapping[str, object]
+    ) -> Mail:
+        self.contexts.append(dict(context))
+        return Mail(
+            to_name=contact.full_name,
+            to_address=contact.email,
+            subject=name,
+            text=f"{name} {context.get('token', '')}".strip(),
+            html=f"<p>{name}</p>",
+            message_key=message_key,
+        )

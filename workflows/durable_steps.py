@@ -1,0 +1,113 @@
+"""How a step is done: fast, then durable. The one place that knows it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+
+from activities.errors import MAIL_ADDRESS_REJECTED
+from workflows import policies
+from workflows.steps import Step
+
+
+class StepRunner:
+    """Does one step at a time and knows what it waits for.
+
+    Args:
+        on_change: Called whenever waiting begins, becomes worth a look by support, or ends.
+    """
+
+    def __init__(self, *, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        self.waiting_on: str | None = None
+        self.stuck_since: datetime | None = None
+
+    async def do(self, step: Step, request: object) -> Any:
+        """The step's result.
+
+        One short attempt answers a person who looks at the page; if it fails technically, the same
+        activity goes on by itself on its own queue, for days, where support sees its last error.
+
+        Raises:
+            FailureError: the failure is final, or nobody mended what the step needs for days.
+        """
+        try:
+            return await self._first_attempt(step, request)
+        except FailureError as failure:
+            if is_cancelled_exception(failure) or _is_final(failure):
+                raise
+        return await self._durably(step, request)
+
+    async def mail(self, step: Step, request: object) -> Any:
+        """Do a step that mails; None when the server rejects the address for good."""
+        try:
+            return await self.do(step, request)
+        except FailureError as failure:
+            if _type_of(failure) != MAIL_ADDRESS_REJECTED:
+                raise
+        return None
+
+    async def _first_attempt(self, step: Step, request: object) -> Any:
+        if step.starts_local:
+            return await workflow.execute_local_activity_method(
+                step.activity,
+                request,
+                start_to_close_timeout=policies.FAST_ATTEMPT,
+                schedule_to_close_timeout=policies.FAST_ATTEMPT,
+                retry_policy=policies.FAST_RETRY,
+                activity_id=step.id,
+                summary=step.summary,
+            )
+        return await workflow.execute_activity_method(
+            step.activity,
+            request,
+            start_to_close_timeout=step.attempt,
+            schedule_to_close_timeout=policies.GIVE_UP_AFTER,
+            retry_policy=policies.FAST_RETRY,
+            activity_id=step.id,
+            summary=step.summary,
+        )
+
+    async def _durably(self, step: Step, request: object) -> Any:
+        self._note(step.waits_on)
+        handle = workflow.start_activity_method(
+            step.activity,
+            request,
+            task_queue=step.queue,
+            start_to_close_timeout=step.attempt,
+            schedule_to_close_timeout=policies.GIVE_UP_AFTER,
+            retry_policy=policies.PATIENT_RETRY,
+            activity_id=step.id,
+            summary=step.summary,
+        )
+        since = workflow.now()
+        try:
+            await workflow.wait_condition(
+                handle.done,
+                timeout=policies.STUCK_AFTER,
+                timeout_summary="Avisar a soporte si sigue esperando",
+            )
+        except TimeoutError:
+            self._note(step.waits_on, stuck_since=since)
+        try:
+            return await handle
+        finally:
+            self._note(None)
+
+    def _note(self, waiting_on: str | None, *, stuck_since: datetime | None = None) -> None:
+        self.waiting_on, self.stuck_since = waiting_on, stuck_since
+        self._on_change()
+
+
+def _type_of(failure: FailureError) -> str | None:
+    """Type of the application error in a failure; local activities raise it bare, regular ones wrapped."""
+    error = failure.cause if isinstance(failure, ActivityError) else failure
+    return error.type if isinstance(error, ApplicationError) else None
+
+
+def _is_final(failure: FailureError) -> bool:
+    """Whether retrying cannot help."""
+    error = failure.cause if isinstance(failure, ActivityError) else failure
+    return isinstance(error, ApplicationError) and error.non_retryable
