@@ -27,6 +27,8 @@ COPY deploy/__init__.py deploy/worker_health.py deploy/
 COPY dev/__init__.py dev/serving.py dev/
 COPY dev/registry_simulator/ dev/registry_simulator/
 COPY worker.py ./
+# COPY keeps the modes of the checkout, which under a strict umask nobody but its owner could read.
+RUN chmod -R a+rX /app
 USER 10001:10001
 EXPOSE 8000
 # No access log: it would keep the tokens of password links.

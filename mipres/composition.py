@@ -18,12 +18,6 @@ from mipres.adapters.registries.rethus import HttpHealthTalentRegistry
 from mipres.adapters.registries.sso import HttpSocialServiceRegistry
 from mipres.adapters.tokens import LinkTokens, derive_key
 from mipres.ports import Ports
-    HealthTalentRegistry,
-    MailComposer,
-    Mailer,
-    SocialSecurityRegistry,
-    SocialServiceRegistry,
-)
 from mipres.settings import Settings
 from mipres.temporal import TemporalConnection
 
@@ -42,7 +36,9 @@ async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
             stack.push_async_callback(client.close)
             return client
 
-        people = registry("miseguridadsocial", settings.miseguridadsocial_url, settings.miseguridadsocial_token)
+        people = registry(
+            "miseguridadsocial", settings.miseguridadsocial_url, settings.miseguridadsocial_token
+        )
         engine = await stack.enter_async_context(open_engine(settings))
         yield Ports(
             miseguridadsocial=HttpSocialSecurityRegistry(people),

@@ -23,6 +23,12 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DOMAIN_TESTS = Path(__file__).parent / "domain"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--record-histories", action="store_true", help="store workflow histories under tests/replay/histories"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "browser: drives a real Chromium; skipped where there is none, except in CI"

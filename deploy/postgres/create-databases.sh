@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs once, when the server's data directory is empty: one owner and its databases for the product, one for
 # Temporal. The passwords stay out of the command line, which every process of the container can read.
-set -eu
+# Not -u: the image sources a file that lost its executable bit, and its own script relies on unset variables.
+set -e
 
 psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 \
   --username "${POSTGRES_USER:-postgres}" --dbname "${POSTGRES_DB:-postgres}" <<'SQL'

@@ -39,7 +39,9 @@ class CaptchaChallenges:
         nonce = self._nonce_of(challenge)
         if nonce is None or not await self._first_answer(nonce):
             return False
-        return hmac.compare_digest(normalise_answer(answer).encode(), self._code(nonce).encode())
+        return hmac.compare_digest(
+            normalise_answer(answer).encode(errors="replace"), self._code(nonce).encode()
+        )
 
     async def _first_answer(self, nonce: str) -> bool:
         statement = (
@@ -54,7 +56,7 @@ class CaptchaChallenges:
     def _nonce_of(self, challenge: str) -> str | None:
         try:
             nonce = self._serializer.loads(challenge, max_age=CHALLENGE_LIFETIME_SECONDS)
-        except BadSignature:
+        except (BadSignature, UnicodeError):
             return None
         return nonce if isinstance(nonce, str) else None
 

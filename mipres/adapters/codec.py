@@ -48,11 +48,12 @@ class EncryptionCodec(PayloadCodec):
         if payload.metadata.get("encoding") != ENCODING:
             return payload
         key_id = payload.metadata[_KEY_ID]
-        cipher = self._ciphers.get(key_id.decode())
+        name = key_id.decode(errors="replace")
+        cipher = self._ciphers.get(name)
         if cipher is None:
-            raise UnknownPayloadKeyError(f"MIPRES_PAYLOAD_KEYS has no key {key_id.decode()!r}")
+            raise UnknownPayloadKeyError(f"MIPRES_PAYLOAD_KEYS has no key {name!r}")
         nonce, sealed = payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:]
         try:
             return Payload.FromString(cipher.decrypt(nonce, sealed, key_id))
-        except InvalidTag as error:
-            raise UnknownPayloadKeyError(f"key {key_id.decode()!r} does not open this payload") from error
+        except (InvalidTag, ValueError) as error:
+            raise UnknownPayloadKeyError(f"key {name!r} does not open this payload") from error

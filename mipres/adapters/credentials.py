@@ -59,16 +59,23 @@ class PostgresCredentials:
 
     async def authenticate(self, login: str, password: str) -> Authenticated | None:
         """The account, or None: one answer for an unknown login, a wrong password and no password yet."""
+        known_hash, account = await self._look_up(login)
+        # Outside the database session: whoever waits for a processor must not keep a connection.
+        return account if await self._hasher.verify(known_hash, password) else None
+
+    async def _look_up(self, login: str) -> tuple[str | None, Authenticated | None]:
+        # PostgreSQL takes no NUL in a text, and no login has anything but letters and digits.
+        if not (login.isascii() and login.isalnum()):
+            return None, None
         async with self._sessions() as session:
             account = await session.scalar(select(AccountRow).where(AccountRow.login == login))
-            known_hash = account.password_hash if account else None
-            if not await self._hasher.verify(known_hash, password) or account is None:
-                return None
+            if account is None:
+                return None, None
             types = await session.scalars(
                 select(ProfileRow.user_type).where(ProfileRow.account_id == account.id)
             )
             applications = frozenset(application_of(UserType(item)) for item in types)
-        return Authenticated(account_id=account.id, applications=applications)
+        return account.password_hash, Authenticated(account_id=account.id, applications=applications)
 
 
 def _matches(password_hash: str, password: str) -> bool:

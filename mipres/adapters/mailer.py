@@ -1,5 +1,6 @@
 """Mail over SMTP."""
 
+import re
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate
@@ -12,6 +13,9 @@ from mipres.ports import Mail
 
 _TIMEOUT_SECONDS = 20
 _PERMANENT = range(500, 600)
+# Narrower than RFC 5322: nothing that begins another address, a name or a command may stand in one.
+_ATOM = r"[^\s@.,:;<>()\[\]\"\\]+"
+_ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@{_ATOM}(\.{_ATOM})+")
 _CONTROL_CHARACTERS = frozenset(chr(code) for code in (*range(32), 127))
 
 
@@ -64,14 +68,11 @@ class SmtpMailer:
 
 def _address(name: str, address: str) -> Address:
     """Raise MailAddressRejectedError for an address that no mail can be sent to."""
-    local, at, domain = address.rpartition("@")
-    if not at or not local or not domain or _CONTROL_CHARACTERS & set(address):
+    if not _ADDRESS.fullmatch(address) or _CONTROL_CHARACTERS & set(address):
         raise MailAddressRejectedError("malformed address")
+    local, _, domain = address.partition("@")
     clean_name = "".join(char for char in name if char not in _CONTROL_CHARACTERS)
-    try:
-        return Address(display_name=clean_name, username=local, domain=domain)
-    except ValueError:
-        raise MailAddressRejectedError("malformed address") from None
+    return Address(display_name=clean_name, username=local, domain=domain)
 
 
 def _refusal(codes: list[int]) -> MailAddressRejectedError | MailNotAcceptedError:

@@ -80,10 +80,11 @@ async def test_data_too_short_to_be_encrypted_is_refused(data: bytes) -> None:
         await CODEC.decode([stored])
 
 
-async def test_an_encrypted_payload_without_a_key_id_is_refused() -> None:
+@pytest.mark.parametrize("key_id", [b"", b"\xff\xfe"])
+async def test_an_encrypted_payload_without_a_proper_key_id_is_refused(key_id: bytes) -> None:
     stored = await encrypted()
-    del stored.metadata["encryption-key-id"]
-    with pytest.raises(UnknownPayloadKeyError):
+    stored.metadata["encryption-key-id"] = key_id
+    with pytest.raises(UnknownPayloadKeyError, match="has no key"):
         await CODEC.decode([stored])
 
 

@@ -1,12 +1,14 @@
 """One HTTP client for every registry: strict about answers, because a wrong one must not refuse anybody."""
 
 import json
+import re
 from collections.abc import Mapping
+from datetime import date
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import httpx2
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from mipres.domain.errors import RegistryUnavailableError
 
@@ -23,6 +25,14 @@ class RegistryModel(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, str_strip_whitespace=True)
 
 
+def _written_out(value: object) -> object:
+    if not isinstance(value, str) or not re.match(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+        raise ValueError("a day is written as year-month-day")
+    return value
+
+
+# Pydantic alone would read a number as seconds since 1970, and a sanction would be over.
+Day = Annotated[date, BeforeValidator(_written_out)]
 _M = TypeVar("_M", bound=RegistryModel)
 
 

@@ -5,7 +5,9 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from mipres.adapters.registries.client import RegistryClient, RegistryModel
-from mipres.domain.documents import Document
+from mipres.domain.documents import Document, normalise_number
+from mipres.domain.errors import RegistryUnavailableError
+from mipres.domain.nit import normalise_nit
 from mipres.domain.people import EntityRecord, Person
 from mipres.domain.submissions import Entity
 from mipres.ports import Delegation
@@ -21,8 +23,11 @@ class _PersonAnswer(RegistryModel):
     surnames: _Text
     email: _Email
 
-    def person(self) -> Person:
-        return Person(given_names=self.given_names, surnames=self.surnames, email=self.email)
+    def is_about(self, document: Document) -> bool:
+        try:
+            return (self.type.upper(), normalise_number(self.number)) == (document.type, document.number)
+        except ValueError:
+            return False
 
 
 class _DelegationAnswer(RegistryModel):
@@ -41,7 +46,7 @@ class HttpSocialSecurityRegistry:
 
     async def find_person(self, document: Document) -> Person | None:
         answer = await self._client.find(f"/personas/{document.type}/{document.number}", _PersonAnswer)
-        return None if answer is None else answer.person()
+        return None if answer is None else self._person(answer, document)
 
     async def find_delegation(self, document: Document, entity: Entity) -> Delegation | None:
         params = {"kind": str(entity.kind)}
@@ -51,14 +56,22 @@ class HttpSocialSecurityRegistry:
         answer = await self._client.find(path, _DelegationAnswer, params)
         if answer is None or not _is_for(answer, entity):
             return None
+        if normalise_nit(answer.nit) != entity.nit:
+            raise RegistryUnavailableError(self._client.name, "the answer is about another entity")
         record = EntityRecord(nit=answer.nit, name=answer.name, kind=answer.kind, regime=answer.regime)
-        return Delegation(person=answer.delegate.person(), entity=record)
+        return Delegation(person=self._person(answer.delegate, document), entity=record)
 
     async def find_provider(self, document: Document, entity: Entity) -> Person | None:
         params = {"departamento": entity.department or "", "municipio": entity.municipality or ""}
         path = f"/proveedores/{document.type}/{document.number}"
         answer = await self._client.find(path, _PersonAnswer, params)
-        return None if answer is None else answer.person()
+        return None if answer is None else self._person(answer, document)
+
+    def _person(self, answer: _PersonAnswer, document: Document) -> Person:
+        """The person, if the answer is about whom was asked for: a mail must never reach somebody else."""
+        if not answer.is_about(document):
+            raise RegistryUnavailableError(self._client.name, "the answer is about another document")
+        return Person(given_names=answer.given_names, surnames=answer.surnames, email=answer.email)
 
 
 def _is_for(answer: _DelegationAnswer, entity: Entity) -> bool:

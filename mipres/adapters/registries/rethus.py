@@ -1,8 +1,6 @@
 """ReTHUS: professions and sanctions."""
 
-from datetime import date
-
-from mipres.adapters.registries.client import RegistryClient, RegistryModel
+from mipres.adapters.registries.client import Day, RegistryClient, RegistryModel
 from mipres.domain.documents import Document
 from mipres.domain.people import HealthProfessional, Profession, Sanction
 
@@ -16,8 +14,8 @@ class _ProfessionAnswer(RegistryModel):
 class _SanctionAnswer(RegistryModel):
     authority: str
     kind: str
-    start: date
-    end: date | None = None
+    start: Day
+    end: Day | None = None
 
 
 class _ProfessionalAnswer(RegistryModel):

@@ -1,8 +1,6 @@
 """SSO: placements of the obligatory social service."""
 
-from datetime import date
-
-from mipres.adapters.registries.client import RegistryClient, RegistryModel
+from mipres.adapters.registries.client import Day, RegistryClient, RegistryModel
 from mipres.domain.documents import Document
 from mipres.domain.people import Placement
 
@@ -12,8 +10,8 @@ class _PlacementAnswer(RegistryModel):
     site_code: str
     site_name: str
     municipality: str
-    start: date
-    end: date
+    start: Day
+    end: Day
 
 
 class HttpSocialServiceRegistry:

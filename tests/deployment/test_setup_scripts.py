@@ -1,0 +1,263 @@
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from dev.postgres import THROWAWAY_PASSWORD, USER, embedded_postgres_server
+from dev.postgres_binaries import find_postgres_bin
+from dev.probes import LOOPBACK, free_port
+from dev.process import Console, Part, supervisor_of
+from dev.temporal_server import find_temporal
+from tests.deployment.composed import DEPLOY, ROOT
+from tests.deployment.image import environment, run_in
+from workflows.contract import SEARCH_ATTRIBUTES
+
+START_SECONDS = 60.0
+NAMESPACE = "compose"
+SCRIPTS = sorted(DEPLOY.rglob("*.sh"))
+
+
+@pytest.fixture(scope="module")
+async def temporal_address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A development server that stands in for the cluster; nobody told it of namespaces or attributes."""
+    port = free_port()
+    log = (tmp_path_factory.mktemp("temporal") / "log").open("wb")
+    process = await asyncio.create_subprocess_exec(
+        *(str(find_temporal()), "server", "start-dev", "--headless", "--ip", LOOPBACK),
+        *("--port", str(port), "--log-level", "error"),
+        stdout=log,
+        stderr=log,
+    )
+    yield f"{LOOPBACK}:{port}"
+    process.terminate()
+    await process.wait()
+    log.close()
+
+
+@pytest.fixture(scope="module")
+async def prepared(temporal_address: str) -> str:
+    """The address, after the script ran against a server that was still starting."""
+    done = await set_up(temporal_address)
+    assert done.returncode == 0, done.stderr
+    return temporal_address
+
+
+async def set_up(address: str, **changed: str) -> subprocess.CompletedProcess[str]:
+    values = {
+        "PATH": f"{find_temporal().parent}:{os.environ['PATH']}",
+        "TEMPORAL_ADDRESS": address,
+        "TEMPORAL_NAMESPACE": NAMESPACE,
+        "NAMESPACE_RETENTION": "90d",
+        "SETUP_PAUSE_SECONDS": "0.5",
+        **changed,
+    }
+    command = ["sh", str(DEPLOY / "temporal" / "setup-namespace.sh")]
+    return await asyncio.to_thread(
+        subprocess.run,
+        command,
+        env=values,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+
+
+async def temporal(address: str, *arguments: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *(str(find_temporal()), *arguments, "--address", address), stdout=asyncio.subprocess.PIPE
+    )
+    out, _error = await process.communicate()
+    assert process.returncode == 0
+    return out.decode()
+
+
+async def attributes(address: str, namespace: str) -> dict[str, str]:
+    listed = await temporal(address, "operator", "search-attribute", "list", "--namespace", namespace)
+    return {words[0]: words[1] for line in listed.splitlines() if len(words := line.split()) == 2}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_script_is_posix_and_can_be_run(script: Path) -> None:
+    assert script.read_text(encoding="utf-8").startswith("#!/bin/sh\n")
+    assert subprocess.run(["sh", "-n", str(script)], check=False).returncode == 0
+    assert os.access(script, os.X_OK)
+
+
+async def test_namespace_gets_its_retention_and_the_workflows_attributes(prepared: str) -> None:
+    described = await temporal(prepared, "operator", "namespace", "describe", "--namespace", NAMESPACE)
+    assert "2160h0m0s" in described
+    found = await attributes(prepared, NAMESPACE)
+    wanted = {key.name: key.indexed_value_type.name.replace("_", "") for key in SEARCH_ATTRIBUTES}
+    assert {name: found[name].upper() for name in wanted} == wanted
+
+
+def test_the_script_names_the_workflows_attributes_and_no_other() -> None:
+    script = (DEPLOY / "temporal" / "setup-namespace.sh").read_text(encoding="utf-8")
+    named = [line.split()[1:] for line in script.splitlines() if line.startswith("ensure_attribute ")]
+    wanted = {key.name: key.indexed_value_type.name.replace("_", "") for key in SEARCH_ATTRIBUTES}
+    assert {name: kind.upper() for name, kind in named} == wanted
+
+
+async def test_a_second_run_changes_only_what_was_asked(prepared: str) -> None:
+    before = await attributes(prepared, NAMESPACE)
+    done = await set_up(prepared, NAMESPACE_RETENTION="30d")
+    assert done.returncode == 0, done.stderr
+    assert await attributes(prepared, NAMESPACE) == before
+    described = await temporal(prepared, "operator", "namespace", "describe", "--namespace", NAMESPACE)
+    assert "720h0m0s" in described
+    assert (await set_up(prepared)).returncode == 0
+
+
+async def test_an_attribute_of_another_type_is_refused_at_once(prepared: str) -> None:
+    other = ("--namespace", "default", "--name", "UserType", "--type", "Int")
+    await temporal(prepared, "operator", "search-attribute", "create", *other)
+    done = await set_up(prepared, TEMPORAL_NAMESPACE="default", SETUP_PAUSE_SECONDS="60")
+    assert done.returncode == 1
+    assert "UserType es de tipo Int" in done.stderr
+
+
+async def test_a_server_that_never_comes_is_given_up_on() -> None:
+    done = await set_up(f"{LOOPBACK}:{free_port()}", SETUP_ATTEMPTS="2", SETUP_PAUSE_SECONDS="0")
+    assert done.returncode == 1
+    assert "cluster health" in done.stderr
+
+
+async def test_worker_is_healthy_while_it_polls(
+    prepared: str, image_tree: Path, composed: dict[str, Any]
+) -> None:
+    settings = {
+        **composed["worker"]["environment"],
+        "MIPRES_TEMPORAL_ADDRESS": prepared,
+        "MIPRES_TEMPORAL_NAMESPACE": NAMESPACE,
+    }
+    check = composed["worker"]["healthcheck"]["test"]
+    assert check[:2] == ["CMD", "python"]
+    before = await asyncio.to_thread(run_in, image_tree, *check[2:], settings=settings)
+    assert (before.returncode, before.stderr) == (1, "El worker no está pidiendo trabajo a Temporal.\n")
+    worker = Part(
+        name="worker",
+        command=(sys.executable, *composed["worker"]["command"][1:]),
+        environment=environment(settings),
+        directory=image_tree,
+        ready_line="worker listo",
+        stop_seconds=10.0,
+    )
+    async with supervisor_of(Console(quiet=True)) as supervisor:
+        await supervisor.start(worker)
+        async with asyncio.timeout(30):
+            # The first poll may still be on its way; each check takes a while of its own.
+            while (
+                done := await asyncio.to_thread(run_in, image_tree, *check[2:], settings=settings)
+            ).returncode:
+                assert "no está pidiendo trabajo" in done.stderr
+
+
+def test_worker_without_a_server_is_unhealthy(image_tree: Path, composed: dict[str, Any]) -> None:
+    away = {"MIPRES_TEMPORAL_ADDRESS": f"{LOOPBACK}:{free_port()}"}
+    done = run_in(
+        image_tree, "-m", "deploy.worker_health", settings={**composed["worker"]["environment"], **away}
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Temporal no responde")
+
+
+@pytest.fixture(scope="module")
+async def databases(open_directory: Path, generated: dict[str, str]) -> AsyncIterator[int]:
+    """Port of a server on which create-databases.sh ran, as the image's entrypoint runs it."""
+    async with embedded_postgres_server(open_directory / "compose-postgres") as url:
+        port = url.rpartition(":")[2].partition("/")[0]
+        values = {
+            "PATH": f"{find_postgres_bin()}:{os.environ['PATH']}",
+            "POSTGRES_USER": USER,
+            "PGHOST": LOOPBACK,
+            "PGPORT": port,
+            "PGPASSWORD": THROWAWAY_PASSWORD,
+            **generated,
+        }
+        command = ["sh", str(DEPLOY / "postgres" / "create-databases.sh")]
+        done = await asyncio.to_thread(
+            subprocess.run, command, env=values, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        yield int(port)
+
+
+async def connect(port: int, user: str, password: str, database: str) -> asyncpg.Connection:
+    return await asyncpg.connect(
+        host=LOOPBACK, port=port, user=user, password=password, database=database, ssl=False
+    )
+
+
+async def test_each_owner_enters_its_own_databases_alone(databases: int, generated: dict[str, str]) -> None:
+    own = {"registro": {"registro"}, "temporal": {"temporal", "temporal_visibility"}}
+    for user, allowed in own.items():
+        password = generated[f"{user.upper()}_DB_PASSWORD"]
+        for database in ("registro", "temporal", "temporal_visibility"):
+            if database not in allowed:
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connect(databases, user, password, database)
+                continue
+            connection = await connect(databases, user, password, database)
+            # Temporal's visibility schema begins with this extension, and its owner is no superuser.
+            await connection.execute("CREATE EXTENSION IF NOT EXISTS btree_gin")
+            await connection.execute("CREATE TABLE probe (id int); DROP TABLE probe")
+            await connection.close()
+
+
+async def test_migrations_run_from_the_image_as_the_product_s_account(
+    databases: int, image_tree: Path, composed: dict[str, Any], generated: dict[str, str]
+) -> None:
+    service = composed["migrate"]
+    url = service["environment"]["MIPRES_DATABASE_URL"].replace("postgresql:5432", f"{LOOPBACK}:{databases}")
+    settings = {**service["environment"], "MIPRES_DATABASE_URL": url}
+    for _time in range(2):
+        done = await asyncio.to_thread(run_in, image_tree, *service["command"][1:], settings=settings)
+        assert done.returncode == 0, done.stderr
+    connection = await connect(databases, "registro", generated["REGISTRO_DB_PASSWORD"], "registro")
+    assert await connection.fetchval("SELECT count(*) FROM alembic_version") == 1
+    await connection.close()
+
+
+async def schema_calls(tmp_path: Path) -> list[str]:
+    """What setup-schema.sh asks of a `temporal-sql-tool` that only takes note."""
+    tool, notes = tmp_path / "temporal-sql-tool", tmp_path / "calls"
+    tool.write_text(f'#!/bin/sh\necho "$*" >>{notes}\n', encoding="utf-8")
+    tool.chmod(0o755)
+    values = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "POSTGRES_SEEDS": "postgresql",
+        "DB_PORT": "5432",
+        "POSTGRES_USER": "temporal",
+        "SQL_PASSWORD": "not-to-be-shown",
+    }
+    command = ["sh", str(DEPLOY / "temporal" / "setup-schema.sh")]
+    await asyncio.to_thread(subprocess.run, command, env=values, check=True)
+    return notes.read_text(encoding="utf-8").splitlines()
+
+
+async def test_schema_of_both_databases_is_set_up_and_then_updated(tmp_path: Path) -> None:
+    calls = await schema_calls(tmp_path)
+    common = "--plugin postgres12 --ep postgresql -p 5432 -u temporal --db"
+    where = "-d /etc/temporal/schema/postgresql/v12"
+    assert calls == [
+        f"{common} temporal setup-schema -v 0.0",
+        f"{common} temporal update-schema {where}/temporal/versioned",
+        f"{common} temporal_visibility setup-schema -v 0.0",
+        f"{common} temporal_visibility update-schema {where}/visibility/versioned",
+    ]
+
+
+def test_scripts_live_where_compose_looks_for_them() -> None:
+    assert {str(script.relative_to(ROOT)) for script in SCRIPTS} == {
+        "deploy/make-env.sh",
+        "deploy/postgres/create-databases.sh",
+        "deploy/temporal/setup-namespace.sh",
+        "deploy/temporal/setup-schema.sh",
+    }

@@ -1,0 +1,221 @@
+"""A whole registration world over fake ports, on the real server with its clock in the test's hand."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import WithStartWorkflowOperation, WorkflowHandle, WorkflowHistory
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Replayer, Worker
+
+from activities.catalog import catalog
+from mipres.domain.documents import Document, DocumentType
+from mipres.domain.outcomes import Outcome, Stage
+from mipres.domain.people import EntityRecord, HealthProfessional, Person, Placement, Profession, Sanction
+from mipres.domain.submissions import Entity, EntityKind, Submission, UserType
+from mipres.ports import Consent, Delegation, Ports
+from tests.fakes import (
+    FakeAccounts,
+    FakeClock,
+    FakeComposer,
+    FakeHealthTalentRegistry,
+    FakeMailer,
+    FakeSocialSecurityRegistry,
+    FakeSocialServiceRegistry,
+)
+from workflows import contract
+from workflows.password_recovery import PasswordRecovery
+from workflows.registration import Registration
+
+HISTORIES = Path(__file__).parent.parent / "replay" / "histories"
+PATIENCE_SECONDS = 15.0
+ANA = Document(type=DocumentType.CC, number="1020304050")
+PERSON = Person(given_names="Ana María", surnames="Ruiz Gómez", email="ana.ruiz@ejemplo.test")
+MEDICINE = Profession(code="01", name="MEDICINA", registration="76-1234")
+NURSING = Profession(code="05", name="ENFERMERÍA", registration="76-1234")
+IPS = Entity(kind=EntityKind.IPS, nit="900123456")
+NATURAL = Entity(kind=EntityKind.PROVIDER, department="11", municipality="11001")
+PROFESSIONAL = Submission(user_type=UserType.PROFESSIONAL, document=ANA, professional_registration="76-1234")
+SOCIAL_SERVICE = Submission(user_type=UserType.SOCIAL_SERVICE, document=ANA)
+OTHER = Submission(user_type=UserType.OTHER, document=ANA)
+DELEGATE = Submission(user_type=UserType.DELEGATE, document=ANA, entity=IPS)
+PROVIDER = Submission(user_type=UserType.DELEGATE, document=ANA, entity=NATURAL)
+
+Handle = WorkflowHandle[Any, Any]
+
+
+def placement(profession: str = "MEDICINA", *, end: date = date(2027, 6, 30)) -> Placement:
+    return Placement(
+        profession=profession,
+        site_code="940010001",
+        site_name="Hospital de Inírida",
+        municipality="94001",
+        start=date(2026, 7, 1),
+        end=end,
+    )
+
+
+def sanction() -> Sanction:
+    return Sanction(authority="Tribunal", kind="Suspensión", start=date(2026, 1, 1))
+
+
+@dataclass(kw_only=True)
+class World:
+    """The fakes, the workers over them, and what a test does from outside."""
+
+    env: WorkflowEnvironment
+    clock: FakeClock = field(default_factory=FakeClock)
+    people: FakeSocialSecurityRegistry = field(default_factory=FakeSocialSecurityRegistry)
+    talent: FakeHealthTalentRegistry = field(default_factory=FakeHealthTalentRegistry)
+    placements: FakeSocialServiceRegistry = field(default_factory=FakeSocialServiceRegistry)
+    accounts: FakeAccounts = field(default_factory=FakeAccounts)
+    mailer: FakeMailer = field(default_factory=FakeMailer)
+    composer: FakeComposer = field(default_factory=FakeComposer)
+    handles: dict[str, Handle] = field(default_factory=dict)
+    record: bool = False
+
+    def knows(self, *professions: Profession, sanctions: tuple[Sanction, ...] = ()) -> None:
+        """Put Ana into miseguridadsocial and, with professions, into ReTHUS."""
+        self.people.people[ANA] = PERSON
+        if professions:
+            self.talent.people[ANA] = HealthProfessional(professions=professions, sanctions=sanctions)
+
+    def delegates(self, entity: Entity = IPS) -> None:
+        record = EntityRecord(nit=entity.nit or "", name="IPS La Esperanza", kind=entity.kind)
+        self.people.delegations[(ANA, entity.key)] = Delegation(person=PERSON, entity=record)
+
+    def ports(self) -> Ports:
+        return Ports(
+            miseguridadsocial=self.people,
+            rethus=self.talent,
+            sso=self.placements,
+            accounts=self.accounts,
+            composer=self.composer,
+            mailer=self.mailer,
+            clock=self.clock,
+        )
+
+    async def submit(self, submission: Submission = PROFESSIONAL, *, radicado: str | None = None) -> tuple[Handle, Outcome]:
+        """Update-with-start, as the API does it."""
+        radicado = radicado or f"RM-{uuid.uuid4().hex[:12].upper()}"
+        handle = self.env.client.get_workflow_handle_for(
+            Registration.run, contract.registration_workflow_id(radicado)
+        )
+        self.handles[radicado] = handle
+        outcome: Outcome = await self.env.client.execute_update_with_start_workflow(
+            "first_outcome",
+            start_workflow_operation=WithStartWorkflowOperation(
+                Registration.run,
+                contract.RegistrationRequest(radicado=radicado, submission=submission, consent=consent()),
+                id=handle.id,
+                task_queue=contract.REGISTRATIONS_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            ),
+            id=str(uuid.uuid4()),
+            result_type=Outcome,
+        )
+        return handle, outcome
+
+    async def recover(self, document: Document = ANA) -> Handle:
+        reference = f"RC-{uuid.uuid4().hex[:12].upper()}"
+        request = contract.RecoveryRequest(reference=reference, document=document)
+        handle = await self.env.client.start_workflow(
+            PasswordRecovery.run,
+            request,
+            id=contract.recovery_workflow_id(reference),
+            task_queue=contract.REGISTRATIONS_QUEUE,
+            start_signal="link_asked",
+        )
+        self.handles[reference] = handle
+        return handle
+
+    async def reaches(self, handle: Handle, stage: Stage) -> contract.RegistrationStatus:
+        status: contract.RegistrationStatus
+
+        async def arrived() -> bool:
+            nonlocal status
+            status = await handle.query(Registration.status)
+            return status.stage is stage
+
+        await self.eventually(arrived)
+        return status
+
+    async def mailed(self, *names: str) -> None:
+        """Wait until exactly these mails were sent, in this order."""
+
+        async def complete() -> bool:
+            return len(self.mailer.sent) >= len(names)
+
+        await self.eventually(complete)
+        assert [mail.subject for mail in self.mailer.sent] == list(names)
+
+    async def eventually(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await holds():
+                await asyncio.sleep(0.02)
+
+    async def passes(self, handle: Handle, time: timedelta) -> None:
+        await self.env.fast_forward(handle, time)
+
+    def sets_password(self) -> None:
+        for account_id in list(self.accounts.accounts):
+            self.accounts.set_password_of(account_id)
+
+    async def attributes(self, handle: Handle) -> dict[str, Any]:
+        pairs = (await handle.describe()).typed_search_attributes.search_attributes
+        return {pair.key.name: pair.value for pair in pairs if pair.key in contract.SEARCH_ATTRIBUTES}
+
+    async def keep(self, handle: Handle, name: str) -> None:
+        """Store the history for replay, when pytest runs with --record-histories."""
+        if self.record:
+            HISTORIES.mkdir(exist_ok=True)
+            (HISTORIES / f"{name}.json").write_text((await handle.fetch_history()).to_json() + "\n")
+
+
+def consent() -> Consent:
+    return Consent(
+        terms_version="2025-03",
+        terms_sha256="0" * 64,
+        accepted_at=datetime(2026, 11, 23, 15, 0, tzinfo=UTC),
+        channel="test",
+    )
+
+
+async def replay(histories: list[WorkflowHistory], env: WorkflowEnvironment) -> None:
+    replayer = Replayer(
+        workflows=[Registration, PasswordRecovery], data_converter=env.client.data_converter
+    )
+    for history in histories:
+        await replayer.replay_workflow(history)
+
+
+@pytest.fixture
+async def world(temporal_env: WorkflowEnvironment, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """A world of its own. At the end every workflow that ran is replayed, and what still runs is ended."""
+    made = World(env=temporal_env, record=bool(request.config.getoption("--record-histories")))
+    activities = catalog(made.ports())
+    queues: dict[str, Any] = {contract.registry_queue(name): getattr(activities, name) for name in contract.REGISTRIES}
+    async with AsyncExitStack() as stack:
+        for queue, served in {**queues, contract.REGISTRATIONS_QUEUE: activities.all()}.items():
+            worker = Worker(
+                temporal_env.client,
+                task_queue=queue,
+                workflows=[Registration, PasswordRecovery] if queue == contract.REGISTRATIONS_QUEUE else [],
+                activities=served,
+                # Every workflow task replays the whole history: what depends on memory fails here.
+                max_cached_workflows=0,
+            )
+            await stack.enter_async_context(worker)
+        yield made
+        histories = [await handle.fetch_history() for handle in made.handles.values()]
+        for handle in made.handles.values():
+            if (await handle.describe()).close_time is None:
+                await handle.terminate("the test is over")
+    await replay(histories, temporal_env)

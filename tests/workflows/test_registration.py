@@ -1,0 +1,372 @@
+"""The workflow Registration: every path, told by what people see and by what the ports were asked."""
+
+from datetime import date, timedelta
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from mipres.domain.outcomes import OutcomeStatus, Refusal, Stage
+from mipres.domain.submissions import Submission
+from tests.workflows.conftest import (
+    ANA,
+    DELEGATE,
+    MEDICINE,
+    NURSING,
+    OTHER,
+    PERSON,
+    PROFESSIONAL,
+    PROVIDER,
+    SOCIAL_SERVICE,
+    World,
+    placement,
+    sanction,
+)
+from workflows import contract
+from workflows.registration import Registration
+
+DAY = timedelta(days=1)
+
+
+async def test_a_professional_gets_a_link_sets_a_password_and_is_done(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, outcome = await world.submit()
+    assert outcome.status is OutcomeStatus.REGISTERED
+    assert outcome.email_hint == "a•••@e•••.test"
+    await world.mailed("password_link")
+    world.sets_password()
+    await handle.signal(Registration.password_set)
+    status = await handle.result()
+    assert status.stage is Stage.COMPLETED
+    await world.mailed("password_link", "password_set")
+    assert (await world.attributes(handle))["RegistrationStage"] == "completed"
+    await world.keep(handle, "completed")
+
+
+async def test_the_straight_path_stays_within_its_budget(world: World) -> None:
+    """26 events and 3 workflow tasks are what the design allows; with an empty cache nothing changes."""
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    world.sets_password()
+    await handle.signal(Registration.password_set)
+    await handle.result()
+    events = [event async for event in handle.fetch_history_events()]
+    tasks = [event for event in events if event.HasField("workflow_task_completed_event_attributes")]
+    assert (len(events) <= 26, len(tasks) <= 3) == (True, True), (len(events), len(tasks))
+
+
+@pytest.mark.parametrize(
+    ("submission", "refusal", "name"),
+    [
+        (PROFESSIONAL, Refusal.NOT_IN_MISEGURIDADSOCIAL, "refused-not-in-miseguridadsocial"),
+        (DELEGATE, Refusal.NOT_IN_MISEGURIDADSOCIAL, None),
+        (PROVIDER, Refusal.NOT_IN_MISEGURIDADSOCIAL, None),
+        (SOCIAL_SERVICE, Refusal.NOT_IN_MISEGURIDADSOCIAL, None),
+        (OTHER, Refusal.NOT_IN_MISEGURIDADSOCIAL, None),
+    ],
+)
+async def test_whoever_is_not_in_miseguridadsocial_is_refused(
+    world: World, submission: Submission, refusal: Refusal, name: str | None
+) -> None:
+    await _is_refused(world, submission, refusal, name)
+
+
+async def test_a_professional_who_is_not_in_rethus_is_refused(world: World) -> None:
+    world.knows()
+    await _is_refused(world, PROFESSIONAL, Refusal.NOT_IN_RETHUS, "refused-not-in-rethus")
+
+
+async def test_a_sanctioned_professional_is_refused(world: World) -> None:
+    world.knows(MEDICINE, sanctions=(sanction(),))
+    await _is_refused(world, PROFESSIONAL, Refusal.SANCTIONED, "refused-sanctioned")
+
+
+async def test_a_professional_who_may_not_prescribe_is_refused(world: World) -> None:
+    world.knows(NURSING)
+    await _is_refused(world, PROFESSIONAL, Refusal.PROFESSION_NOT_AUTHORIZED)
+
+
+async def test_a_delegate_whom_no_entity_named_is_refused(world: World) -> None:
+    world.knows()
+    await _is_refused(world, DELEGATE, Refusal.ENTITY_NOT_IN_MISEGURIDADSOCIAL, "refused-delegate")
+
+
+async def test_a_placement_that_ended_is_refused(world: World) -> None:
+    world.knows()
+    world.placements.people[ANA] = placement(end=date(2026, 11, 22))
+    await _is_refused(world, SOCIAL_SERVICE, Refusal.NOT_IN_SSO, "refused-sso")
+
+
+async def test_a_physician_as_other_user_is_refused(world: World) -> None:
+    world.knows(MEDICINE)
+    await _is_refused(world, OTHER, Refusal.PROFESSION_NOT_AUTHORIZED, "refused-other")
+
+
+async def _is_refused(world: World, submission: Submission, refusal: Refusal, name: str | None = None) -> None:
+    handle, outcome = await world.submit(submission)
+    assert (outcome.status, outcome.refusal) == (OutcomeStatus.REFUSED, refusal)
+    assert (await handle.result()).stage is Stage.REFUSED
+    assert world.accounts.registrations == []
+    assert world.mailer.sent == []
+    if name:
+        await world.keep(handle, name)
+
+
+@pytest.mark.parametrize(
+    ("submission", "name"),
+    [(DELEGATE, "delegate"), (PROVIDER, "provider"), (SOCIAL_SERVICE, "social-service"), (OTHER, "other")],
+)
+async def test_every_type_of_user_gets_a_link(world: World, submission: Submission, name: str) -> None:
+    world.knows()
+    world.delegates()
+    world.people.providers[(ANA, PROVIDER.entity_key)] = PERSON
+    world.placements.people[ANA] = placement()
+    handle, outcome = await world.submit(submission)
+    assert outcome.status is OutcomeStatus.REGISTERED
+    await world.mailed("password_link")
+    await world.keep(handle, f"awaiting-{name}")
+
+
+async def test_facts_of_the_registries_reach_the_profile(world: World) -> None:
+    world.knows()
+    world.delegates()
+    world.placements.people[ANA] = placement()
+    await world.submit(DELEGATE)
+    await world.submit(SOCIAL_SERVICE)
+    delegate, social_service = (item.facts for item in world.accounts.registrations)
+    assert delegate.entity_name == "IPS La Esperanza"
+    assert social_service.placement == placement()
+
+
+async def test_who_has_a_password_is_updated_and_told_by_mail(world: World) -> None:
+    world.knows(MEDICINE)
+    first, _ = await world.submit()
+    await world.mailed("password_link")
+    world.sets_password()
+    await first.signal(Registration.password_set)
+    await first.result()
+    world.people.people[ANA] = PERSON
+    again, outcome = await world.submit()
+    assert outcome.status is OutcomeStatus.UPDATED
+    assert (await again.result()).stage is Stage.COMPLETED
+    await world.mailed("password_link", "password_set", "data_updated")
+    await world.keep(again, "updated")
+
+
+async def test_a_registry_that_is_down_is_waited_for(world: World) -> None:
+    world.knows(MEDICINE)
+    world.talent.down = True
+    handle, outcome = await world.submit()
+    assert outcome.status is OutcomeStatus.IN_PROGRESS
+    status = await world.reaches(handle, Stage.WAITING_REGISTRY)
+    assert status.waiting_on == ("rethus",)
+    assert await world.attributes(handle) == {"RegistrationStage": "waiting_registry", "WaitingOn": ["rethus"]}
+    world.talent.down = False
+    await world.passes(handle, timedelta(minutes=1))
+    await world.mailed("password_link")
+    assert (await world.reaches(handle, Stage.AWAITING_PASSWORD)).waiting_on == ()
+    assert await world.attributes(handle) == {"RegistrationStage": "awaiting_password"}
+    await world.keep(handle, "recovered-from-outage")
+
+
+async def test_after_ten_minutes_support_sees_that_it_is_stuck(world: World) -> None:
+    world.knows(MEDICINE)
+    world.people.down = True
+    handle, _ = await world.submit()
+    begun = (await handle.describe()).start_time
+    await world.passes(handle, timedelta(minutes=11))
+    found = await world.attributes(handle)
+    assert found["WaitingOn"] == ["miseguridadsocial"]
+    assert timedelta(0) <= found["StuckSince"] - begun < timedelta(seconds=10)
+
+
+async def test_nothing_is_half_created_when_a_registry_stays_away_for_a_week(world: World) -> None:
+    world.knows(MEDICINE)
+    world.talent.down = True
+    handle, _ = await world.submit()
+    await world.passes(handle, 8 * DAY)
+    assert (await handle.result()).stage is Stage.EXPIRED
+    assert world.accounts.registrations == []
+    await world.keep(handle, "given-up")
+
+
+async def test_the_database_may_be_away_too(world: World) -> None:
+    world.knows(MEDICINE)
+    world.accounts.down = True
+    handle, outcome = await world.submit()
+    assert outcome.status is OutcomeStatus.IN_PROGRESS
+    assert (await handle.query(Registration.status)).waiting_on == ("database",)
+    world.accounts.down = False
+    await world.passes(handle, timedelta(minutes=1))
+    await world.mailed("password_link")
+
+
+async def test_mail_that_is_down_is_retried_while_the_page_has_its_answer(world: World) -> None:
+    world.knows(MEDICINE)
+    world.mailer.down = True
+    handle, outcome = await world.submit()
+    assert outcome.status is OutcomeStatus.REGISTERED
+
+    async def waits_for_mail() -> bool:
+        return (await handle.query(Registration.status)).waiting_on == ("mail",)
+
+    await world.eventually(waits_for_mail)
+    world.mailer.down = False
+    await world.passes(handle, timedelta(minutes=1))
+    await world.mailed("password_link")
+    await world.keep(handle, "mail-was-down")
+
+
+async def test_a_rejected_address_is_shown_and_another_link_can_be_sent(world: World) -> None:
+    world.knows(MEDICINE)
+    world.mailer.rejects = True
+    handle, _ = await world.submit()
+
+    async def shows_it() -> bool:
+        return (await handle.query(Registration.status)).waiting_on == (contract.MAIL_ADDRESS,)
+
+    await world.eventually(shows_it)
+    world.mailer.rejects = False
+    await world.passes(handle, timedelta(minutes=4))
+    await handle.execute_update(Registration.resend_link, "corrigió su correo")
+    await world.mailed("password_link")
+    await world.keep(handle, "address-rejected")
+
+
+async def test_a_reminder_goes_out_when_a_quarter_of_the_time_is_left(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    await world.passes(handle, timedelta(hours=17, minutes=55))
+    await world.mailed("password_link")
+    await world.passes(handle, timedelta(minutes=10))
+    await world.mailed("password_link", "password_reminder")
+
+
+async def test_an_unused_link_expires(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    await world.passes(handle, timedelta(hours=25))
+    assert (await handle.result()).stage is Stage.EXPIRED
+    assert all(link.closed for link in world.accounts.links.values())
+    await world.keep(handle, "expired")
+
+
+async def test_a_lost_signal_loses_nothing(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    world.sets_password()
+    await world.passes(handle, timedelta(hours=25))
+    assert (await handle.result()).stage is Stage.COMPLETED
+    await world.mailed("password_link", "password_set")
+    await world.keep(handle, "signal-lost")
+
+
+async def test_a_mistaken_signal_changes_nothing(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    await handle.signal(Registration.password_set)
+    await world.passes(handle, timedelta(hours=1))
+    assert (await handle.query(Registration.status)).stage is Stage.AWAITING_PASSWORD
+    world.sets_password()
+    await handle.signal(Registration.password_set)
+    assert (await handle.result()).stage is Stage.COMPLETED
+    await world.keep(handle, "mistaken-signal")
+
+
+async def test_another_link_supersedes_the_first_and_moves_the_deadline(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    await world.passes(handle, timedelta(hours=20))
+    await handle.execute_update(Registration.resend_link, "no llegó el correo")
+    await world.mailed("password_link", "password_reminder", "password_link")
+    assert [link.closed for link in world.accounts.links.values()] == [True, False]
+    await world.passes(handle, timedelta(hours=17))
+    assert (await handle.query(Registration.status)).stage is Stage.AWAITING_PASSWORD
+    world.sets_password()
+    await handle.signal(Registration.password_set)
+    assert (await handle.result()).stage is Stage.COMPLETED
+    await world.keep(handle, "resent")
+
+
+@pytest.mark.parametrize(("reason", "error"), [("  ", "ReasonMissing"), ("otra vez", "TooSoon")])
+async def test_another_link_needs_a_reason_and_some_time(world: World, reason: str, error: str) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    await _is_rejected(handle.execute_update(Registration.resend_link, reason), error)
+
+
+async def test_five_links_a_day_are_enough(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    for count in range(1, 5):
+        await world.mailed(*["password_link"] * count)
+        await world.passes(handle, timedelta(minutes=4))
+        await handle.execute_update(Registration.resend_link, "no llegó el correo")
+    await world.mailed(*["password_link"] * 5)
+    await world.passes(handle, timedelta(minutes=4))
+    await _is_rejected(handle.execute_update(Registration.resend_link, "no llegó el correo"), "TooSoon")
+
+
+async def test_no_link_is_sent_again_before_there_was_one(world: World) -> None:
+    world.knows(MEDICINE)
+    world.talent.down = True
+    handle, _ = await world.submit()
+    await _is_rejected(handle.execute_update(Registration.resend_link, "no llegó el correo"), "WrongStage")
+
+
+async def _is_rejected(update: object, error_type: str) -> None:
+    with pytest.raises(WorkflowUpdateFailedError) as caught:
+        await update  # type: ignore[misc]
+    cause = caught.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert cause.type == error_type
+
+
+async def test_submitting_again_joins_and_mails_nothing_more(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, first = await world.submit(radicado="RM-JOINED000000")
+    await world.mailed("password_link")
+    for _ in range(3):
+        _, again = await world.submit(radicado="RM-JOINED000000")
+        assert again == first
+    assert len(world.accounts.registrations) == 1
+    await world.mailed("password_link")
+    await world.keep(handle, "joined")
+
+
+async def test_submitting_again_after_a_while_sends_another_link(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit(radicado="RM-LATER0000000")
+    await world.mailed("password_link")
+    await world.passes(handle, timedelta(minutes=4))
+    await world.submit(radicado="RM-LATER0000000")
+    await world.mailed("password_link", "password_link")
+
+
+async def test_no_link_is_sent_where_the_password_exists_already(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    world.sets_password()
+    await world.passes(handle, timedelta(minutes=4))
+    await handle.execute_update(Registration.resend_link, "no llegó el correo")
+    assert (await handle.result()).stage is Stage.COMPLETED
+    await world.mailed("password_link")
+
+
+async def test_after_expiry_a_new_submission_starts_a_new_run(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit(radicado="RM-AGAIN0000000")
+    await world.mailed("password_link")
+    await world.passes(handle, timedelta(hours=25))
+    assert (await handle.result()).stage is Stage.EXPIRED
+    _, outcome = await world.submit(radicado="RM-AGAIN0000000")
+    assert outcome.status is OutcomeStatus.REGISTERED
+    await world.mailed("password_link", "password_reminder", "password_link")
