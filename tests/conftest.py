@@ -25,7 +25,9 @@ DOMAIN_TESTS = Path(__file__).parent / "domain"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--record-histories", action="store_true", help="store workflow histories under tests/replay/histories"
+        "--record-histories",
+        action="store_true",
+        help="store workflow histories under tests/replay/histories",
     )
 
 

@@ -87,9 +87,8 @@ def test_a_mail_loads_nothing_and_leads_nowhere_else(name: str) -> None:
     mail = compose(name)
     assert not re.search(r"\bsrc=|<link|<img|@import|url\(", mail.html)
     addresses = re.findall(r'href="([^"]*)"', mail.html) + re.findall(r"https?://\S+", mail.text)
-    assert addresses or name == "password_set"
-    assert all(address.startswith(f"{PUBLIC_URL}/") for address in addresses)
-    assert "//" not in "".join(addresses).replace("https://", "")
+    assert all(re.match(rf"{PUBLIC_URL}/[a-z]", address) for address in addresses)
+    assert addresses
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,91 +1,27 @@
 """`make run`'s launcher for real: the whole product on free ports, driven from outside."""
 
 import asyncio
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import asyncpg
-import httpx2
 import psutil
 import pytest
 
-from dev.probes import free_port
+from tests.stack import free_ports, launch, running
 
-START_SECONDS = 60
 STOP_SECONDS = 10
-PORTS = (
-    "API_PORT",
-    "TEMPORAL_PORT",
-    "TEMPORAL_UI_PORT",
-    "POSTGRES_PORT",
-    "SMTP_PORT",
-    "MAIL_UI_PORT",
-    "REGISTRY_PORT",
-)
-
-
-class Stack:
-    """A running launcher."""
-
-    def __init__(self, process: asyncio.subprocess.Process, ports: Mapping[str, int]) -> None:
-        self.process = process
-        self.ports = ports
-        self.lines: list[str] = []
-
-    async def until_listo(self) -> None:
-        assert self.process.stdout is not None
-        async with asyncio.timeout(START_SECONDS):
-            while "listo" not in self.lines:
-                said = await self.process.stdout.readline()
-                assert said, "\n".join(self.lines)
-                self.lines.append(said.decode().rstrip())
-
-    def family(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    async def status(self, port: str, path: str) -> int:
-        async with httpx2.AsyncClient(trust_env=False) as client:
-            return (await client.get(f"http://127.0.0.1:{self.ports[port]}{path}")).status_code
 
 
 @pytest.fixture
 def ports() -> dict[str, int]:
-    chosen = {name: free_port() for name in PORTS}
-    assert len(set(chosen.values())) == len(PORTS)
-    return chosen
+    return free_ports()
 
 
 @pytest.fixture
 def data_dir(open_directory: Path, request: pytest.FixtureRequest) -> Path:
     return open_directory / str(request.node.name)
-
-
-async def launch(data_dir: Path, ports: Mapping[str, int]) -> asyncio.subprocess.Process:
-    told = {f"MIPRES_{name}": str(port) for name, port in ports.items()}
-    own = {name: value for name, value in os.environ.items() if not name.startswith("MIPRES_")}
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "dev.stack"),
-        env={**own, **told, "MIPRES_DATA_DIR": str(data_dir)},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-
-
-@asynccontextmanager
-async def running(data_dir: Path, ports: Mapping[str, int]) -> AsyncIterator[Stack]:
-    stack = Stack(await launch(data_dir, ports), ports)
-    try:
-        await stack.until_listo()
-        yield stack
-    finally:
-        if stack.process.returncode is None:
-            stack.process.terminate()
-        await stack.process.communicate()
 
 
 async def refused(data_dir: Path, ports: Mapping[str, int]) -> str:
@@ -122,7 +58,7 @@ async def test_whole_product_starts_answers_and_stops(data_dir: Path, ports: dic
         assert await stack.status("REGISTRY_PORT", "/_control/calls") == 200
         assert await stack.status("MAIL_UI_PORT", "/api/v1/messages") == 200
         assert await stack.status("TEMPORAL_UI_PORT", "/") == 200
-        assert stack.lines[-1] == "listo"
+        assert stack.lines.count("listo") == 1
         family = stack.family()
         stack.process.send_signal(signal.SIGINT)
         async with asyncio.timeout(STOP_SECONDS):

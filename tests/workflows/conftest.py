@@ -102,7 +102,9 @@ class World:
             clock=self.clock,
         )
 
-    async def submit(self, submission: Submission = PROFESSIONAL, *, radicado: str | None = None) -> tuple[Handle, Outcome]:
+    async def submit(
+        self, submission: Submission = PROFESSIONAL, *, radicado: str | None = None
+    ) -> tuple[Handle, Outcome]:
         """Update-with-start, as the API does it."""
         radicado = radicado or f"RM-{uuid.uuid4().hex[:12].upper()}"
         handle = self.env.client.get_workflow_handle_for(
@@ -189,9 +191,7 @@ def consent() -> Consent:
 
 
 async def replay(histories: list[WorkflowHistory], env: WorkflowEnvironment) -> None:
-    replayer = Replayer(
-        workflows=[Registration, PasswordRecovery], data_converter=env.client.data_converter
-    )
+    replayer = Replayer(workflows=[Registration, PasswordRecovery], data_converter=env.client.data_converter)
     for history in histories:
         await replayer.replay_workflow(history)
 
@@ -201,7 +201,9 @@ async def world(temporal_env: WorkflowEnvironment, request: pytest.FixtureReques
     """A world of its own. At the end every workflow that ran is replayed, and what still runs is ended."""
     made = World(env=temporal_env, record=bool(request.config.getoption("--record-histories")))
     activities = catalog(made.ports())
-    queues: dict[str, Any] = {contract.registry_queue(name): getattr(activities, name) for name in contract.REGISTRIES}
+    queues: dict[str, Any] = {
+        contract.registry_queue(name): getattr(activities, name) for name in contract.REGISTRIES
+    }
     async with AsyncExitStack() as stack:
         for queue, served in {**queues, contract.REGISTRATIONS_QUEUE: activities.all()}.items():
             worker = Worker(

@@ -1,0 +1,173 @@
+import uuid
+from datetime import timedelta
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.emails import (
+    ConfirmPasswordInput,
+    EmailActivities,
+    SendLinkInput,
+    SendReminderInput,
+    SendUpdateNoticeInput,
+)
+from mipres.domain.links import LinkPurpose
+from mipres.ports import AccountContact
+from tests.fakes import FakeAccounts, FakeClock, FakeComposer, FakeMailer
+
+RADICADO = "RM-000000000001"
+LIFETIME = timedelta(hours=24)
+ACCOUNT = uuid.UUID(int=1)
+ANA = AccountContact(
+    login="CC1020304050", full_name="Ana María Ruiz", email="ana.ruiz@ejemplo.test", has_password=False
+)
+
+
+class Desk:
+    """The activities over fakes that a test can look into."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.accounts = FakeAccounts(clock=self.clock, accounts={ACCOUNT: ANA})
+        self.composer, self.mailer = FakeComposer(), FakeMailer()
+        self.activities = EmailActivities(accounts=self.accounts, composer=self.composer, mailer=self.mailer)
+        self._environment = ActivityEnvironment()
+
+    async def send_link(
+        self,
+        issue_key: str = "enlace-1",
+        *,
+        purpose: LinkPurpose = LinkPurpose.CREATE,
+        account_id: uuid.UUID = ACCOUNT,
+    ) -> bool:
+        request = SendLinkInput(
+            account_id=account_id,
+            reference=RADICADO,
+            purpose=purpose,
+            lifetime=LIFETIME,
+            issue_key=issue_key,
+        )
+        result = await self._environment.run(self.activities.send_password_link, request)
+        return result.password_exists
+
+    async def confirm(self) -> bool:
+        request = ConfirmPasswordInput(account_id=ACCOUNT, message_key="confirmacion")
+        return (await self._environment.run(self.activities.confirm_password_set, request)).password_set
+
+    async def remind(self) -> None:
+        request = SendReminderInput(account_id=ACCOUNT, reference=RADICADO, message_key="recordatorio")
+        await self._environment.run(self.activities.send_reminder, request)
+
+    async def notify(self) -> None:
+        request = SendUpdateNoticeInput(account_id=ACCOUNT, message_key="aviso")
+        await self._environment.run(self.activities.send_update_notice, request)
+
+    @property
+    def sent(self) -> list[tuple[str, str]]:
+        """Template and key of every mail that went out."""
+        return [(mail.subject, mail.message_key) for mail in self.mailer.sent]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+async def test_a_link_is_issued_and_mailed(desk: Desk) -> None:
+    assert not await desk.send_link()
+
+    link = desk.accounts.links["enlace-1"].link
+    assert link.expires_at == desk.clock.now() + LIFETIME
+    assert desk.sent == [("password_link", "enlace-1")]
+    assert desk.mailer.sent[0].to_address == ANA.email
+    assert desk.composer.contexts == [
+        {"token": link.token, "expires_at": link.expires_at, "reference": RADICADO}
+    ]
+
+
+async def test_a_link_to_recover_has_a_mail_of_its_own(desk: Desk) -> None:
+    desk.accounts.set_password_of(ACCOUNT)
+    assert not await desk.send_link(purpose=LinkPurpose.RECOVER)
+    assert desk.sent == [("password_recovery", "enlace-1")]
+
+
+async def test_where_the_password_exists_no_link_to_create_it_is_mailed(desk: Desk) -> None:
+    desk.accounts.set_password_of(ACCOUNT)
+    assert await desk.send_link()
+    assert desk.sent == []
+
+
+async def test_a_mail_that_is_tried_again_carries_the_same_link_under_the_same_key(desk: Desk) -> None:
+    desk.mailer.down = True
+    with pytest.raises(ApplicationError):
+        await desk.send_link()
+    desk.mailer.down = False
+    await desk.send_link()
+    await desk.send_link()
+
+    assert desk.sent == [("password_link", "enlace-1")] * 2
+    assert len({str(context["token"]) for context in desk.composer.contexts}) == 1
+
+
+async def test_the_confirmation_is_mailed_once_the_database_knows_the_password(desk: Desk) -> None:
+    desk.accounts.set_password_of(ACCOUNT)
+    assert await desk.confirm()
+    assert desk.sent == [("password_set", "confirmacion")]
+
+
+async def test_a_mistaken_signal_confirms_nothing(desk: Desk) -> None:
+    assert not await desk.confirm()
+    assert desk.sent == []
+
+
+async def test_a_reminder_carries_the_link_that_is_open(desk: Desk) -> None:
+    await desk.send_link("enlace-1")
+    await desk.send_link("enlace-2")
+    await desk.remind()
+
+    assert desk.sent[-1] == ("password_reminder", "recordatorio")
+    link = desk.accounts.links["enlace-2"].link
+    assert desk.composer.contexts[-1] == {"token": link.token, "expires_at": link.expires_at}
+
+
+async def test_without_an_open_link_nobody_is_reminded(desk: Desk) -> None:
+    await desk.remind()
+    await desk.send_link()
+    desk.clock.advance(LIFETIME)
+    await desk.remind()
+    assert desk.sent == [("password_link", "enlace-1")]
+
+
+async def test_after_the_password_nobody_is_reminded(desk: Desk) -> None:
+    await desk.send_link()
+    desk.accounts.set_password_of(ACCOUNT)
+    await desk.remind()
+    assert desk.sent == [("password_link", "enlace-1")]
+
+
+async def test_a_refreshed_account_is_told(desk: Desk) -> None:
+    await desk.notify()
+    assert desk.sent == [("data_updated", "aviso")]
+
+
+async def test_a_mail_server_that_is_away_can_be_tried_again(desk: Desk) -> None:
+    desk.mailer.down = True
+    with pytest.raises(ApplicationError, match="correo") as caught:
+        await desk.notify()
+    assert (caught.value.type, caught.value.non_retryable) == ("MailNotAccepted", False)
+
+
+async def test_an_address_that_is_rejected_is_not_tried_again(desk: Desk) -> None:
+    desk.mailer.rejects = True
+    with pytest.raises(ApplicationError) as caught:
+        await desk.send_link()
+    assert (caught.value.type, caught.value.non_retryable) == ("MailAddressRejected", True)
+    assert ANA.email not in str(caught.value)
+
+
+async def test_without_an_account_there_is_nothing_to_try_again(desk: Desk) -> None:
+    with pytest.raises(ApplicationError) as caught:
+        await desk.send_link(account_id=uuid.UUID(int=2))
+    assert (caught.value.type, caught.value.non_retryable) == ("AccountMissing", True)
+    assert desk.mailer.attempts == 0

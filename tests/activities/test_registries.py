@@ -1,0 +1,225 @@
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TypeVar
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.registries import (
+    CheckInput,
+    HealthTalentChecks,
+    IdentityResult,
+    PlacementResult,
+    ProfessionResult,
+    SocialSecurityChecks,
+    SocialServiceChecks,
+)
+from mipres.domain.documents import parse_document
+from mipres.domain.outcomes import Refusal
+from mipres.domain.people import (
+    EntityRecord,
+    HealthProfessional,
+    Person,
+    Placement,
+    Profession,
+    Sanction,
+)
+from mipres.domain.submissions import Entity, EntityKind, Submission, UserType
+from mipres.ports import Delegation
+from tests.fakes import (
+    FakeClock,
+    FakeHealthTalentRegistry,
+    FakeRegistry,
+    FakeSocialSecurityRegistry,
+    FakeSocialServiceRegistry,
+)
+
+Result = TypeVar("Result")
+DOCUMENT = parse_document("CC", "1020304050")
+ANA = Person(given_names="Ana María", surnames="Ruiz Gómez", email="ana.ruiz@ejemplo.test")
+DOCTOR = Profession(code="P07", name="Medicina", registration="76-1234")
+NURSE = Profession(code="P05", name="Enfermería", registration="05-9999")
+PLACEMENT = Placement(
+    profession="Medicina",
+    site_code="1",
+    site_name="Hospital",
+    municipality="11001",
+    start=date(2026, 11, 23),
+    end=date(2026, 11, 23),
+)
+OTHER = Submission(user_type=UserType.OTHER, document=DOCUMENT)
+PROFESSIONAL = replace(OTHER, user_type=UserType.PROFESSIONAL, professional_registration="76 1234")
+IPS = replace(OTHER, user_type=UserType.DELEGATE, entity=Entity(kind=EntityKind.IPS, nit="900123456"))
+NATURAL_PERSON = replace(IPS, entity=Entity(kind=EntityKind.PROVIDER, department="11", municipality="11001"))
+# In Bogotá the 23rd of November begins and ends at these moments.
+FIRST_MOMENT = datetime(2026, 11, 23, 5, tzinfo=UTC)
+LAST_MOMENT = datetime(2026, 11, 24, 4, 59, 59, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+async def run(check: Callable[[CheckInput], Awaitable[Result]], submission: Submission = OTHER) -> Result:
+    return await ActivityEnvironment().run(check, CheckInput(submission=submission))
+
+
+def rethus(*professions: Profession, sanctions: tuple[Sanction, ...] = ()) -> FakeHealthTalentRegistry:
+    entry = HealthProfessional(professions=professions, sanctions=sanctions)
+    return FakeHealthTalentRegistry(people={DOCUMENT: entry})
+
+
+def profession_checks(registry: FakeHealthTalentRegistry, now: datetime = FIRST_MOMENT) -> HealthTalentChecks:
+    return HealthTalentChecks(registry=registry, clock=FakeClock(time=now))
+
+
+async def test_a_person_who_is_registered_passes() -> None:
+    registry = FakeSocialSecurityRegistry(people={DOCUMENT: ANA})
+    assert await run(SocialSecurityChecks(registry=registry).check_person) == IdentityResult(person=ANA)
+    assert registry.calls == [DOCUMENT]
+
+
+@pytest.mark.parametrize("submission", [OTHER, PROFESSIONAL, IPS, NATURAL_PERSON])
+async def test_a_person_who_is_not_registered_is_refused(submission: Submission) -> None:
+    checks = SocialSecurityChecks(registry=FakeSocialSecurityRegistry())
+    assert await run(checks.check_person, submission) == IdentityResult(
+        refusal=Refusal.NOT_IN_MISEGURIDADSOCIAL
+    )
+
+
+async def test_a_provider_who_is_a_natural_person_is_looked_for_by_place() -> None:
+    assert NATURAL_PERSON.entity is not None
+    registry = FakeSocialSecurityRegistry(
+        people={DOCUMENT: replace(ANA, surnames="Otra")},
+        providers={(DOCUMENT, NATURAL_PERSON.entity.key): ANA},
+    )
+    checks = SocialSecurityChecks(registry=registry)
+    assert await run(checks.check_person, NATURAL_PERSON) == IdentityResult(person=ANA)
+
+
+async def test_a_delegate_passes_with_the_entity_that_named_them() -> None:
+    assert IPS.entity is not None
+    record = EntityRecord(nit="900123456", name="Clínica", kind="IPS")
+    registry = FakeSocialSecurityRegistry(
+        delegations={(DOCUMENT, IPS.entity.key): Delegation(person=ANA, entity=record)}
+    )
+    found = await run(SocialSecurityChecks(registry=registry).check_delegation, IPS)
+    assert found == IdentityResult(person=ANA, entity=record)
+
+
+async def test_a_delegate_whom_the_entity_has_not_named_is_refused() -> None:
+    checks = SocialSecurityChecks(registry=FakeSocialSecurityRegistry(people={DOCUMENT: ANA}))
+    assert await run(checks.check_delegation, IPS) == IdentityResult(
+        refusal=Refusal.ENTITY_NOT_IN_MISEGURIDADSOCIAL
+    )
+
+
+async def test_a_professional_passes_with_the_profession_of_the_registration() -> None:
+    found = await run(profession_checks(rethus(NURSE, DOCTOR)).check_profession, PROFESSIONAL)
+    assert found == ProfessionResult(profession=DOCTOR)
+
+
+@pytest.mark.parametrize(
+    ("registry", "refusal"),
+    [
+        (FakeHealthTalentRegistry(), Refusal.NOT_IN_RETHUS),
+        (rethus(NURSE), Refusal.NOT_IN_RETHUS),
+        (rethus(replace(NURSE, registration="76-1234")), Refusal.PROFESSION_NOT_AUTHORIZED),
+    ],
+)
+async def test_a_professional_is_refused_with_no_profession_told(
+    registry: FakeHealthTalentRegistry, refusal: Refusal
+) -> None:
+    found = await run(profession_checks(registry).check_profession, PROFESSIONAL)
+    assert found == ProfessionResult(refusal=refusal)
+
+
+@pytest.mark.parametrize(
+    ("now", "refusal"),
+    [
+        (FIRST_MOMENT - SECOND, None),
+        (FIRST_MOMENT, Refusal.SANCTIONED),
+        (LAST_MOMENT, Refusal.SANCTIONED),
+        (LAST_MOMENT + SECOND, None),
+    ],
+)
+async def test_a_sanction_counts_by_the_days_of_colombia(now: datetime, refusal: Refusal | None) -> None:
+    day = date(2026, 11, 23)
+    sanction = Sanction(authority="Tribunal", kind="Suspensión", start=day, end=day)
+    checks = profession_checks(rethus(DOCTOR, sanctions=(sanction,)), now)
+    assert (await run(checks.check_profession, PROFESSIONAL)).refusal is refusal
+
+
+@pytest.mark.parametrize(
+    ("registry", "refusal"),
+    [
+        (FakeHealthTalentRegistry(), None),
+        (rethus(NURSE), None),
+        (rethus(NURSE, DOCTOR), Refusal.PROFESSION_NOT_AUTHORIZED),
+    ],
+)
+async def test_another_user_is_refused_only_if_they_prescribe(
+    registry: FakeHealthTalentRegistry, refusal: Refusal | None
+) -> None:
+    assert await run(profession_checks(registry).check_other_user) == ProfessionResult(refusal=refusal)
+
+
+@pytest.mark.parametrize(
+    ("now", "result"),
+    [
+        (FIRST_MOMENT - SECOND, PlacementResult(refusal=Refusal.NOT_IN_SSO)),
+        (FIRST_MOMENT, PlacementResult(placement=PLACEMENT)),
+        (LAST_MOMENT, PlacementResult(placement=PLACEMENT)),
+        (LAST_MOMENT + SECOND, PlacementResult(refusal=Refusal.NOT_IN_SSO)),
+    ],
+)
+async def test_a_placement_counts_by_the_days_of_colombia(now: datetime, result: PlacementResult) -> None:
+    registry = FakeSocialServiceRegistry(people={DOCUMENT: PLACEMENT})
+    checks = SocialServiceChecks(registry=registry, clock=FakeClock(time=now))
+    assert await run(checks.check_placement) == result
+
+
+async def test_who_has_no_placement_is_refused() -> None:
+    checks = SocialServiceChecks(registry=FakeSocialServiceRegistry(), clock=FakeClock())
+    assert await run(checks.check_placement) == PlacementResult(refusal=Refusal.NOT_IN_SSO)
+
+
+def every_check(
+    registries: tuple[FakeSocialSecurityRegistry, FakeHealthTalentRegistry, FakeSocialServiceRegistry],
+) -> list[tuple[FakeRegistry, Awaitable[object]]]:
+    security, talent, service = registries
+    identity, talents = SocialSecurityChecks(registry=security), profession_checks(talent)
+    placements = SocialServiceChecks(registry=service, clock=FakeClock())
+    return [
+        (security, run(identity.check_person)),
+        (security, run(identity.check_person, NATURAL_PERSON)),
+        (security, run(identity.check_delegation, IPS)),
+        (talent, run(talents.check_profession, PROFESSIONAL)),
+        (talent, run(talents.check_other_user)),
+        (service, run(placements.check_placement)),
+    ]
+
+
+async def test_a_registry_that_is_down_is_never_a_refusal() -> None:
+    registries = (
+        FakeSocialSecurityRegistry(down=True),
+        FakeHealthTalentRegistry(down=True),
+        FakeSocialServiceRegistry(down=True),
+    )
+    for registry, check in every_check(registries):
+        with pytest.raises(ApplicationError, match=registry.name) as caught:
+            await check
+        assert (caught.value.type, caught.value.non_retryable) == ("RegistryUnavailable", False)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        SocialSecurityChecks(registry=FakeSocialSecurityRegistry()).check_delegation,
+        profession_checks(FakeHealthTalentRegistry()).check_profession,
+    ],
+)
+async def test_a_check_that_does_not_fit_the_submission_is_a_mistake_of_ours(
+    check: Callable[[CheckInput], Awaitable[object]],
+) -> None:
+    with pytest.raises(ValueError, match="names"):
+        await run(check, OTHER)

@@ -1,0 +1,167 @@
+"""One whole product for all tests of this folder: real servers, driven from outside."""
+
+import asyncio
+import itertools
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from mipres.adapters.challenges import CaptchaChallenges
+from mipres.adapters.clock import SystemClock
+from mipres.adapters.tokens import derive_key
+from tests.stack import Stack, free_ports, running
+
+PASSWORD = "Clave-Segura-2026"
+API_KEY = "desarrollo"
+PATIENCE_SECONDS = 15.0
+_numbers = itertools.count(70_000_001)
+
+
+@dataclass(kw_only=True)
+class Product:
+    """The running product and its neighbours, as their users see them."""
+
+    stack: Stack
+    api: httpx2.AsyncClient
+    mail: httpx2.AsyncClient
+    registries: httpx2.AsyncClient
+    headers: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {API_KEY}"})
+
+    @property
+    def url(self) -> str:
+        return self.stack.url("API_PORT")
+
+    def browser(self) -> httpx2.AsyncClient:
+        """A visitor with cookies of their own."""
+        return httpx2.AsyncClient(base_url=self.url, trust_env=False, follow_redirects=True, timeout=30)
+
+    async def new_person(self, **facts: Any) -> dict[str, Any]:
+        """Add a person whom nobody has used yet to the registries; `facts` go beside the defaults."""
+        number = str(next(_numbers))
+        person = {
+            "document": {"type": "CC", "number": number},
+            "given_names": "Pepa",
+            "surnames": "Canaria Única",
+            "email": f"p{number}@ejemplo.test",
+            "rethus": None,
+            "sso": None,
+            "delegate_of": [],
+            "provider_in": None,
+        } | facts
+        answer = await self.registries.post("/_control/people", json=[person])
+        assert answer.is_success, answer.text
+        return person
+
+    async def new_professional(self, **facts: Any) -> dict[str, Any]:
+        profession = {"code": "01", "name": "MEDICINA", "registration": "76-1234"}
+        return await self.new_person(**({"rethus": {"professions": [profession], "sanctions": []}} | facts))
+
+    async def set_registry(self, name: str, **behaviour: Any) -> None:
+        answer = await self.registries.put(f"/_control/{name}", json=behaviour)
+        assert answer.is_success, answer.text
+
+    async def register(self, **body: Any) -> httpx2.Response:
+        """POST /api/v1/registrations."""
+        whole = {"data_terms_accepted": True} | body
+        return await self.api.post("/api/v1/registrations", json=whole, headers=self.headers)
+
+    async def register_professional(self, person: dict[str, Any]) -> httpx2.Response:
+        return await self.register(
+            user_type="professional", document=person["document"], professional_registration="76-1234"
+        )
+
+    async def view(self, radicado: str) -> dict[str, Any]:
+        answer = await self.api.get(f"/api/v1/registrations/{radicado}", headers=self.headers)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def reaches(self, radicado: str, stage: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+
+        async def arrived() -> bool:
+            nonlocal found
+            found = await self.view(radicado)
+            return bool(found["stage"] == stage)
+
+        await self.eventually(arrived)
+        return found
+
+    async def mails_to(self, address: str) -> list[dict[str, Any]]:
+        """Everything that an address got, oldest first."""
+        listed = (await self.mail.get("/api/v1/messages")).json()["messages"]
+        ids = [item["ID"] for item in reversed(listed) if item["To"][0]["Address"] == address]
+        return [(await self.mail.get(f"/api/v1/message/{identifier}")).json() for identifier in ids]
+
+    async def link_for(self, person: dict[str, Any], *, count: int = 1) -> str:
+        """Path of the newest link mailed to a person, once there are `count` of them."""
+        links: list[str] = []
+
+        async def mailed() -> bool:
+            texts = [mail["Text"] for mail in await self.mails_to(person["email"])]
+            links[:] = [
+                found.group(1) for text in texts if (found := re.search(r"(/contrasena/[\w-]{64})", text))
+            ]
+            return len(links) >= count
+
+        await self.eventually(mailed)
+        return links[-1]
+
+    async def complete(self, person: dict[str, Any], *, password: str = PASSWORD) -> str:
+        """Register a professional through the API and set the password; the radicado."""
+        answer = await self.register_professional(person)
+        assert answer.status_code == 201, answer.text
+        async with self.browser() as visitor:
+            page = await visitor.get(await self.link_for(person))
+            sent = {"csrf_token": csrf_of(page), "contrasena": password, "confirmacion": password}
+            done = await visitor.post("/contrasena", data=sent)
+            assert done.status_code == 200, done.text
+        radicado: str = answer.json()["radicado"]
+        await self.reaches(radicado, "completed")
+        return radicado
+
+    def captcha_code(self, page: str) -> str:
+        """The answer to the captcha of a page, which only the holder of the secret can know."""
+        found = re.search(r'name="captcha_id" value="([^"]+)"', page)
+        assert found, "the page shows no captcha"
+        return self.code_of(found.group(1))
+
+    def code_of(self, challenge: str) -> str:
+        key = derive_key(self.stack.secret("SECRET_KEY"), "captcha")
+        # Only `code_of` is used, which needs no database.
+        challenges = CaptchaChallenges(None, key=key, clock=SystemClock())  # type: ignore[arg-type]
+        code = challenges.code_of(challenge)
+        assert code is not None
+        return code
+
+    async def eventually(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await holds():
+                await asyncio.sleep(0.03)
+
+
+def csrf_of(page: httpx2.Response) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert found, page.text
+    return found.group(1)
+
+
+@pytest.fixture(scope="session")
+async def product(open_directory: Path) -> AsyncIterator[Product]:
+    ports = free_ports()
+    public = f"http://127.0.0.1:{ports['API_PORT']}"
+    async with running(
+        open_directory / "product", ports, PUBLIC_URL=public, SUBMIT_WAIT_SECONDS="3"
+    ) as stack:
+        clients = [
+            httpx2.AsyncClient(base_url=stack.url(name), trust_env=False, timeout=30)
+            for name in ("API_PORT", "MAIL_UI_PORT", "REGISTRY_PORT")
+        ]
+        yield Product(stack=stack, api=clients[0], mail=clients[1], registries=clients[2])
+        for client in clients:
+            await client.aclose()
