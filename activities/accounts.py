@@ -61,6 +61,13 @@ class ExpireLinkResult:
     password_set: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class DiscardAccountInput:
+    """Whose traces are taken back: a registration's, by its radicado."""
+
+    reference: str
+
+
 class AccountActivities:
     """Served by the queue `registrations`."""
 
@@ -89,6 +96,11 @@ class AccountActivities:
     async def find_account(self, request: FindAccountInput) -> FindAccountResult:
         """The account of a document, for recovering its password."""
         return FindAccountResult(account_id=await self._accounts.find(request.document))
+
+    @activity.defn
+    async def discard_account(self, request: DiscardAccountInput) -> None:
+        """Take back what a registration made, never an account with a password."""
+        await self._accounts.discard(reference=request.reference)
 
     @activity.defn
     async def expire_link(self, request: ExpireLinkInput) -> ExpireLinkResult:

@@ -8,6 +8,7 @@ from temporalio import activity
 
 from activities.errors import account_missing, translated
 from mipres.domain.links import LinkPurpose
+from mipres.domain.people import Person
 from mipres.ports import AccountContact, Accounts, MailComposer, Mailer
 
 
@@ -66,6 +67,16 @@ class SendUpdateNoticeInput:
     message_key: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class NoticeInput:
+    """A mail to somebody who has no account yet, so that the address comes along."""
+
+    person: Person
+    login: str
+    reference: str
+    message_key: str
+
+
 _LINK_MAILS = {LinkPurpose.CREATE: "password_link", LinkPurpose.RECOVER: "password_recovery"}
 
 
@@ -116,6 +127,25 @@ class EmailActivities:
     async def send_update_notice(self, request: SendUpdateNoticeInput) -> None:
         """Tell the address on file that a registration was repeated."""
         await self._send("data_updated", await self._contact(request.account_id), request.message_key, {})
+
+    @activity.defn
+    async def send_delay_notice(self, notice: NoticeInput) -> None:
+        """Tell that a registry does not answer and that nothing has to be done."""
+        await self._notify("registration_delayed", notice)
+
+    @activity.defn
+    async def send_given_up_notice(self, notice: NoticeInput) -> None:
+        """Tell that the registration could not be finished."""
+        await self._notify("registration_given_up", notice)
+
+    async def _notify(self, name: str, notice: NoticeInput) -> None:
+        contact = AccountContact(
+            login=notice.login,
+            full_name=notice.person.full_name,
+            email=notice.person.email,
+            has_password=False,
+        )
+        await self._send(name, contact, notice.message_key, {"reference": notice.reference})
 
     async def _contact(self, account_id: uuid.UUID) -> AccountContact:
         contact = await self._accounts.contact(account_id)

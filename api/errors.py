@@ -91,12 +91,19 @@ def _is_api(request: Request) -> bool:
 def _answer(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
     title, text = _PAGES.get(status, _PAGES[HTTPStatus.INTERNAL_SERVER_ERROR])
     if _is_api(request):
-        problem = ProblemError(status, HTTPStatus(status).phrase.lower().replace(" ", "_"), title, text)
+        problem = ProblemError(status, _code(status), title, text)
         return JSONResponse(problem.body, status_code=status, media_type=PROBLEM_JSON, headers=headers)
     pages = request.app.state.services.pages
     response: Response = pages.render(request, "error", status=status, title=title, text=text)
     response.headers.update(headers or {})
     return response
+
+
+def _code(status: int) -> str:
+    # Python renamed this phrase in 3.13, and codes are stable.
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return "content_too_large"
+    return HTTPStatus(status).phrase.lower().replace(" ", "_")
 
 
 async def _problem(_request: Request, error: Exception) -> Response:

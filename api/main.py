@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.staticfiles import StaticFiles
 from temporalio.client import Client
 
@@ -15,8 +14,9 @@ from api.access_log import AccessLog
 from api.deps import Services
 from api.pages import captcha, home, login, password, registration
 from api.registrations import Registrations
-from api.security import Cookies, FormTokens, SecurityHeaders
+from api.security import BodyLimit, Cookies, FormTokens, SecurityHeaders
 from api.templating import Pages
+from api.v1 import documentation
 from api.v1 import registrations as v1_registrations
 from mipres import composition
 from mipres.adapters.challenges import CaptchaChallenges
@@ -47,8 +47,12 @@ def create_app(settings: Settings) -> FastAPI:
         title="Registro MIPRES",
         version="1",
         lifespan=lifespan,
-        docs_url="/api/docs",
         openapi_url="/api/openapi.json",
+        # FastAPI's own pages load their scripts from elsewhere, which our policy forbids; see api.v1.documentation.
+        docs_url=None,
+        redoc_url=None,
+        # Such a redirect would repeat whatever host the request names.
+        redirect_slashes=False,
     )
     for router in (
         home.router,
@@ -57,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
         password.router,
         login.router,
         health.router,
+        documentation.router,
     ):
         app.include_router(router)
     v1 = APIRouter(prefix=errors.API_PREFIX)
@@ -64,7 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(v1)
     app.mount("/static", StaticFiles(directory=composition.STATIC), name="static")
     errors.install(app)
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(BodyLimit, most=MAX_BODY_BYTES)
     app.add_middleware(SecurityHeaders, https=settings.public_url.startswith("https:"))
     app.add_middleware(AccessLog)
     return app

@@ -76,10 +76,11 @@ class TooSoonError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Submitted:
-    """An accepted registration and its first answer."""
+    """An accepted registration, its consent and its first answer."""
 
     radicado: str
     submission: Submission
+    consent: Consent
     outcome: Outcome
 
 
@@ -144,7 +145,7 @@ class Registrations:
         log.info(
             "registration_submitted", radicado=radicado, user_type=submission.user_type, outcome=outcome.code
         )
-        return Submitted(radicado=radicado, submission=submission, outcome=outcome)
+        return Submitted(radicado=radicado, submission=submission, consent=request.consent, outcome=outcome)
 
     async def view(self, radicado: str) -> RegistrationView | None:
         """One registration, also while no worker runs; None for an unknown radicado."""

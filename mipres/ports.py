@@ -106,7 +106,8 @@ class AccountContact:
     @property
     def login_hint(self) -> str:
         """The login with its middle hidden: a mail may be read by others."""
-        return f"{self.login[:2]}•••{self.login[-3:]}"
+        # A short number shows less than three digits, so that some of it is always hidden.
+        return f"{self.login[:2]}•••{self.login[max(4, len(self.login) - 3) :]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +146,10 @@ class Accounts(Protocol):
 
     async def open_link(self, account_id: uuid.UUID, *, reference: str) -> PasswordLink | None:
         """The link of a registration if it can still be used."""
+        ...
+
+    async def discard(self, *, reference: str) -> None:
+        """Take back the profile of a registration, and its account if that opens nothing and has no other profile."""
         ...
 
     async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:

@@ -1,5 +1,6 @@
 """Stand-ins for the ports: each keeps what it was told where a test can see it."""
 
+import asyncio
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -111,6 +112,16 @@ class FakeAccounts:
     accounts: dict[uuid.UUID, AccountContact] = field(default_factory=dict)
     registrations: list[NewRegistration] = field(default_factory=list)
     links: dict[str, FakeLink] = field(default_factory=dict)
+    registering: asyncio.Event = field(default_factory=asyncio.Event)
+    _gate: asyncio.Event | None = None
+
+    def hold(self) -> None:
+        """Let `register` begin and wait in its middle until `release`."""
+        self._gate = asyncio.Event()
+
+    def release(self) -> None:
+        assert self._gate is not None
+        self._gate.set()
 
     def set_password_of(self, account_id: uuid.UUID) -> None:
         """Do what the person does on the page of the link."""
@@ -119,6 +130,9 @@ class FakeAccounts:
 
     async def register(self, registration: NewRegistration) -> RegisteredAccount:
         self._answer()
+        self.registering.set()
+        if self._gate is not None:
+            await self._gate.wait()
         self.registrations.append(registration)
         login, person = registration.submission.document.login, registration.person
         account_id = uuid.uuid5(uuid.NAMESPACE_OID, login)
@@ -168,6 +182,16 @@ class FakeAccounts:
         wanted, now = (account_id, reference), self.clock.now()
         candidates = [item for item in self.links.values() if (item.account_id, item.reference) == wanted]
         return next((i.link for i in candidates if not i.closed and i.link.expires_at > now), None)
+
+    async def discard(self, *, reference: str) -> None:
+        self._answer()
+        self._close(lambda item: item.reference == reference)
+        logins = {item.submission.document.login for item in self.registrations if item.radicado == reference}
+        self.accounts = {
+            key: contact
+            for key, contact in self.accounts.items()
+            if contact.has_password or contact.login not in logins
+        }
 
     async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:
         self._answer()

@@ -1,5 +1,6 @@
 """How a step is done: fast, then durable. The one place that knows it."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -17,10 +18,21 @@ class StepRunner:
 
     Args:
         on_change: Called whenever waiting begins, becomes worth a look by support, or ends.
+        on_stuck: Called when a step has been waited for long enough to tell the person.
+        interrupted: Whether the story is to end; asked after each step, because a cancellation that
+            comes in the same moment as an activity's result is swallowed by the wait for it.
     """
 
-    def __init__(self, *, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        on_change: Callable[[], None],
+        on_stuck: Callable[[], None] = lambda: None,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._on_change = on_change
+        self._on_stuck = on_stuck
+        self._interrupted = interrupted
         self.waiting_on: str | None = None
         self.stuck_since: datetime | None = None
 
@@ -33,12 +45,10 @@ class StepRunner:
         Raises:
             FailureError: the failure is final, or nobody mended what the step needs for days.
         """
-        try:
-            return await self._first_attempt(step, request)
-        except FailureError as failure:
-            if is_cancelled_exception(failure) or _is_final(failure):
-                raise
-        return await self._durably(step, request)
+        result = await self._fast_or_durably(step, request)
+        if self._interrupted():
+            raise asyncio.CancelledError
+        return result
 
     async def mail(self, step: Step, request: object) -> Any:
         """Do a step that mails; None when the server rejects the address for good."""
@@ -48,6 +58,14 @@ class StepRunner:
             if _type_of(failure) != MAIL_ADDRESS_REJECTED:
                 raise
         return None
+
+    async def _fast_or_durably(self, step: Step, request: object) -> Any:
+        try:
+            return await self._first_attempt(step, request)
+        except FailureError as failure:
+            if is_cancelled_exception(failure) or _is_final(failure):
+                raise
+        return await self._durably(step, request)
 
     async def _first_attempt(self, step: Step, request: object) -> Any:
         if step.starts_local:
@@ -91,10 +109,11 @@ class StepRunner:
             )
         except TimeoutError:
             self._note(step.waits_on, stuck_since=since)
-        try:
-            return await handle
-        finally:
-            self._note(None)
+            self._on_stuck()
+        # A step that is given up stays named, so that support finds what was never mended.
+        result = await handle
+        self._note(None)
+        return result
 
     def _note(self, waiting_on: str | None, *, stuck_since: datetime | None = None) -> None:
         self.waiting_on, self.stuck_since = waiting_on, stuck_since

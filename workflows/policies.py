@@ -27,6 +27,9 @@ STUCK_AFTER = timedelta(minutes=10)
 # The reminder goes out when a quarter of the time is left.
 REMINDER_AT = 0.75
 
+# News of a delay that are a day old help nobody.
+NOTICE_WORTH_SENDING = timedelta(days=1)
+
 # Mails take a moment to arrive; whoever asks sooner has not waited for the last one.
 RESEND_PAUSE = timedelta(minutes=3)
 LINKS_A_DAY = 5

@@ -1,14 +1,16 @@
 """One registration, from the submitted form to the created password."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.accounts import (
+        DiscardAccountInput,
         ExpireLinkInput,
         ExpireLinkResult,
         RegisterAccountInput,
@@ -17,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.emails import (
         ConfirmPasswordInput,
         ConfirmPasswordResult,
+        NoticeInput,
         SendLinkInput,
         SendLinkResult,
         SendReminderInput,
@@ -44,28 +47,32 @@ class Registration:
         self._progress = Stage.CHECKING
         self._published: _Published = (Stage.CHECKING, "", None)
         self._changed_at = workflow.now()
-        self._steps = StepRunner(on_change=self._publish)
+        self._steps = StepRunner(
+            on_change=self._publish, on_stuck=self._tell_delay, interrupted=lambda: self._is_interrupted
+        )
         self._links = LinkBudget()
+        self._story: asyncio.Task[Any] | None = None
+        self._delay_notice: asyncio.Task[None] | None = None
+        self._person: Person | None = None
+        self._account: RegisterAccountResult | None = None
         self._outcome: Outcome | None = None
         self._address_rejected = False
         self._password_announced = False
         self._resend_asked = False
+        self._cancel_asked = False
+        self._is_undoing = False
 
     @workflow.run
     async def run(self, _request: contract.RegistrationRequest) -> contract.RegistrationStatus:
         """Tell the whole story; the result is the last status."""
+        self._story = asyncio.current_task()
         try:
-            person, facts, refusal = await self._check_registries()
-            if refusal or person is None:
-                self._answer(Outcome(status=OutcomeStatus.REFUSED, refusal=refusal), Stage.REFUSED)
-            else:
-                account = await self._register_account(person, facts)
-                await (self._welcome_back(account) if account.has_password else self._get_password(account))
-        except ActivityError as error:
+            await self._tell_story()
+        except (FailureError, asyncio.CancelledError) as error:
             if is_cancelled_exception(error):
-                raise
-            # A step was retried for days and nobody mended what it needs.
-            self._enter(Stage.EXPIRED)
+                await self._undo()
+            else:
+                await self._give_up()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.status()
 
@@ -94,6 +101,25 @@ class Registration:
         if problem is not None:
             raise problem
 
+    @workflow.update(
+        description="Cancela el registro y deshace lo que creó; nunca toca una cuenta en uso. Entrada: el motivo."
+    )
+    async def cancel_registration(self, reason: str) -> None:
+        """Stop wherever the registration is; returns when it has been undone."""
+        workflow.logger.info("the registration is cancelled: %s", reason)
+        await workflow.wait_condition(lambda: self._story is not None)
+        self._cancel_asked = True
+        if self._story is not None and not self._is_undoing:
+            self._story.cancel(reason)
+        await workflow.wait_condition(lambda: self._has_ended)
+
+    @cancel_registration.validator
+    def _validate_cancel(self, reason: str) -> None:
+        if not reason.strip():
+            raise ApplicationError("Escriba el motivo", type=contract.REASON_MISSING)
+        if self._has_ended:
+            raise ApplicationError("Este registro ya terminó", type=contract.WRONG_STAGE)
+
     @workflow.signal(description="La persona creó su contraseña. Sin contenido; la base de datos decide.")
     def password_set(self) -> None:
         """A hint only: the workflow asks the database."""
@@ -112,13 +138,21 @@ class Registration:
 
     # ---- The story, step by step
 
-    async def _check_registries(self) -> tuple[Person | None, ProfileFacts, Refusal | None]:
+    async def _tell_story(self) -> None:
+        facts, refusal = await self._check_registries()
+        if refusal or self._person is None:
+            self._answer(Outcome(status=OutcomeStatus.REFUSED, refusal=refusal), Stage.REFUSED)
+            return
+        account = await self._register_account(self._person, facts)
+        await (self._welcome_back(account) if account.has_password else self._get_password(account))
+
+    async def _check_registries(self) -> tuple[ProfileFacts, Refusal | None]:
         check = CheckInput(submission=self._request.submission)
         identity: IdentityResult = await self._steps.do(steps.CHECK_PERSON, check)
+        self._person = identity.person
         if identity.refusal:
-            return None, ProfileFacts(), identity.refusal
-        facts, refusal = await self._check_by_type(check)
-        return identity.person, facts, refusal
+            return ProfileFacts(), identity.refusal
+        return await self._check_by_type(check)
 
     async def _check_by_type(self, check: CheckInput) -> tuple[ProfileFacts, Refusal | None]:
         match check.submission.user_type:
@@ -142,16 +176,20 @@ class Registration:
         return ProfileFacts(entity_name=found.entity.name if found.entity else None), found.refusal
 
     async def _register_account(self, person: Person, facts: ProfileFacts) -> RegisterAccountResult:
-        account: RegisterAccountResult = await self._steps.do(
-            steps.REGISTER_ACCOUNT,
-            RegisterAccountInput(
-                radicado=self._request.radicado,
-                submission=self._request.submission,
-                person=person,
-                facts=facts,
-                consent=self._request.consent,
-            ),
+        request = RegisterAccountInput(
+            radicado=self._request.radicado,
+            submission=self._request.submission,
+            person=person,
+            facts=facts,
+            consent=self._request.consent,
         )
+        registering = asyncio.create_task(self._steps.do(steps.REGISTER_ACCOUNT, request))
+        try:
+            account: RegisterAccountResult = await asyncio.shield(registering)
+        except asyncio.CancelledError:
+            # What is undone must have ended first: an account that is born after its removal is nobody's.
+            await registering
+            raise
         return account
 
     async def _welcome_back(self, account: RegisterAccountResult) -> None:
@@ -163,6 +201,7 @@ class Registration:
 
     async def _get_password(self, account: RegisterAccountResult) -> None:
         """Mail links until the password exists or the last link's time is over."""
+        self._account = account
         outcome = Outcome(status=OutcomeStatus.REGISTERED, email_hint=account.email_hint)
         self._answer(outcome, Stage.AWAITING_PASSWORD)
         end: Stage | None = None
@@ -190,32 +229,39 @@ class Registration:
     async def _follow_link(self, account: RegisterAccountResult) -> Stage | None:
         """How the registration ends with this link, or None when another one is asked for."""
         deadline = workflow.now() + self._link_lifetime
-        if await self._silence_until(
-            workflow.now() + self._link_lifetime * policies.REMINDER_AT, "recordatorio"
-        ):
-            reminder = SendReminderInput(
-                account_id=account.account_id,
-                reference=self._request.radicado,
-                message_key=self._key(f"recordatorio-{self._links.count}"),
-            )
-            await self._steps.mail(steps.SEND_REMINDER, reminder)
-        while not await self._silence_until(deadline, "vencimiento del enlace"):
+        reminder_at: datetime | None = workflow.now() + self._link_lifetime * policies.REMINDER_AT
+        while True:
+            if await self._silence_until(reminder_at or deadline):
+                if reminder_at is None:
+                    return await self._settle_and_confirm(account)
+                reminder_at = None
+                await self._remind(account)
             # The flag goes down before the database is asked, so a signal that comes meanwhile counts.
             announced, self._password_announced = self._password_announced, False
             if announced and await self._confirm_password(account):
                 return Stage.COMPLETED
             if self._resend_asked:
                 return None
-        return await self._settle(account)
+
+    async def _remind(self, account: RegisterAccountResult) -> None:
+        reminder = SendReminderInput(
+            account_id=account.account_id,
+            reference=self._request.radicado,
+            message_key=self._key(f"recordatorio-{self._links.count}"),
+        )
+        await self._steps.mail(steps.SEND_REMINDER, reminder)
 
     async def _settle(self, account: RegisterAccountResult) -> Stage:
         """The time is over: the database, not the signal, tells whether the password exists."""
         request = ExpireLinkInput(account_id=account.account_id, reference=self._request.radicado)
         result: ExpireLinkResult = await self._steps.do(steps.EXPIRE_LINK, request)
-        if not result.password_set:
-            return Stage.EXPIRED
-        await self._confirm_password(account)
-        return Stage.COMPLETED
+        return Stage.COMPLETED if result.password_set else Stage.EXPIRED
+
+    async def _settle_and_confirm(self, account: RegisterAccountResult) -> Stage:
+        end = await self._settle(account)
+        if end is Stage.COMPLETED:
+            await self._confirm_password(account)
+        return end
 
     async def _confirm_password(self, account: RegisterAccountResult) -> bool:
         """Whether the database knows a password; then the confirmation has been mailed too."""
@@ -224,18 +270,66 @@ class Registration:
         # Without a result the address was rejected, which only happens to a mail that was due.
         return result is None or result.password_set
 
+    # ---- Other endings
+
+    async def _undo(self) -> None:
+        """Cancelled: take back what this registration made, never an account in use."""
+        self._is_undoing = True
+        request = DiscardAccountInput(reference=self._request.radicado)
+        await self._steps.do(steps.DISCARD_ACCOUNT, request)
+        self._enter(Stage.CANCELLED)
+
+    async def _give_up(self) -> None:
+        """A step was retried for days and nobody mended what it needs."""
+        if self._account is not None and not self._has_ended:
+            self._enter(await self._settle(self._account))
+        elif not self._has_ended:
+            self._enter(Stage.EXPIRED)
+            await self._notify(steps.SEND_GIVEN_UP_NOTICE, "sin-terminar")
+
+    def _tell_delay(self) -> None:
+        if self._person is not None and self._outcome is None and self._delay_notice is None:
+            self._delay_notice = asyncio.create_task(self._notify(steps.SEND_DELAY_NOTICE, "demora"))
+
+    async def _notify(self, step: steps.Step, purpose: str) -> None:
+        """Mail somebody who has no account yet. The registration does not depend on it."""
+        if self._person is None:
+            return
+        notice = NoticeInput(
+            person=self._person,
+            login=self._request.submission.document.login,
+            reference=self._request.radicado,
+            message_key=self._key(purpose),
+        )
+        try:
+            await workflow.execute_activity_method(
+                step.activity,
+                notice,
+                start_to_close_timeout=step.attempt,
+                schedule_to_close_timeout=policies.NOTICE_WORTH_SENDING,
+                retry_policy=policies.PATIENT_RETRY,
+                activity_id=step.id,
+                summary=step.summary,
+            )
+        except FailureError as failure:
+            if is_cancelled_exception(failure):
+                raise
+            workflow.logger.warning("a notice of %s was not sent", self._request.radicado)
+
     # ---- Waiting
 
-    async def _silence_until(self, moment: datetime, purpose: str) -> bool:
+    async def _silence_until(self, moment: datetime) -> bool:
         """Wait for news of the person: True when the moment comes first."""
         try:
             await workflow.wait_condition(
-                lambda: self._password_announced or self._resend_asked,
+                lambda: self._password_announced or self._resend_asked or self._is_interrupted,
                 timeout=max(moment - workflow.now(), timedelta(0)),
-                timeout_summary=f"Hasta el {purpose}",
+                timeout_summary="Hasta el recordatorio o el vencimiento del enlace",
             )
         except TimeoutError:
             return True
+        if self._is_interrupted:
+            raise asyncio.CancelledError
         return False
 
     def _resend_problem(self) -> ApplicationError | None:
@@ -261,10 +355,16 @@ class Registration:
         return contract.MAIL_ADDRESS if self._address_rejected else self._steps.waiting_on
 
     @property
+    def _is_interrupted(self) -> bool:
+        return (self._cancel_asked or workflow.cancellation_reason() is not None) and not self._is_undoing
+
+    @property
+    def _has_ended(self) -> bool:
+        return self._progress not in {Stage.CHECKING, Stage.AWAITING_PASSWORD}
+
+    @property
     def _is_answerable(self) -> bool:
-        return (
-            self._outcome is not None or self._steps.waiting_on is not None or self._progress is Stage.EXPIRED
-        )
+        return self._outcome is not None or self._steps.waiting_on is not None or self._has_ended
 
     def _answer(self, outcome: Outcome, stage: Stage) -> None:
         self._outcome = outcome

@@ -94,6 +94,13 @@ FIND_ACCOUNT = Step(
     waits_on=DATABASE,
     attempt=DATABASE_ATTEMPT,
 )
+DISCARD_ACCOUNT = Step(
+    activity=AccountActivities.discard_account,
+    id="deshacer-cuenta",
+    summary="Retirar lo que creó este registro, salvo una cuenta en uso",
+    waits_on=DATABASE,
+    attempt=DATABASE_ATTEMPT,
+)
 EXPIRE_LINK = Step(
     activity=AccountActivities.expire_link,
     id="vencer-enlace",
@@ -111,6 +118,12 @@ CONFIRM_PASSWORD = _mail(
     "confirmar-contrasena",
     "Comprobar que hay contraseña y enviar la confirmación",
     starts_local=True,
+)
+SEND_DELAY_NOTICE = _mail(
+    EmailActivities.send_delay_notice, "avisar-demora", "Avisar a la persona que su registro se demora"
+)
+SEND_GIVEN_UP_NOTICE = _mail(
+    EmailActivities.send_given_up_notice, "avisar-sin-terminar", "Avisar a la persona que no se pudo terminar"
 )
 SEND_UPDATE_NOTICE = _mail(
     EmailActivities.send_update_notice, "avisar-actualizacion", "Avisar que los datos se actualizaron"

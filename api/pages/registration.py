@@ -114,7 +114,8 @@ def _form(
     errors: Mapping[str, str] | None = None,
 ) -> Response:
     """The form, with what was typed and what is wrong with it."""
-    errors = errors or {}
+    # The box to tick comes last on the page, after the picture.
+    errors = dict(sorted((errors or {}).items(), key=lambda error: error[0] == "acepta_datos"))
     something_missing = CAPTCHA_MISSING in errors.values() or any(
         not getattr(raw, name, True) for name in errors
     )

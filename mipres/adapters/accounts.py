@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, case, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -126,6 +126,20 @@ class PostgresAccounts:
         async with self._sessions() as session:
             row = await session.scalar(statement)
         return row and PasswordLink(token=self._tokens.token_of(row.id), expires_at=row.expires_at)
+
+    async def discard(self, *, reference: str) -> None:
+        async with self._sessions.begin() as session:
+            statement = select(ProfileRow.account_id).where(ProfileRow.radicado == reference)
+            account_id = (await session.scalars(statement)).first()
+            account = await _lock_account(session, account_id) if account_id else None
+            if account is None:
+                return
+            which = PasswordLinkRow.reference == reference
+            await _close_links(session, LinkState.SUPERSEDED, self._clock.now(), which)
+            if account.password_hash is None:
+                await session.execute(delete(ProfileRow).where(ProfileRow.radicado == reference))
+                left = select(ProfileRow.id).where(ProfileRow.account_id == account.id)
+                await session.execute(delete(AccountRow).where(AccountRow.id == account.id, ~left.exists()))
 
     async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:
         async with self._sessions.begin() as session:
@@ -296,15 +310,20 @@ async def _close_links(
 
 
 async def _upsert_link(session: AsyncSession, values: dict[str, object]) -> uuid.UUID:
-    """Insert the link, or prolong the one that an earlier attempt of the same mail left.
+    """Insert the link, or revive the one that an earlier attempt of the same mail left.
 
-    The lifetime counts from the attempt that gets through, not from the first that failed.
+    The lifetime counts from the attempt that gets through, not from the first that failed. Another
+    link may have superseded it meanwhile; this one is the newest now. A used one stays used.
     """
-    statement = (
-        insert(PasswordLinkRow)
-        .values(id=uuid.uuid4(), **values)
-        .on_conflict_do_update(index_elements=["issue_key"], set_={"expires_at": values["expires_at"]})
-        .returning(PasswordLinkRow.id)
+    fresh = insert(PasswordLinkRow).values(id=uuid.uuid4(), **values)
+    was_used = PasswordLinkRow.closed_reason == LinkState.USED
+    revived = {
+        "expires_at": values["expires_at"],
+        "closed_at": case((was_used, PasswordLinkRow.closed_at), else_=None),
+        "closed_reason": case((was_used, PasswordLinkRow.closed_reason), else_=None),
+    }
+    statement = fresh.on_conflict_do_update(index_elements=["issue_key"], set_=revived).returning(
+        PasswordLinkRow.id
     )
     return (await session.execute(statement)).scalar_one()
 

@@ -36,12 +36,13 @@ class AccountRow(Base):
     """One person, by document. Without `password_hash` the account opens nothing."""
 
     __tablename__ = "accounts"
-    __table_args__ = (UniqueConstraint("document_type", "document_number"), UniqueConstraint("login"))
+    # `login` is made of the document, so it needs no constraint of its own: ON CONFLICT arbitrates only one.
+    __table_args__ = (UniqueConstraint("document_type", "document_number"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     document_type: Mapped[str] = mapped_column(String(2))
     document_number: Mapped[str] = mapped_column(String(17))
-    login: Mapped[str] = mapped_column(String(19))
+    login: Mapped[str] = mapped_column(String(19), index=True)
     given_names: Mapped[str]
     surnames: Mapped[str]
     email: Mapped[str]

@@ -125,8 +125,10 @@ function submitOnce(form) {
 
 function reload(line) {
   const stop = line.querySelector("[data-reload-stop]");
+  const again = line.querySelector("a").href;
   const timer = setInterval(() => {
-    if (!document.hidden) location.reload();
+    // To its own address: the page may be the answer to a form, which must not be sent again.
+    if (!document.hidden) location.replace(again);
   }, line.dataset.reload * 1000);
   stop.hidden = false;
   stop.addEventListener("click", () => {

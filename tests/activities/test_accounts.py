@@ -6,6 +6,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.accounts import (
     AccountActivities,
+    DiscardAccountInput,
     ExpireLinkInput,
     FindAccountInput,
     RegisterAccountInput,
@@ -107,6 +108,13 @@ async def test_the_database_tells_that_the_password_exists(accounts: FakeAccount
     account_id = (await register(accounts)).account_id
     accounts.set_password_of(account_id)
     assert await expire(accounts, account_id)
+
+
+async def test_a_registration_is_taken_back_by_its_radicado(accounts: FakeAccounts) -> None:
+    account_id = (await register(accounts)).account_id
+    request = DiscardAccountInput(reference=RADICADO)
+    await ActivityEnvironment().run(AccountActivities(accounts=accounts).discard_account, request)
+    assert account_id not in accounts.accounts
 
 
 async def test_a_database_that_is_away_is_an_error_that_can_be_retried(accounts: FakeAccounts) -> None:

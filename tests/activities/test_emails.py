@@ -1,4 +1,5 @@
 import uuid
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -8,11 +9,13 @@ from temporalio.testing import ActivityEnvironment
 from activities.emails import (
     ConfirmPasswordInput,
     EmailActivities,
+    NoticeInput,
     SendLinkInput,
     SendReminderInput,
     SendUpdateNoticeInput,
 )
 from mipres.domain.links import LinkPurpose
+from mipres.domain.people import Person
 from mipres.ports import AccountContact
 from tests.fakes import FakeAccounts, FakeClock, FakeComposer, FakeMailer
 
@@ -149,6 +152,26 @@ async def test_after_the_password_nobody_is_reminded(desk: Desk) -> None:
 async def test_a_refreshed_account_is_told(desk: Desk) -> None:
     await desk.notify()
     assert desk.sent == [("data_updated", "aviso")]
+
+
+@pytest.mark.parametrize(
+    ("send", "template"),
+    [
+        (EmailActivities.send_delay_notice, "registration_delayed"),
+        (EmailActivities.send_given_up_notice, "registration_given_up"),
+    ],
+)
+async def test_who_has_no_account_yet_is_told_at_the_address_that_comes_along(
+    desk: Desk, send: Callable[[EmailActivities, NoticeInput], Awaitable[None]], template: str
+) -> None:
+    person = Person(given_names="Inés", surnames="Ñáñez", email="ines@ejemplo.test")
+    notice = NoticeInput(person=person, login="CC100200300", reference=RADICADO, message_key="demora")
+    await send(desk.activities, notice)
+
+    assert desk.sent == [(template, "demora")]
+    assert (desk.mailer.sent[0].to_name, desk.mailer.sent[0].to_address) == ("Inés Ñáñez", person.email)
+    assert desk.composer.contexts == [{"reference": RADICADO}]
+    assert list(desk.accounts.accounts) == [ACCOUNT]
 
 
 async def test_a_mail_server_that_is_away_can_be_tried_again(desk: Desk) -> None:

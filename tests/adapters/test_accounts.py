@@ -1,11 +1,13 @@
 import asyncio
 import uuid
+from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import func, select, text
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionmaker
 
 from mipres.adapters.accounts import PostgresAccounts
 from mipres.adapters.database import create_engine
@@ -32,6 +34,7 @@ from tests.adapters.registrations import (
 from tests.adapters.stored_accounts import LIFETIME, RADICADO, give_password, issue, register
 from tests.fakes import FakeClock
 
+T = TypeVar("T")
 SECOND = timedelta(seconds=1)
 SECOND_RADICADO = "RM-000000000002"
 RECOVERY = "RC-000000000001"
@@ -78,10 +81,14 @@ async def test_the_same_registration_twice_is_one_account_with_one_profile(
 async def test_the_same_person_registered_at_once_many_times_is_one_account(
     accounts: PostgresAccounts, engine: AsyncEngine
 ) -> None:
-    results = await asyncio.gather(*(accounts.register(registration()) for _ in range(20)))
+    # Several people one after the other, because rivals do not meet in every round.
+    for number in range(1000, 1020):
+        submission = replace(DOCTOR, document=parse_document("CC", str(number)))
+        same = registration(submission, radicado=f"RM-00000000{number}")
+        results = await asyncio.gather(*(accounts.register(same) for _ in range(10)))
+        assert len({result.account_id for result in results}) == 1
 
-    assert len({result.account_id for result in results}) == 1
-    assert [await count(engine, table) for table in (AccountRow, ProfileRow, ConsentRow)] == [1, 1, 1]
+    assert [await count(engine, table) for table in (AccountRow, ProfileRow, ConsentRow)] == [20, 20, 20]
 
 
 async def test_a_second_type_of_user_is_a_second_profile_of_the_same_account(
@@ -468,6 +475,46 @@ async def test_either_the_password_is_set_or_the_link_ends_and_both_sides_know(
         assert await state_of(accounts, link.token) is expected
 
 
+async def test_who_ends_links_waits_for_a_password_that_is_just_being_set(
+    accounts: PostgresAccounts, engine: AsyncEngine
+) -> None:
+    account_id = await register(accounts)
+    ending = accounts.expire_links(account_id, reference=RADICADO)
+    assert await while_a_password_is_being_set(engine, ending)
+
+
+async def test_who_issues_a_link_waits_for_a_password_that_is_just_being_set(
+    accounts: PostgresAccounts, engine: AsyncEngine
+) -> None:
+    account_id = await register(accounts)
+    issuing = accounts.issue_link(
+        account_id, reference=RADICADO, purpose=LinkPurpose.CREATE, lifetime=LIFETIME, issue_key="late"
+    )
+    assert await while_a_password_is_being_set(engine, issuing) is None
+
+
+async def while_a_password_is_being_set(engine: AsyncEngine, call: Coroutine[None, None, T]) -> T:
+    """What the call says that began before the password's transaction had ended."""
+    async with engine.connect() as rival, engine.connect() as observer:
+        await rival.execute(text("UPDATE accounts SET password_hash = 'hash'"))
+        task = asyncio.create_task(call)
+        while not task.done() and not await somebody_waits(observer):
+            pass
+        await rival.commit()
+    return await task
+
+
+async def somebody_waits(observer: AsyncConnection) -> bool:
+    waiting = await observer.execute(
+        text(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+    )
+    await observer.rollback()
+    return bool(waiting.scalar_one())
+
+
 async def test_rivals_never_wait_for_each_other_in_a_circle(
     accounts: PostgresAccounts, engine: AsyncEngine
 ) -> None:
@@ -486,6 +533,51 @@ async def test_rivals_never_wait_for_each_other_in_a_circle(
     assert failures <= {LinkNotUsableError}
     open_links = [row for row in await rows(engine, PasswordLinkRow) if row.closed_at is None]  # type: ignore[attr-defined]
     assert len(open_links) <= 1
+
+
+# --- taking a registration back
+
+
+async def test_what_a_registration_made_is_taken_back(
+    accounts: PostgresAccounts, engine: AsyncEngine
+) -> None:
+    await issue(accounts, await register(accounts))
+    await accounts.discard(reference=RADICADO)
+    await accounts.discard(reference=RADICADO)
+    for table in (AccountRow, ProfileRow, PasswordLinkRow):
+        assert await count(engine, table) == 0
+
+
+async def test_taking_a_registration_back_leaves_the_other_profile_and_other_people(
+    accounts: PostgresAccounts, engine: AsyncEngine
+) -> None:
+    other = replace(DOCTOR, document=parse_document("CC", "1020304051"))
+    await accounts.register(registration(other, radicado="RM-000000000003"))
+    link = await issue(accounts, await register(accounts))
+    await accounts.register(registration(DELEGATE, radicado=SECOND_RADICADO))
+
+    await accounts.discard(reference=RADICADO)
+
+    assert await count(engine, AccountRow) == 2
+    assert set(await profiles(engine)) == {"professional", "IPS:900123456"}
+    assert await state_of(accounts, link.token) is not LinkState.OPEN
+
+
+async def test_an_account_that_is_in_use_is_never_taken_back(
+    accounts: PostgresAccounts, engine: AsyncEngine
+) -> None:
+    await give_password(accounts, await register(accounts))
+    await accounts.discard(reference=RADICADO)
+    assert (await only_account(engine)).password_hash == "hash"
+    assert set(await profiles(engine)) == {"professional"}
+
+
+async def test_an_account_whose_password_is_just_being_set_is_not_taken_back(
+    accounts: PostgresAccounts, engine: AsyncEngine
+) -> None:
+    await register(accounts)
+    await while_a_password_is_being_set(engine, accounts.discard(reference=RADICADO))
+    assert (await only_account(engine)).password_hash == "hash"
 
 
 # --- whether the database is there

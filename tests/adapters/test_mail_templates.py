@@ -24,8 +24,10 @@ CONTEXTS: Mapping[str, Mapping[str, object]] = {
     "password_reminder": LINK_CONTEXT,
     "password_set": {},
     "data_updated": {},
+    "registration_delayed": {"reference": "RM-000000000001"},
+    "registration_given_up": {"reference": "RM-000000000001"},
 }
-WITH_LINK = [name for name in CONTEXTS if CONTEXTS[name]]
+WITH_LINK = [name for name in CONTEXTS if "token" in CONTEXTS[name]]
 ANA = AccountContact(
     login="CC1020304050",
     full_name="Ana María Ruiz Ñáñez",
@@ -87,7 +89,7 @@ def test_a_mail_loads_nothing_and_leads_nowhere_else(name: str) -> None:
     mail = compose(name)
     assert not re.search(r"\bsrc=|<link|<img|@import|url\(", mail.html)
     addresses = re.findall(r'href="([^"]*)"', mail.html) + re.findall(r"https?://\S+", mail.text)
-    assert all(re.match(rf"{PUBLIC_URL}/[a-z]", address) for address in addresses)
+    assert all(re.fullmatch(rf"{PUBLIC_URL}(/\w+)*(/RM-\w+)?/?", address) for address in addresses)
     assert addresses
 
 
@@ -128,7 +130,15 @@ def test_the_first_mail_says_what_the_manual_promises() -> None:
     assert "RM-000000000001" in mail.html
 
 
-@pytest.mark.parametrize("name", WITH_LINK)
+@pytest.mark.parametrize("name", ["registration_delayed", "registration_given_up"])
+def test_who_has_to_wait_learns_the_radicado_and_that_it_is_no_refusal(name: str) -> None:
+    mail = compose(name)
+    for part in (mail.text, mail.html):
+        assert "RM-000000000001" in part
+    assert "No tiene que hacer nada" in mail.text or "No es un rechazo" in mail.text
+
+
+@pytest.mark.parametrize("name", [name for name in CONTEXTS if CONTEXTS[name]])
 def test_what_a_template_needs_and_does_not_get_is_an_error(name: str) -> None:
     composer = JinjaMailComposer(TEMPLATES, public_url=PUBLIC_URL)
     with pytest.raises(UndefinedError):

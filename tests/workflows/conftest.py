@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from temporalio.client import WithStartWorkflowOperation, WorkflowHandle, WorkflowHistory
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
 
@@ -35,7 +36,8 @@ from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
 
 HISTORIES = Path(__file__).parent.parent / "replay" / "histories"
-PATIENCE_SECONDS = 15.0
+# A workflow task that the server lost is handed out again after ten seconds.
+PATIENCE_SECONDS = 30.0
 ANA = Document(type=DocumentType.CC, number="1020304050")
 PERSON = Person(given_names="Ana María", surnames="Ruiz Gómez", email="ana.ruiz@ejemplo.test")
 MEDICINE = Profession(code="01", name="MEDICINA", registration="76-1234")
@@ -163,6 +165,24 @@ class World:
             while not await holds():
                 await asyncio.sleep(0.02)
 
+    async def cancels(self, handle: Handle) -> None:
+        """Cancel as support does.
+
+        An activity that ends in the same moment makes the server throw the workflow task away, update
+        and all, and say so: then whoever asked has to ask again.
+        """
+
+        async def taken() -> bool:
+            try:
+                await handle.execute_update("cancel_registration", "la persona lo pidió por teléfono")
+            except RPCError as error:
+                if "unexpected workflow task failure" not in error.message:
+                    raise
+                return False
+            return True
+
+        await self.eventually(taken)
+
     async def passes(self, handle: Handle, time: timedelta) -> None:
         await self.env.fast_forward(handle, time)
 
@@ -176,9 +196,10 @@ class World:
 
     async def keep(self, handle: Handle, name: str) -> None:
         """Store the history for replay, when pytest runs with --record-histories."""
-        if self.record:
-            HISTORIES.mkdir(exist_ok=True)
-            (HISTORIES / f"{name}.json").write_text((await handle.fetch_history()).to_json() + "\n")
+        path = HISTORIES / f"{name}.json"
+        # A stored history stays as it is: it stands for registrations that are under way somewhere.
+        if self.record and not path.exists():
+            path.write_text((await handle.fetch_history()).to_json() + "\n")
 
 
 def consent() -> Consent:

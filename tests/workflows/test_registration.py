@@ -1,5 +1,6 @@
 """The workflow Registration: every path, told by what people see and by what the ports were asked."""
 
+import asyncio
 from datetime import date, timedelta
 
 import pytest
@@ -184,14 +185,31 @@ async def test_after_ten_minutes_support_sees_that_it_is_stuck(world: World) -> 
     assert timedelta(0) <= found["StuckSince"] - begun < timedelta(seconds=10)
 
 
+async def test_the_person_is_told_of_a_delay_once_the_address_is_known(world: World) -> None:
+    world.knows(MEDICINE)
+    world.talent.down = True
+    handle, _ = await world.submit()
+    await world.passes(handle, timedelta(minutes=9))
+    assert world.mailer.sent == []
+    await world.passes(handle, timedelta(minutes=20))
+    await world.mailed("registration_delayed")
+    world.talent.down = False
+    await world.passes(handle, timedelta(minutes=10))
+    await world.mailed("registration_delayed", "password_link")
+    await world.keep(handle, "delayed")
+
+
 async def test_nothing_is_half_created_when_a_registry_stays_away_for_a_week(world: World) -> None:
     world.knows(MEDICINE)
     world.talent.down = True
     # The server gives up at once when the next attempt would come after the last one allowed.
     world.talent.retry_after_seconds = timedelta(days=8).total_seconds()
-    handle, _ = await world.submit()
-    assert (await handle.result()).stage is Stage.EXPIRED
+    handle, outcome = await world.submit()
+    assert outcome.status is OutcomeStatus.IN_PROGRESS
+    status = await handle.result()
+    assert (status.stage, status.waiting_on, status.outcome) == (Stage.EXPIRED, ("rethus",), None)
     assert world.accounts.registrations == []
+    await world.mailed("registration_given_up")
     await world.keep(handle, "given-up")
 
 
@@ -374,3 +392,88 @@ async def test_after_expiry_a_new_submission_starts_a_new_run(world: World) -> N
     _, outcome = await world.submit(radicado="RM-AGAIN0000000")
     assert outcome.status is OutcomeStatus.REGISTERED
     await world.mailed("password_link", "password_reminder", "password_link")
+
+
+async def test_cancelling_takes_back_what_was_made(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    await world.cancels(handle)
+    assert (await handle.result()).stage is Stage.CANCELLED
+    assert world.accounts.accounts == {}
+    assert all(link.closed for link in world.accounts.links.values())
+    assert (await world.attributes(handle))["RegistrationStage"] == "cancelled"
+    await world.keep(handle, "cancelled")
+
+
+async def test_cancelling_ends_the_wait_for_a_registry(world: World) -> None:
+    world.knows(MEDICINE)
+    world.talent.down = True
+    handle, _ = await world.submit()
+    await world.cancels(handle)
+    assert (await handle.result()).stage is Stage.CANCELLED
+    assert world.accounts.registrations == []
+    await world.keep(handle, "cancelled-while-waiting")
+
+
+async def test_temporals_own_cancel_does_the_same(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    await handle.cancel()
+    assert (await handle.result()).stage is Stage.CANCELLED
+    assert world.accounts.accounts == {}
+    await world.keep(handle, "cancelled-by-temporal")
+
+
+async def test_cancelling_while_the_account_is_created_leaves_no_orphan(world: World) -> None:
+    """The creation is caught in the middle: it ends first, and only then is it taken back."""
+    world.knows(MEDICINE)
+    world.accounts.hold()
+    submitting = asyncio.create_task(world.submit(radicado="RM-MIDDLE000000"))
+    await world.accounts.registering.wait()
+    handle = world.handles["RM-MIDDLE000000"]
+    cancelling = asyncio.create_task(world.cancels(handle))
+    world.accounts.release()
+    await cancelling
+    await submitting
+    assert (await handle.result()).stage is Stage.CANCELLED
+    assert world.accounts.accounts == {}
+    assert len(world.accounts.registrations) == 1
+
+
+async def test_an_account_in_use_survives_a_cancel(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    world.sets_password()
+    await world.cancels(handle)
+    await handle.result()
+    assert [contact.has_password for contact in world.accounts.accounts.values()] == [True]
+
+
+async def test_a_cancel_needs_a_reason(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await _is_rejected(handle.execute_update("cancel_registration", " "), "ReasonMissing")
+
+
+async def test_signal_and_expiry_at_once_agree_with_the_database(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    world.sets_password()
+    await asyncio.gather(world.passes(handle, timedelta(hours=25)), handle.signal(Registration.password_set))
+    assert (await handle.result()).stage is Stage.COMPLETED
+
+
+async def test_two_types_at_once_end_with_one_account(world: World) -> None:
+    world.knows(MEDICINE)
+    world.delegates()
+    (first, _), (second, _) = await asyncio.gather(world.submit(PROFESSIONAL), world.submit(DELEGATE))
+    await world.mailed("password_link", "password_link")
+    world.sets_password()
+    for handle in (first, second):
+        await handle.signal(Registration.password_set)
+        assert (await handle.result()).stage is Stage.COMPLETED
+    assert len(world.accounts.accounts) == 1

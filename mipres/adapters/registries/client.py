@@ -15,7 +15,8 @@ from mipres.domain.errors import RegistryUnavailableError
 MAX_BODY_BYTES = 64 * 1024
 TIMEOUT = httpx2.Timeout(10.0, connect=3.0)
 LIMITS = httpx2.Limits(max_connections=50)
-_TOO_LONG_TO_WAIT = 3600.0
+# Our own schedule tries every five minutes; a registry may not slow it further than that.
+_TOO_LONG_TO_WAIT = 300.0
 
 
 class RegistryModel(BaseModel):

@@ -31,8 +31,8 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "document_type", "document_number", name=op.f("uq_accounts_document_type_document_number")
         ),
-        sa.UniqueConstraint("login", name=op.f("uq_accounts_login")),
     )
+    op.create_index(op.f("ix_accounts_login"), "accounts", ["login"], unique=False)
     op.create_table(
         "captcha_answers",
         sa.Column("nonce", sa.Text(), nullable=False),
@@ -142,4 +142,5 @@ def downgrade() -> None:
     op.drop_table("consents")
     op.drop_index(op.f("ix_captcha_answers_answered_at"), table_name="captcha_answers")
     op.drop_table("captcha_answers")
+    op.drop_index(op.f("ix_accounts_login"), table_name="accounts")
     op.drop_table("accounts")

@@ -1,0 +1,62 @@
+"""`/api/docs`: the OpenAPI document as one of our own pages, without scripts from elsewhere."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from api.deps import PUBLIC, ServicesDep
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One operation as the page shows it. `body` is the schema of what is sent, as JSON."""
+
+    method: str
+    path: str
+    summary: str
+    body: str | None
+    answers: tuple[tuple[str, str], ...]
+
+
+@router.get("/api/docs", dependencies=[PUBLIC])
+async def show_documentation(request: Request, found: ServicesDep) -> Response:
+    document = request.app.openapi()
+    return found.pages.render(request, "api_docs", operations=tuple(_operations(document)))
+
+
+def _operations(document: dict[str, Any]) -> Iterator[Operation]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield Operation(
+                method=method.upper(),
+                path=path,
+                summary=operation.get("description", operation["summary"]),
+                body=_body(document, operation),
+                answers=tuple(
+                    (status, answer["description"]) for status, answer in operation["responses"].items()
+                ),
+            )
+
+
+def _body(document: dict[str, Any], operation: dict[str, Any]) -> str | None:
+    if "requestBody" not in operation:
+        return None
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    whole = _resolved(schema, document["components"]["schemas"])
+    return json.dumps(whole, indent=2, ensure_ascii=False)
+
+
+def _resolved(node: Any, schemas: dict[str, Any]) -> Any:
+    """A schema with what it refers to in place of the references."""
+    if isinstance(node, list):
+        return [_resolved(item, schemas) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        return _resolved(schemas[node["$ref"].rpartition("/")[2]], schemas)
+    return {name: _resolved(value, schemas) for name, value in node.items()}

@@ -1,0 +1,77 @@
+"""What no visitor can do: states of the product that only time, support or a fault would bring."""
+
+import base64
+import time
+from datetime import timedelta
+
+import asyncpg
+from itsdangerous import TimestampSigner, URLSafeTimedSerializer
+
+from api.registrations import Registrations
+from api.security import FORM_LIFETIME_SECONDS
+from mipres.adapters.clock import SystemClock
+from mipres.adapters.tokens import derive_key
+from mipres.temporal import Client, TemporalConnection, connect
+from tests.product.conftest import Product
+from workflows.contract import registration_workflow_id
+
+
+class _StaleSigner(TimestampSigner):
+    def get_timestamp(self) -> int:
+        return int(time.time()) - FORM_LIFETIME_SECONDS - 60
+
+
+def stale_form_token(product: Product, visit: str) -> str:
+    """The token of a form that was opened in this visit, too long ago."""
+    key = derive_key(product.stack.secret("SECRET_KEY"), "form")
+    stale = URLSafeTimedSerializer(key, salt="form", signer=_StaleSigner).dumps(visit)
+    return stale.decode() if isinstance(stale, bytes) else stale
+
+
+async def hasty_registrations(product: Product, *, link_lifetime: timedelta) -> Registrations:
+    """Registrations whose links live as short as wanted."""
+    return Registrations(
+        await _temporal(product),
+        radicado_key=derive_key(product.stack.secret("SECRET_KEY"), "radicado"),
+        clock=SystemClock(),
+        submit_wait=timedelta(seconds=5),
+        link_lifetime=link_lifetime,
+    )
+
+
+async def cancel(product: Product, radicado: str) -> None:
+    """End a registration from outside, as support does."""
+    client = await _temporal(product)
+    await client.get_workflow_handle(registration_workflow_id(radicado)).terminate("prueba")
+
+
+async def supersede_links(product: Product, radicado: str) -> None:
+    """As a later link does, for which a visitor would have to wait some minutes."""
+    connection = await asyncpg.connect(
+        host="127.0.0.1",
+        port=product.stack.ports["POSTGRES_PORT"],
+        user="mipres",
+        password=product.stack.secret("POSTGRES_PASSWORD"),
+        database="mipres",
+        ssl=False,
+    )
+    try:
+        await connection.execute(
+            "UPDATE password_links SET closed_at = now(), closed_reason = 'superseded' WHERE reference = $1",
+            radicado,
+        )
+    finally:
+        await connection.close()
+
+
+async def _temporal(product: Product) -> Client:
+    key_id, _, encoded = product.stack.secret("PAYLOAD_KEYS").partition(":")
+    return await connect(
+        TemporalConnection(
+            address=f"127.0.0.1:{product.stack.ports['TEMPORAL_PORT']}",
+            namespace="default",
+            payload_keys={key_id: base64.b64decode(encoded)},
+            active_payload_key=key_id,
+        ),
+        identity="tests",
+    )

@@ -1,0 +1,225 @@
+"""axe, target sizes and widths on every page and in every state of it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mipres.domain.documents import Document, DocumentType
+from mipres.domain.submissions import Submission, UserType
+from tests.product.browser.accessibility import examine
+from tests.product.browser.insider import (
+    cancel,
+    hasty_registrations,
+    stale_form_token,
+    supersede_links,
+)
+from tests.product.browser.visitor import Visitor
+from tests.product.conftest import Product
+
+pytestmark = pytest.mark.browser
+
+FORMS = ("delegado", "profesional", "sso", "otro")
+EMPTY = {
+    "home": "/",
+    **{f"form-{slug}": f"/registro/{slug}" for slug in FORMS},
+    "login-mipres": "/ingreso/mipres",
+    "login-administration": "/ingreso/administracion",
+    "recovery": "/contrasena/recuperar",
+    "not-found": "/no/existe",
+    "no-link": "/contrasena",
+}
+REFUSED = {
+    "not_in_miseguridadsocial": ("otro", "1099999999", {}),
+    "entity_not_in_miseguridadsocial": (
+        "delegado",
+        "1020304085",
+        {"tipo_entidad": "IPS", "nit": "900123456"},
+    ),
+    "not_in_rethus": ("profesional", "1020304091", {"registro_profesional": "76-1"}),
+    "sanctioned": ("profesional", "1020304057", {"registro_profesional": "25-4057"}),
+    "profession_not_authorized": ("otro", "1020304094", {}),
+    "not_in_sso": ("sso", "1020304073", {}),
+}
+
+
+def document_of(person: dict[str, Any]) -> dict[str, str]:
+    document = person["document"]
+    return {"tipo_documento": document["type"], "numero_documento": document["number"]}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+async def test_as_it_opens(visitor: Visitor, name: str) -> None:
+    await visitor.open(EMPTY[name])
+    await examine(visitor, name)
+
+
+@pytest.mark.parametrize("slug", FORMS)
+async def test_a_form_with_errors(visitor: Visitor, slug: str) -> None:
+    await visitor.open(f"/registro/{slug}")
+    await visitor.press("Registrar")
+    assert "Diligencie todos los campos" in await visitor.said()
+    await examine(visitor, f"errors-{slug}")
+
+
+async def test_the_parts_of_the_delegates_form(visitor: Visitor) -> None:
+    await visitor.open("/registro/delegado")
+    for name, fields in {
+        "eps": {"tipo_entidad": "EPS"},
+        "provider": {"tipo_entidad": "PROVEEDOR"},
+        "provider-natural": {"tiene_nit": "NO", "departamento": "05"},
+    }.items():
+        await visitor.fill(**fields)
+        await examine(visitor, f"delegate-{name}")
+
+
+async def test_every_part_of_the_delegates_form_without_scripts(visitor: Visitor) -> None:
+    # Where scripts are off, axe could not run either.
+    await visitor.page.route("**/app.js*", lambda route: route.fulfill(content_type="text/javascript"))
+    await visitor.open("/registro/delegado")
+    await visitor.fill(tipo_entidad="EPS")
+    await visitor.press("Registrar")
+    await examine(visitor, "plain-delegate-errors")
+
+
+async def test_a_wrong_captcha(visitor: Visitor) -> None:
+    await visitor.open("/registro/otro")
+    await visitor.fill(tipo_documento="CC", numero_documento="1020304091", captcha="AAAAA")
+    await visitor.page.check("[name=acepta_datos]")
+    await visitor.press("Registrar")
+    assert "El código no corresponde a la imagen" in await visitor.said()
+    await examine(visitor, "captcha-wrong")
+
+
+@pytest.mark.parametrize("code", REFUSED)
+async def test_each_refusal(visitor: Visitor, code: str) -> None:
+    slug, number, fields = REFUSED[code]
+    await visitor.register(slug, tipo_documento="CC", numero_documento=number, **fields)
+    await examine(visitor, f"refused-{code}")
+    await visitor.open(f"/registro/estado/{await visitor.radicado()}")
+    await examine(visitor, "status-refused")
+
+
+async def test_from_the_registration_to_the_landing_page(visitor: Visitor, product: Product) -> None:
+    person = await product.new_professional()
+    await visitor.register("profesional", **document_of(person), registro_profesional="76-1234")
+    await examine(visitor, "registered")
+    radicado = await visitor.radicado()
+    link = await product.link_for(person)
+    await product.reaches(radicado, "awaiting_password")
+    await visitor.open(f"/registro/estado/{radicado}")
+    await examine(visitor, "status-awaiting")
+    await visitor.press("Enviar el enlace otra vez")
+    await examine(visitor, "status-too-soon")
+    await _password_pages(visitor, link)
+    await product.reaches(radicado, "completed")
+    await visitor.open(f"/registro/estado/{radicado}")
+    await examine(visitor, "status-completed")
+    await visitor.open(link)
+    await examine(visitor, "link-used")
+    await visitor.register("profesional", **document_of(person), registro_profesional="76-1234")
+    await examine(visitor, "updated")
+    await _login_pages(visitor, f"CC{person['document']['number']}")
+
+
+async def _password_pages(visitor: Visitor, link: str) -> None:
+    await visitor.open(link)
+    await examine(visitor, "password-empty")
+    await visitor.fill(contrasena="corta", confirmacion="otra")
+    await visitor.press("Crear contraseña")
+    await examine(visitor, "password-errors")
+    await visitor.fill(contrasena="Clave-Segura", confirmacion="Clave")
+    await examine(visitor, "password-typing")
+    await visitor.set_password()
+    await examine(visitor, "password-set")
+
+
+async def _login_pages(visitor: Visitor, login: str) -> None:
+    await visitor.open("/ingreso/mipres")
+    await visitor.press("Ingresar")
+    await examine(visitor, "login-errors")
+    await visitor.log_in("mipres", login, "equivocada")
+    await examine(visitor, "login-wrong")
+    await visitor.log_in("administracion", login)
+    await examine(visitor, "wrong-door")
+    await visitor.log_in("mipres", login)
+    await examine(visitor, "landing")
+
+
+async def test_while_a_registry_is_silent(visitor: Visitor, product: Product) -> None:
+    person = await product.new_person()
+    await product.set_registry("rethus", mode="down")
+    try:
+        await visitor.register("otro", **document_of(person))
+        await examine(visitor, "in-progress")
+        radicado = await visitor.radicado()
+        await product.reaches(radicado, "waiting_registry")
+        await visitor.open(f"/registro/estado/{radicado}")
+        assert "ReTHUS" in await visitor.said()
+        await examine(visitor, "status-waiting")
+    finally:
+        await product.set_registry("rethus", mode="up")
+    await product.reaches(radicado, "awaiting_password")
+
+
+async def test_a_cancelled_registration_and_its_superseded_link(visitor: Visitor, product: Product) -> None:
+    person = await product.new_person()
+    answer = await product.register(user_type="other", document=person["document"])
+    radicado, link = answer.json()["radicado"], await product.link_for(person)
+    await supersede_links(product, radicado)
+    await visitor.open(link)
+    assert "Hay un enlace más reciente" in await visitor.said()
+    await examine(visitor, "link-superseded")
+    await cancel(product, radicado)
+    await visitor.open(f"/registro/estado/{radicado}")
+    assert "El registro fue cancelado" in await visitor.said()
+    await examine(visitor, "status-cancelled")
+    await visitor.open(link)
+    await visitor.press("Enviar el enlace otra vez")
+    await examine(visitor, "status-not-waiting")
+
+
+async def test_an_expired_registration_and_its_link(visitor: Visitor, product: Product) -> None:
+    person = await product.new_person()
+    document = Document(type=DocumentType.CC, number=person["document"]["number"])
+    registrations = await hasty_registrations(product, link_lifetime=timedelta(seconds=1))
+    submitted = await registrations.submit(
+        Submission(user_type=UserType.OTHER, document=document), channel="web"
+    )
+    link = await product.link_for(person)
+    await product.reaches(submitted.radicado, "expired")
+    await visitor.open(link)
+    assert "El enlace venció" in await visitor.said()
+    await examine(visitor, "link-expired")
+    await visitor.open(f"/registro/estado/{submitted.radicado}")
+    assert "El enlace venció sin usarse" in await visitor.said()
+    await examine(visitor, "status-expired")
+
+
+async def test_recovering_a_password(visitor: Visitor) -> None:
+    await visitor.open("/contrasena/recuperar")
+    await visitor.press("Pedir enlace")
+    await examine(visitor, "recovery-errors")
+    await visitor.fill(tipo_documento="CC", numero_documento="1099999998")
+    await visitor.solve_captcha()
+    await visitor.press("Pedir enlace")
+    await examine(visitor, "recovery-asked")
+
+
+async def test_a_form_that_is_too_old_or_not_ours(visitor: Visitor, product: Product) -> None:
+    await visitor.open("/registro/otro")
+    [visit] = [one["value"] for one in await visitor.page.context.cookies() if one["name"] == "mipres_visita"]
+    await _send_with_token(visitor, stale_form_token(product, visit))
+    await examine(visitor, "form-expired")
+    await visitor.press("Continuar")
+    assert await visitor.field("numero_documento").input_value() == "1020304091"
+    await _send_with_token(visitor, "ajeno")
+    await examine(visitor, "forbidden")
+
+
+async def _send_with_token(visitor: Visitor, token: str) -> None:
+    await visitor.fill(tipo_documento="CC", numero_documento="1020304091")
+    await visitor.page.eval_on_selector(
+        ".form [name=csrf_token]", "(element, token) => { element.value = token; }", token
+    )
+    await visitor.press("Registrar")

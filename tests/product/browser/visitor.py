@@ -1,0 +1,124 @@
+"""Somebody who sits at the product's pages with a real browser, and what they do there again and again."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.async_api import Browser, ConsoleMessage, FrameLocator, Locator, Page
+
+from tests.product.conftest import PASSWORD, Product
+
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 360, "height": 740}
+_EXPECTED_STATUS = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
+
+
+@dataclass(kw_only=True)
+class Visitor:
+    """One visit with cookies of its own. `complaints` is what the browser had to say against the pages."""
+
+    product: Product
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    async def open(self, path: str) -> None:
+        await self.page.goto(self.product.url + path)
+
+    async def title(self) -> str:
+        """The heading of the page."""
+        return " ".join((await self.page.locator("h1").inner_text()).split())
+
+    async def said(self) -> str:
+        """Everything in the page's main part, spaces folded."""
+        return " ".join((await self.page.locator("main").inner_text()).split())
+
+    def field(self, name: str) -> Locator:
+        return self.page.locator(f"[name={name}]:not([type=hidden])")
+
+    async def fill(self, **fields: str) -> None:
+        for name, value in fields.items():
+            await self._answer(name, value)
+
+    async def solve_captcha(self) -> None:
+        await self.page.fill("[name=captcha]", await self.captcha_code())
+
+    async def captcha_code(self) -> str:
+        return self.product.code_of(await self.page.input_value("[name=captcha_id]"))
+
+    async def press(self, words: str) -> None:
+        """Press a button and wait for the page that comes."""
+        async with self.page.expect_navigation():
+            await self.page.get_by_role("button", name=words, exact=True).click()
+
+    async def register(self, slug: str, **fields: str) -> None:
+        """Fill the whole form of a type of user and send it."""
+        await self.open(f"/registro/{slug}")
+        await self.fill(**fields)
+        await self.solve_captcha()
+        await self.page.check("[name=acepta_datos]")
+        await self.press("Registrar")
+
+    async def log_in(self, application: str, login: str, password: str = PASSWORD) -> None:
+        await self.open(f"/ingreso/{application}")
+        await self.fill(usuario=login, contrasena=password)
+        await self.press("Ingresar")
+
+    async def set_password(self, password: str = PASSWORD) -> None:
+        await self.fill(contrasena=password, confirmacion=password)
+        await self.press("Crear contraseña")
+
+    async def radicado(self) -> str:
+        """The number that the page shows."""
+        found = re.search(r"RM-\w{12}", await self.page.locator("main").inner_text())
+        assert found, "the page shows no radicado"
+        return found.group()
+
+    def hear(self, page: Page) -> None:
+        """Collect what the browser complains about."""
+        page.on("console", self._note)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _note(self, message: ConsoleMessage) -> None:
+        # A refused form or an unknown page is what some tests ask for; a missing style sheet is not.
+        expected = _EXPECTED_STATUS.match(message.text) and not re.search(
+            r"/(static|captcha)/", message.location["url"]
+        )
+        if message.type == "error" and not expected:
+            self.complaints.append(f"{message.text} ({message.location['url']})")
+
+    async def _answer(self, name: str, value: str) -> None:
+        control = self.field(name)
+        kind = await control.first.evaluate("e => e.type")
+        if kind == "select-one":
+            await control.select_option(value)
+        elif kind == "radio":
+            await self.page.check(f"[name={name}][value={value}]")
+        else:
+            await control.fill(value)
+
+
+@asynccontextmanager
+async def visiting(
+    browser: Browser, product: Product, *, javascript: bool = True, **options: Any
+) -> AsyncIterator[Visitor]:
+    """A visit; when it ends well, the browser must not have complained about any page of it."""
+    options = {"viewport": DESKTOP, "locale": "es-CO"} | options
+    context = await browser.new_context(java_script_enabled=javascript, **options)
+    context.set_default_timeout(15_000)
+    try:
+        visitor = Visitor(product=product, page=await context.new_page())
+        context.on("page", visitor.hear)
+        visitor.hear(visitor.page)
+        yield visitor
+        assert visitor.complaints == []
+    finally:
+        await context.close()
+
+
+async def mail_frame(page: Page, product: Product, address: str) -> FrameLocator:
+    """Open the newest message to an address in the mail catcher's page; its HTML part."""
+    await page.goto(product.stack.url("MAIL_UI_PORT"))
+    await page.get_by_role("link", name=f"Para {address}").first.click()
+    return page.frame_locator("iframe")

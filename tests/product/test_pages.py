@@ -1,0 +1,828 @@
+"""The web pages from outside, without a browser: forms, links, doors, and what strangers may not do."""
+
+import asyncio
+import html
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from temporalio.service import RPCError
+
+from mipres.domain.documents import Document, DocumentType
+from mipres.domain.radicado import recovery_reference
+from mipres.domain.submissions import Submission, UserType
+from tests.product.conftest import PASSWORD, Product, csrf_of
+from tests.product.storage import derived_key, radicado_for, rows, without_the_keys
+from tests.product.visits import (
+    ask_recovery,
+    log_in,
+    login_of,
+    professional_form,
+    set_password,
+    solved,
+    submit_form,
+)
+
+OTHER_PASSWORD = "Otra-Clave-2027"
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
+        "media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "cache-control": "no-store",
+}
+PAGES = [
+    "/",
+    "/registro/delegado",
+    "/registro/profesional",
+    "/registro/sso",
+    "/registro/otro",
+    "/contrasena/recuperar",
+    "/ingreso/administracion",
+    "/ingreso/mipres",
+    "/api/docs",
+    "/health/live",
+    "/health/ready",
+]
+PLACEMENT = {
+    "profession": "Medicina",
+    "site_code": "940010012301",
+    "site_name": "Hospital de Ejemplo de Inírida",
+    "municipality": "94001",
+    "start": "2020-01-01",
+    "end": "2099-12-31",
+}
+ENTITY = {"nit": "900123456", "name": "Clínica Los Nogales del Ejemplo S.A.S.", "kind": "IPS"}
+
+
+def has_security_headers(answer: httpx2.Response) -> None:
+    assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+
+
+# ---- Every page
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_page_answers_with_the_security_headers(product: Product, path: str) -> None:
+    answer = await product.api.get(path)
+    assert answer.status_code == 200
+    has_security_headers(answer)
+    for cookie in answer.headers.get_list("set-cookie"):
+        assert re.search(r"; HttpOnly; Path=/; SameSite=lax$", cookie)
+    assert "server" not in answer.headers
+
+
+async def test_pages_of_a_registration_carry_them_too(product: Product) -> None:
+    person = await product.new_professional()
+    async with product.browser() as visitor:
+        registered = await submit_form(product, visitor, "profesional", professional_form(person))
+        [path] = set(re.findall(r"/registro/estado/RM-\w{12}", registered.text))
+        status = await visitor.get(path)
+        link = await product.link_for(person)
+        form = await visitor.get(link)
+        done = await set_password(visitor, link)
+        landing = await log_in(visitor, person)
+    for page in (registered, status, form, done, landing):
+        assert page.status_code == 200
+        has_security_headers(page)
+    for personal in (person["document"]["number"], person["given_names"], person["email"]):
+        assert personal not in status.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/registro/nada",
+        "/registro/estado/RM-1",
+        "/registro/estado/RM-000000000000",
+        "/ingreso/nada",
+        "/inicio/nada",
+        "/nada",
+        "/static/nada.css",
+        "/captcha/nada.png",
+        "/captcha/nada.wav",
+        "/registro/profesional/",
+        "/redoc",
+        "/docs",
+    ],
+)
+async def test_an_unknown_address_is_told_in_spanish(product: Product, path: str) -> None:
+    answer = await product.api.get(path)
+    assert answer.status_code == 404
+    assert "Página no encontrada" in answer.text
+    assert 'lang="es-CO"' in answer.text
+    has_security_headers(answer)
+
+
+async def test_too_large_a_form_is_told_in_spanish(product: Product) -> None:
+    async with product.browser() as visitor:
+        page = await visitor.get("/registro/otro")
+        sent = {**solved(product, page), "numero_documento": "7" * 20_000}
+        answer = await visitor.post("/registro/otro", data=sent)
+    assert answer.status_code == 413
+    assert "El envío es demasiado grande" in answer.text
+    has_security_headers(answer)
+
+
+# ---- Registration forms
+
+FIELDS = {
+    "delegado": ("tipo_entidad", "tipo_documento", "numero_documento"),
+    "profesional": ("tipo_documento", "numero_documento", "registro_profesional"),
+    "sso": ("tipo_documento", "numero_documento"),
+    "otro": ("tipo_documento", "numero_documento"),
+}
+
+
+def control(page: httpx2.Response, name: str) -> str:
+    """The tag of a field, or of the group of its radios."""
+    found = re.search(
+        rf'<(?:input|select)[^>]* name="{name}"[^>]*>|<fieldset[^>]*"{name}-error[^>]*>', page.text
+    )
+    assert found, f"no field {name}"
+    return found.group(0)
+
+
+@pytest.mark.parametrize("slug", FIELDS)
+async def test_an_empty_form_marks_each_field(product: Product, slug: str) -> None:
+    async with product.browser() as visitor:
+        page = await visitor.get(f"/registro/{slug}")
+        answer = await visitor.post(f"/registro/{slug}", data={"csrf_token": csrf_of(page)})
+    assert answer.status_code == 422
+    assert "<p>Diligencie todos los campos</p>" in answer.text
+    assert "<title>Error: " in answer.text
+    for name in (*FIELDS[slug], "captcha", "acepta_datos"):
+        assert 'aria-invalid="true"' in control(answer, name)
+        assert f'<a href="#{name}">' in answer.text
+        assert f'id="{name}-error"' in answer.text
+
+
+async def test_the_fields_of_each_entity_are_asked_for(product: Product) -> None:
+    wanted = {
+        ("EPS", ""): {"regimen", "nit"},
+        ("PROVEEDOR", ""): {"tiene_nit"},
+        ("PROVEEDOR", "SI"): {"nit"},
+        ("PROVEEDOR", "NO"): {"departamento", "municipio"},
+        ("IPS", ""): {"nit"},
+    }
+    async with product.browser() as visitor:
+        for (kind, has_nit), names in wanted.items():
+            fields = {"tipo_entidad": kind, "tiene_nit": has_nit}
+            answer = await submit_form(product, visitor, "delegado", fields)
+            marked = set(re.findall(r'id="(\w+)-error"', answer.text))
+            assert marked == names | {"tipo_documento", "numero_documento"}
+
+
+async def test_what_was_typed_is_kept_and_shown_as_text(product: Product) -> None:
+    typed = {"tipo_documento": "CE", "numero_documento": '"><script>alert(1)</script>'}
+    async with product.browser() as visitor:
+        answer = await submit_form(product, visitor, "profesional", typed)
+    assert answer.status_code == 422
+    assert '<option value="CE" selected>' in answer.text
+    assert f'value="{html.escape(typed["numero_documento"]).replace("&quot;", "&#34;")}"' in answer.text
+    assert "<script>alert" not in answer.text
+    assert " checked" in control(answer, "acepta_datos")
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "٧٠٩٩٩٠٠١",
+        "7099\x009001",
+        "\u202e70999001",
+        "7" * 600,
+        "70999001'; DROP TABLE accounts",
+        "ß999001",
+        "😀",
+    ],
+)
+async def test_odd_numbers_are_field_errors(product: Product, number: str) -> None:
+    fields = {"tipo_documento": "CC", "numero_documento": number, "registro_profesional": number}
+    async with product.browser() as visitor:
+        answer = await submit_form(product, visitor, "profesional", fields)
+    assert answer.status_code == 422
+    assert 'aria-invalid="true"' in control(answer, "numero_documento")
+
+
+async def test_a_file_or_invalid_utf8_instead_of_a_text_is_no_error_of_ours(product: Product) -> None:
+    async with product.browser() as visitor:
+        page = await visitor.get("/registro/otro")
+        sent = {**solved(product, page), "tipo_documento": "CC"}
+        files = {"numero_documento": ("n.txt", b"70999001", "text/plain")}
+        as_file = await visitor.post("/registro/otro", data=sent, files=files)
+        raw = f"csrf_token={sent['csrf_token']}&numero_documento=%ff%fe&tipo_documento=%00".encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        broken = await visitor.post("/registro/otro", content=raw, headers=headers)
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        no_parts = await visitor.post("/registro/otro", content=b"--x\r\nnonsense", headers=headers)
+    assert (as_file.status_code, broken.status_code) == (422, 422)
+    assert no_parts.status_code in {400, 403}
+
+
+async def test_a_wrong_captcha_keeps_what_was_typed_and_shows_another_image(product: Product) -> None:
+    person = await product.new_professional()
+    async with product.browser() as visitor:
+        page = await visitor.get("/registro/profesional")
+        right = solved(product, page)
+        sent = {**professional_form(person), "acepta_datos": "SI"}
+        wrong = await visitor.post("/registro/profesional", data={**right, **sent, "captcha": "ZZZZZ"})
+        assert wrong.status_code == 422
+        assert "El código no corresponde a la imagen" in wrong.text
+        assert f'value="{person["document"]["number"]}"' in wrong.text
+        assert right["captcha_id"] not in wrong.text
+        # The challenge was judged: the right answer comes too late.
+        again = await visitor.post("/registro/profesional", data={**right, **sent})
+        assert again.status_code == 422
+        another = await visitor.post(
+            "/registro/profesional", data={**right, **sent, "captcha": "", "actualizar_imagen": "SI"}
+        )
+        assert another.status_code == 200
+        assert f'value="{person["document"]["number"]}"' in another.text
+        assert "aria-invalid" not in another.text
+
+
+async def test_a_solved_captcha_buys_one_answer(product: Product) -> None:
+    person = await product.new_professional()
+    async with product.browser() as visitor:
+        page = await visitor.get("/registro/profesional")
+        sent = {**solved(product, page), **professional_form(person), "acepta_datos": "SI"}
+        answers = await asyncio.gather(*(visitor.post("/registro/profesional", data=sent) for _ in range(10)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [422] * 9
+
+
+# ---- Strangers
+
+
+async def own_token(visitor: httpx2.AsyncClient) -> str:
+    """A form token of the visit, good for every form."""
+    return csrf_of(await visitor.get("/ingreso/mipres"))
+
+
+async def attacked(
+    visitor: httpx2.AsyncClient, product: Product, path: str, sent: Mapping[str, str]
+) -> list[int]:
+    """The answers to five ways of sending a form that nobody filled in here."""
+    async with product.browser() as other:
+        foreign = await own_token(other)
+    own = await own_token(visitor)
+    good = {**sent, "csrf_token": own}
+    attempts: list[tuple[dict[str, str], dict[str, str]]] = [
+        (dict(sent), {}),
+        ({**sent, "csrf_token": own[::-1]}, {}),
+        ({**sent, "csrf_token": foreign}, {}),
+        ({**sent, "csrf_token": ""}, {}),
+        (good, {"Sec-Fetch-Site": "cross-site"}),
+        (good, {"Sec-Fetch-Site": "same-site"}),
+        (good, {"Origin": "https://evil.example"}),
+        (good, {"Origin": "null"}),
+    ]
+    statuses = []
+    for data, headers in attempts:
+        answer = await visitor.post(path, data=data, headers=headers)
+        assert "El formulario no se puede recibir" in answer.text
+        statuses.append(answer.status_code)
+    return statuses
+
+
+async def test_forms_from_elsewhere_do_nothing(product: Product) -> None:
+    user, newcomer, waiting = [await product.new_professional() for _ in range(3)]
+    await product.complete(user)
+    radicado = (await product.register_professional(waiting)).json()["radicado"]
+    link = await product.link_for(waiting)
+    passwords = {"contrasena": OTHER_PASSWORD, "confirmacion": OTHER_PASSWORD}
+    async with product.browser() as visitor:
+        assert (await log_in(visitor, user)).url.path == "/inicio/mipres"
+        await visitor.get(link)
+        captcha = solved(product, await visitor.get("/registro/profesional"))
+        captcha.pop("csrf_token")
+        typed = {**captcha, **professional_form(newcomer), "acepta_datos": "SI"}
+        document = {name: typed[name] for name in ("tipo_documento", "numero_documento")}
+        document["numero_documento"] = user["document"]["number"]
+        attacks: dict[str, dict[str, str]] = {
+            "/registro/profesional": typed,
+            f"/registro/estado/{radicado}/reenviar": {},
+            "/contrasena": passwords,
+            "/contrasena/recuperar": {**captcha, **document},
+            "/ingreso/mipres": {"usuario": login_of(user), "contrasena": PASSWORD},
+            "/salir": {},
+        }
+        for path, sent in attacks.items():
+            assert set(await attacked(visitor, product, path, sent)) == {403}, path
+        assert (await visitor.get("/inicio/mipres")).url.path == "/inicio/mipres"
+        assert (await visitor.get("/contrasena")).status_code == 200
+        # The captcha is still good: nothing of what was sent has been looked at.
+        sent = {**typed, "csrf_token": await own_token(visitor)}
+        assert (await visitor.post("/registro/profesional", data=sent)).status_code == 200
+    assert await recovery_of(product, user) is None
+
+
+async def recovery_of(product: Product, person: Mapping[str, Any]) -> str | None:
+    """Status of the person's password recovery, or None where none was ever asked for."""
+    document = Document(type=DocumentType(person["document"]["type"]), number=person["document"]["number"])
+    reference = recovery_reference(document, key=derived_key(product, "radicado"))
+    client = await without_the_keys(product)
+    try:
+        found = await client.get_workflow_handle(f"recovery/{reference}").describe()
+    except RPCError:
+        return None
+    assert found.status
+    return found.status.name
+
+
+async def test_a_browser_that_says_same_origin_is_let_in(product: Product) -> None:
+    person = await product.new_professional()
+    async with product.browser() as visitor:
+        visitor.headers |= {"Sec-Fetch-Site": "same-origin", "Origin": "null"}
+        answer = await submit_form(product, visitor, "profesional", professional_form(person))
+        assert answer.status_code == 200
+        del visitor.headers["Sec-Fetch-Site"]
+        visitor.headers["Origin"] = product.url
+        answer = await submit_form(product, visitor, "profesional", professional_form(person))
+        assert answer.status_code == 200
+
+
+async def test_a_form_opened_before_the_login_is_not_taken_after_it(product: Product) -> None:
+    person = await product.new_professional()
+    await product.complete(person)
+    async with product.browser() as visitor:
+        before = await own_token(visitor)
+        await log_in(visitor, person)
+        answer = await visitor.post("/salir", data={"csrf_token": before})
+        assert answer.status_code == 403
+
+
+POISON = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
+
+
+async def test_a_poisoned_host_reaches_neither_mail_nor_redirect(product: Product) -> None:
+    person = await product.new_professional()
+    async with product.browser() as visitor:
+        visitor.headers |= POISON
+        # The client keeps cookies by host, so they are carried by hand.
+        page = await visitor.get("/registro/profesional")
+        cookie = page.headers["set-cookie"].partition(";")[0]
+        sent = {**solved(product, page), **professional_form(person), "acepta_datos": "SI"}
+        answer = await visitor.post("/registro/profesional", data=sent, headers={"Cookie": cookie})
+        assert answer.status_code == 200, answer.text
+        assert "evil.example" not in answer.text
+        link = await product.link_for(person)
+        for mail in await product.mails_to(person["email"]):
+            assert "evil.example" not in mail["Text"] + mail["HTML"]
+            assert f"{product.url}{link}" in mail["Text"]
+        visitor.follow_redirects = False
+        for path in (link, "/inicio/mipres", "/registro/profesional/", "/static", "//evil.example/%2f.."):
+            redirect = await visitor.get(path)
+            assert "evil.example" not in redirect.headers.get("location", "")
+    api = await product.api.post(
+        "/api/v1/registrations",
+        json={"user_type": "professional", **api_body(person)},
+        headers=product.headers | POISON,
+    )
+    assert api.json()["status_url"].startswith(product.url)
+
+
+def api_body(person: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "document": person["document"],
+        "professional_registration": "76-1234",
+        "data_terms_accepted": True,
+    }
+
+
+# ---- Links
+
+
+async def test_looking_at_a_link_consumes_nothing_and_hides_the_token(product: Product) -> None:
+    person = await product.new_professional()
+    await product.register_professional(person)
+    link = await product.link_for(person)
+    token = link.rpartition("/")[2]
+    async with product.browser() as scanner:
+        scanner.follow_redirects = False
+        for _ in range(20):
+            first = await scanner.get(link)
+            assert (first.status_code, first.headers["location"]) == (303, "/contrasena")
+            has_security_headers(first)
+            assert token not in first.text
+            await scanner.head(link)
+            assert (await scanner.get("/contrasena")).status_code == 200
+    async with product.browser() as visitor:
+        page = await visitor.get(link)
+        assert page.url.path == "/contrasena"
+        assert token not in page.text
+        done = await set_password(visitor, link)
+        assert "Su contraseña fue creada con éxito" in done.text
+        assert token not in done.text
+
+
+async def test_without_a_link_there_is_no_form(product: Product) -> None:
+    async with product.browser() as visitor:
+        for path in (
+            "/contrasena",
+            "/contrasena/nada",
+            "/contrasena/" + "A" * 64,
+            "/contrasena/" + "ñ" * 3000,
+        ):
+            answer = await visitor.get(path)
+            assert answer.status_code == 404
+            assert "El enlace no es válido" in answer.text
+            assert 'href="/"' in answer.text
+        token = await own_token(visitor)
+        sent = {"csrf_token": token, "contrasena": PASSWORD, "confirmacion": PASSWORD}
+        assert (await visitor.post("/contrasena", data=sent)).status_code == 404
+
+
+async def test_a_used_link_leads_to_the_login(product: Product) -> None:
+    person = await product.new_professional()
+    await product.complete(person)
+    async with product.browser() as visitor:
+        answer = await visitor.get(await product.link_for(person))
+    assert answer.status_code == 410
+    assert "El enlace ya se usó" in answer.text
+    for way_on in ("/ingreso/mipres", "/ingreso/administracion", "/contrasena/recuperar"):
+        assert 'class="button' in answer.text
+        assert f'href="{way_on}">' in answer.text
+
+
+async def test_a_superseded_link_offers_to_send_another(product: Product) -> None:
+    person = await product.new_person(sso=PLACEMENT)
+    other = {"user_type": "other", "document": person["document"]}
+    radicado = (await product.register(**other)).json()["radicado"]
+    first = await product.link_for(person)
+    await product.register(**other | {"user_type": "social_service"})
+    second = await product.link_for(person, count=2)
+    assert first != second
+    async with product.browser() as visitor:
+        answer = await visitor.get(first)
+        assert answer.status_code == 410
+        assert "Hay un enlace más reciente" in answer.text
+        path = f"/registro/estado/{radicado}/reenviar"
+        assert f'action="{path}"' in answer.text
+        too_soon = await visitor.post(path, data={"csrf_token": csrf_of(answer)})
+        assert too_soon.status_code == 429
+        assert "Espere unos minutos" in too_soon.text
+        assert 0 < int(too_soon.headers["retry-after"]) <= 180
+        assert (await visitor.get(second)).status_code == 200
+
+
+async def test_an_expired_link_offers_to_register_again(product: Product) -> None:
+    person = await product.new_professional()
+    radicado = (await product.register_professional(person)).json()["radicado"]
+    link = await product.link_for(person)
+    async with product.browser() as visitor:
+        page = await visitor.get(link)
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        await rows(product, "UPDATE password_links SET expires_at = $1 WHERE reference = $2", past, radicado)
+        sent = {"csrf_token": csrf_of(page), "contrasena": PASSWORD, "confirmacion": PASSWORD}
+        late = await visitor.post("/contrasena", data=sent)
+        seen = await visitor.get(link)
+    for answer in (late, seen):
+        assert answer.status_code == 410
+        assert "El enlace venció" in answer.text
+        assert 'href="/registro/profesional">Registrarse de nuevo' in answer.text
+    stored = await rows(product, "SELECT password_hash FROM accounts WHERE login = $1", login_of(person))
+    assert stored[0][0] is None
+
+
+async def test_one_link_sets_one_password_however_many_try(product: Product) -> None:
+    person = await product.new_professional()
+    radicado = (await product.register_professional(person)).json()["radicado"]
+    link = await product.link_for(person)
+    async with product.browser() as visitor:
+        token = csrf_of(await visitor.get(link))
+        passwords = [f"Clave-Segura-{number}" for number in range(50)]
+        answers = await asyncio.gather(
+            *(
+                visitor.post(
+                    "/contrasena",
+                    data={"csrf_token": token, "contrasena": password, "confirmacion": password},
+                )
+                for password in passwords
+            )
+        )
+    statuses = [answer.status_code for answer in answers]
+    assert sorted(statuses) == [200] + [410] * 49
+    winner = passwords[statuses.index(200)]
+    await product.reaches(radicado, "completed")
+    async with product.browser() as visitor:
+        assert (await log_in(visitor, person, winner)).url.path == "/inicio/mipres"
+        loser = passwords[0 if winner != passwords[0] else 1]
+    async with product.browser() as visitor:
+        assert (await log_in(visitor, person, loser)).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("password", "confirmation", "said"),
+    [
+        ("", "", "Escriba la contraseña"),
+        ("Corta-1", "Corta-1", "tener mínimo ocho (8) caracteres"),
+        ("clave-segura-2026", "clave-segura-2026", "usar letras mayúsculas"),
+        ("CLAVE-SEGURA-2026", "CLAVE-SEGURA-2026", "usar letras minúsculas"),
+        ("Clave-Segura", "Clave-Segura", "usar números"),
+        ("ClaveSegura2026", "ClaveSegura2026", "usar caracteres especiales"),
+        (PASSWORD, OTHER_PASSWORD, "La contraseña y su confirmación no son iguales"),
+        (PASSWORD, "", "Escriba otra vez la contraseña"),
+        ("Aa1-" * 40, "Aa1-" * 40, "tener máximo 128 caracteres"),
+    ],
+)
+async def test_a_password_against_the_rules_leaves_the_link_open(
+    product: Product, password: str, confirmation: str, said: str
+) -> None:
+    person = await product.new_professional()
+    await product.register_professional(person)
+    async with product.browser() as visitor:
+        page = await visitor.get(await product.link_for(person))
+        sent = {"csrf_token": csrf_of(page), "contrasena": password, "confirmacion": confirmation}
+        answer = await visitor.post("/contrasena", data=sent)
+        assert answer.status_code == 422
+        assert said in answer.text
+        assert not password or f'value="{password}"' not in answer.text
+        assert (await visitor.get("/contrasena")).status_code == 200
+
+
+# ---- Doors
+
+
+async def test_the_login_says_the_same_whatever_is_wrong(product: Product) -> None:
+    complete, without_password = await product.new_professional(), await product.new_professional()
+    await product.complete(complete)
+    await product.register_professional(without_password)
+    unknown = {"document": {"type": "CC", "number": "70999900"}}
+    texts = set()
+    for person, password in ((unknown, PASSWORD), (complete, OTHER_PASSWORD), (without_password, PASSWORD)):
+        async with product.browser() as visitor:
+            answer = await log_in(visitor, person, password)
+        assert answer.status_code == 422
+        assert password not in answer.text
+        shown = answer.text.replace(login_of(person), "LOGIN").replace(csrf_of(answer), "TOKEN")
+        texts.add(shown)
+    [text] = texts
+    assert "El usuario o la contraseña no son correctos, o la cuenta aún no tiene contraseña" in text
+
+
+@pytest.mark.parametrize("login", ["", " ", "\x00", "ñ", "' OR 1=1 --", "CC" + "7" * 600, "٧٠٩٩٩٠٠١"])
+async def test_odd_logins_are_told_on_the_form(product: Product, login: str) -> None:
+    async with product.browser() as visitor:
+        page = await visitor.get("/ingreso/mipres")
+        sent = {"csrf_token": csrf_of(page), "usuario": login, "contrasena": "x" * 500}
+        answer = await visitor.post("/ingreso/mipres", data=sent)
+    assert answer.status_code == 422
+
+
+async def test_the_login_takes_the_document_as_people_write_it(product: Product) -> None:
+    person = await product.new_professional()
+    await product.complete(person)
+    number = person["document"]["number"]
+    async with product.browser() as visitor:
+        page = await visitor.get("/ingreso/mipres")
+        typed = f" cc {number[:2]}.{number[2:5]}.{number[5:]} "
+        sent = {"csrf_token": csrf_of(page), "usuario": typed, "contrasena": PASSWORD}
+        assert (await visitor.post("/ingreso/mipres", data=sent)).url.path == "/inicio/mipres"
+
+
+async def new_delegate(product: Product, **facts: Any) -> dict[str, Any]:
+    """A delegate with a password."""
+    person = await product.new_person(delegate_of=[ENTITY], **facts)
+    answer = await product.register(
+        user_type="delegate", document=person["document"], entity={"kind": "IPS", "nit": ENTITY["nit"]}
+    )
+    assert answer.status_code == 201, answer.text
+    async with product.browser() as visitor:
+        assert (await set_password(visitor, await product.link_for(person))).status_code == 200
+    await product.reaches(answer.json()["radicado"], "completed")
+    return person
+
+
+async def test_the_wrong_door_names_the_right_one(product: Product) -> None:
+    professional, delegate = await product.new_professional(), await new_delegate(product)
+    await product.complete(professional)
+    doors = {
+        "administracion": (professional, "mipres", "MIPRES No UPC"),
+        "mipres": (delegate, "administracion", "Módulo Administración de Usuarios"),
+    }
+    for wrong, (person, right, name) in doors.items():
+        async with product.browser() as visitor:
+            answer = await log_in(visitor, person, door=wrong)
+            assert "Su usuario no ingresa por aquí" in answer.text
+            assert f'<a class="button" href="/ingreso/{right}">{name}</a>' in answer.text
+            assert (await visitor.get(f"/inicio/{wrong}")).url.path == f"/ingreso/{wrong}"
+            assert (await log_in(visitor, person, door=right)).url.path == f"/inicio/{right}"
+            # A wrong password learns nothing about doors.
+            refused = await log_in(visitor, person, OTHER_PASSWORD, door=wrong)
+            assert (refused.status_code, "no ingresa por aquí" in refused.text) == (422, False)
+
+
+async def test_two_applications_never_share_a_session(product: Product) -> None:
+    person = await new_delegate(
+        product,
+        rethus={
+            "professions": [{"code": "P07", "name": "Medicina", "registration": "76-1234"}],
+            "sanctions": [],
+        },
+    )
+    updated = await product.register_professional(person)
+    assert updated.status_code == 200
+    async with product.browser() as visitor:
+        landing = await log_in(visitor, person, door="administracion")
+        assert landing.url.path == "/inicio/administracion"
+        assert "Clínica Los Nogales del Ejemplo S.A.S." in landing.text
+        assert "76-1234" not in landing.text
+        assert (await visitor.get("/inicio/mipres")).url.path == "/ingreso/mipres"
+        visitor.cookies.set("mipres_sesion_mipres", visitor.cookies["mipres_sesion_administracion"])
+        assert (await visitor.get("/inicio/mipres")).url.path == "/ingreso/mipres"
+        landing = await log_in(visitor, person, door="mipres")
+        assert "76-1234" in landing.text
+        assert ENTITY["name"] not in landing.text
+        # Leaving leaves both.
+        await visitor.post("/salir", data={"csrf_token": csrf_of(landing)})
+        for application in ("mipres", "administracion"):
+            assert (await visitor.get(f"/inicio/{application}")).url.path == f"/ingreso/{application}"
+
+
+async def test_a_session_ends_on_the_server_too(product: Product) -> None:
+    person = await product.new_professional()
+    await product.complete(person)
+    async with product.browser() as visitor, product.browser() as thief:
+        landing = await log_in(visitor, person)
+        thief.cookies.set("mipres_sesion_mipres", visitor.cookies["mipres_sesion_mipres"])
+        assert (await thief.get("/inicio/mipres")).url.path == "/inicio/mipres"
+        await visitor.post("/salir", data={"csrf_token": csrf_of(landing)})
+        assert (await thief.get("/inicio/mipres")).url.path == "/ingreso/mipres"
+
+
+async def test_the_landing_page_shows_every_profile_and_the_placement(product: Product) -> None:
+    person = await product.new_person(sso=PLACEMENT)
+    radicado = (await product.register(user_type="social_service", document=person["document"])).json()[
+        "radicado"
+    ]
+    async with product.browser() as visitor:
+        await set_password(visitor, await product.link_for(person))
+        await product.reaches(radicado, "completed")
+        again = await product.register(user_type="other", document=person["document"])
+        assert (again.status_code, again.json()["status"]) == (200, "updated")
+        landing = await log_in(visitor, person)
+    for text in (
+        "Pepa Canaria Única",
+        "Sus perfiles",
+        "<h3>Servicio Social Obligatorio</h3>",
+        "<h3>Otro Usuario</h3>",
+        "Hospital de Ejemplo de Inírida",
+        "Plaza hasta",
+        "31 de diciembre de 2099",
+    ):
+        assert text in landing.text
+    accounts = await rows(product, "SELECT id FROM accounts WHERE login = $1", login_of(person))
+    profiles = await rows(product, "SELECT user_type FROM profiles WHERE account_id = $1", accounts[0][0])
+    assert (len(accounts), {row[0] for row in profiles}) == (1, {"social_service", "other"})
+
+
+# ---- Again
+
+
+async def test_registering_again_refreshes_the_data_and_tells_the_address_on_file(product: Product) -> None:
+    person = await product.new_professional()
+    await product.complete(person)
+    mails = len(await product.mails_to(person["email"]))
+    async with product.browser() as visitor:
+        session = await log_in(visitor, person)
+        assert session.url.path == "/inicio/mipres"
+        await product.registries.post("/_control/people", json=[person | {"surnames": "Renovada"}])
+        page = await submit_form(product, visitor, "profesional", professional_form(person))
+        assert "Datos del usuario actualizados satisfactoriamente" in page.text
+        assert (
+            "Auténtiquese con las credenciales de acceso creadas al realizar su registro por primera vez"
+            in page.text
+        )
+        # Neither the session nor the password is touched.
+        assert "Pepa Renovada" in (await visitor.get("/inicio/mipres")).text
+
+    async def told() -> bool:
+        return len(await product.mails_to(person["email"])) > mails
+
+    await product.eventually(told)
+    notice = (await product.mails_to(person["email"]))[-1]
+    assert notice["Subject"] == "MIPRES: sus datos fueron actualizados"
+    assert "/contrasena/recuperar" in notice["Text"]
+    assert not re.search(r"/contrasena/[\w-]{64}", notice["Text"] + notice["HTML"])
+    assert person["document"]["number"] not in notice["Text"]
+
+
+async def test_recovery_says_the_same_for_everybody_and_its_link_works_once(product: Product) -> None:
+    person = await product.new_professional()
+    await product.complete(person)
+    unknown = {"type": "CC", "number": "70999901"}
+    async with product.browser() as visitor, product.browser() as elsewhere:
+        assert (await log_in(elsewhere, person)).url.path == "/inicio/mipres"
+        answers = [await ask_recovery(product, visitor, each) for each in (person["document"], unknown)]
+        assert [answer.status_code for answer in answers] == [202, 202]
+        assert answers[0].text == answers[1].text
+        assert "Si ese documento tiene una cuenta" in answers[0].text
+
+        link = await product.link_for(person, count=2)
+        page = await visitor.get(link)
+        assert "Cree y confirme su contraseña nueva" in page.text
+        assert (await elsewhere.get("/inicio/mipres")).url.path == "/inicio/mipres"
+        assert (await set_password(visitor, link, OTHER_PASSWORD)).status_code == 200
+        assert (await elsewhere.get("/inicio/mipres")).url.path == "/ingreso/mipres"
+
+        used = await visitor.get(link)
+        assert (used.status_code, "El enlace ya se usó" in used.text) == (410, True)
+        assert (await log_in(visitor, person, PASSWORD)).status_code == 422
+        assert (await log_in(visitor, person, OTHER_PASSWORD)).url.path == "/inicio/mipres"
+
+    async def recovered() -> bool:
+        return await recovery_of(product, person) == "COMPLETED"
+
+    await product.eventually(recovered)
+
+
+async def test_recovery_before_there_is_a_password_helps_too(product: Product) -> None:
+    person = await product.new_professional()
+    radicado = (await product.register_professional(person)).json()["radicado"]
+    await product.link_for(person)
+    async with product.browser() as visitor:
+        assert (await ask_recovery(product, visitor, person["document"])).status_code == 202
+        assert (await set_password(visitor, await product.link_for(person, count=2))).status_code == 200
+        assert (await log_in(visitor, person)).url.path == "/inicio/mipres"
+    await product.reaches(radicado, "completed")
+
+
+async def test_an_expired_recovery_link_offers_another(product: Product) -> None:
+    person = await product.new_professional()
+    await product.complete(person)
+    async with product.browser() as visitor:
+        await ask_recovery(product, visitor, person["document"])
+        link = await product.link_for(person, count=2)
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        statement = (
+            "UPDATE password_links SET expires_at = $1 WHERE purpose = 'recover' AND closed_at IS NULL"
+        )
+        await rows(product, statement, past)
+        answer = await visitor.get(link)
+    assert answer.status_code == 410
+    assert "El enlace venció" in answer.text
+    assert 'href="/contrasena/recuperar">Pedir otro enlace' in answer.text
+
+
+@pytest.mark.parametrize("number", ["", "0", "x" * 600, "\x00"])
+async def test_recovery_with_an_impossible_document_is_a_field_error(product: Product, number: str) -> None:
+    async with product.browser() as visitor:
+        answer = await ask_recovery(product, visitor, {"type": "CC", "number": number})
+    assert answer.status_code == 422
+    assert 'aria-invalid="true"' in control(answer, "numero_documento")
+
+
+# ---- While a registry is away
+
+
+async def test_the_page_in_progress_names_the_radicado_and_goes_on(product: Product) -> None:
+    person = await product.new_professional()
+    await product.set_registry("miseguridadsocial", mode="down")
+    try:
+        async with product.browser() as visitor:
+            answer = await submit_form(product, visitor, "profesional", professional_form(person))
+            number = person["document"]["number"]
+            radicado = radicado_for(
+                product,
+                Submission(
+                    user_type=UserType.PROFESSIONAL,
+                    document=Document(type=DocumentType.CC, number=number),
+                ),
+            )
+            assert answer.status_code == 202
+            assert "Su registro está en proceso" in answer.text
+            assert radicado in answer.text
+            assert "no encontrado" not in answer.text.lower()
+            await product.reaches(radicado, "waiting_registry")
+            status = await visitor.get(f"/registro/estado/{radicado}")
+            assert "Esperamos a que responda miseguridadsocial" in status.text
+            assert f'<meta http-equiv="refresh" content="10; url={status.url.path}">' in status.text
+            refused = await visitor.post(
+                f"/registro/estado/{radicado}/reenviar", data={"csrf_token": csrf_of(status)}
+            )
+            assert (refused.status_code, "No hay enlace que reenviar" in refused.text) == (409, True)
+    finally:
+        await product.set_registry("miseguridadsocial", mode="up")
+    await product.reaches(radicado, "awaiting_password")
+
+
+@pytest.mark.parametrize("mode", ["garbage", "error"])
+async def test_a_registry_that_answers_nonsense_is_never_a_refusal(product: Product, mode: str) -> None:
+    person = await product.new_professional()
+    await product.set_registry("rethus", mode=mode)
+    try:
+        async with product.browser() as visitor:
+            answer = await submit_form(product, visitor, "profesional", professional_form(person))
+        assert answer.status_code == 202
+        assert "Profesional no encontrado en RETHUS" not in answer.text
+    finally:
+        await product.set_registry("rethus", mode="up")
+    await product.link_for(person)

@@ -1,0 +1,98 @@
+"""Histories of every path replay on today's code, and a change of the code's decisions is noticed.
+
+A red test here means that registrations under way would stop after a deploy. Do not record the histories
+anew: follow docs/versioning-workflows.md.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+from temporalio import workflow
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+
+from mipres.domain.outcomes import Stage
+from mipres.temporal import data_converter
+from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
+from workflows import contract
+from workflows.password_recovery import PasswordRecovery
+from workflows.registration import Registration
+
+HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
+CONVERTER = data_converter(PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY)
+PATHS = {
+    "completed",
+    "updated",
+    "refused-not-in-miseguridadsocial",
+    "refused-not-in-rethus",
+    "refused-sanctioned",
+    "refused-delegate",
+    "refused-sso",
+    "refused-other",
+    "awaiting-delegate",
+    "awaiting-provider",
+    "awaiting-social-service",
+    "awaiting-other",
+    "recovered-from-outage",
+    "given-up",
+    "mail-was-down",
+    "address-rejected",
+    "expired",
+    "signal-lost",
+    "mistaken-signal",
+    "resent",
+    "joined",
+    "recovery-unknown",
+    "recovery-used",
+    "recovery-unused",
+    "recovery-asked-twice",
+}
+
+
+def _load(path: Path) -> WorkflowHistory:
+    return WorkflowHistory.from_json(f"stored-{path.stem}", json.loads(path.read_text()))
+
+
+def test_every_path_has_a_stored_history() -> None:
+    assert {path.stem for path in HISTORIES} >= PATHS
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+async def test_a_stored_history_replays(path: Path) -> None:
+    replayer = Replayer(workflows=[Registration, PasswordRecovery], data_converter=CONVERTER)
+    await replayer.replay_workflow(_load(path))
+
+
+@workflow.defn(name="Registration")
+class RegistrationThatSkipsTheChecks(Registration):
+    """The same workflow, but it decides otherwise: what a careless change looks like."""
+
+    @workflow.init
+    def __init__(self, request: contract.RegistrationRequest) -> None:
+        super().__init__(request)
+
+    @workflow.run
+    async def run(self, _request: contract.RegistrationRequest) -> contract.RegistrationStatus:
+        self._enter(Stage.EXPIRED)
+        return self.status()
+
+
+@pytest.mark.parametrize("name", ["completed", "recovered-from-outage", "expired", "resent"])
+async def test_a_changed_workflow_is_noticed(name: str) -> None:
+    path = Path(__file__).parent / "histories" / f"{name}.json"
+    # The sandbox would import this module anew, with pytest and all that it pulls in.
+    replayer = Replayer(
+        workflows=[RegistrationThatSkipsTheChecks],
+        data_converter=CONVERTER,
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+    with pytest.raises(workflow.NondeterminismError):
+        await replayer.replay_workflow(_load(path))
+
+
+def test_stored_histories_hold_nothing_readable_of_a_person() -> None:
+    for path in HISTORIES:
+        text = path.read_text()
+        for canary in ("1020304050", "Ruiz", "ana.ruiz", "QW5hIE1hcs"):
+            assert canary not in text, (path.name, canary)
