@@ -2,6 +2,8 @@
 
 import asyncio
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -151,11 +153,10 @@ class Registrations:
         """One registration, also while no worker runs; None for an unknown radicado."""
         handle = self._handle(radicado)
         try:
-            description = await handle.describe(rpc_timeout=_LOOK)
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise TemporalUnavailableError from error
+            with _temporal_errors():
+                description = await handle.describe(rpc_timeout=_LOOK)
+        except UnknownRegistrationError:
+            return None
         return _view(radicado, description, await self._status(handle, description))
 
     async def resend_link(self, radicado: str, *, reason: str) -> None:
@@ -168,20 +169,11 @@ class Registrations:
             TemporalUnavailableError: nobody could take the wish.
         """
         try:
-            async with asyncio.timeout(self._submit_wait.total_seconds()):
-                await self._handle(radicado).execute_update(
-                    "resend_link",
-                    reason,
-                    id=str(uuid.uuid4()),
-                )
+            with _temporal_errors():
+                async with asyncio.timeout(self._submit_wait.total_seconds()):
+                    await self._handle(radicado).execute_update("resend_link", reason, id=str(uuid.uuid4()))
         except WorkflowUpdateFailedError as error:
             raise _resend_refusal(error) from None
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                raise UnknownRegistrationError from None
-            raise TemporalUnavailableError from error
-        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            raise TemporalUnavailableError from error
 
     async def announce_password(self, owner: PasswordOwner) -> None:
         """Tell whoever waits for it. A hint that may get lost: they ask the database themselves."""
@@ -190,15 +182,19 @@ class Registrations:
             waiting.append(recovery_workflow_id(owner.reference))
         for workflow_id in waiting:
             try:
-                await self._client.get_workflow_handle(workflow_id).signal("password_set", rpc_timeout=_LOOK)
-            except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:
-                    log.warning("password_signal_lost", workflow_id=workflow_id, status=error.status.name)
+                with _temporal_errors():
+                    await self._client.get_workflow_handle(workflow_id).signal(
+                        "password_set", rpc_timeout=_LOOK
+                    )
+            except UnknownRegistrationError:
+                continue
+            except TemporalUnavailableError:
+                log.warning("password_signal_lost", workflow_id=workflow_id)
 
     async def recover_password(self, document: Document) -> None:
         """Start a recovery, or ask the running one for another link. Tells nothing about the account."""
         reference = recovery_reference(document, key=self._key)
-        try:
+        with _temporal_errors():
             async with asyncio.timeout(self._submit_wait.total_seconds()):
                 await self._client.start_workflow(
                     PasswordRecovery.run,
@@ -208,26 +204,25 @@ class Registrations:
                     start_signal="link_asked",
                     static_summary="Recuperación de contraseña",
                 )
-        except (TimeoutError, RPCError) as error:
-            raise TemporalUnavailableError from error
         log.info("password_recovery_asked", reference=reference)
 
     async def is_reachable(self) -> bool:
         """Whether Temporal answers."""
         try:
-            return await self._client.service_client.check_health(timeout=_LOOK)
-        except RPCError:
+            with _temporal_errors():
+                return await self._client.service_client.check_health(timeout=_LOOK)
+        except TemporalUnavailableError:
             return False
 
     async def _first_outcome(self, request: RegistrationRequest) -> Outcome:
         try:
-            async with asyncio.timeout(self._submit_wait.total_seconds()):
-                return await self._outcome_of_some_run(request)
-        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            with _temporal_errors():
+                async with asyncio.timeout(self._submit_wait.total_seconds()):
+                    return await self._outcome_of_some_run(request)
+        except TemporalUnavailableError:
+            # No outcome in time is one thing, no server another.
             await self._require_started(request.radicado)
             return Outcome(status=OutcomeStatus.IN_PROGRESS)
-        except RPCError as error:
-            raise TemporalUnavailableError from error
 
     async def _outcome_of_some_run(self, request: RegistrationRequest) -> Outcome:
         """Join the running registration or start one; one that ends meanwhile is started anew."""
@@ -251,8 +246,9 @@ class Registrations:
     async def _require_started(self, radicado: str) -> None:
         """A registration is only promised when the server is known to hold it."""
         try:
-            await self._handle(radicado).describe(rpc_timeout=_LOOK)
-        except RPCError as error:
+            with _temporal_errors():
+                await self._handle(radicado).describe(rpc_timeout=_LOOK)
+        except UnknownRegistrationError as error:
             raise TemporalUnavailableError from error
 
     async def _status(
@@ -262,11 +258,15 @@ class Registrations:
     ) -> RegistrationStatus | None:
         """The workflow's own word, or None where nobody can give it now."""
         try:
-            if description.status is WorkflowExecutionStatus.COMPLETED:
-                return await handle.result(rpc_timeout=_LOOK)
-            return await handle.query(Registration.status, rpc_timeout=_LOOK)
+            match description.status:
+                case WorkflowExecutionStatus.COMPLETED:
+                    return await handle.result(rpc_timeout=_LOOK)
+                case WorkflowExecutionStatus.RUNNING:
+                    return await handle.query(Registration.status, rpc_timeout=_LOOK)
         except (RPCError, TimeoutError):
             return None
+        # A terminated registration would still answer, with the stage that it died in.
+        return None
 
     def _handle(self, radicado: str) -> WorkflowHandle[Registration, RegistrationStatus]:
         return self._client.get_workflow_handle_for(Registration.run, registration_workflow_id(radicado))
@@ -289,6 +289,24 @@ def _start(request: RegistrationRequest) -> WithStartWorkflowOperation[Registrat
             ]
         ),
     )
+
+
+@contextmanager
+def _temporal_errors() -> Iterator[None]:
+    """Every way in which the SDK says that the server, or a worker behind it, gave no answer."""
+    try:
+        yield
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise UnknownRegistrationError from error
+        raise TemporalUnavailableError from error
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        raise TemporalUnavailableError from error
+    except RuntimeError as error:
+        # A client that connects with its first call raises nothing more particular.
+        if "client connect" not in str(error):
+            raise
+        raise TemporalUnavailableError from error
 
 
 def _resend_refusal(error: WorkflowUpdateFailedError) -> Exception:

@@ -118,7 +118,7 @@ class Cookies:
 
 
 class FormTokens:
-    """CSRF tokens: a signature, with its time, over the visit's cookie and the login session's."""
+    """CSRF tokens: a signature, with its time, over the visit's cookie. A login begins another visit."""
 
     def __init__(self, key: bytes, *, cookies: Cookies) -> None:
         self._serializer = URLSafeTimedSerializer(key, salt="form")
@@ -132,17 +132,14 @@ class FormTokens:
         if not visit or not isinstance(token, str):
             return FormTokenState.WRONG
         try:
-            signed = self._serializer.loads(token, max_age=FORM_LIFETIME_SECONDS)
+            signed, state = self._serializer.loads(token, max_age=FORM_LIFETIME_SECONDS), FormTokenState.VALID
         except SignatureExpired as error:
-            return (
-                FormTokenState.EXPIRED
-                if error.payload and visit.encode() in error.payload
-                else FormTokenState.WRONG
-            )
+            # The signature is genuine, so what it signed can be trusted.
+            signed, state = self._serializer.load_payload(error.payload or b""), FormTokenState.EXPIRED
         except BadSignature:
             return FormTokenState.WRONG
         same = isinstance(signed, str) and hmac.compare_digest(signed.encode(), visit.encode())
-        return FormTokenState.VALID if same else FormTokenState.WRONG
+        return state if same else FormTokenState.WRONG
 
 
 def new_visit() -> str:

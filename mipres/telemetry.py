@@ -5,6 +5,8 @@ import sys
 
 import structlog
 
+OWN_LOGGERS = ("api", "activities", "mipres", "workflows", "temporalio.workflow", "uvicorn.error", "alembic")
+
 
 def configure_logging() -> None:
     """Send structlog and the standard library's loggers through one JSON renderer."""
@@ -31,7 +33,11 @@ def configure_logging() -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
+    # Libraries tell addresses and values at INFO (an HTTP client every URL, with the document in it),
+    # so only what is known to be harmless may speak there.
+    root.setLevel(logging.WARNING)
+    for name in OWN_LOGGERS:
+        logging.getLogger(name).setLevel(logging.INFO)
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True

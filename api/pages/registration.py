@@ -1,6 +1,7 @@
 """`/registro/…`: the four forms, their outcomes, and the status page."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -22,7 +23,7 @@ from mipres.domain.outcomes import (
 )
 from mipres.domain.radicado import is_radicado
 from mipres.domain.submissions import RawSubmission, Submission, UserType, check_submission
-from mipres.domain.terms import TERMS_TEXT
+from mipres.domain.terms import TERMS_TEXT, TERMS_VERSION
 
 router = APIRouter(prefix="/registro", include_in_schema=False)
 
@@ -163,4 +164,6 @@ def _success(request: Request, found: Services, submitted: Submitted) -> Respons
         data_updated=DATA_UPDATED,
         use_first_credentials=USE_FIRST_CREDENTIALS,
         link_hours=found.password_link_hours,
+        now=datetime.now(UTC),
+        terms_version=TERMS_VERSION,
     )

@@ -78,7 +78,7 @@ def form_of(row: SeedRow) -> dict[str, str]:
     return {"tipo_documento": document_type, "numero_documento": number, **row.fields}
 
 
-def body_of(row: SeedRow) -> dict[str, object]:
+def body_of(row: SeedRow) -> dict[str, Any]:
     """The same form as a body of the JSON API."""
     document_type, number = row.document.split()
     fields = row.fields

@@ -806,7 +806,8 @@ async def test_the_page_in_progress_names_the_radicado_and_goes_on(product: Prod
             assert "Esperamos a que responda miseguridadsocial" in status.text
             assert f'<meta http-equiv="refresh" content="10; url={status.url.path}">' in status.text
             refused = await visitor.post(
-                f"/registro/estado/{radicado}/reenviar", data={"csrf_token": csrf_of(status)}
+                f"/registro/estado/{radicado}/reenviar",
+                data={"csrf_token": csrf_of(await visitor.get("/registro/otro"))},
             )
             assert (refused.status_code, "No hay enlace que reenviar" in refused.text) == (409, True)
     finally:

@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import asyncpg
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
+from temporalio.client import Client
 
 from api.registrations import Registrations
 from api.security import FORM_LIFETIME_SECONDS
 from mipres.adapters.clock import SystemClock
 from mipres.adapters.tokens import derive_key
-from mipres.temporal import Client, TemporalConnection, connect
+from mipres.temporal import TemporalConnection, connect
 from tests.product.conftest import Product
 from workflows.contract import registration_workflow_id
 

@@ -1,0 +1,70 @@
+"""What people and programs are told while something behind the API is away."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx2
+from pydantic import SecretStr
+
+from api.main import create_app
+from dev.probes import free_port
+from mipres.settings import Settings
+
+BODY = {"user_type": "other", "document": {"type": "CC", "number": "1020304050"}, "data_terms_accepted": True}
+KEY = {"Authorization": "Bearer desarrollo"}
+
+
+@asynccontextmanager
+async def api(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """The application with nothing at Temporal's address."""
+    settings = Settings(
+        secret_key=SecretStr("s" * 40),
+        payload_keys={"k1": bytes(32)},
+        database_url=SecretStr(database_url),
+        temporal_address=f"127.0.0.1:{free_port()}",
+        submit_wait_seconds=1,
+        captcha="off",
+    )
+    app = create_app(settings)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app), base_url="http://localhost:8000"
+        ) as client,
+    ):
+        yield client
+
+
+async def test_without_temporal_nothing_is_promised(database_url: str) -> None:
+    async with api(database_url) as client:
+        answer = await client.post("/api/v1/registrations", json=BODY, headers=KEY)
+        assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+        assert int(answer.headers["retry-after"]) > 0
+        assert (await client.get("/api/v1/registrations/RM-000000000000", headers=KEY)).status_code == 503
+        page = await client.get("/registro/otro")
+        found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+        assert found
+        sent = {
+            "csrf_token": found.group(1),
+            "tipo_documento": "CC",
+            "numero_documento": "1020304050",
+            "acepta_datos": "SI",
+        }
+        told = await client.post("/registro/otro", data=sent)
+        assert told.status_code == 503
+        assert "Su solicitud no se recibió" in told.text
+        ready = await client.get("/health/ready")
+        assert (ready.status_code, ready.json()) == (503, {"database": "ok", "temporal": "down"})
+        assert (await client.get("/health/live")).status_code == 200
+
+
+async def test_without_the_database_the_login_says_so(database_url: str) -> None:
+    nowhere = f"postgresql+asyncpg://mipres:x@127.0.0.1:{free_port()}/mipres"
+    async with api(nowhere) as client:
+        page = await client.get("/ingreso/mipres")
+        found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+        assert found
+        sent = {"csrf_token": found.group(1), "usuario": "CC1020304050", "contrasena": "x"}
+        answer = await client.post("/ingreso/mipres", data=sent)
+        assert (answer.status_code, "no está disponible" in answer.text) == (503, True)
