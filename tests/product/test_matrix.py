@@ -4,6 +4,7 @@ import html
 import itertools
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
