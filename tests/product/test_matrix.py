@@ -150,7 +150,7 @@ async def test_a_registration_is_told_by_the_form_and_by_the_api(product: Produc
 
 
 ENTITY = {"nit": "900123456", "name": "Clínica del Ejemplo", "kind": "IPS"}
-FACTS_AND_FIELDS = {
+FACTS_AND_FIELDS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "delegado": ({"delegate_of": [ENTITY]}, {"tipo_entidad": "IPS", "nit": "900123456"}),
     "profesional": (
         {
