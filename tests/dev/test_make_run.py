@@ -62,7 +62,7 @@ async def test_whole_product_starts_answers_and_stops(data_dir: Path, ports: dic
         family = stack.family()
         stack.process.send_signal(signal.SIGINT)
         async with asyncio.timeout(STOP_SECONDS):
-            await stack.process.communicate()
+            await stack.process.wait()
         assert stack.process.returncode == 0
     assert gone(family)
     assert not (data_dir / "stack.env").exists()
