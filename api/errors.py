@@ -8,8 +8,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.registrations import TemporalUnavailableError
 from mipres.domain.outcomes import FILL_ALL_FIELDS
@@ -79,9 +81,37 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ForeignFormError, lambda request, _: _answer(request, HTTPStatus.FORBIDDEN))
     app.add_exception_handler(ExpiredFormError, _expired_form)
     app.add_exception_handler(HTTPException, _http)
-    for error in (TemporalUnavailableError, InterfaceError, DBAPIError, ConnectionError):
+    # OSError: a server that refuses, cannot be reached, or whose name does not resolve.
+    for error in (TemporalUnavailableError, InterfaceError, DBAPIError, PoolTimeoutError, OSError):
         app.add_exception_handler(error, _unavailable)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_middleware(_LastResort)
+
+
+class _LastResort:
+    """ASGI middleware for what nobody expected.
+
+    Starlette's own place for it lies outside all middleware, where the answer would miss the security
+    headers, and raises the error again for the server to print, message and all.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            answer = _unexpected(Request(scope), error)
+            await answer(scope, receive, send)
 
 
 def _is_api(request: Request) -> bool:
@@ -187,7 +217,7 @@ async def _unavailable(request: Request, error: Exception) -> Response:
     return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": str(RETRY_SECONDS)})
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
+def _unexpected(request: Request, error: Exception) -> Response:
     # Neither the message nor the locals: both may repeat what the person typed.
     log.error("unexpected_error", error=type(error).__name__, where=_where(error))
     return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.staticfiles import StaticFiles
 from temporalio.client import Client
@@ -62,11 +62,9 @@ def create_app(settings: Settings) -> FastAPI:
         login.router,
         health.router,
         documentation.router,
+        v1_registrations.router,
     ):
         app.include_router(router)
-    v1 = APIRouter(prefix=errors.API_PREFIX)
-    v1.include_router(v1_registrations.router)
-    app.include_router(v1)
     app.mount("/static", StaticFiles(directory=composition.STATIC), name="static")
     errors.install(app)
     app.add_middleware(BodyLimit, most=MAX_BODY_BYTES)

@@ -136,7 +136,7 @@ class FormTokens:
         except SignatureExpired as error:
             # The signature is genuine, so what it signed can be trusted.
             signed, state = self._serializer.load_payload(error.payload or b""), FormTokenState.EXPIRED
-        except BadSignature:
+        except (BadSignature, UnicodeEncodeError):
             return FormTokenState.WRONG
         same = isinstance(signed, str) and hmac.compare_digest(signed.encode(), visit.encode())
         return state if same else FormTokenState.WRONG

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from api.deps import API_KEY_REQUIRED, ServicesDep
-from api.errors import PROBLEM_JSON, ProblemError, validation_problem
+from api.errors import API_PREFIX, PROBLEM_JSON, ProblemError, validation_problem
 from api.forms import by_field
 from api.registrations import Submitted, TooSoonError, UnknownRegistrationError, WrongStageError
 from api.v1.models import (
@@ -23,7 +23,9 @@ from mipres.domain.outcomes import REFUSAL_MESSAGES, OutcomeStatus, Refusal, mes
 from mipres.domain.radicado import is_radicado
 from mipres.domain.submissions import RawSubmission, Submission, check_submission
 
-router = APIRouter(prefix="/registrations", tags=["registrations"], dependencies=[API_KEY_REQUIRED])
+router = APIRouter(
+    prefix=f"{API_PREFIX}/registrations", tags=["registrations"], dependencies=[API_KEY_REQUIRED]
+)
 
 
 def _problem(description: str) -> dict[str, Any]:

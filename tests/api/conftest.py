@@ -1,0 +1,58 @@
+"""The application in this process, over whatever the test gives it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from api.main import create_app
+from dev.probes import free_port
+from mipres.settings import Settings
+from tests.conftest import PAYLOAD_KEYS
+
+API_KEY = "a-key-of-the-tests"
+OpenClient = Callable[..., Awaitable[httpx2.AsyncClient]]
+
+
+@pytest.fixture
+def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FastAPI]:
+    """Build an application; what is not told lies where nobody answers."""
+    monkeypatch.setenv("MIPRES_DATA_DIR", str(tmp_path))
+
+    def make(**told: Any) -> FastAPI:
+        nowhere = {
+            "database_url": f"postgresql+asyncpg://mipres:secret@127.0.0.1:{free_port()}/mipres",
+            "temporal_address": f"127.0.0.1:{free_port()}",
+        }
+        fixed: dict[str, Any] = {
+            "secret_key": "s" * 40,
+            "payload_keys": PAYLOAD_KEYS,
+            "api_keys": API_KEY,
+            "captcha": "off",
+            "public_url": "http://mipres.test",
+            "submit_wait_seconds": 1,
+        }
+        return create_app(Settings(**(nowhere | fixed | told)))
+
+    return make
+
+
+@pytest.fixture
+async def open_client(make_app: Callable[..., FastAPI]) -> AsyncIterator[OpenClient]:
+    """Start an application with the given settings and speak to it."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**told: Any) -> httpx2.AsyncClient:
+            app = make_app(**told)
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            transport = httpx2.ASGITransport(app=app)
+            client = httpx2.AsyncClient(
+                transport=transport, base_url="http://mipres.test", follow_redirects=True
+            )
+            return await stack.enter_async_context(client)
+
+        yield start

@@ -1,0 +1,89 @@
+"""Guards over every route of the application."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+
+from api.deps import API_KEY_REQUIRED, PROTECTED_FORM, PROTECTIONS, PUBLIC, api_key_required, public
+
+# They answer with what anybody may read, and take nothing.
+WITHOUT_HANDLERS = {("GET", "/api/openapi.json"), ("HEAD", "/api/openapi.json"), ("", "/static")}
+READING = {"GET", "HEAD", "OPTIONS"}
+
+
+def operations(app: FastAPI) -> Iterator[tuple[str, str, RouteContext]]:
+    for route in iter_route_contexts(app.routes):
+        for method in sorted(route.methods or {""}):
+            yield method, str(route.path), route
+
+
+def protections(route: RouteContext) -> list[Callable[..., Any]]:
+    return [call for call in _calls(route.dependant) if call in PROTECTIONS]
+
+
+def _calls(dependant: Dependant) -> Iterator[Callable[..., Any]]:
+    for item in dependant.dependencies:
+        if item.call is not None:
+            yield item.call
+
+
+def unprotected(app: FastAPI) -> list[str]:
+    """Operations without exactly one protection, and writing ones that anybody may call."""
+    found = []
+    for method, path, route in operations(app):
+        if (method, path) in WITHOUT_HANDLERS:
+            continue
+        declared = protections(route) if isinstance(route.original_route, APIRoute) else []
+        if len(declared) != 1 or (method not in READING and declared == [public]):
+            found.append(f"{method} {path}")
+    return found
+
+
+def test_every_route_declares_exactly_one_protection(make_app: Callable[..., FastAPI]) -> None:
+    app = make_app()
+    paths = {path for _, path, _ in operations(app)}
+    assert {
+        "/",
+        "/registro/{tipo}",
+        "/contrasena",
+        "/salir",
+        "/api/v1/registrations",
+        "/health/ready",
+    } <= paths
+    assert unprotected(app) == []
+
+
+def test_the_json_api_is_behind_a_key_and_nothing_else_is(make_app: Callable[..., FastAPI]) -> None:
+    for method, path, route in operations(make_app()):
+        if (method, path) not in WITHOUT_HANDLERS:
+            behind_a_key = protections(route) == [api_key_required]
+            assert behind_a_key == path.startswith("/api/v1/"), path
+
+
+@pytest.mark.parametrize(
+    ("method", "dependencies"),
+    [
+        ("GET", []),
+        ("POST", []),
+        ("POST", [PUBLIC]),
+        ("GET", [PUBLIC, API_KEY_REQUIRED]),
+        ("POST", [PROTECTED_FORM, PROTECTED_FORM]),
+    ],
+)
+def test_the_guard_notices_a_careless_route(
+    make_app: Callable[..., FastAPI], method: str, dependencies: list[Any]
+) -> None:
+    app, router = make_app(), APIRouter(prefix="/careless")
+    router.add_api_route("/route", lambda: None, methods=[method], dependencies=dependencies)
+    app.include_router(router)
+    assert unprotected(app) == [f"{method} /careless/route"]
+
+
+def test_the_guard_notices_a_page_that_fastapi_adds_by_itself(make_app: Callable[..., FastAPI]) -> None:
+    app = make_app()
+    app.add_route("/redoc", lambda request: None, methods=["GET"])  # type: ignore[arg-type,return-value]
+    assert unprotected(app) == ["GET /redoc", "HEAD /redoc"]
