@@ -35,6 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "browser: drives a real Chromium; skipped where there is none, except in CI"
     )
+    config.addinivalue_line(
+        "markers", "several_at_once: more than one workflow of the test is open at the same time"
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

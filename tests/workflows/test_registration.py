@@ -129,6 +129,7 @@ async def test_every_type_of_user_gets_a_link(world: World, submission: Submissi
     await world.keep(handle, f"awaiting-{name}")
 
 
+@pytest.mark.several_at_once
 async def test_facts_of_the_registries_reach_the_profile(world: World) -> None:
     world.knows()
     world.delegates()
@@ -467,6 +468,7 @@ async def test_signal_and_expiry_at_once_agree_with_the_database(world: World) -
     assert (await handle.result()).stage is Stage.COMPLETED
 
 
+@pytest.mark.several_at_once
 async def test_two_types_at_once_end_with_one_account(world: World) -> None:
     world.knows(MEDICINE)
     world.delegates()
