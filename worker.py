@@ -13,8 +13,8 @@ from activities.catalog import Catalog, catalog
 from mipres import composition
 from mipres.settings import load_settings
 from mipres.telemetry import configure_logging
-from mipres.temporal import connect
-from workflows.contract import REGISTRATIONS_QUEUE, REGISTRIES, registry_queue
+from mipres.temporal import SearchAttributesMissingError, connect, require_search_attributes
+from workflows.contract import REGISTRATIONS_QUEUE, REGISTRIES, SEARCH_ATTRIBUTES, registry_queue
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
 
@@ -56,6 +56,10 @@ async def main() -> None:
         client = await connect(
             composition.temporal_connection(settings), identity=f"worker@{socket.gethostname()}"
         )
+        try:
+            await require_search_attributes(client, SEARCH_ATTRIBUTES)
+        except SearchAttributesMissingError as error:
+            raise SystemExit(str(error)) from None
         ports = await stack.enter_async_context(composition.open_ports(settings))
         for worker in build_workers(client, catalog(ports)):
             await stack.enter_async_context(worker)

@@ -1,14 +1,32 @@
 """The only way to a Temporal client: pydantic data converter, encryption, encoded failures."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client, TLSConfig
+from temporalio.common import SearchAttributeIndexedValueType as ValueType
+from temporalio.common import SearchAttributeKey
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
+from temporalio.service import RPCError, RPCStatusCode
 
 from mipres.adapters.codec import EncryptionCodec
+
+# How the command line calls the types of search attributes.
+_TYPES = {
+    ValueType.KEYWORD: "Keyword",
+    ValueType.KEYWORD_LIST: "KeywordList",
+    ValueType.DATETIME: "Datetime",
+}
+# Temporal Cloud answers these to whoever may not read the list; there the workflows' own words must do.
+_NOT_FOR_US = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
+
+
+class SearchAttributesMissingError(Exception):
+    """The namespace lacks search attributes. The text is the Spanish line to show."""
 
 
 def data_converter(keys: Mapping[str, bytes], *, active: str) -> DataConverter:
@@ -54,6 +72,38 @@ async def connect(connection: TemporalConnection, *, identity: str, lazy: bool =
         data_converter=data_converter(connection.payload_keys, active=connection.active_payload_key),
         identity=identity,
         lazy=lazy,
+    )
+
+
+async def require_search_attributes(client: Client, keys: Sequence[SearchAttributeKey[Any]]) -> None:
+    """Look at once for what would otherwise stop every registration in its first step.
+
+    Raises:
+        SearchAttributesMissingError: some are not registered, or with another type.
+    """
+    try:
+        listed = await client.operator_service.list_search_attributes(
+            ListSearchAttributesRequest(namespace=client.namespace)
+        )
+    except RPCError as error:
+        if error.status in _NOT_FOR_US:
+            return
+        raise
+    missing = {
+        key.name: _TYPES[key.indexed_value_type]
+        for key in keys
+        if int(listed.custom_attributes.get(key.name, 0)) != key.indexed_value_type.value
+    }
+    if missing:
+        raise SearchAttributesMissingError(_remedy(client.namespace, missing))
+
+
+def _remedy(namespace: str, missing: Mapping[str, str]) -> str:
+    names = ", ".join(f"{name} ({kind})" for name, kind in missing.items())
+    options = " ".join(f"--name {name} --type {kind}" for name, kind in missing.items())
+    return (
+        f"Faltan atributos de búsqueda en el espacio de nombres {namespace} de Temporal, o son de otro tipo: "
+        f"{names}. Regístrelos con: temporal operator search-attribute create --namespace {namespace} {options}"
     )
 
 

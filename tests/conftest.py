@@ -117,7 +117,14 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
         ts_config=TimeSkippingConfig(enabled=False),
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
         dev_server_startup_timeout=timedelta(seconds=60),
-        dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
+        dev_server_extra_args=[
+            *("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
+            # Broken code is told after its first failed task, not after the usual five.
+            *(
+                "--dynamic-config-value",
+                "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1",
+            ),
+        ],
         data_converter=data_converter(PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY),
         search_attributes=list(SEARCH_ATTRIBUTES),
     )

@@ -159,6 +159,35 @@ async def test_worker_is_healthy_while_it_polls(
                 assert "no está pidiendo trabajo" in done.stderr
 
 
+async def test_a_worker_says_which_attributes_are_missing_and_how_to_get_them(
+    temporal_address: str, image_tree: Path, composed: dict[str, Any]
+) -> None:
+    namespace = "sin-atributos"
+    await temporal(temporal_address, "operator", "namespace", "create", "--namespace", namespace)
+    settings = {
+        **composed["worker"]["environment"],
+        "MIPRES_TEMPORAL_ADDRESS": temporal_address,
+        "MIPRES_TEMPORAL_NAMESPACE": namespace,
+    }
+    for name, kind in (("UserType", "Keyword"), ("StuckSince", "Keyword")):
+        wrong = ("--namespace", namespace, "--name", name, "--type", kind)
+        await temporal(temporal_address, "operator", "search-attribute", "create", *wrong)
+    done = await asyncio.to_thread(run_in, image_tree, "worker.py", settings=settings)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    assert f"espacio de nombres {namespace}" in line
+    assert "RegistrationStage (Keyword), WaitingOn (KeywordList), StuckSince (Datetime)." in line
+    command = line.partition("Regístrelos con: temporal ")[2].split()
+    assert command[:3] == ["operator", "search-attribute", "create"]
+    # What is of another type has to be removed first, and by a person.
+    remove = ("--namespace", namespace, "--name", "StuckSince", "--yes")
+    await temporal(temporal_address, "operator", "search-attribute", "remove", *remove)
+    await temporal(temporal_address, *command)
+    found = await attributes(temporal_address, namespace)
+    assert (found["WaitingOn"], found["StuckSince"]) == ("KeywordList", "Datetime")
+
+
 def test_worker_without_a_server_is_unhealthy(image_tree: Path, composed: dict[str, Any]) -> None:
     away = {"MIPRES_TEMPORAL_ADDRESS": f"{LOOPBACK}:{free_port()}"}
     done = run_in(

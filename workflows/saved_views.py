@@ -1,0 +1,88 @@
+"""Ready searches of Temporal's interface: what support looks for, as a query and as a link."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from urllib.parse import quote
+
+from mipres.domain.eligibility import BOGOTA
+from workflows.contract import MAIL_ADDRESS, REGISTRIES
+from workflows.steps import DATABASE, MAIL
+
+_RUNNING = 'WorkflowType="Registration" AND ExecutionStatus="Running"'
+_WAITING_TITLES = {
+    **{registry: f"Esperan a {registry}" for registry in REGISTRIES},
+    DATABASE: "Esperan a la base de datos",
+    MAIL: "Esperan al servidor de correo",
+    MAIL_ADDRESS: "El servidor de correo rechaza la dirección de la persona",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedView:
+    """One search.
+
+    Attributes:
+        key: Stable name, for links and tests.
+        title: What support reads, in Spanish.
+        query: A list filter of Temporal's visibility.
+    """
+
+    key: str
+    title: str
+    query: str
+
+
+def saved_views(now: datetime) -> tuple[SavedView, ...]:
+    """Every view; `now` decides which day today is in Colombia."""
+    return (
+        SavedView(
+            key="stuck",
+            title="Atascados ahora (esperan hace más de 10 minutos)",
+            query=f"{_RUNNING} AND StuckSince IS NOT NULL",
+        ),
+        *(waiting_view(name) for name in _WAITING_TITLES),
+        SavedView(
+            key="link-unused",
+            title="Enlace enviado y sin usar",
+            query=f'{_RUNNING} AND RegistrationStage="awaiting_password"',
+        ),
+        SavedView(
+            key="refused-today",
+            title="Rechazados hoy",
+            query=f'WorkflowType="Registration" AND RegistrationStage="refused" AND CloseTime >= "{_midnight(now)}"',
+        ),
+        SavedView(
+            key="paused",
+            title="En pausa por soporte",
+            query="TemporalPauseInfo IS NOT NULL",
+        ),
+        SavedView(
+            key="broken-code",
+            title="Código roto: el programa no puede seguir la historia",
+            query="TemporalReportedProblems IS NOT NULL",
+        ),
+    )
+
+
+def waiting_view(waiting_on: str) -> SavedView:
+    """The registrations that wait for one thing, by its name in WaitingOn."""
+    return SavedView(
+        key=f"waiting-{waiting_on.replace('_', '-')}",
+        title=_WAITING_TITLES[waiting_on],
+        query=f'{_RUNNING} AND WaitingOn="{waiting_on}"',
+    )
+
+
+def list_url(query: str, *, ui_url: str, namespace: str) -> str:
+    """Where Temporal's interface shows the workflows of a query."""
+    return f"{ui_url}/namespaces/{quote(namespace, safe='')}/workflows?query={quote(query, safe='')}"
+
+
+def workflow_url(workflow_id: str, *, ui_url: str, namespace: str) -> str:
+    """Where Temporal's interface shows the newest run of a workflow."""
+    return f"{ui_url}/namespaces/{quote(namespace, safe='')}/workflows/{quote(workflow_id, safe='')}"
+
+
+def _midnight(now: datetime) -> str:
+    today = now.astimezone(BOGOTA).date()
+    return datetime.combine(today, time(), BOGOTA).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
