@@ -77,8 +77,10 @@ class Aviary:
         assert (await self.product.register_professional(person)).status_code == 422
 
     async def keep_waiting(self, name: str, number: str) -> None:
+        """Somebody in social service, whose registry stays away: the others need ReTHUS again."""
         person = await self.hatch(name, number)
-        assert (await self.product.register_professional(person)).status_code == 202
+        answer = await self.product.register(user_type="social_service", document=person["document"])
+        assert answer.status_code == 202
         await self.product.reaches(self.radicado(name), "waiting_registry")
 
     async def fail_mail(self, name: str, number: str, waits_on: str) -> None:
@@ -93,7 +95,8 @@ class Aviary:
     def radicado(self, name: str) -> str:
         number = self.canaries[name].person["document"]["number"]
         document = Document(type=DocumentType.CC, number=number)
-        return radicado_for(self.product, Submission(user_type=UserType.PROFESSIONAL, document=document))
+        user_type = UserType.SOCIAL_SERVICE if name == "waiting" else UserType.PROFESSIONAL
+        return radicado_for(self.product, Submission(user_type=user_type, document=document))
 
 
 @pytest.fixture(scope="module")
@@ -104,16 +107,15 @@ async def aviary(product: Product) -> AsyncIterator[Aviary]:
     await tale.recover("recovered", "1987654302")
     await tale.refuse("refused", "1987654303")
     try:
-        await product.set_registry("rethus", mode="garbage")
+        await product.set_registry("sso", mode="garbage")
         await tale.keep_waiting("waiting", "1987654304")
-        await product.set_registry("rethus", mode="up")
         await product.mail.put("/_control", json={"mode": "down"})
         await tale.fail_mail("mail down", "1987654305", "mail")
         await product.mail.put("/_control", json={"mode": "reject"})
         await tale.fail_mail("mail rejected", "1987654306", "mail_address")
         yield tale
     finally:
-        await product.set_registry("rethus", mode="up")
+        await product.set_registry("sso", mode="up")
         await product.mail.put("/_control", json={"mode": "up"})
 
 
@@ -199,7 +201,7 @@ async def test_ids_and_search_attributes_are_opaque(aviary: Aviary) -> None:
     names = {name for attributes in found.values() for name in attributes}
     ours = {"RegistrationStage", "UserType", "WaitingOn", "StuckSince"}
     assert names - ours <= {"BuildIds", "TemporalUsedWorkerDeploymentVersions"}
-    assert found[f"registration/{aviary.radicado('waiting')}"]["WaitingOn"] == ["rethus"]
+    assert found[f"registration/{aviary.radicado('waiting')}"]["WaitingOn"] == ["sso"]
 
 
 async def test_postgresql_holds_the_person_and_neither_link_nor_password(aviary: Aviary) -> None:
