@@ -7,6 +7,7 @@ from typing import Any
 from activities.accounts import AccountActivities
 from activities.emails import EmailActivities
 from activities.registries import HealthTalentChecks, SocialSecurityChecks, SocialServiceChecks
+from activities.retries import StepRetries
 from mipres.ports import Ports
 
 Activities = tuple[Callable[..., Any], ...]
@@ -45,6 +46,7 @@ def catalog(ports: Ports) -> Catalog:
             mails.send_update_notice,
             mails.send_delay_notice,
             mails.send_given_up_notice,
+            StepRetries().retry_step,
         ),
         miseguridadsocial=(people.check_person, people.check_delegation),
         rethus=(talent.check_profession, talent.check_other_user),

@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from activities.errors import MAIL_ADDRESS_REJECTED
+from activities.retries import RetryStepInput, StepRetries
 from workflows import policies
 from workflows.steps import Step
 
@@ -35,6 +36,7 @@ class StepRunner:
         self._interrupted = interrupted
         self.waiting_on: str | None = None
         self.stuck_since: datetime | None = None
+        self._pending: Step | None = None
 
     async def do(self, step: Step, request: object) -> Any:
         """The step's result.
@@ -58,6 +60,24 @@ class StepRunner:
             if _type_of(failure) != MAIL_ADDRESS_REJECTED:
                 raise
         return None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a step waits for its next attempt, or is in the middle of one."""
+        return self._pending is not None
+
+    async def retry_now(self) -> None:
+        """Have the pending step tried at once, and its pauses begin anew with the short ones."""
+        if self._pending is None:
+            return
+        # The server does it: the attempt that may be under way ends first, so nothing is done twice.
+        await workflow.execute_activity_method(
+            StepRetries.retry_step,
+            RetryStepInput(activity_id=self._pending.id),
+            start_to_close_timeout=policies.RETRY_ATTEMPT,
+            schedule_to_close_timeout=policies.RETRY_WORTH_MAKING,
+            summary="Reintentar ya lo que está pendiente",
+        )
 
     async def _fast_or_durably(self, step: Step, request: object) -> Any:
         try:
@@ -89,6 +109,13 @@ class StepRunner:
         )
 
     async def _durably(self, step: Step, request: object) -> Any:
+        self._pending = step
+        try:
+            return await self._patiently(step, request)
+        finally:
+            self._pending = None
+
+    async def _patiently(self, step: Step, request: object) -> Any:
         self._note(step.waits_on)
         handle = workflow.start_activity_method(
             step.activity,

@@ -22,6 +22,11 @@ DATABASE_ATTEMPT = timedelta(seconds=15)
 # The mail client gives up after 20 s.
 MAIL_ATTEMPT = timedelta(seconds=30)
 
+# Asking Temporal to try a step at once is one call to its server.
+RETRY_ATTEMPT = timedelta(seconds=10)
+# Whoever asked still waits for the answer; later the step has come round by itself.
+RETRY_WORTH_MAKING = timedelta(minutes=1)
+
 # Waiting longer than this is worth a look by support.
 STUCK_AFTER = timedelta(minutes=10)
 # The reminder goes out when a quarter of the time is left.

@@ -101,6 +101,19 @@ class Registration:
         if problem is not None:
             raise problem
 
+    @workflow.update(description="Reintenta ya lo que el registro está esperando. Entrada: el motivo.")
+    async def retry_now(self, reason: str) -> None:
+        """Skip the pause before the next attempt; returns once the attempt is due, not its result."""
+        workflow.logger.info("an attempt at once was asked for: %s", reason)
+        await self._steps.retry_now()
+
+    @retry_now.validator
+    def _validate_retry(self, reason: str) -> None:
+        if not reason.strip():
+            raise ApplicationError("Escriba el motivo", type=contract.REASON_MISSING)
+        if not self._steps.is_pending:
+            raise ApplicationError("Este registro no espera ningún reintento", type=contract.WRONG_STAGE)
+
     @workflow.update(
         description="Cancela el registro y deshace lo que creó; nunca toca una cuenta en uso. Entrada: el motivo."
     )

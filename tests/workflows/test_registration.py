@@ -175,6 +175,48 @@ async def test_a_registry_that_is_down_is_waited_for(world: World) -> None:
     await world.keep(handle, "recovered-from-outage")
 
 
+async def test_support_has_a_step_tried_at_once(world: World) -> None:
+    world.knows(MEDICINE)
+    world.talent.down = True
+    handle, _ = await world.submit()
+    # More than a minute lies between two attempts by now, and the test moves the clock no more.
+    await world.passes(handle, timedelta(minutes=3))
+    world.talent.down = False
+    await handle.execute_update("retry_now", "ReTHUS ya responde")
+    await world.mailed("password_link")
+    await world.keep(handle, "retried-now")
+
+
+async def test_a_step_tried_in_vain_is_waited_for_as_before(world: World) -> None:
+    world.knows(MEDICINE)
+    world.talent.down = True
+    handle, _ = await world.submit()
+    await world.passes(handle, timedelta(minutes=3))
+    calls = len(world.talent.calls)
+    await handle.execute_update("retry_now", "parece que ya responde")
+
+    async def tried() -> bool:
+        return len(world.talent.calls) > calls
+
+    await world.eventually(tried)
+    status = await handle.query(Registration.status)
+    assert (status.stage, status.waiting_on) == (Stage.WAITING_REGISTRY, ("rethus",))
+    world.talent.down = False
+    await world.passes(handle, timedelta(minutes=1))
+    await world.mailed("password_link")
+
+
+async def test_a_retry_needs_a_reason_and_something_to_retry(world: World) -> None:
+    world.knows(MEDICINE)
+    world.talent.down = True
+    handle, _ = await world.submit()
+    await _is_rejected(handle.execute_update("retry_now", " "), "ReasonMissing")
+    world.talent.down = False
+    await world.passes(handle, timedelta(minutes=1))
+    await world.mailed("password_link")
+    await _is_rejected(handle.execute_update("retry_now", "por si acaso"), "WrongStage")
+
+
 async def test_after_ten_minutes_support_sees_that_it_is_stuck(world: World) -> None:
     world.knows(MEDICINE)
     world.people.down = True
