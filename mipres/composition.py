@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.adapters.accounts import PostgresAccounts
+from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.clock import SystemClock
 from mipres.adapters.database import create_engine
 from mipres.adapters.mail_templates import JinjaMailComposer
@@ -67,8 +68,13 @@ def build_accounts(settings: Settings, engine: AsyncEngine) -> PostgresAccounts:
     return PostgresAccounts(
         engine,
         tokens=LinkTokens(purpose_key(settings, "password-link")),
+        audit=build_audit(settings, engine),
         clock=SystemClock(),
     )
+
+
+def build_audit(settings: Settings, engine: AsyncEngine) -> PostgresAuditTrail:
+    return PostgresAuditTrail(engine, key=purpose_key(settings, "audit"), clock=SystemClock())
 
 
 def purpose_key(settings: Settings, purpose: str) -> bytes:

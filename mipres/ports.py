@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from mipres.domain.audit import AuditEntry, AuditEvent, AuditVerdict
 from mipres.domain.documents import Document
 from mipres.domain.links import LinkPurpose
 from mipres.domain.people import EntityRecord, HealthProfessional, Person, Placement
@@ -155,6 +156,22 @@ class Accounts(Protocol):
     async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:
         """Close the open links of a registration or recovery; tell whether the password exists."""
         ...
+
+
+class AuditTrail(Protocol):
+    """What happened, for good: it only grows, and a changed or missing row is noticed."""
+
+    async def record(self, event: AuditEvent) -> None:
+        """Append one event. Facts of the database are appended by their adapters, in the same transaction."""
+        ...
+
+    async def entries(
+        self, *, reference: str | None = None, login: str | None = None, limit: int = 200
+    ) -> list[AuditEntry]:
+        """The newest events of a radicado or of a login, oldest first."""
+        ...
+
+    async def verify(self) -> AuditVerdict: ...
 
 
 @dataclass(frozen=True, kw_only=True)

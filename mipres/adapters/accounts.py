@@ -4,20 +4,25 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, case, delete, select, update
+from sqlalchemy import Boolean, ColumnElement, case, delete, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.database import session_factory
 from mipres.adapters.tables import AccountRow, ConsentRow, PasswordLinkRow, ProfileRow, SessionRow
 from mipres.adapters.tokens import LinkTokens
 from mipres.domain.applications import Application, application_of
+from mipres.domain.audit import CITIZEN, PRODUCT, AuditEvent, AuditEventType
 from mipres.domain.documents import Document
 from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.links import LinkPurpose, LinkState
 from mipres.domain.submissions import UserType
 from mipres.ports import AccountContact, Clock, NewRegistration, PasswordLink, RegisteredAccount
+
+# PostgreSQL's own mark of a row that an upsert has inserted and not updated.
+_WAS_INSERTED = literal_column("(xmax = 0)", Boolean)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +59,16 @@ class PostgresAccounts:
     Args:
         engine: The process's engine.
         tokens: Maker and checker of link tokens.
+        audit: Takes note of every change, in the same transaction.
         clock: Source of every timestamp that rules depend on.
     """
 
-    def __init__(self, engine: AsyncEngine, *, tokens: LinkTokens, clock: Clock) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, tokens: LinkTokens, audit: PostgresAuditTrail, clock: Clock
+    ) -> None:
         self._sessions = session_factory(engine)
         self._tokens = tokens
+        self._audit = audit
         self._clock = clock
 
     async def is_reachable(self) -> bool:
@@ -73,9 +82,11 @@ class PostgresAccounts:
 
     async def register(self, registration: NewRegistration) -> RegisteredAccount:
         async with self._sessions.begin() as session:
-            account = await self._upsert_account(session, registration)
+            account, created = await self._upsert_account(session, registration)
             await self._upsert_profile(session, registration, account.account_id)
-            await self._keep_consent(session, registration, account.account_id)
+            # The consent belongs to one submission: without a new one, this is the same call again.
+            if await self._keep_consent(session, registration, account.account_id):
+                await self._audit.record_in(session, _registered(registration, created=created))
         return account
 
     async def contact(self, account_id: uuid.UUID) -> AccountContact | None:
@@ -113,7 +124,11 @@ class PostgresAccounts:
                 return None
             others = (PasswordLinkRow.account_id == account_id, PasswordLinkRow.issue_key != issue_key)
             await _close_links(session, LinkState.SUPERSEDED, now, *others)
-            link_id = await _upsert_link(session, link)
+            link_id, is_new = await _upsert_link(session, link)
+            if is_new:
+                await self._audit.record_in(
+                    session, _of_link(AuditEventType.LINK_ISSUED, account.login, reference, purpose)
+                )
         return PasswordLink(token=self._tokens.token_of(link_id), expires_at=now + lifetime)
 
     async def open_link(self, account_id: uuid.UUID, *, reference: str) -> PasswordLink | None:
@@ -140,13 +155,28 @@ class PostgresAccounts:
                 await session.execute(delete(ProfileRow).where(ProfileRow.radicado == reference))
                 left = select(ProfileRow.id).where(ProfileRow.account_id == account.id)
                 await session.execute(delete(AccountRow).where(AccountRow.id == account.id, ~left.exists()))
+            await self._audit.record_in(
+                session,
+                AuditEvent(
+                    type=AuditEventType.REGISTRATION_DISCARDED,
+                    actor=PRODUCT,
+                    reference=reference,
+                    login=account.login,
+                ),
+            )
 
     async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:
         async with self._sessions.begin() as session:
             account = await _lock_account(session, account_id)
             which = PasswordLinkRow.reference == reference
-            await _close_links(session, LinkState.EXPIRED, self._clock.now(), which)
-            return account is not None and account.password_hash is not None
+            closed = await _close_links(session, LinkState.EXPIRED, self._clock.now(), which)
+            if account is None:
+                return False
+            for purpose in closed:
+                await self._audit.record_in(
+                    session, _of_link(AuditEventType.LINK_EXPIRED, account.login, reference, purpose)
+                )
+            return account.password_hash is not None
 
     async def link(self, token: str) -> LinkView:
         """What the link of this token is worth now."""
@@ -190,7 +220,14 @@ class PostgresAccounts:
             account.password_set_at = account.updated_at = now
             await _close_links(session, LinkState.SUPERSEDED, now, PasswordLinkRow.account_id == account.id)
             await session.execute(delete(SessionRow).where(SessionRow.account_id == account.id))
-            return await _owner(session, account, link)
+            owner = await _owner(session, account, link)
+            about = (owner.login, owner.reference, owner.purpose, CITIZEN)
+            await self._audit.record_in(
+                session,
+                _of_link(AuditEventType.LINK_USED, *about),
+                _of_link(AuditEventType.PASSWORD_SET, *about),
+            )
+            return owner
 
     async def _link_row(self, token: str) -> PasswordLinkRow | None:
         link_id = self._tokens.link_id_of(token)
@@ -202,7 +239,8 @@ class PostgresAccounts:
 
     async def _upsert_account(
         self, session: AsyncSession, registration: NewRegistration
-    ) -> RegisteredAccount:
+    ) -> tuple[RegisteredAccount, bool]:
+        """The account, and whether it is new."""
         document, person = registration.submission.document, registration.person
         fresh = {
             "given_names": person.given_names,
@@ -221,12 +259,13 @@ class PostgresAccounts:
                 **fresh,
             )
             .on_conflict_do_update(index_elements=["document_type", "document_number"], set_=fresh)
-            .returning(AccountRow.id, AccountRow.password_hash.is_not(None))
+            .returning(AccountRow.id, AccountRow.password_hash.is_not(None), _WAS_INSERTED)
         )
-        account_id, has_password = (await session.execute(statement)).one()
-        return RegisteredAccount(
+        account_id, has_password, created = (await session.execute(statement)).one()
+        account = RegisteredAccount(
             account_id=account_id, login=document.login, email=person.email, has_password=has_password
         )
+        return account, created
 
     async def _upsert_profile(
         self, session: AsyncSession, registration: NewRegistration, account_id: uuid.UUID
@@ -245,7 +284,8 @@ class PostgresAccounts:
 
     async def _keep_consent(
         self, session: AsyncSession, registration: NewRegistration, account_id: uuid.UUID
-    ) -> None:
+    ) -> bool:
+        """Keep it once; tell whether it is a new one."""
         consent = registration.consent
         statement = insert(ConsentRow).values(
             id=uuid.uuid4(),
@@ -256,7 +296,8 @@ class PostgresAccounts:
             accepted_at=consent.accepted_at,
             channel=consent.channel,
         )
-        await session.execute(statement.on_conflict_do_nothing())
+        kept = statement.on_conflict_do_nothing().returning(ConsentRow.id)
+        return (await session.execute(kept)).first() is not None
 
 
 def _contact(row: AccountRow) -> AccountContact:
@@ -292,6 +333,25 @@ def _profile_values(registration: NewRegistration) -> dict[str, object]:
     }
 
 
+def _registered(registration: NewRegistration, *, created: bool) -> AuditEvent:
+    submission = registration.submission
+    return AuditEvent(
+        type=AuditEventType.ACCOUNT_CREATED if created else AuditEventType.ACCOUNT_UPDATED,
+        actor=PRODUCT,
+        reference=registration.radicado,
+        login=submission.document.login,
+        details={"user_type": submission.user_type.value, "channel": registration.consent.channel},
+    )
+
+
+def _of_link(
+    event: AuditEventType, login: str, reference: str, purpose: LinkPurpose, actor: str = PRODUCT
+) -> AuditEvent:
+    return AuditEvent(
+        type=event, actor=actor, reference=reference, login=login, details={"purpose": purpose.value}
+    )
+
+
 def _state(row: PasswordLinkRow, now: datetime) -> LinkState:
     if row.closed_reason is not None:
         return LinkState(row.closed_reason)
@@ -304,13 +364,15 @@ async def _lock_account(session: AsyncSession, account_id: uuid.UUID) -> Account
 
 async def _close_links(
     session: AsyncSession, reason: LinkState, now: datetime, *which: ColumnElement[bool]
-) -> None:
+) -> list[LinkPurpose]:
+    """Close the open ones of these; what each of them was for."""
     statement = update(PasswordLinkRow).where(PasswordLinkRow.closed_at.is_(None), *which)
-    await session.execute(statement.values(closed_at=now, closed_reason=reason))
+    closing = statement.values(closed_at=now, closed_reason=reason).returning(PasswordLinkRow.purpose)
+    return [LinkPurpose(purpose) for purpose in await session.scalars(closing)]
 
 
-async def _upsert_link(session: AsyncSession, values: dict[str, object]) -> uuid.UUID:
-    """Insert the link, or revive the one that an earlier attempt of the same mail left.
+async def _upsert_link(session: AsyncSession, values: dict[str, object]) -> tuple[uuid.UUID, bool]:
+    """Insert the link, or revive the one that an earlier attempt of the same mail left; tell which.
 
     The lifetime counts from the attempt that gets through, not from the first that failed. Another
     link may have superseded it meanwhile; this one is the newest now. A used one stays used.
@@ -323,9 +385,10 @@ async def _upsert_link(session: AsyncSession, values: dict[str, object]) -> uuid
         "closed_reason": case((was_used, PasswordLinkRow.closed_reason), else_=None),
     }
     statement = fresh.on_conflict_do_update(index_elements=["issue_key"], set_=revived).returning(
-        PasswordLinkRow.id
+        PasswordLinkRow.id, _WAS_INSERTED
     )
-    return (await session.execute(statement)).scalar_one()
+    link_id, is_new = (await session.execute(statement)).one()
+    return link_id, is_new
 
 
 async def _use_link(session: AsyncSession, link_id: uuid.UUID, now: datetime) -> bool:

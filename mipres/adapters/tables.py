@@ -4,6 +4,7 @@ import uuid
 from datetime import date, datetime
 
 from sqlalchemy import (
+    BigInteger,
     Date,
     DateTime,
     ForeignKey,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -137,3 +139,24 @@ class CaptchaAnswerRow(Base):
 
     nonce: Mapped[str] = mapped_column(primary_key=True)
     answered_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class AuditRow(Base):
+    """One event of the audit trail. The database refuses to change or remove a row; see mipres.adapters.audit.
+
+    `person` is a keyed hash of the login: no key of another table, so that erasing a person leaves the
+    trail whole and nobody in it.
+    """
+
+    __tablename__ = "audit_entries"
+
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    occurred_at: Mapped[datetime]
+    type: Mapped[str]
+    actor: Mapped[str]
+    reference: Mapped[str | None] = mapped_column(String(15), index=True)
+    person: Mapped[str | None] = mapped_column(String(32), index=True)
+    reason: Mapped[str | None]
+    details: Mapped[dict[str, str | int]] = mapped_column(JSONB)
+    previous_seal: Mapped[bytes] = mapped_column(LargeBinary(32))
+    seal: Mapped[bytes] = mapped_column(LargeBinary(32))

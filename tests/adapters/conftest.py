@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.adapters.accounts import PostgresAccounts
+from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.database import create_engine
 from mipres.adapters.tokens import LinkTokens
 from tests.fakes import FakeClock
@@ -24,5 +25,10 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def accounts(engine: AsyncEngine, clock: FakeClock) -> PostgresAccounts:
-    return PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), clock=clock)
+def audit(engine: AsyncEngine, clock: FakeClock) -> PostgresAuditTrail:
+    return PostgresAuditTrail(engine, key=b"a" * 32, clock=clock)
+
+
+@pytest.fixture
+def accounts(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> PostgresAccounts:
+    return PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), audit=audit, clock=clock)

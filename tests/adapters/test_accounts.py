@@ -10,6 +10,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionmaker
 
 from mipres.adapters.accounts import PostgresAccounts
+from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.database import create_engine
 from mipres.adapters.sessions import PostgresSessions
 from mipres.adapters.tables import AccountRow, Base, ConsentRow, PasswordLinkRow, ProfileRow
@@ -587,9 +588,11 @@ async def test_a_database_that_answers_is_reachable(accounts: PostgresAccounts) 
     assert await accounts.is_reachable()
 
 
-async def test_a_database_that_is_gone_is_not_reachable(clock: FakeClock, unused_tcp_port: int) -> None:
+async def test_a_database_that_is_gone_is_not_reachable(
+    clock: FakeClock, audit: PostgresAuditTrail, unused_tcp_port: int
+) -> None:
     engine = create_engine(f"postgresql+asyncpg://nobody@127.0.0.1:{unused_tcp_port}/none")
-    accounts = PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), clock=clock)
+    accounts = PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), audit=audit, clock=clock)
     assert not await accounts.is_reachable()
     await engine.dispose()
 

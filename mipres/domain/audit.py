@@ -1,0 +1,168 @@
+"""What is written down for good: who did what, to which registration, when and why. Nothing personal."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+MINIMUM_REASON = 10
+MAXIMUM_REASON = 300
+
+
+class AuditEventType(StrEnum):
+    """Every business event that leaves a trace; `label` is how people read it."""
+
+    label: str
+
+    def __new__(cls, value: str, label: str) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.label = label
+        return member
+
+    REGISTRATION_SUBMITTED = "registration_submitted", "Registro solicitado"
+    REGISTRATION_REFUSED = "registration_refused", "Registro no procedente"
+    REGISTRATION_DISCARDED = "registration_discarded", "Registro deshecho"
+    ACCOUNT_CREATED = "account_created", "Cuenta creada"
+    ACCOUNT_UPDATED = "account_updated", "Datos de la cuenta actualizados"
+    LINK_ISSUED = "link_issued", "Enlace emitido"
+    LINK_USED = "link_used", "Enlace usado"
+    LINK_EXPIRED = "link_expired", "Enlace vencido"
+    PASSWORD_SET = "password_set", "Contraseña creada o cambiada"
+    RECOVERY_ASKED = "recovery_asked", "Recuperación de contraseña pedida"
+    LOGIN_SUCCEEDED = "login_succeeded", "Ingreso"
+    LOGIN_FAILED = "login_failed", "Ingreso fallido"
+    LOGIN_LOCKED = "login_locked", "Ingreso bloqueado"
+    LOGOUT = "logout", "Salida"
+    RESEND_ASKED = "resend_asked", "Reenvío del enlace pedido"
+    RETRY_ASKED = "retry_asked", "Reintento pedido"
+    CANCEL_ASKED = "cancel_asked", "Cancelación pedida"
+    UNLOCKED = "unlocked", "Usuario desbloqueado"
+    DATA_VIEWED = "data_viewed", "Datos de una persona consultados por soporte"
+    PAYLOADS_DECODED = "payloads_decoded", "Datos cifrados leídos por soporte"
+    STAFF_LOGIN_SUCCEEDED = "staff_login_succeeded", "Ingreso de soporte"
+    STAFF_LOGIN_FAILED = "staff_login_failed", "Ingreso de soporte fallido"
+    STAFF_LOGIN_LOCKED = "staff_login_locked", "Ingreso de soporte bloqueado"
+    STAFF_LOGOUT = "staff_logout", "Salida de soporte"
+    STAFF_CHANGED = "staff_changed", "Cuenta de soporte creada o cambiada"
+    KEYS_ROTATED = "keys_rotated", "Claves de cifrado rotadas"
+    PERSON_EXPORTED = "person_exported", "Datos de la persona entregados"
+    PERSON_ERASED = "person_erased", "Datos de la persona suprimidos"
+
+
+CITIZEN = "citizen"
+"""The person of the registration, in a browser."""
+PRODUCT = "product"
+"""The product by itself: a workflow's step or its deadline."""
+
+
+def program(key_fingerprint: str) -> str:
+    """A client of the JSON API; only a fingerprint of its key is told."""
+    return f"program:{key_fingerprint}"
+
+
+def staff(name: str) -> str:
+    """A person of support, logged in at /soporte."""
+    return f"staff:{name}"
+
+
+def operator(name: str) -> str:
+    """Whoever runs a command: the account of the operating system, or the name given with --as."""
+    return f"operator:{name}"
+
+
+class ReasonRefusedError(ValueError):
+    """A reason is missing, too short, too long, or holds what must not be kept for ever."""
+
+
+# A document or a telephone, and an address: the trail outlives the person's data, so they stay out.
+_PERSONAL = re.compile(r"\d(?:[ .]?\d){6,}|\S+@\S+\.\S+")
+
+
+def checked_reason(text: str) -> str:
+    """The reason of an action, as it is written down.
+
+    Raises:
+        ReasonRefusedError: with the Spanish sentence to show.
+    """
+    reason = " ".join(text.split())
+    if len(reason) < MINIMUM_REASON:
+        raise ReasonRefusedError(f"Escriba el motivo con al menos {MINIMUM_REASON} caracteres")
+    if len(reason) > MAXIMUM_REASON:
+        raise ReasonRefusedError(f"El motivo debe tener como máximo {MAXIMUM_REASON} caracteres")
+    if not reason.isprintable():
+        raise ReasonRefusedError("El motivo tiene caracteres que no se pueden leer")
+    if _PERSONAL.search(reason):
+        raise ReasonRefusedError(
+            "El motivo se conserva para siempre: escríbalo sin documentos, teléfonos ni correos"
+        )
+    return reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditEvent:
+    """Something that happened.
+
+    Attributes:
+        reference: The radicado, or the reference of a recovery.
+        login: Whose account it was. Only a keyed hash of it is stored.
+        details: Codes and counts, never personal data.
+    """
+
+    type: AuditEventType
+    actor: str
+    reference: str | None = None
+    login: str | None = None
+    reason: str | None = None
+    details: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditEntry:
+    """An event as it stands in the trail. `type` is text: an older release knows fewer events."""
+
+    number: int
+    occurred_at: datetime
+    type: str
+    actor: str
+    reference: str | None
+    reason: str | None
+    details: Mapping[str, str | int]
+
+    @property
+    def label(self) -> str:
+        return next((event.label for event in AuditEventType if event.value == self.type), self.type)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditHead:
+    """The newest row: whoever notes it elsewhere can prove later that nothing before it was cut off."""
+
+    number: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.number}:{self.digest}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditVerdict:
+    """What checking the whole trail found.
+
+    Attributes:
+        checked: Rows that are as they were written.
+        head: The last of them; None for an empty trail.
+        broken_at: Number of the first row that is not, or None.
+        problem: What is wrong there, in Spanish.
+    """
+
+    checked: int
+    head: AuditHead | None = None
+    broken_at: int | None = None
+    problem: str | None = None
+
+    @property
+    def is_intact(self) -> bool:
+        return self.broken_at is None
