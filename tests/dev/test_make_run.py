@@ -4,14 +4,22 @@ import asyncio
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import asyncpg
+import httpx2
 import psutil
 import pytest
 
-from tests.stack import free_ports, launch, running
+from tests.stack import Stack, free_ports, launch, running
 
 STOP_SECONDS = 10
+PROFESSIONAL = {
+    "user_type": "professional",
+    "document": {"type": "CC", "number": "1020304050"},
+    "professional_registration": "76-1234",
+    "data_terms_accepted": True,
+}
 
 
 @pytest.fixture
@@ -52,6 +60,18 @@ async def query(data_dir: Path, statement: str) -> object:
         await connection.close()
 
 
+async def api(stack: Stack, method: str, path: str, body: object = None) -> dict[str, Any]:
+    """Call the JSON API as a program of somebody else would."""
+    async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
+        address = f"{stack.url('API_PORT')}/api/v1/registrations{path}"
+        answer = await client.request(
+            method, address, json=body, headers={"Authorization": "Bearer desarrollo"}
+        )
+    assert answer.is_success, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
 async def test_whole_product_starts_answers_and_stops(data_dir: Path, ports: dict[str, int]) -> None:
     async with running(data_dir, ports) as stack:
         assert await stack.status("API_PORT", "/health/ready") == 200
@@ -73,14 +93,17 @@ async def test_killed_launcher_leaves_nothing_and_the_next_start_finds_the_data(
     data_dir: Path, ports: dict[str, int]
 ) -> None:
     async with running(data_dir, {**ports, "POSTGRES_PORT": 0}) as stack:
-        await query(data_dir, "CREATE TABLE kept AS SELECT 42 AS x")
+        radicado = (await api(stack, "POST", "", PROFESSIONAL))["radicado"]
         family = stack.family()
         stack.process.kill()
         await stack.process.wait()
         # The next launcher waits for what is still ending.
-        async with running(data_dir, ports):
+        async with running(data_dir, ports) as again:
             assert gone(family)
-            assert await query(data_dir, "SELECT x FROM kept") == 42
+            assert await query(data_dir, "SELECT login FROM accounts") == "CC1020304050"
+            assert (await api(again, "GET", f"/{radicado}"))["stage"] == "awaiting_password"
+            # It runs on, and is not only remembered: whoever registers again joins it.
+            assert (await api(again, "POST", "", PROFESSIONAL))["radicado"] == radicado
 
 
 async def test_second_start_is_refused_by_its_data_or_by_its_ports(
