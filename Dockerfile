@@ -33,4 +33,4 @@ USER 10001:10001
 EXPOSE 8000
 # No access log: it would keep the tokens of password links.
 CMD ["uvicorn", "api.main:app", "--host", "0.0.0.0", "--port", "8000", \
-     "--no-server-header", "--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "10"]
+     "--no-server-header", "--no-proxy-headers", "--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "10"]

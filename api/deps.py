@@ -1,20 +1,31 @@
 """What request handlers reach: the process's services, and each route's declared protection."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import structlog
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
+from sqlalchemy.exc import SQLAlchemyError
 
-from api.errors import ExpiredFormError, ForeignFormError, UnauthorizedError
+from api.clients import Network, client_of
+from api.errors import ExpiredFormError, ForeignFormError, TooManyRequestsError, UnauthorizedError
 from api.registrations import Registrations
 from api.security import Cookies, FormTokens, FormTokenState, comes_from_elsewhere, is_api_key
 from api.templating import Pages
 from mipres.adapters.accounts import PostgresAccounts
 from mipres.adapters.challenges import CaptchaChallenges
 from mipres.adapters.credentials import Hasher, PostgresCredentials
+from mipres.adapters.limits import Limits
 from mipres.adapters.sessions import PostgresSessions
+from mipres.domain.limits import API_CALLS, WRONG_KEYS, Limit
 from mipres.domain.passwords import PasswordPolicy
+
+log = structlog.get_logger()
+
+# Counting takes a millisecond; a page must not wait for a database that does not answer.
+_COUNTING_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +41,8 @@ class Services:
     credentials: PostgresCredentials
     sessions: PostgresSessions
     hasher: Hasher
+    limits: Limits
+    trusted_proxies: tuple[Network, ...]
     captcha: CaptchaChallenges | None
     pages: Pages
     cookies: Cookies
@@ -46,6 +59,41 @@ def services(request: Request) -> Services:
 
 
 ServicesDep = Annotated[Services, Depends(services)]
+
+
+def client(request: Request, found: ServicesDep) -> str:
+    """Whom the limits count."""
+    return client_of(request, found.trusted_proxies)
+
+
+ClientDep = Annotated[str, Depends(client)]
+
+
+async def throttle(found: Services, limit: Limit, subject: str) -> None:
+    """Count once more, and refuse what is too often.
+
+    Fails open: where the database is away, what needs it fails by itself, and what does not need it goes on.
+
+    Raises:
+        TooManyRequestsError: the subject has to wait.
+    """
+    try:
+        async with asyncio.timeout(_COUNTING_SECONDS):
+            wait = await found.limits.take(limit, subject)
+    except (OSError, SQLAlchemyError) as error:
+        log.warning("limits_unavailable", limit=limit.name, error=type(error).__name__)
+        return
+    if wait:
+        raise TooManyRequestsError(wait)
+
+
+def limited(limit: Limit) -> Any:
+    """A limit for each client; declared beside a route's protection, and counted before it."""
+
+    async def count(found: ServicesDep, who: ClientDep) -> None:
+        await throttle(found, limit, who)
+
+    return Depends(count)
 
 
 def public() -> None:
@@ -68,10 +116,15 @@ async def protected_form(request: Request, found: ServicesDep) -> None:
 _DOCUMENTED_KEY = Security(HTTPBearer(auto_error=False))
 
 
-def api_key_required(request: Request, found: ServicesDep, _documented: Any = _DOCUMENTED_KEY) -> None:
+async def api_key_required(
+    request: Request, found: ServicesDep, who: ClientDep, _documented: Any = _DOCUMENTED_KEY
+) -> None:
     """Protection of the JSON API."""
-    if not is_api_key(request.headers.get("authorization"), found.api_keys):
+    authorization = request.headers.get("authorization")
+    if not is_api_key(authorization, found.api_keys):
+        await throttle(found, WRONG_KEYS, who)
         raise UnauthorizedError
+    await throttle(found, API_CALLS, str(authorization).partition(" ")[2])
 
 
 PROTECTIONS = (public, protected_form, api_key_required)

@@ -1,6 +1,8 @@
 """Errors become answers here and nowhere else: problem details for the API, a page for people."""
 
+import math
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from http import HTTPStatus
 
 import structlog
@@ -21,6 +23,7 @@ log = structlog.get_logger()
 API_PREFIX = "/api/v1"
 PROBLEM_JSON = "application/problem+json"
 RETRY_SECONDS = 30
+_MINUTE, _HOUR = 60, 60 * 60
 
 
 class UnauthorizedError(Exception):
@@ -33,6 +36,15 @@ class ForeignFormError(Exception):
 
 class ExpiredFormError(Exception):
     """A form of ours was sent after its token's time."""
+
+
+class TooManyRequestsError(Exception):
+    """Somebody has to wait before the next attempt."""
+
+    def __init__(self, wait: timedelta) -> None:
+        # Upwards, so that whoever comes back at that second is let in.
+        self.retry_after_seconds = max(1, math.ceil(wait.total_seconds()))
+        super().__init__(self.retry_after_seconds)
 
 
 class ProblemError(Exception):
@@ -67,6 +79,8 @@ _PAGES: dict[int, tuple[str, str]] = {
     HTTPStatus.FORBIDDEN: ("El formulario no se puede recibir", "El formulario no salió de una página abierta en esta visita. Abra de nuevo la página, complete los datos y envíelo; si el navegador bloquea las cookies, permítalas para este sitio."),
     HTTPStatus.NOT_FOUND: ("Página no encontrada", "La dirección no existe o cambió. Revise que esté completa o empiece desde el inicio."),
     HTTPStatus.METHOD_NOT_ALLOWED: ("Página no encontrada", "La dirección existe, pero no de esta forma. Empiece desde el inicio."),
+    HTTPStatus.REQUEST_TIMEOUT: ("El envío tardó demasiado", "No alcanzó a llegar completo. Revise su conexión, vuelva a la página anterior e intente de nuevo."),
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: ("Solicitud no válida", "El navegador envió demasiados datos de cabecera. Borre las cookies de este sitio e intente de nuevo."),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("El envío es demasiado grande", "El formulario solo admite los datos que pide. Vuelva a la página anterior e intente de nuevo."),
     HTTPStatus.SERVICE_UNAVAILABLE: ("El servicio no está disponible en este momento", "Su solicitud no se recibió. Espere un minuto y envíela de nuevo."),
     HTTPStatus.INTERNAL_SERVER_ERROR: ("Algo falló de nuestro lado", "Ya quedó anotado. Intente de nuevo en unos minutos; si ya tenía un número de radicado, su registro no se perdió."),
@@ -80,6 +94,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(ForeignFormError, lambda request, _: _answer(request, HTTPStatus.FORBIDDEN))
     app.add_exception_handler(ExpiredFormError, _expired_form)
+    app.add_exception_handler(TooManyRequestsError, _too_many)
     app.add_exception_handler(HTTPException, _http)
     # OSError: a server that refuses, cannot be reached, or whose name does not resolve.
     for error in (TemporalUnavailableError, InterfaceError, DBAPIError, PoolTimeoutError, OSError):
@@ -205,6 +220,33 @@ async def _expired_form(request: Request, _error: Exception) -> Response:
         request, "form_expired", status=HTTPStatus.FORBIDDEN, action=request.url.path, kept=kept
     )
     return page
+
+
+async def _too_many(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TooManyRequestsError)  # noqa: S101 - the same.
+    seconds = error.retry_after_seconds
+    headers = {"Retry-After": str(seconds)}
+    log.info("too_many_requests", retry_after=seconds)
+    title, text = "Demasiados intentos seguidos", f"Espere {in_words(seconds)} e intente de nuevo."
+    if _is_api(request):
+        status = HTTPStatus.TOO_MANY_REQUESTS
+        problem = ProblemError(status, "too_many_requests", title, text)
+        return JSONResponse(problem.body, status_code=status, media_type=PROBLEM_JSON, headers=headers)
+    page: Response = request.app.state.services.pages.render(
+        request, "too_many", status=HTTPStatus.TOO_MANY_REQUESTS, title=title, text=text
+    )
+    page.headers.update(headers)
+    return page
+
+
+def in_words(seconds: int) -> str:
+    """How long to wait, rounded up to what a person reckons in."""
+    amount, one, many = seconds, "segundo", "segundos"
+    if seconds > _MINUTE:
+        amount, one, many = math.ceil(seconds / _MINUTE), "minuto", "minutos"
+    if seconds > 2 * _HOUR:
+        amount, one, many = math.ceil(seconds / _HOUR), "hora", "horas"
+    return f"{amount} {one if amount == 1 else many}"
 
 
 async def _http(request: Request, error: Exception) -> Response:

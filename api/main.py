@@ -22,6 +22,7 @@ from mipres import composition
 from mipres.adapters.challenges import CaptchaChallenges
 from mipres.adapters.clock import SystemClock
 from mipres.adapters.credentials import Hasher, PostgresCredentials
+from mipres.adapters.limits import NoLimits, PostgresLimits
 from mipres.adapters.sessions import PostgresSessions
 from mipres.domain.passwords import PasswordPolicy
 from mipres.settings import Settings, load_settings
@@ -91,6 +92,10 @@ def build_services(settings: Settings, client: Client, engine: AsyncEngine) -> S
         credentials=PostgresCredentials(engine, hasher=hasher),
         sessions=PostgresSessions(engine, clock=clock),
         hasher=hasher,
+        limits=NoLimits()
+        if settings.rate_limits == "off"
+        else PostgresLimits(engine, key=composition.purpose_key(settings, "limits"), clock=clock),
+        trusted_proxies=settings.trusted_proxies,
         captcha=None
         if settings.captcha == "off"
         else CaptchaChallenges(engine, key=captcha_key, clock=clock),

@@ -102,7 +102,14 @@ class Stack:
         port = self.settings.api_port
         server = ("uvicorn", "api.main:app", "--host", LOOPBACK, "--port", str(port), "--no-server-header")
         # An access log would keep the tokens of password links.
-        limits = ("--no-access-log", "--timeout-graceful-shutdown", "1", "--log-level", "warning")
+        limits = (
+            "--no-access-log",
+            "--no-proxy-headers",
+            "--timeout-graceful-shutdown",
+            "1",
+            "--log-level",
+            "warning",
+        )
         return [
             Part(
                 name="worker",

@@ -9,6 +9,7 @@ import binascii
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, Self
 from urllib.parse import quote
@@ -79,6 +80,15 @@ def _separated_by_commas(value: object) -> object:
     return [key.strip() for key in value.split(",") if key.strip()] if isinstance(value, str) else value
 
 
+def _networks(value: object) -> object:
+    try:
+        return [ip_network(item) for item in _separated_by_commas(value)]  # type: ignore[attr-defined]
+    except ValueError:
+        raise ValueError(
+            "use direcciones o redes separadas por comas, como `10.0.0.5,192.168.0.0/24`."
+        ) from None
+
+
 def _web_address(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("debe empezar por https:// (o por http:// en desarrollo).")
@@ -89,6 +99,7 @@ WebAddress = Annotated[str, AfterValidator(_web_address)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PayloadKeys = Annotated[Mapping[str, bytes], NoDecode, BeforeValidator(_payload_keys), Field(repr=False)]
 ApiKeys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_separated_by_commas)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 
 
 def _embedded_database_url(known: dict[str, Any]) -> SecretStr:
@@ -172,6 +183,8 @@ class Settings(BaseSettings):
     password_policy: Literal["manual", "nist"] = "manual"  # noqa: S105 - the name of a policy.
     submit_wait_seconds: float = Field(default=5, gt=0, le=60)
     captcha: Literal["image", "off"] = "image"
+    rate_limits: Literal["on", "off"] = "on"
+    trusted_proxies: Networks = ()
 
     @property
     def active_payload_key(self) -> str:
@@ -254,6 +267,8 @@ def _production_refusals(settings: Settings) -> Iterator[str]:
     yield from _plain_http(settings)
     if settings.captcha == "off":
         yield f"{variable('captcha')}: en producción no puede ser `off`; use `image`."
+    if settings.rate_limits == "off":
+        yield f"{variable('rate_limits')}: en producción no puede ser `off`; use `on`."
 
 
 def _missing(settings: Settings) -> Iterator[str]:

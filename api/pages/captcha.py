@@ -5,13 +5,14 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, HTTPException, Response
 
-from api.deps import PUBLIC, Services, ServicesDep
+from api.deps import PUBLIC, Services, ServicesDep, limited
 from mipres.adapters.captcha import draw_image, speak
+from mipres.domain.limits import CAPTCHAS
 
 router = APIRouter(prefix="/captcha", include_in_schema=False)
 
 
-@router.get("", dependencies=[PUBLIC])
+@router.get("", dependencies=[PUBLIC, limited(CAPTCHAS)])
 async def new_challenge(found: ServicesDep) -> dict[str, str]:
     """Another challenge for a form that is on the screen."""
     if found.captcha is None:
@@ -19,14 +20,14 @@ async def new_challenge(found: ServicesDep) -> dict[str, str]:
     return {"challenge": found.captcha.new()}
 
 
-@router.get("/{challenge}.png", dependencies=[PUBLIC])
+@router.get("/{challenge}.png", dependencies=[PUBLIC, limited(CAPTCHAS)])
 async def image(challenge: str, found: ServicesDep) -> Response:
     # Drawing is pure computation; in a thread it holds up nobody else.
     content = await asyncio.to_thread(draw_image, _code(found, challenge))
     return Response(content, media_type="image/png")
 
 
-@router.get("/{challenge}.wav", dependencies=[PUBLIC])
+@router.get("/{challenge}.wav", dependencies=[PUBLIC, limited(CAPTCHAS)])
 async def audio(challenge: str, found: ServicesDep) -> Response:
     content = await asyncio.to_thread(speak, _code(found, challenge))
     return Response(content, media_type="audio/wav")

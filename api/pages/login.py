@@ -5,16 +5,18 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.deps import PROTECTED_FORM, PUBLIC, Services, ServicesDep
+from api.deps import PROTECTED_FORM, PUBLIC, ClientDep, Services, ServicesDep, limited, throttle
 from api.forms import text_of
 from api.security import new_visit
 from mipres.adapters.sessions import LoggedInUser
 from mipres.domain.applications import Application
 from mipres.domain.documents import MAX_DOCUMENT_INPUT
+from mipres.domain.limits import ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY, LOGINS
 from mipres.domain.passwords import MAX_PASSWORD_LENGTH, normalise_password
 
 router = APIRouter(include_in_schema=False)
 
+_ACCOUNT_LIMITS = (ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY)
 _WRONG = "El usuario o la contraseña no son correctos, o la cuenta aún no tiene contraseña"
 
 
@@ -30,15 +32,20 @@ async def show_login(application: str, request: Request, found: ServicesDep) -> 
     return _form(request, found, _application(application))
 
 
-@router.post("/ingreso/{application}", dependencies=[PROTECTED_FORM])
-async def log_in(application: str, request: Request, found: ServicesDep) -> Response:
+@router.post("/ingreso/{application}", dependencies=[limited(LOGINS), PROTECTED_FORM])
+async def log_in(application: str, request: Request, found: ServicesDep, who: ClientDep) -> Response:
     wanted, form = _application(application), await request.form()
     typed, password = text_of(form, "usuario"), _password(form.get("contrasena"))
     if errors := _missing(typed, password):
         return _form(request, found, wanted, login=typed, errors=errors)
+    subject = f"{_login(typed)} {who}"
+    for limit in _ACCOUNT_LIMITS:
+        await throttle(found, limit, subject)
     account = await found.credentials.authenticate(_login(typed), password)
     if account is None:
         return _form(request, found, wanted, login=typed, errors={"_credenciales": _WRONG})
+    for limit in _ACCOUNT_LIMITS:
+        await found.limits.forget(limit, subject)
     if wanted not in account.applications:
         return found.pages.render(request, "wrong_door", wanted=wanted, right=tuple(account.applications))
     response = RedirectResponse(f"/inicio/{wanted}", status_code=HTTPStatus.SEE_OTHER)

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.captcha import FormCaptcha
-from api.deps import PROTECTED_FORM, PUBLIC, Services, ServicesDep
+from api.deps import PROTECTED_FORM, PUBLIC, ClientDep, Services, ServicesDep, limited, throttle
 from api.forms import DOCUMENT_OPTIONS, text_of
 from mipres.adapters.accounts import PasswordOwner
 from mipres.domain.errors import LinkNotUsableError
+from mipres.domain.limits import DOCUMENT_RECOVERIES, PASSWORDS, RECOVERIES, WRONG_LINKS
 from mipres.domain.links import LinkState
 from mipres.domain.passwords import (
     PASSWORDS_DIFFER,
@@ -38,19 +39,19 @@ _STATUS = {
 
 
 @router.get("", dependencies=[PUBLIC])
-async def show_form(request: Request, found: ServicesDep) -> Response:
+async def show_form(request: Request, found: ServicesDep, who: ClientDep) -> Response:
     """The form, or why the link is of no use: told before anything is typed."""
     token = found.cookies.get(request, _COOKIE) or ""
     owner = await found.accounts.owner_of(token)
-    return _form(request, found, owner) if owner else await _unusable(request, found, token)
+    return _form(request, found, owner) if owner else await _unusable(request, found, token, who)
 
 
-@router.post("", dependencies=[PROTECTED_FORM])
-async def set_password(request: Request, found: ServicesDep) -> Response:
+@router.post("", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
+async def set_password(request: Request, found: ServicesDep, who: ClientDep) -> Response:
     token, form = found.cookies.get(request, _COOKIE) or "", await request.form()
     owner = await found.accounts.owner_of(token)
     if owner is None:
-        return await _unusable(request, found, token)
+        return await _unusable(request, found, token, who)
     password = normalise_password(_secret(form.get("contrasena")))
     confirmation = normalise_password(_secret(form.get("confirmacion")))
     if errors := _errors(found, password, confirmation):
@@ -58,7 +59,7 @@ async def set_password(request: Request, found: ServicesDep) -> Response:
     try:
         owner = await found.accounts.set_password(token, await found.hasher.hash(password))
     except LinkNotUsableError:
-        return await _unusable(request, found, token)
+        return await _unusable(request, found, token, who)
     await found.registrations.announce_password(owner)
     response = found.pages.render(request, "password_set", owner=owner)
     found.cookies.drop(response, _COOKIE)
@@ -70,7 +71,7 @@ async def show_recovery(request: Request, found: ServicesDep) -> Response:
     return _recovery_form(request, found, FormCaptcha(found.captcha))
 
 
-@router.post("/recuperar", dependencies=[PROTECTED_FORM])
+@router.post("/recuperar", dependencies=[limited(RECOVERIES), PROTECTED_FORM])
 async def ask_recovery(request: Request, found: ServicesDep) -> Response:
     """The same answer for everybody: whether there is an account is told by mail only."""
     form = await request.form()
@@ -83,6 +84,8 @@ async def ask_recovery(request: Request, found: ServicesDep) -> Response:
     errors = errors or await captcha.wrong()
     if errors or document is None:
         return _recovery_form(request, found, captcha, typed=typed, errors=errors)
+    # Counted by what was typed, so that it tells nothing of any account.
+    await throttle(found, DOCUMENT_RECOVERIES, document.login)
     await found.registrations.recover_password(document)
     return found.pages.render(
         request, "recovery_asked", status=HTTPStatus.ACCEPTED, minutes=_RECOVERY_MINUTES
@@ -146,9 +149,11 @@ def _recovery_form(
     )
 
 
-async def _unusable(request: Request, found: Services, token: str) -> Response:
+async def _unusable(request: Request, found: Services, token: str, who: str) -> Response:
     """Why the link is of no use, and the way on from there."""
     link = await found.accounts.link(token)
+    if token and link.state is LinkState.UNKNOWN:
+        await throttle(found, WRONG_LINKS, who)
     page = found.pages.render(request, "link_unusable", status=_STATUS[link.state], link=link)
     found.cookies.drop(page, _COOKIE)
     return page

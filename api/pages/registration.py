@@ -7,11 +7,12 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from api.captcha import CAPTCHA_MISSING, FormCaptcha
-from api.deps import PROTECTED_FORM, PUBLIC, Services, ServicesDep
+from api.deps import PROTECTED_FORM, PUBLIC, Services, ServicesDep, limited, throttle
 from api.forms import DOCUMENT_OPTIONS, by_field, submission_of
 from api.registrations import Submitted, TooSoonError, UnknownRegistrationError, WrongStageError
 from mipres.domain import divipola
 from mipres.domain.errors import InvalidSubmissionError
+from mipres.domain.limits import DOCUMENT_SUBMISSIONS, RESENDS, SUBMISSIONS
 from mipres.domain.outcomes import (
     DATA_UPDATED,
     FILL_ALL_FIELDS,
@@ -37,7 +38,7 @@ async def show_form(tipo: str, request: Request, found: ServicesDep) -> Response
     return _form(request, found, raw, FormCaptcha(found.captcha))
 
 
-@router.post("/{tipo}", dependencies=[PROTECTED_FORM])
+@router.post("/{tipo}", dependencies=[limited(SUBMISSIONS), PROTECTED_FORM])
 async def submit(tipo: str, request: Request, found: ServicesDep) -> Response:
     user_type, form = _user_type(tipo), await request.form()
     raw, captcha = submission_of(user_type, form), FormCaptcha(found.captcha, form)
@@ -49,6 +50,7 @@ async def submit(tipo: str, request: Request, found: ServicesDep) -> Response:
         return _form(request, found, raw, captcha, errors)
     if wrong := await captcha.wrong():
         return _form(request, found, raw, captcha, wrong)
+    await throttle(found, DOCUMENT_SUBMISSIONS, submission.document.login)
     return _outcome(request, found, await found.registrations.submit(submission, channel="web"))
 
 
@@ -57,7 +59,7 @@ async def show_status(radicado: str, request: Request, found: ServicesDep) -> Re
     return await _status(request, found, _radicado(radicado))
 
 
-@router.post("/estado/{radicado}/reenviar", dependencies=[PROTECTED_FORM])
+@router.post("/estado/{radicado}/reenviar", dependencies=[limited(RESENDS), PROTECTED_FORM])
 async def resend_link(radicado: str, request: Request, found: ServicesDep) -> Response:
     """Send the link again: never more often than the registration itself allows."""
     try:

@@ -37,6 +37,7 @@ _COMMON: dict[int | str, dict[str, Any]] = {
     401: _problem("No valid API key."),
     413: _problem("The body is too large."),
     422: _problem("A field is wrong (`validation_error`) or the registration is refused."),
+    429: _problem("Too many calls with this key; see Retry-After."),
     503: _problem("Temporal is unreachable; nothing was accepted."),
 }
 _CREATED: dict[int | str, dict[str, Any]] = {
@@ -58,7 +59,7 @@ async def create_registration(body: RegistrationIn, found: ServicesDep) -> Respo
 
 @router.get(
     "/{radicado}",
-    responses={401: _COMMON[401], 404: _problem("Unknown radicado."), 503: _COMMON[503]},
+    responses={401: _COMMON[401], 404: _problem("Unknown radicado."), 429: _COMMON[429], 503: _COMMON[503]},
 )
 async def get_registration(radicado: str, found: ServicesDep) -> RegistrationOut:
     """Where a registration stands. Holds nothing personal."""
@@ -88,7 +89,7 @@ async def get_registration(radicado: str, found: ServicesDep) -> RegistrationOut
         401: _COMMON[401],
         404: _problem("Unknown radicado."),
         409: _problem("The registration waits for no password."),
-        429: _problem("Too soon after the last link; see Retry-After."),
+        429: _problem("Too soon after the last link, or too many calls; see Retry-After."),
         503: _COMMON[503],
     },
 )

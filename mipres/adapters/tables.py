@@ -160,3 +160,15 @@ class AuditRow(Base):
     details: Mapped[dict[str, str | int]] = mapped_column(JSONB)
     previous_seal: Mapped[bytes] = mapped_column(LargeBinary(32))
     seal: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
+class RateLimitRow(Base):
+    """How often a subject has done something in the window that ends then. Not logged: a crash forgives."""
+
+    __tablename__ = "rate_limits"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    limit_name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    subject_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    times: Mapped[int]
+    ends_at: Mapped[datetime] = mapped_column(index=True)

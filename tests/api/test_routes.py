@@ -8,7 +8,15 @@ from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from api.deps import API_KEY_REQUIRED, PROTECTED_FORM, PROTECTIONS, PUBLIC, api_key_required, public
+from api.deps import (
+    API_KEY_REQUIRED,
+    PROTECTED_FORM,
+    PROTECTIONS,
+    PUBLIC,
+    api_key_required,
+    protected_form,
+    public,
+)
 
 # They answer with what anybody may read, and take nothing.
 WITHOUT_HANDLERS = {("GET", "/api/openapi.json"), ("HEAD", "/api/openapi.json"), ("", "/static")}
@@ -87,3 +95,21 @@ def test_the_guard_notices_a_page_that_fastapi_adds_by_itself(make_app: Callable
     app = make_app()
     app.add_route("/redoc", lambda request: None, methods=["GET"])  # type: ignore[arg-type,return-value]
     assert unprotected(app) == ["GET /redoc", "HEAD /redoc"]
+
+
+# A logout takes nothing from anybody; the API counts in its own protection.
+WITHOUT_LIMIT = {("POST", "/salir")}
+
+
+def is_limited(route: RouteContext) -> bool:
+    return any("limited.<locals>" in call.__qualname__ for call in _calls(route.dependant))
+
+
+def test_every_form_has_a_limit(make_app: Callable[..., FastAPI]) -> None:
+    forms = [
+        (method, path, is_limited(route))
+        for method, path, route in operations(make_app())
+        if method not in READING | {""} and protections(route) == [protected_form]
+    ]
+    assert len(forms) > 5
+    assert {(method, path) for method, path, limited in forms if not limited} == WITHOUT_LIMIT

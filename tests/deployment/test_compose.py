@@ -265,7 +265,11 @@ def test_every_setting_is_documented_with_what_production_demands() -> None:
     rows = documented_settings()
     assert set(rows) == SETTING_NAMES
     careless = Settings(
-        secret_key="s", payload_keys="k:" + "A" * 43 + "=", postgres_password="p", captcha="off"
+        secret_key="s",
+        payload_keys="k:" + "A" * 43 + "=",
+        postgres_password="p",
+        captcha="off",
+        rate_limits="off",
     )
     refused = {refusal.partition(":")[0] for refusal in _production_refusals(careless)}
     demanded = {name for name, production in rows.items() if re.match(r"\*\*[^*]+\*\*", production)}

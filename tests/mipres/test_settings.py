@@ -146,6 +146,7 @@ def test_production_refuses_a_missing_setting(
         ("RETHUS_URL", "http://b.example"),
         ("SSO_URL", "http://c.example"),
         ("CAPTCHA", "off"),
+        ("RATE_LIMITS", "off"),
         ("API_PORT", "ocho-mil"),
         ("API_PORT", "70000"),
         ("ENVIRONMENT", "staging"),
@@ -166,3 +167,20 @@ def test_a_printed_settings_object_shows_no_secret(monkeypatch: pytest.MonkeyPat
     shown = repr(Settings())
     for secret in (LONG, "token-a", "secret@db", "payload_keys"):
         assert secret not in shown
+
+
+def test_trusted_proxies_are_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(monkeypatch, {**DEVELOPMENT, "TRUSTED_PROXIES": "10.0.0.5, 192.168.0.0/24,fd00::/8"})
+    assert [str(network) for network in load_settings().trusted_proxies] == [
+        "10.0.0.5/32",
+        "192.168.0.0/24",
+        "fd00::/8",
+    ]
+
+
+@pytest.mark.parametrize("value", ["proxy", "10.0.0.0/33", "10.0.0.1/24"])
+def test_a_wrong_trusted_proxy_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: str
+) -> None:
+    tell(monkeypatch, {**DEVELOPMENT, "TRUSTED_PROXIES": value})
+    assert refusal(capsys).startswith("MIPRES_TRUSTED_PROXIES: use direcciones o redes")

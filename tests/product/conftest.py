@@ -157,7 +157,7 @@ async def product(open_directory: Path) -> AsyncIterator[Product]:
     ports = free_ports()
     public = f"http://127.0.0.1:{ports['API_PORT']}"
     async with running(
-        open_directory / "product", ports, PUBLIC_URL=public, SUBMIT_WAIT_SECONDS="8"
+        open_directory / "product", ports, PUBLIC_URL=public, SUBMIT_WAIT_SECONDS="8", RATE_LIMITS="off"
     ) as stack:
         clients = [
             httpx2.AsyncClient(base_url=stack.url(name), trust_env=False, timeout=30)

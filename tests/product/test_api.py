@@ -385,8 +385,8 @@ async def test_the_documentation_is_served_and_names_every_status(product: Produ
         for method, operation in operations.items()
     }
     assert statuses == {
-        ("post", ""): {"200", "201", "202", "400", "401", "413", "422", "503"},
-        ("get", "/{radicado}"): {"200", "401", "404", "503"},
+        ("post", ""): {"200", "201", "202", "400", "401", "413", "422", "429", "503"},
+        ("get", "/{radicado}"): {"200", "401", "404", "429", "503"},
         ("post", "/{radicado}/resend-link"): {"202", "401", "404", "409", "429", "503"},
     }
     for operations in documented.values():

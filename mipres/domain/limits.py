@@ -1,0 +1,43 @@
+"""How often something may be done before it has to wait, each with its reason. One place, so that it can be read."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """At most `most` times in a window that begins with the first time.
+
+    Attributes:
+        name: Stable: it is stored beside what has been counted.
+    """
+
+    name: str
+    most: int
+    window: timedelta
+
+
+# A person fills in one form; a hospital's people share one address, and no twenty of them send in one breath.
+SUBMISSIONS = Limit(name="submissions", most=20, window=timedelta(seconds=20))
+# Each of them may mail the same person.
+DOCUMENT_SUBMISSIONS = Limit(name="document-submissions", most=20, window=timedelta(days=1))
+
+# Drawing and speaking cost processor time. A page takes one picture, sometimes another and its recording.
+CAPTCHAS = Limit(name="captchas", most=60, window=timedelta(minutes=1))
+# Beside the registration's own budget of one in three minutes and five a day.
+RESENDS = Limit(name="resends", most=10, window=timedelta(minutes=10))
+RECOVERIES = Limit(name="recoveries", most=30, window=timedelta(hours=1))
+DOCUMENT_RECOVERIES = Limit(name="document-recoveries", most=5, window=timedelta(hours=1))
+# A genuine link is never wrong; a badly copied one is wrong a few times.
+WRONG_LINKS = Limit(name="wrong-links", most=20, window=timedelta(minutes=1))
+# Hashing takes a processor for some 30 ms, so this also bounds what one client can take of it.
+PASSWORDS = Limit(name="passwords", most=20, window=timedelta(minutes=1))
+
+# login.gov's values: what one address may try in all, and at one account.
+LOGINS = Limit(name="logins", most=20, window=timedelta(seconds=60))
+ACCOUNT_LOGINS = Limit(name="account-logins", most=5, window=timedelta(seconds=60))
+ACCOUNT_LOGINS_A_DAY = Limit(name="account-logins-a-day", most=50, window=timedelta(hours=12))
+
+# The registries take five calls a second from all of us together: more would only queue up.
+API_CALLS = Limit(name="api-calls", most=600, window=timedelta(minutes=1))
+WRONG_KEYS = Limit(name="wrong-keys", most=20, window=timedelta(minutes=1))

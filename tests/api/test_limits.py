@@ -1,0 +1,223 @@
+"""Every limit as people and programs meet it, over a real database and a clock of the tests' own."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import timedelta
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from api.errors import in_words
+from mipres.adapters.database import create_engine
+from mipres.adapters.limits import PostgresLimits
+from mipres.domain import limits
+from mipres.domain.limits import Limit
+from tests.api.conftest import API_KEY
+from tests.fakes import FakeClock
+
+KEY = {"Authorization": f"Bearer {API_KEY}"}
+ELSEWHERE = "198.51.100.9"
+
+
+class Visitor:
+    """Sends forms as a browser does, from whatever address."""
+
+    def __init__(self, app: FastAPI, client: httpx2.AsyncClient) -> None:
+        self.app = app
+        self.client = client
+        self._token = ""
+
+    async def get(self, path: str, **headers: str) -> httpx2.Response:
+        return await self.client.get(path, headers={key.replace("_", "-"): headers[key] for key in headers})
+
+    async def post(self, path: str, _from: str | None = None, **fields: str) -> httpx2.Response:
+        if not self._token:
+            found = re.search(r'name="csrf_token" value="([^"]+)"', (await self.client.get("/")).text)
+            form = found or re.search(
+                r'name="csrf_token" value="([^"]+)"', (await self.client.get("/ingreso/mipres")).text
+            )
+            assert form
+            self._token = form.group(1)
+        headers = {"X-Forwarded-For": _from} if _from else {}
+        return await self.client.post(path, data={"csrf_token": self._token, **fields}, headers=headers)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def visitor(
+    make_app: Callable[..., FastAPI], database_url: str, clock: FakeClock
+) -> AsyncIterator[Visitor]:
+    """A visitor whose requests come from a trusted proxy, so that tests can come from anywhere."""
+    app = make_app(database_url=database_url, trusted_proxies="127.0.0.1")
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        engine = create_engine(database_url)
+        stack.push_async_callback(engine.dispose)
+        counted = PostgresLimits(engine, key=b"k" * 32, clock=clock)
+        app.state.services = replace(app.state.services, limits=counted)
+        client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://mipres.test")
+        yield Visitor(app, await stack.enter_async_context(client))
+
+
+Request = Callable[[Visitor], Awaitable[httpx2.Response]]
+
+
+async def submit(visitor: Visitor) -> httpx2.Response:
+    return await visitor.post("/registro/profesional", numero_documento="x")
+
+
+async def submit_from_elsewhere(visitor: Visitor) -> httpx2.Response:
+    return await visitor.post("/registro/profesional", _from=ELSEWHERE)
+
+
+async def log_in(visitor: Visitor) -> httpx2.Response:
+    return await visitor.post("/ingreso/mipres", usuario="", contrasena="x")
+
+
+async def log_in_at_one_account(visitor: Visitor) -> httpx2.Response:
+    return await visitor.post("/ingreso/mipres", usuario="CC1020304050", contrasena="x")
+
+
+async def open_wrong_link(visitor: Visitor) -> httpx2.Response:
+    await visitor.get("/contrasena/" + "A" * 64)
+    return await visitor.get("/contrasena")
+
+
+async def set_password(visitor: Visitor) -> httpx2.Response:
+    return await visitor.post("/contrasena", contrasena="x")
+
+
+async def recover(visitor: Visitor) -> httpx2.Response:
+    return await visitor.post("/contrasena/recuperar", numero_documento="x")
+
+
+async def recover_one_document(visitor: Visitor) -> httpx2.Response:
+    return await visitor.post("/contrasena/recuperar", tipo_documento="CC", numero_documento="1020304050")
+
+
+async def take_captcha(visitor: Visitor) -> httpx2.Response:
+    return await visitor.get("/captcha")
+
+
+async def take_picture(visitor: Visitor) -> httpx2.Response:
+    return await visitor.get("/captcha/x.png")
+
+
+async def resend(visitor: Visitor) -> httpx2.Response:
+    return await visitor.post("/registro/estado/x/reenviar")
+
+
+async def call_api(visitor: Visitor) -> httpx2.Response:
+    return await visitor.client.get("/api/v1/registrations/x", headers=KEY)
+
+
+async def call_api_without_key(visitor: Visitor) -> httpx2.Response:
+    return await visitor.client.get("/api/v1/registrations/x")
+
+
+@pytest.mark.parametrize(
+    ("limit", "request_", "usual"),
+    [
+        (limits.SUBMISSIONS, submit, 422),
+        (limits.LOGINS, log_in, 422),
+        (limits.ACCOUNT_LOGINS, log_in_at_one_account, 422),
+        (limits.WRONG_LINKS, open_wrong_link, 404),
+        (limits.PASSWORDS, set_password, 404),
+        (limits.RECOVERIES, recover, 422),
+        (limits.DOCUMENT_RECOVERIES, recover_one_document, 503),
+        (limits.CAPTCHAS, take_captcha, 404),
+        (limits.CAPTCHAS, take_picture, 404),
+        (limits.RESENDS, resend, 404),
+        (limits.WRONG_KEYS, call_api_without_key, 401),
+    ],
+    ids=lambda value: getattr(value, "name", None) or getattr(value, "__name__", str(value)),
+)
+async def test_beyond_the_limit_people_are_told_how_long_to_wait(
+    visitor: Visitor, clock: FakeClock, limit: Limit, request_: Request, usual: int
+) -> None:
+    for _ in range(limit.most):
+        assert (await request_(visitor)).status_code == usual
+    refused = await request_(visitor)
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) == limit.window.total_seconds()
+    assert "Demasiados intentos seguidos" in refused.text
+    assert in_words(int(limit.window.total_seconds())) in refused.text
+    clock.advance(limit.window)
+    assert (await request_(visitor)).status_code == usual
+
+
+async def test_the_json_api_counts_by_key_and_answers_with_a_problem(
+    visitor: Visitor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(limits.API_CALLS, most=3)
+    monkeypatch.setattr("api.deps.API_CALLS", few)
+    for _ in range(few.most):
+        assert (await call_api(visitor)).status_code == 404
+    refused = await call_api(visitor)
+    assert (refused.status_code, refused.headers["content-type"]) == (429, "application/problem+json")
+    assert (refused.json()["code"], refused.headers["retry-after"]) == ("too_many_requests", "60")
+    clock.advance(few.window)
+    assert (await call_api(visitor)).status_code == 404
+
+
+async def test_a_document_is_submitted_a_bounded_number_of_times_a_day_from_wherever(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.pages.registration.DOCUMENT_SUBMISSIONS", replace(limits.RESENDS, most=1))
+    form = {"tipo_documento": "CC", "numero_documento": "1020304050", "acepta_datos": "SI"}
+    answers = [
+        await visitor.post("/registro/otro", _from=f"198.51.100.{number}", **form) for number in (1, 2)
+    ]
+    assert [answer.status_code for answer in answers] == [503, 429]
+
+
+async def test_one_client_does_not_use_up_what_another_has(visitor: Visitor) -> None:
+    for _ in range(limits.SUBMISSIONS.most + 1):
+        last = await submit(visitor)
+    assert last.status_code == 429
+    assert (await submit_from_elsewhere(visitor)).status_code == 422
+
+
+async def test_a_forged_address_makes_no_new_client(visitor: Visitor) -> None:
+    for number in range(limits.SUBMISSIONS.most + 1):
+        forged = f"203.0.113.{number}, {ELSEWHERE}"
+        last = await visitor.post("/registro/profesional", _from=forged)
+    assert last.status_code == 429
+
+
+async def test_without_the_database_nobody_is_refused_for_it(
+    make_app: Callable[..., FastAPI],
+) -> None:
+    app = make_app()
+    async with app.router.lifespan_context(app):
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://mipres.test") as client:
+            assert (await client.get("/api/v1/registrations/x", headers=KEY)).status_code == 404
+            assert (await client.get("/captcha")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1, "1 segundo"),
+        (60, "60 segundos"),
+        (61, "2 minutos"),
+        (3600, "60 minutos"),
+        (7201, "3 horas"),
+        (86_400, "24 horas"),
+    ],
+)
+def test_how_long_to_wait_in_words(seconds: int, words: str) -> None:
+    assert in_words(seconds) == words
+
+
+def test_a_limit_lasts_no_longer_than_a_day() -> None:
+    found = [limit for limit in vars(limits).values() if isinstance(limit, Limit)]
+    assert max(limit.window for limit in found) <= timedelta(days=1)
