@@ -160,18 +160,18 @@ async def test_worker_is_healthy_while_it_polls(
 
 
 async def test_a_worker_says_which_attributes_are_missing_and_how_to_get_them(
-    temporal_address: str, image_tree: Path, composed: dict[str, Any]
+    prepared: str, image_tree: Path, composed: dict[str, Any]
 ) -> None:
     namespace = "sin-atributos"
-    await temporal(temporal_address, "operator", "namespace", "create", "--namespace", namespace)
+    await temporal(prepared, "operator", "namespace", "create", "--namespace", namespace)
     settings = {
         **composed["worker"]["environment"],
-        "MIPRES_TEMPORAL_ADDRESS": temporal_address,
+        "MIPRES_TEMPORAL_ADDRESS": prepared,
         "MIPRES_TEMPORAL_NAMESPACE": namespace,
     }
     for name, kind in (("UserType", "Keyword"), ("StuckSince", "Keyword")):
         wrong = ("--namespace", namespace, "--name", name, "--type", kind)
-        await temporal(temporal_address, "operator", "search-attribute", "create", *wrong)
+        await temporal(prepared, "operator", "search-attribute", "create", *wrong)
     done = await asyncio.to_thread(run_in, image_tree, "worker.py", settings=settings)
     assert done.returncode != 0
     assert done.stdout == ""
@@ -182,9 +182,9 @@ async def test_a_worker_says_which_attributes_are_missing_and_how_to_get_them(
     assert command[:3] == ["operator", "search-attribute", "create"]
     # What is of another type has to be removed first, and by a person.
     remove = ("--namespace", namespace, "--name", "StuckSince", "--yes")
-    await temporal(temporal_address, "operator", "search-attribute", "remove", *remove)
-    await temporal(temporal_address, *command)
-    found = await attributes(temporal_address, namespace)
+    await temporal(prepared, "operator", "search-attribute", "remove", *remove)
+    await temporal(prepared, *command)
+    found = await attributes(prepared, namespace)
     assert (found["WaitingOn"], found["StuckSince"]) == ("KeywordList", "Datetime")
 
 
