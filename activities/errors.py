@@ -38,7 +38,7 @@ def translated() -> Iterator[None]:
         ) from None
     except MailAddressRejectedError:
         raise ApplicationError(
-            "El servidor de correo rechaza la dirección que figura en miseguridadsocial. La persona debe corregirla allí; después, reenvíe el enlace.",
+            "El servidor de correo rechaza la dirección que figura en miseguridadsocial. La persona debe corregirla allí; después, cancele este registro y que se registre de nuevo.",
             type=MAIL_ADDRESS_REJECTED,
             non_retryable=True,
         ) from None

@@ -1,31 +1,129 @@
-"""What support reads at the top of a registration in the Temporal UI. Nothing personal."""
+"""What support reads at the top of a workflow in the Temporal UI: where it stands and what can be done.
 
+Nothing personal. These words are no commands: they may change while registrations are under way.
+"""
+
+from dataclasses import dataclass
 from datetime import datetime
 
 from mipres.domain.eligibility import BOGOTA
 from mipres.domain.outcomes import Stage
+from workflows.contract import MAIL_ADDRESS, REGISTRIES
+from workflows.steps import DATABASE, MAIL
 
 _STAGES = {
     Stage.CHECKING: "Verificando los datos en los registros",
     Stage.WAITING_REGISTRY: "Esperando a un registro que no responde",
-    Stage.AWAITING_PASSWORD: "Enlace enviado; esperando que la persona cree la contraseña",
+    Stage.AWAITING_PASSWORD: "Registro creado; falta que la persona cree la contraseña",
     Stage.COMPLETED: "Registro completo",
     Stage.REFUSED: "Registro no procedente según los registros",
-    Stage.EXPIRED: "Vencido sin terminar; la persona puede registrarse de nuevo",
+    Stage.EXPIRED: "Vencido sin terminar",
     Stage.CANCELLED: "Cancelado por soporte",
 }
+_ENDED = {Stage.COMPLETED, Stage.REFUSED, Stage.EXPIRED, Stage.CANCELLED}
 _WAITING = {
-    "mail": "el servidor de correo",
-    "database": "la base de datos de cuentas",
+    MAIL: "el servidor de correo",
+    DATABASE: "la base de datos de cuentas",
+    MAIL_ADDRESS: "que se corrija la dirección de correo de la persona",
 }
-_WHAT_SUPPORT_CAN_DO = (
-    "Se reintenta solo. Soporte: revise *Pending Activities*; allí están los intentos y el último error."
+_RETRIES = (
+    "Se reintenta solo: primero a los pocos segundos, después cada 5 minutos, durante 7 días. "
+    "Los intentos y el último error están en *Pending Activities*."
 )
+_RETRY = (
+    'Reintentar ya: `python -m mipres.cli retry {radicado} --reason "…"`, o la actualización `retry_now`.'
+)
+_RESEND = 'Enviar otro enlace: `python -m mipres.cli resend {radicado} --reason "…"`, o la actualización `resend_link`.'
+_CANCEL = (
+    "Deshacer el registro para que la persona pueda empezar de nuevo: "
+    '`python -m mipres.cli cancel {radicado} --reason "…"`, o la actualización `cancel_registration`.'
+)
+_AT_EACH_STAGE = {
+    Stage.CHECKING: (
+        "Esto dura segundos. Si dura más de un minuto, revise que haya un *worker* en marcha (pestaña *Workers*).",
+    ),
+    Stage.AWAITING_PASSWORD: (
+        "Si no llegó el correo: que busque en correo no deseado y confirme en miseguridadsocial su dirección.",
+        _RESEND,
+        _CANCEL,
+    ),
+    Stage.COMPLETED: (
+        "No queda nada por hacer. Si la persona no recuerda la clave, que la recupere en la página.",
+    ),
+    Stage.REFUSED: (
+        "Lo decidieron los registros. Cuando la persona corrija allí sus datos, puede registrarse de nuevo.",
+    ),
+    Stage.EXPIRED: ("La persona puede registrarse de nuevo; recibirá otro enlace.",),
+    Stage.CANCELLED: ("La persona puede registrarse de nuevo.",),
+}
+_WHEN_WAITING = {
+    **{
+        registry: (
+            _RETRY,
+            f"Si dura, avise a quien opera {registry}; cuando vuelva, todo sigue solo.",
+            _CANCEL,
+        )
+        for registry in REGISTRIES
+    },
+    MAIL: ("Revise el servidor de correo (`MIPRES_SMTP_URL`); cuando vuelva, todo sigue solo.", _RETRY),
+    DATABASE: ("Revise PostgreSQL (`/health/ready` de la API); cuando vuelva, todo sigue solo.", _RETRY),
+    MAIL_ADDRESS: (
+        "La persona corrige su correo en miseguridadsocial; después, deshaga este registro y que se registre de nuevo.",
+        _CANCEL,
+    ),
+}
 
 
-def details_of(stage: Stage, waiting_on: str | None, since: datetime) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """Where a registration stands.
+
+    Attributes:
+        radicado: For the commands that support can copy.
+        waiting_on: As in RegistrationStatus.
+        since: When it came there.
+        stuck_since: When the waiting began, once it is worth a look.
+    """
+
+    radicado: str
+    stage: Stage
+    waiting_on: str | None
+    since: datetime
+    stuck_since: datetime | None = None
+
+
+def details_of(situation: Situation) -> str:
     """Markdown for `set_current_details`."""
-    lines = [f"**{_STAGES[stage]}**", f"Desde: {since.astimezone(BOGOTA):%Y-%m-%d %H:%M} (hora de Colombia)"]
-    if waiting_on:
-        lines += [f"Espera a: **{_WAITING.get(waiting_on, waiting_on)}**", _WHAT_SUPPORT_CAN_DO]
+    lines = [f"**{_STAGES[situation.stage]}**", f"Desde: {_local(situation.since)}"]
+    advice = _AT_EACH_STAGE.get(situation.stage, ())
+    if situation.waiting_on and situation.stage in _ENDED:
+        lines.append(f"Quedó sin terminar por: **{_named(situation.waiting_on)}**")
+    elif situation.waiting_on:
+        lines += _waiting(situation.waiting_on, situation.stuck_since)
+        advice = _WHEN_WAITING[situation.waiting_on]
+    lines.append("**Qué puede hacer soporte**")
+    lines.append("\n".join(f"- {line.format(radicado=situation.radicado)}" for line in advice))
     return "\n\n".join(lines)
+
+
+def recovery_details(waiting_on: str | None, *, link_sent: bool, stuck_since: datetime | None) -> str:
+    """Markdown for a recovery of a password."""
+    if waiting_on:
+        return "\n\n".join(["**Recuperación de contraseña detenida**", *_waiting(waiting_on, stuck_since)])
+    stage = "en curso; el enlace dura 30 minutos" if link_sent else "en curso"
+    return f"**Recuperación de contraseña {stage}**\n\nSoporte no tiene que hacer nada."
+
+
+def _waiting(waiting_on: str, stuck_since: datetime | None) -> list[str]:
+    lines = [f"Espera a: **{_named(waiting_on)}**"]
+    if stuck_since:
+        lines.append(f"Atascado desde: {_local(stuck_since)}")
+    return lines if waiting_on == MAIL_ADDRESS else [*lines, _RETRIES]
+
+
+def _named(waiting_on: str) -> str:
+    return _WAITING.get(waiting_on, waiting_on)
+
+
+def _local(moment: datetime) -> str:
+    return f"{moment.astimezone(BOGOTA):%Y-%m-%d %H:%M} (hora de Colombia)"

@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.emails import ConfirmPasswordInput, SendLinkInput
     from mipres.domain.links import LinkPurpose
     from workflows import contract, policies, steps
+    from workflows.details import recovery_details
     from workflows.durable_steps import StepRunner
     from workflows.resending import LinkBudget
 
@@ -27,6 +28,7 @@ class PasswordRecovery:
         self._links = LinkBudget()
         self._link_asked = True
         self._password_announced = False
+        self._explain()
 
     @workflow.run
     async def run(self, _request: contract.RecoveryRequest) -> None:
@@ -76,6 +78,7 @@ class PasswordRecovery:
             issue_key=self._key(f"enlace-{self._links.count}"),
         )
         await self._steps.mail(steps.SEND_LINK, link)
+        self._explain()
 
     async def _wait_for_news(self, deadline: datetime) -> None:
         with suppress(TimeoutError):
@@ -92,6 +95,16 @@ class PasswordRecovery:
                 contract.WAITING_ON.value_set([waiting]) if waiting else contract.WAITING_ON.value_unset(),
                 contract.STUCK_SINCE.value_set(stuck) if stuck else contract.STUCK_SINCE.value_unset(),
             ]
+        )
+        self._explain()
+
+    def _explain(self) -> None:
+        workflow.set_current_details(
+            recovery_details(
+                self._steps.waiting_on,
+                link_sent=self._links.count > 0,
+                stuck_since=self._steps.stuck_since,
+            )
         )
 
     def _key(self, purpose: str) -> str:

@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from mipres.domain.submissions import UserType
     from mipres.ports import ProfileFacts
     from workflows import contract, policies, steps
-    from workflows.details import details_of
+    from workflows.details import Situation, details_of
     from workflows.durable_steps import StepRunner
     from workflows.resending import LinkBudget
 
@@ -61,6 +61,7 @@ class Registration:
         self._resend_asked = False
         self._cancel_asked = False
         self._is_undoing = False
+        self._explain()
 
     @workflow.run
     async def run(self, _request: contract.RegistrationRequest) -> contract.RegistrationStatus:
@@ -394,7 +395,18 @@ class Registration:
             return
         workflow.upsert_search_attributes(_changes(self._published, now))
         self._published, self._changed_at = now, workflow.now()
-        workflow.set_current_details(details_of(self._stage, self._waiting_on, self._changed_at))
+        self._explain()
+
+    def _explain(self) -> None:
+        """Tell support, in words, where the registration stands. Not a command: words may change."""
+        situation = Situation(
+            radicado=self._request.radicado,
+            stage=self._stage,
+            waiting_on=self._waiting_on,
+            since=self._changed_at,
+            stuck_since=self._steps.stuck_since,
+        )
+        workflow.set_current_details(details_of(situation))
 
     @property
     def _link_lifetime(self) -> timedelta:

@@ -1,0 +1,105 @@
+"""What Temporal's interface tells of one workflow: asked of the real server, as the interface asks."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from temporalio.api.sdk.v1 import WorkflowMetadata
+
+from mipres.domain.outcomes import Stage
+from tests.workflows.conftest import ANA, MEDICINE, PERSON, Handle, World
+from workflows import contract
+from workflows.details import Situation, details_of, recovery_details
+from workflows.steps import DATABASE, MAIL
+
+NOON = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
+RADICADO = "RM-0123456789AB"
+THINGS = (*contract.REGISTRIES, DATABASE, MAIL, contract.MAIL_ADDRESS)
+
+
+def situation(stage: Stage, waiting_on: str | None = None, **more: Any) -> str:
+    return details_of(Situation(radicado=RADICADO, stage=stage, waiting_on=waiting_on, since=NOON, **more))
+
+
+async def metadata(handle: Handle) -> WorkflowMetadata:
+    found: WorkflowMetadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return found
+
+
+# ---- The words
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_every_stage_says_since_when_and_what_can_be_done(stage: Stage) -> None:
+    waiting = "rethus" if stage is Stage.WAITING_REGISTRY else None
+    said = situation(stage, waiting)
+    assert "Desde: 2026-11-24 12:00 (hora de Colombia)" in said
+    assert re.search(r"\*\*Qué puede hacer soporte\*\*\n\n- \w", said)
+
+
+@pytest.mark.parametrize("waiting_on", THINGS)
+def test_whatever_is_waited_for_has_a_name_and_a_remedy(waiting_on: str) -> None:
+    stage = Stage.WAITING_REGISTRY if waiting_on in contract.REGISTRIES else Stage.AWAITING_PASSWORD
+    said = situation(stage, waiting_on, stuck_since=NOON - timedelta(minutes=30))
+    assert "Espera a: **" in said
+    assert "Atascado desde: 2026-11-24 11:30" in said
+    command = "cancel" if waiting_on == contract.MAIL_ADDRESS else "retry"
+    assert f'`python -m mipres.cli {command} {RADICADO} --reason "…"`' in said
+    assert ("5 minutos" in said) is (waiting_on != contract.MAIL_ADDRESS)
+
+
+def test_what_has_ended_is_not_to_be_retried() -> None:
+    said = situation(Stage.EXPIRED, "rethus", stuck_since=NOON)
+    assert "Quedó sin terminar por: **rethus**" in said
+    assert "retry" not in said
+    assert "registrarse de nuevo" in said
+
+
+def test_a_recovery_is_told_too() -> None:
+    assert "en curso" in recovery_details(None, link_sent=False, stuck_since=None)
+    assert "30 minutos" in recovery_details(None, link_sent=True, stuck_since=None)
+    assert "el servidor de correo" in recovery_details(MAIL, link_sent=False, stuck_since=NOON)
+
+
+# ---- The workflow
+
+
+async def test_a_waiting_registration_explains_itself(world: World) -> None:
+    world.knows(MEDICINE)
+    world.talent.down = True
+    handle, _ = await world.submit()
+    told = await metadata(handle)
+    assert "**Esperando a un registro que no responde**" in told.current_details
+    assert "Espera a: **rethus**" in told.current_details
+    radicado = handle.id.partition("/")[2]
+    assert f"python -m mipres.cli retry {radicado} " in told.current_details
+    for personal in (ANA.number, PERSON.surnames, PERSON.email):
+        assert personal not in told.current_details
+
+
+async def test_every_way_in_is_described_in_spanish(world: World) -> None:
+    handle, _ = await world.submit()
+    recovery = await world.recover()
+    for one in (handle, recovery):
+        definition = (await metadata(one)).definition
+        ways = [
+            *definition.query_definitions,
+            *definition.signal_definitions,
+            *definition.update_definitions,
+        ]
+        own = {way.name: way.description for way in ways if not way.name.startswith("__")}
+        assert own
+        assert [name for name, words in own.items() if not re.match(r"[A-ZÁÉÍÓÚ¿].+\.$", words)] == []
+    names = {way.name for way in (await metadata(handle)).definition.update_definitions}
+    assert {"first_outcome", "resend_link", "cancel_registration"} <= names
+
+
+async def test_a_recovery_explains_itself(world: World) -> None:
+    world.accounts.down = True
+    handle = await world.recover()
+
+    async def explained() -> bool:
+        return "**la base de datos de cuentas**" in (await metadata(handle)).current_details
+
+    await world.eventually(explained)
