@@ -15,6 +15,7 @@ from mipres.settings import load_settings
 from mipres.telemetry import configure_logging
 from mipres.temporal import SearchAttributesMissingError, connect, require_search_attributes
 from workflows.contract import REGISTRATIONS_QUEUE, REGISTRIES, SEARCH_ATTRIBUTES, registry_queue
+from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
 
@@ -29,7 +30,7 @@ def build_workers(client: Client, activities: Catalog) -> list[Worker]:
     main = Worker(
         client,
         task_queue=REGISTRATIONS_QUEUE,
-        workflows=[Registration, PasswordRecovery],
+        workflows=[Registration, PasswordRecovery, LoginLocked],
         activities=activities.all(),
         graceful_shutdown_timeout=SHUTDOWN_PATIENCE,
     )

@@ -46,6 +46,7 @@ def catalog(ports: Ports) -> Catalog:
             mails.send_update_notice,
             mails.send_delay_notice,
             mails.send_given_up_notice,
+            mails.send_lock_notice,
             StepRetries().retry_step,
         ),
         miseguridadsocial=(people.check_person, people.check_delegation),

@@ -7,6 +7,7 @@ from datetime import timedelta
 from temporalio import activity
 
 from activities.errors import account_missing, translated
+from mipres.domain.documents import Document
 from mipres.domain.links import LinkPurpose
 from mipres.domain.people import Person
 from mipres.ports import AccountContact, Accounts, MailComposer, Mailer
@@ -77,6 +78,14 @@ class NoticeInput:
     message_key: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class LockNoticeInput:
+    """Whose login was locked, if it is anybody's."""
+
+    document: Document
+    message_key: str
+
+
 _LINK_MAILS = {LinkPurpose.CREATE: "password_link", LinkPurpose.RECOVER: "password_recovery"}
 
 
@@ -137,6 +146,14 @@ class EmailActivities:
     async def send_given_up_notice(self, notice: NoticeInput) -> None:
         """Tell that the registration could not be finished."""
         await self._notify("registration_given_up", notice)
+
+    @activity.defn
+    async def send_lock_notice(self, notice: LockNoticeInput) -> None:
+        """Tell the person that somebody tried their login; without a password there is nothing to try."""
+        account_id = await self._accounts.find(notice.document)
+        contact = await self._accounts.contact(account_id) if account_id else None
+        if contact is not None and contact.has_password:
+            await self._send("login_locked", contact, notice.message_key, {})
 
     async def _notify(self, name: str, notice: NoticeInput) -> None:
         contact = AccountContact(

@@ -18,6 +18,7 @@ from mipres.adapters.accounts import PostgresAccounts
 from mipres.adapters.challenges import CaptchaChallenges
 from mipres.adapters.credentials import Hasher, PostgresCredentials
 from mipres.adapters.limits import Limits
+from mipres.adapters.lockouts import LoginLockouts
 from mipres.adapters.sessions import PostgresSessions
 from mipres.domain.limits import API_CALLS, WRONG_KEYS, Limit
 from mipres.domain.passwords import PasswordPolicy
@@ -41,6 +42,7 @@ class Services:
     credentials: PostgresCredentials
     sessions: PostgresSessions
     hasher: Hasher
+    lockouts: LoginLockouts
     limits: Limits
     trusted_proxies: tuple[Network, ...]
     captcha: CaptchaChallenges | None

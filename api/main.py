@@ -79,6 +79,7 @@ def build_services(settings: Settings, client: Client, engine: AsyncEngine) -> S
     clock, hasher = SystemClock(), Hasher()
     cookies = Cookies(https=settings.public_url.startswith("https:"))
     form_tokens = FormTokens(composition.purpose_key(settings, "form"), cookies=cookies)
+    lockouts = composition.build_lockouts(settings, engine)
     captcha_key = composition.purpose_key(settings, "captcha")
     return Services(
         registrations=Registrations(
@@ -89,9 +90,12 @@ def build_services(settings: Settings, client: Client, engine: AsyncEngine) -> S
             link_lifetime=timedelta(hours=settings.password_link_hours),
         ),
         accounts=composition.build_accounts(settings, engine),
-        credentials=PostgresCredentials(engine, hasher=hasher),
+        credentials=PostgresCredentials(
+            engine, hasher=hasher, lockouts=lockouts, audit=composition.build_audit(settings, engine)
+        ),
         sessions=PostgresSessions(engine, clock=clock),
         hasher=hasher,
+        lockouts=lockouts,
         limits=NoLimits()
         if settings.rate_limits == "off"
         else PostgresLimits(engine, key=composition.purpose_key(settings, "limits"), clock=clock),

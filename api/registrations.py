@@ -40,12 +40,15 @@ from workflows.contract import (
     REGISTRATIONS_QUEUE,
     USER_TYPE,
     WAITING_ON,
+    LockNoticeRequest,
     RecoveryRequest,
     RegistrationRequest,
     RegistrationStatus,
+    lock_notice_workflow_id,
     recovery_workflow_id,
     registration_workflow_id,
 )
+from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
 
@@ -205,6 +208,23 @@ class Registrations:
                     static_summary="Recuperación de contraseña",
                 )
         log.info("password_recovery_asked", reference=reference)
+
+    async def tell_lock(self, document: Document) -> None:
+        """Have the person of a locked login told, if there is one. Nobody waits for it, and it may fail."""
+        reference = recovery_reference(document, key=self._key)
+        try:
+            with _temporal_errors():
+                await self._client.start_workflow(
+                    LoginLocked.run,
+                    LockNoticeRequest(reference=reference, document=document),
+                    id=lock_notice_workflow_id(reference),
+                    task_queue=REGISTRATIONS_QUEUE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    static_summary="Aviso de ingreso bloqueado",
+                    rpc_timeout=_LOOK,
+                )
+        except TemporalUnavailableError:
+            log.warning("lock_notice_lost", reference=reference)
 
     async def is_reachable(self) -> bool:
         """Whether Temporal answers."""

@@ -11,6 +11,7 @@ from mipres.adapters.accounts import PostgresAccounts
 from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.clock import SystemClock
 from mipres.adapters.database import create_engine
+from mipres.adapters.lockouts import LoginLockouts
 from mipres.adapters.mail_templates import JinjaMailComposer
 from mipres.adapters.mailer import SmtpMailer
 from mipres.adapters.registries.client import RegistryClient
@@ -75,6 +76,10 @@ def build_accounts(settings: Settings, engine: AsyncEngine) -> PostgresAccounts:
 
 def build_audit(settings: Settings, engine: AsyncEngine) -> PostgresAuditTrail:
     return PostgresAuditTrail(engine, key=purpose_key(settings, "audit"), clock=SystemClock())
+
+
+def build_lockouts(settings: Settings, engine: AsyncEngine) -> LoginLockouts:
+    return LoginLockouts(engine, key=purpose_key(settings, "lockouts"), clock=SystemClock())
 
 
 def purpose_key(settings: Settings, purpose: str) -> bytes:

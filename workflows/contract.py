@@ -43,9 +43,21 @@ def recovery_workflow_id(reference: str) -> str:
     return f"recovery/{reference}"
 
 
+def lock_notice_workflow_id(reference: str) -> str:
+    return f"lock-notice/{reference}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class RecoveryRequest:
     """Input of the workflow PasswordRecovery. `reference` is the opaque part of its id."""
+
+    reference: str
+    document: Document
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockNoticeRequest:
+    """Input of the workflow LoginLocked. `reference` is the opaque part of its id."""
 
     reference: str
     document: Document

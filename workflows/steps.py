@@ -128,3 +128,6 @@ SEND_GIVEN_UP_NOTICE = _mail(
 SEND_UPDATE_NOTICE = _mail(
     EmailActivities.send_update_notice, "avisar-actualizacion", "Avisar que los datos se actualizaron"
 )
+SEND_LOCK_NOTICE = _mail(
+    EmailActivities.send_lock_notice, "avisar-bloqueo", "Avisar que el ingreso se bloqueó por unos minutos"
+)

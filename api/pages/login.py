@@ -13,6 +13,7 @@ from mipres.domain.applications import Application
 from mipres.domain.documents import MAX_DOCUMENT_INPUT
 from mipres.domain.limits import ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY, LOGINS
 from mipres.domain.passwords import MAX_PASSWORD_LENGTH, normalise_password
+from mipres.domain.submissions import check_document
 
 router = APIRouter(include_in_schema=False)
 
@@ -41,7 +42,10 @@ async def log_in(application: str, request: Request, found: ServicesDep, who: Cl
     subject = f"{_login(typed)} {who}"
     for limit in _ACCOUNT_LIMITS:
         await throttle(found, limit, subject)
-    account = await found.credentials.authenticate(_login(typed), password)
+    attempt = await found.credentials.authenticate(_login(typed), password, wanted)
+    if attempt.tell_lock:
+        await _tell_lock(found, _login(typed))
+    account = attempt.account
     if account is None:
         return _form(request, found, wanted, login=typed, errors={"_credenciales": _WRONG})
     for limit in _ACCOUNT_LIMITS:
@@ -89,6 +93,13 @@ def _cookie(application: Application) -> str:
 def _login(typed: str) -> str:
     """`cc 1.020.304.050` is the same user as `CC1020304050`."""
     return "".join(char for char in typed[:MAX_DOCUMENT_INPUT].upper() if char.isalnum())
+
+
+async def _tell_lock(found: Services, login: str) -> None:
+    # What is no document is nobody's login; that depends on what was typed only.
+    document, _ = check_document(login[:2], login[2:])
+    if document is not None:
+        await found.registrations.tell_lock(document)
 
 
 def _password(value: object) -> str:

@@ -60,6 +60,8 @@ async def set_password(request: Request, found: ServicesDep, who: ClientDep) -> 
         owner = await found.accounts.set_password(token, await found.hasher.hash(password))
     except LinkNotUsableError:
         return await _unusable(request, found, token, who)
+    # Whoever holds the mailbox is the person, whatever others tried at the door.
+    await found.lockouts.lift(owner.login)
     await found.registrations.announce_password(owner)
     response = found.pages.render(request, "password_set", owner=owner)
     found.cookies.drop(response, _COOKIE)

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.database import session_factory
+from mipres.adapters.lockouts import LoginLockouts, Turn
 from mipres.adapters.tables import AccountRow, ProfileRow
 from mipres.domain.applications import Application, application_of
+from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
 from mipres.domain.submissions import UserType
 
 # OWASP Password Storage: argon2id with 19 MiB, two passes, one lane.
@@ -41,6 +44,10 @@ class Hasher:
             matches = await asyncio.to_thread(_matches, password_hash or self._decoy, password)
         return matches and password_hash is not None
 
+    def is_outdated(self, password_hash: str) -> bool:
+        """Whether the hash was made with other parameters than today's."""
+        return _HASHER.check_needs_rehash(password_hash)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Authenticated:
@@ -50,32 +57,84 @@ class Authenticated:
     applications: frozenset[Application]
 
 
-class PostgresCredentials:
-    """Checks a login and its password."""
+@dataclass(frozen=True, kw_only=True)
+class LoginResult:
+    """How an attempt to log in came out.
 
-    def __init__(self, engine: AsyncEngine, *, hasher: Hasher) -> None:
+    Attributes:
+        account: None for every failure alike: whoever fails learns nothing of the account.
+        tell_lock: The login has just been locked, and its person, if any, should know.
+    """
+
+    account: Authenticated | None
+    tell_lock: bool = False
+
+
+class PostgresCredentials:
+    """Checks a login and its password, counts failures, and writes both down.
+
+    Unknown login, wrong password, no password yet, and a locked login whose password is right: each takes
+    the same statements and one real hash, so that neither answer nor time tells them apart.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, *, hasher: Hasher, lockouts: LoginLockouts, audit: PostgresAuditTrail
+    ) -> None:
         self._sessions = session_factory(engine)
         self._hasher = hasher
+        self._lockouts = lockouts
+        self._audit = audit
 
-    async def authenticate(self, login: str, password: str) -> Authenticated | None:
-        """The account, or None: one answer for an unknown login, a wrong password and no password yet."""
-        known_hash, account = await self._look_up(login)
+    async def authenticate(self, login: str, password: str, wanted: Application) -> LoginResult:
+        """Judge one attempt to enter an application."""
+        turn = await self._lockouts.begin(login)
+        known = await self._look_up(login)
         # Outside the database session: whoever waits for a processor must not keep a connection.
-        return account if await self._hasher.verify(known_hash, password) else None
+        matches = await self._hasher.verify(known.password_hash if known else None, password)
+        if turn.is_locked or not matches or known is None:
+            return await self._failed(login, turn, wanted)
+        await self._lockouts.lift(login)
+        account = await self._welcome(known, password)
+        event = (
+            AuditEventType.LOGIN_SUCCEEDED if wanted in account.applications else AuditEventType.LOGIN_FAILED
+        )
+        await self._note(event, login, wanted, "password_right")
+        return LoginResult(account=account)
 
-    async def _look_up(self, login: str) -> tuple[str | None, Authenticated | None]:
+    async def _failed(self, login: str, turn: Turn, wanted: Application) -> LoginResult:
+        cause = "locked" if turn.is_locked else "wrong_credentials"
+        event = AuditEventType.LOGIN_LOCKED if turn.locks else AuditEventType.LOGIN_FAILED
+        await self._note(event, login, wanted, cause)
+        return LoginResult(account=None, tell_lock=turn.is_worth_telling)
+
+    async def _note(self, event: AuditEventType, login: str, wanted: Application, cause: str) -> None:
+        # Half a character of a broken form is no text that can be hashed.
+        login = login.encode(errors="replace").decode()
+        details = {"application": wanted.value, "cause": cause}
+        await self._audit.record(AuditEvent(type=event, actor=CITIZEN, login=login, details=details))
+
+    async def _look_up(self, login: str) -> AccountRow | None:
         # PostgreSQL takes no NUL in a text, and no login has anything but letters and digits.
         if not (login.isascii() and login.isalnum()):
-            return None, None
+            return None
         async with self._sessions() as session:
-            account = await session.scalar(select(AccountRow).where(AccountRow.login == login))
-            if account is None:
-                return None, None
-            types = await session.scalars(
-                select(ProfileRow.user_type).where(ProfileRow.account_id == account.id)
+            found: AccountRow | None = await session.scalar(
+                select(AccountRow).where(AccountRow.login == login)
             )
-            applications = frozenset(application_of(UserType(item)) for item in types)
-        return account.password_hash, Authenticated(account_id=account.id, applications=applications)
+        return found
+
+    async def _welcome(self, account: AccountRow, password: str) -> Authenticated:
+        old = account.password_hash
+        # Computed before the transaction: it takes a processor, not a connection.
+        better = await self._hasher.hash(password) if old and self._hasher.is_outdated(old) else None
+        types = select(ProfileRow.user_type).where(ProfileRow.account_id == account.id)
+        async with self._sessions.begin() as session:
+            applications = frozenset(application_of(UserType(item)) for item in await session.scalars(types))
+            if better is not None:
+                # Only over the hash that was verified: the person may be changing the password right now.
+                same = (AccountRow.id == account.id, AccountRow.password_hash == old)
+                await session.execute(update(AccountRow).where(*same).values(password_hash=better))
+        return Authenticated(account_id=account.id, applications=applications)
 
 
 def _matches(password_hash: str, password: str) -> bool:

@@ -162,6 +162,18 @@ class AuditRow(Base):
     seal: Mapped[bytes] = mapped_column(LargeBinary(32))
 
 
+class LoginGuardRow(Base):
+    """Failures in a row of one login, whether anybody has it or not. Only a keyed hash of the login is stored."""
+
+    __tablename__ = "login_guards"
+
+    login_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    failures: Mapped[int]
+    failed_at: Mapped[datetime] = mapped_column(index=True)
+    locked_until: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]
+
+
 class RateLimitRow(Base):
     """How often a subject has done something in the window that ends then. Not logged: a crash forgives."""
 

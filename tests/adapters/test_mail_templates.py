@@ -24,6 +24,7 @@ CONTEXTS: Mapping[str, Mapping[str, object]] = {
     "password_reminder": LINK_CONTEXT,
     "password_set": {},
     "data_updated": {},
+    "login_locked": {},
     "registration_delayed": {"reference": "RM-000000000001"},
     "registration_given_up": {"reference": "RM-000000000001"},
 }

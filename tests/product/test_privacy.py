@@ -194,7 +194,9 @@ async def test_ids_and_search_attributes_are_opaque(aviary: Aviary) -> None:
     client = await without_the_keys(aviary.product)
     found: dict[str, dict[str, Any]] = {}
     async for execution in client.list_workflows():
-        assert re.fullmatch(r"(registration/RM|recovery/RC)-[0-9A-HJKMNP-TV-Z]{12}", execution.id)
+        assert re.fullmatch(
+            r"(registration/RM|recovery/RC|lock-notice/RC)-[0-9A-HJKMNP-TV-Z]{12}", execution.id
+        )
         pairs = execution.typed_search_attributes.search_attributes
         found[execution.id] = {pair.key.name: pair.value for pair in pairs}
         assert dict(execution.raw_info.memo.fields) == {}

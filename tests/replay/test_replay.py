@@ -16,6 +16,7 @@ from mipres.domain.outcomes import Stage
 from mipres.temporal import data_converter
 from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 from workflows import contract
+from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
 
@@ -52,6 +53,7 @@ PATHS = {
     "recovery-used",
     "recovery-unused",
     "recovery-asked-twice",
+    "lock-notice",
 }
 
 
@@ -65,7 +67,7 @@ def test_every_path_has_a_stored_history() -> None:
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_a_stored_history_replays(path: Path) -> None:
-    replayer = Replayer(workflows=[Registration, PasswordRecovery], data_converter=CONVERTER)
+    replayer = Replayer(workflows=[Registration, PasswordRecovery, LoginLocked], data_converter=CONVERTER)
     await replayer.replay_workflow(_load(path))
 
 

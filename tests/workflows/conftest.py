@@ -33,6 +33,7 @@ from tests.fakes import (
     FakeSocialServiceRegistry,
 )
 from workflows import contract
+from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
 
@@ -240,7 +241,9 @@ def unexplained(history: WorkflowHistory) -> list[str]:
 
 
 async def replay(histories: list[WorkflowHistory], env: WorkflowEnvironment) -> None:
-    replayer = Replayer(workflows=[Registration, PasswordRecovery], data_converter=env.client.data_converter)
+    replayer = Replayer(
+        workflows=[Registration, PasswordRecovery, LoginLocked], data_converter=env.client.data_converter
+    )
     for history in histories:
         await replayer.replay_workflow(history)
 
@@ -266,7 +269,9 @@ async def world(temporal_env: WorkflowEnvironment, request: pytest.FixtureReques
             worker = Worker(
                 temporal_env.client,
                 task_queue=queue,
-                workflows=[Registration, PasswordRecovery] if queue == contract.REGISTRATIONS_QUEUE else [],
+                workflows=[Registration, PasswordRecovery, LoginLocked]
+                if queue == contract.REGISTRATIONS_QUEUE
+                else [],
                 activities=served,
                 max_cached_workflows=cached,
             )
