@@ -24,7 +24,7 @@ from mipres.adapters.clock import SystemClock
 from mipres.adapters.credentials import Hasher, PostgresCredentials
 from mipres.adapters.limits import NoLimits, PostgresLimits
 from mipres.adapters.sessions import PostgresSessions
-from mipres.domain.passwords import PasswordPolicy
+from mipres.domain.passwords import PasswordPolicy, common_passwords
 from mipres.settings import Settings, load_settings
 from mipres.telemetry import configure_logging
 from mipres.temporal import connect
@@ -77,6 +77,8 @@ def create_app(settings: Settings) -> FastAPI:
 def build_services(settings: Settings, client: Client, engine: AsyncEngine) -> Services:
     """Every service, over the process's one client and one engine."""
     clock, hasher = SystemClock(), Hasher()
+    # Read now, so that no request waits for it.
+    common_passwords()
     cookies = Cookies(https=settings.public_url.startswith("https:"))
     form_tokens = FormTokens(composition.purpose_key(settings, "form"), cookies=cookies)
     lockouts = composition.build_lockouts(settings, engine)

@@ -17,6 +17,7 @@ from mipres.domain.links import LinkState
 from mipres.domain.passwords import (
     PASSWORDS_DIFFER,
     RULES,
+    PasswordContext,
     normalise_password,
     unmet_rules,
 )
@@ -54,7 +55,7 @@ async def set_password(request: Request, found: ServicesDep, who: ClientDep) -> 
         return await _unusable(request, found, token, who)
     password = normalise_password(_secret(form.get("contrasena")))
     confirmation = normalise_password(_secret(form.get("confirmacion")))
-    if errors := _errors(found, password, confirmation):
+    if errors := _errors(found, owner, password, confirmation):
         return _form(request, found, owner, errors=errors)
     try:
         owner = await found.accounts.set_password(token, await found.hasher.hash(password))
@@ -106,12 +107,18 @@ def _secret(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _errors(found: Services, password: str, confirmation: str) -> dict[str, str]:
+def _inside(sentence: str) -> str:
+    """A sentence as part of another one."""
+    return sentence[:1].lower() + sentence[1:]
+
+
+def _errors(found: Services, owner: PasswordOwner, password: str, confirmation: str) -> dict[str, str]:
     errors: dict[str, str] = {}
+    context = PasswordContext(login=owner.login, full_name=owner.full_name)
     if not password:
         errors["contrasena"] = "Escriba la contraseña"
-    elif unmet := unmet_rules(password, found.password_policy):
-        errors["contrasena"] = "A la contraseña le falta: " + "; ".join(rule.text.lower() for rule in unmet)
+    elif unmet := unmet_rules(password, found.password_policy, context):
+        errors["contrasena"] = "La contraseña debe: " + "; ".join(_inside(rule.text) for rule in unmet)
     if not confirmation:
         errors["confirmacion"] = "Escriba otra vez la contraseña"
     elif password and password != confirmation:

@@ -1,11 +1,18 @@
-"""Rules for passwords, each with the sentence that tells it."""
+"""Rules for passwords, each with the sentence that tells it. No rule asks anything of the network."""
 
+import lzma
+import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from pathlib import Path
 
 MAX_PASSWORD_LENGTH = 128
+COMMON_PASSWORDS_FILE = Path(__file__).with_name("common_passwords.txt.xz")
+SHORTEST_STEM = 4
+"""A common word that is shorter says nothing about a password."""
 
 
 class PasswordPolicy(StrEnum):
@@ -16,25 +23,34 @@ class PasswordPolicy(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PasswordContext:
+    """Whose password it is: what others know of a person is no secret."""
+
+    login: str = ""
+    full_name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PasswordRule:
     """One rule.
 
     Attributes:
         text: The sentence that tells it.
-        pattern: JavaScript regular expression (flags s and u) with which the page ticks it.
+        pattern: JavaScript regular expression (flags s and u) with which the page ticks it; None where only
+            the server can tell.
         holds: The test that counts.
     """
 
     text: str
-    pattern: str
-    holds: Callable[[str], bool]
+    pattern: str | None = None
+    holds: Callable[[str, PasswordContext], bool]
 
 
 def _length(text: str, *, least: int = 0, most: int | None = None) -> PasswordRule:
     return PasswordRule(
         text=text,
         pattern=f"^.{{{least},{'' if most is None else most}}}$",
-        holds=lambda password: least <= len(password) and (most is None or len(password) <= most),
+        holds=lambda password, _: least <= len(password) and (most is None or len(password) <= most),
     )
 
 
@@ -43,11 +59,109 @@ def _some(text: str, *categories: str) -> PasswordRule:
     return PasswordRule(
         text=text,
         pattern="|".join(rf"\p{{{category}}}" for category in categories),
-        holds=lambda password: any(unicodedata.category(char).startswith(categories) for char in password),
+        holds=lambda password, _: any(unicodedata.category(char).startswith(categories) for char in password),
     )
 
 
+def normalise_password(text: str) -> str:
+    """NFC, so that one key stroke on two keyboards is one password. Nothing is cut off."""
+    return unicodedata.normalize("NFC", text)
+
+
+def plain(text: str) -> str:
+    """Without capitals and accents, in which guesses differ least."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+@cache
+def common_passwords() -> frozenset[str]:
+    """What is tried first: common passwords, and Spanish and English words and names, as `plain` writes them."""
+    return frozenset(lzma.decompress(COMMON_PASSWORDS_FILE.read_bytes()).decode().split("\n"))
+
+
+# What stands for a letter in passwords that look complicated. `1` and `!` stand for two letters, hence two tables.
+_DISGUISES = tuple(
+    str.maketrans({"@": "a", "4": "a", "3": "e", "0": "o", "$": "s", "5": "s", "7": "t", "1": one, "!": one})
+    for one in "il"
+)
+# A common word with more than that around it is no longer among the first guesses.
+_FEW = 6
+_LEAST_DISTINCT = 4
+# Words of this product and its surroundings, in which everybody's mind is while they choose.
+_CONTEXT_WORDS = (
+    *("registro", "mipres", "sispro", "hercules", "rethus", "minsalud", "ministerio", "proteccion", "salud"),
+    *("colombia", "bogota", "medellin", "cali", "contrasena", "clave", "password", "usuario", "medico"),
+    *("enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre"),
+    *("noviembre", "diciembre", "qwerty", "abcd"),
+)
+_LONGEST_WORD_FIRST = sorted(_CONTEXT_WORDS, key=len, reverse=True)
+
+
+def _is_uncommon(password: str, _: PasswordContext) -> bool:
+    return common_passwords().isdisjoint(_guesses(plain(password)))
+
+
+def _guesses(password: str) -> Iterator[str]:
+    """What whoever guesses would have to think of to arrive at a password."""
+    yield password
+    stem = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", password)
+    if len(stem) >= SHORTEST_STEM and len(password) - len(stem) <= _FEW:
+        yield stem
+        yield from (stem.translate(disguise) for disguise in _DISGUISES)
+        yield from (password.translate(disguise) for disguise in _DISGUISES)
+    for digits in re.findall(r"\d+", password):
+        if len(password) - len(digits) <= SHORTEST_STEM:
+            yield digits
+
+
+def _is_not_about(password: str, owner: PasswordContext) -> bool:
+    """Whether enough is left when the words that anybody would try are taken away, and years and marks."""
+    if _shares_half(plain(password), plain(owner.login)):
+        return False
+    # Years and counting are the numbers that people add; other digits may be chance and count as such.
+    left = re.sub(r"(?:19|20)\d\d|0?1234?5?6?7?8?9?0?", " ", plain(password))
+    for disguise in (None, *_DISGUISES):
+        rest = _without_words(left if disguise is None else left.translate(disguise), owner)
+        if len(rest) < SHORTEST_STEM:
+            return False
+    return True
+
+
+def _without_words(text: str, owner: PasswordContext) -> str:
+    names = sorted(
+        (name for name in plain(owner.full_name).split() if len(name) >= SHORTEST_STEM), key=len, reverse=True
+    )
+    for word in (*names, *_LONGEST_WORD_FIRST):
+        text = text.replace(word, " ")
+    return re.sub(r"[\W_]", "", text)
+
+
+def _shares_half(password: str, login: str) -> bool:
+    """Whether more than half of the login stands in the password in one piece (Kratos' rule); bounded work."""
+    half = len(login) // 2 + 1
+    if half <= SHORTEST_STEM:
+        return False
+    pieces = (login[start : start + half] for start in range(len(login) - half + 1))
+    return any(piece in password for piece in pieces)
+
+
+def _varies(password: str, _: PasswordContext) -> bool:
+    return len(set(plain(password))) >= _LEAST_DISTINCT
+
+
 _AT_MOST = _length(f"Tener máximo {MAX_PASSWORD_LENGTH} caracteres", most=MAX_PASSWORD_LENGTH)
+_NOT_GUESSABLE = (
+    PasswordRule(
+        text="No ser una contraseña común ni una palabra con números o signos al comienzo o al final",
+        holds=_is_uncommon,
+    ),
+    PasswordRule(
+        text="No estar hecha con su documento, su nombre, un año o palabras como MIPRES o Colombia",
+        holds=_is_not_about,
+    ),
+    PasswordRule(text="No repetir siempre los mismos caracteres", holds=_varies),
+)
 _MANUAL_RULES = (
     _length("Tener mínimo ocho (8) caracteres", least=8),
     _some("Usar números", "Nd"),
@@ -56,16 +170,19 @@ _MANUAL_RULES = (
     _some("Usar letras minúsculas", "Ll"),
 )
 RULES: dict[PasswordPolicy, tuple[PasswordRule, ...]] = {
-    PasswordPolicy.MANUAL: (*_MANUAL_RULES, _AT_MOST),
-    PasswordPolicy.NIST: (_length("Tener mínimo quince (15) caracteres", least=15), _AT_MOST),
+    PasswordPolicy.MANUAL: (*_MANUAL_RULES, _AT_MOST, *_NOT_GUESSABLE),
+    PasswordPolicy.NIST: (
+        _length("Tener mínimo quince (15) caracteres", least=15),
+        _AT_MOST,
+        *_NOT_GUESSABLE,
+    ),
 }
 PASSWORDS_DIFFER = "La contraseña y su confirmación no son iguales"
+NOBODY = PasswordContext()
 
 
-def normalise_password(text: str) -> str:
-    """NFC, so that one key stroke on two keyboards is one password. Nothing is cut off."""
-    return unicodedata.normalize("NFC", text)
-
-
-def unmet_rules(password: str, policy: PasswordPolicy) -> list[PasswordRule]:
-    return [rule for rule in RULES[policy] if not rule.holds(password)]
+def unmet_rules(password: str, policy: PasswordPolicy, owner: PasswordContext = NOBODY) -> list[PasswordRule]:
+    # What is longer than any password is not looked at more closely.
+    if len(password) > MAX_PASSWORD_LENGTH:
+        return [_AT_MOST]
+    return [rule for rule in RULES[policy] if not rule.holds(password, owner)]
