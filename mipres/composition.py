@@ -6,10 +6,12 @@ from pathlib import Path
 
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
 
 from mipres.adapters.accounts import PostgresAccounts
 from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.clock import SystemClock
+from mipres.adapters.credentials import Hasher
 from mipres.adapters.database import create_engine
 from mipres.adapters.lockouts import LoginLockouts
 from mipres.adapters.mail_templates import JinjaMailComposer
@@ -18,9 +20,13 @@ from mipres.adapters.registries.client import RegistryClient
 from mipres.adapters.registries.miseguridadsocial import HttpSocialSecurityRegistry
 from mipres.adapters.registries.rethus import HttpHealthTalentRegistry
 from mipres.adapters.registries.sso import HttpSocialServiceRegistry
+from mipres.adapters.staff import PostgresStaff
+from mipres.adapters.support_desk import SupportDesk
+from mipres.adapters.support_records import SupportRecords
 from mipres.adapters.tokens import LinkTokens, derive_key
 from mipres.ports import Ports
 from mipres.settings import Settings
+from mipres.support import Support
 from mipres.temporal import TemporalConnection
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -80,6 +86,20 @@ def build_audit(settings: Settings, engine: AsyncEngine) -> PostgresAuditTrail:
 
 def build_lockouts(settings: Settings, engine: AsyncEngine) -> LoginLockouts:
     return LoginLockouts(engine, key=purpose_key(settings, "lockouts"), clock=SystemClock())
+
+
+def build_support(settings: Settings, engine: AsyncEngine, client: Client) -> Support:
+    audit = build_audit(settings, engine)
+    return Support(
+        desk=SupportDesk(client, ui_url=settings.temporal_ui_url),
+        records=SupportRecords(engine, audit=audit),
+        audit=audit,
+        radicado_key=purpose_key(settings, "radicado"),
+    )
+
+
+def build_staff(settings: Settings, engine: AsyncEngine, hasher: Hasher) -> PostgresStaff:
+    return PostgresStaff(engine, hasher=hasher, audit=build_audit(settings, engine), clock=SystemClock())
 
 
 def purpose_key(settings: Settings, purpose: str) -> bytes:

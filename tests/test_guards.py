@@ -3,11 +3,17 @@
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
 
 import activities
 import workflows
 from activities.catalog import catalog
-from mipres.domain.outcomes import REFUSAL_MESSAGES, Outcome, OutcomeStatus, Refusal, message_of
+from mipres.adapters import support_desk
+from mipres.domain.outcomes import REFUSAL_MESSAGES, Outcome, OutcomeStatus, Refusal, Stage, message_of
+from mipres.domain.support_words import STAGE_LABELS, WAITING_LABELS
 from mipres.ports import Ports
 from tests.fakes import (
     FakeAccounts,
@@ -19,6 +25,7 @@ from tests.fakes import (
     FakeSocialServiceRegistry,
 )
 from workflows import contract, steps
+from workflows.registration import Registration
 
 ROOT = Path(__file__).parents[1]
 
@@ -85,3 +92,24 @@ def test_no_tracked_file_names_a_package_registry() -> None:
             "",
         }:
             assert not hosts.search(path.read_text(errors="ignore")), name
+
+
+def test_support_calls_the_workflows_by_their_own_names() -> None:
+    """The commands may not import the workflows, so they name them; the names must be theirs."""
+    known = workflow._Definition.must_from_class(Registration)
+    assert known.name == support_desk.REGISTRATION_TYPE
+    assert {action.value for action in support_desk.Action} <= set(known.updates)
+    keys: tuple[SearchAttributeKey[Any], ...] = (
+        support_desk.REGISTRATION_STAGE,
+        support_desk.USER_TYPE,
+        support_desk.WAITING_ON,
+        support_desk.STUCK_SINCE,
+    )
+    theirs = [(key.name, key.indexed_value_type) for key in contract.SEARCH_ATTRIBUTES]
+    assert [(key.name, key.indexed_value_type) for key in keys] == theirs
+    assert support_desk.ID_PREFIXES["RM"] + "RM-1" == contract.registration_workflow_id("RM-1")
+    assert support_desk.ID_PREFIXES["RC"] + "RC-1" == contract.recovery_workflow_id("RC-1")
+    waited_for = {step.waits_on for step in vars(steps).values() if isinstance(step, steps.Step)}
+    assert set(support_desk.WAITED_FOR) == waited_for | {contract.MAIL_ADDRESS}
+    assert set(support_desk.WAITED_FOR) == set(WAITING_LABELS)
+    assert set(STAGE_LABELS) == set(Stage)

@@ -1,8 +1,7 @@
-"""Ready searches of Temporal's interface: what support looks for, as a query and as a link."""
+"""Ready searches of Temporal's interface: what support looks for, as a query."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
-from urllib.parse import quote
 
 from mipres.domain.eligibility import BOGOTA
 from workflows.contract import MAIL_ADDRESS, REGISTRIES
@@ -71,16 +70,6 @@ def waiting_view(waiting_on: str) -> SavedView:
         title=_WAITING_TITLES[waiting_on],
         query=f'{_RUNNING} AND WaitingOn="{waiting_on}"',
     )
-
-
-def list_url(query: str, *, ui_url: str, namespace: str) -> str:
-    """Where Temporal's interface shows the workflows of a query."""
-    return f"{ui_url}/namespaces/{quote(namespace, safe='')}/workflows?query={quote(query, safe='')}"
-
-
-def workflow_url(workflow_id: str, *, ui_url: str, namespace: str) -> str:
-    """Where Temporal's interface shows the newest run of a workflow."""
-    return f"{ui_url}/namespaces/{quote(namespace, safe='')}/workflows/{quote(workflow_id, safe='')}"
 
 
 def _midnight(now: datetime) -> str:

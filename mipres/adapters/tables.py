@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -184,3 +185,36 @@ class RateLimitRow(Base):
     subject_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     times: Mapped[int]
     ends_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class StaffRow(Base):
+    """Somebody of support. Never deleted, so that a name in the audit trail stays one person's."""
+
+    __tablename__ = "staff"
+    __table_args__ = (UniqueConstraint("name"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(32))
+    password_hash: Mapped[str]
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+
+
+class StaffSessionRow(Base):
+    """A session of support, or a key of its: only a hash of the value is stored.
+
+    `decoded_payloads` are those read since `noted_at`, not yet in the audit trail.
+    """
+
+    __tablename__ = "staff_sessions"
+
+    id_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    staff_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str]
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    decoded_payloads: Mapped[int] = mapped_column(default=0, server_default="0")
+    noted_references: Mapped[list[str]] = mapped_column(
+        JSONB, default=list, server_default=text("'[]'::jsonb")
+    )
+    noted_at: Mapped[datetime | None]

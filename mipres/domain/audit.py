@@ -42,6 +42,7 @@ class AuditEventType(StrEnum):
     UNLOCKED = "unlocked", "Usuario desbloqueado"
     DATA_VIEWED = "data_viewed", "Datos de una persona consultados por soporte"
     PAYLOADS_DECODED = "payloads_decoded", "Datos cifrados leídos por soporte"
+    CODEC_KEY_ISSUED = "codec_key_issued", "Clave de lectura emitida"
     STAFF_LOGIN_SUCCEEDED = "staff_login_succeeded", "Ingreso de soporte"
     STAFF_LOGIN_FAILED = "staff_login_failed", "Ingreso de soporte fallido"
     STAFF_LOGIN_LOCKED = "staff_login_locked", "Ingreso de soporte bloqueado"

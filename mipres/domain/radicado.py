@@ -29,6 +29,11 @@ def is_radicado(text: str) -> bool:
     return _PATTERN.fullmatch(text) is not None
 
 
+def is_reference(text: str) -> bool:
+    """Whether it is a radicado or the reference of a recovery."""
+    return is_radicado(text.replace("RC-", "RM-", 1))
+
+
 def _reference(prefix: str, parts: tuple[str, ...], key: bytes) -> str:
     digest = hmac.new(key, "|".join(parts).encode(), hashlib.sha256).digest()
     bits = int.from_bytes(digest[:8], "big") >> 4

@@ -9,9 +9,10 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from mipres.domain.outcomes import Stage
+from mipres.domain.temporal_ui import list_url, workflow_url
 from tests.workflows.conftest import MEDICINE, OTHER, Handle, World, consent
 from workflows import contract
-from workflows.saved_views import SavedView, list_url, saved_views, waiting_view, workflow_url
+from workflows.saved_views import SavedView, saved_views, waiting_view
 
 UI = "http://ui.test"
 
