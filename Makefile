@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: run test lint reset lock
+.PHONY: run test chaos lint reset lock
 
 PYTHON := .venv/bin/python
 PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes
@@ -15,6 +15,10 @@ run: .venv/.stack
 
 test: .venv/.dev
 	@$(PYTHON) -m pytest $(ARGS)
+
+# Kills every part at every step on a stack of its own, within ten minutes, and prints what was lost.
+chaos: .venv/.stack
+	@$(PYTHON) -m dev.chaos $(ARGS)
 
 lint: .venv/.dev
 	$(PYTHON) -m ruff check .

@@ -106,6 +106,12 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
         await asyncio.gather(self.ended, self.relaying)
 
+    async def crash(self) -> None:
+        """End at once, as the kernel ends a process when memory runs out."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await asyncio.gather(self.ended, self.relaying)
+
     def speak_freely(self) -> None:
         """From now on every line is shown."""
         self._holds_back = False
@@ -165,6 +171,12 @@ class Supervisor:
         child = await self._spawn(part)
         if await child.ended:
             raise await _failure(child)
+
+    async def crash(self, name: str) -> None:
+        """End the running part of this name without asking it. It can be started again."""
+        for child in self._children:
+            if child.part.name == name and not child.ended.done():
+                await child.crash()
 
     async def watch(self) -> None:
         """Raise as soon as a part that should stay has ended."""

@@ -44,6 +44,17 @@ class Stack:
             for part in self._applications(environment):
                 group.create_task(supervisor.start(part))
 
+    async def start_again(self, supervisor: Supervisor, name: str) -> None:
+        """Start one part that has ended, beside those that run."""
+        port = self.settings.postgres_port
+        environment = self._environment(port)
+        if name == "postgres":
+            await self._start_database(supervisor, port, environment)
+            return
+        for part in (*self._servers(environment), *self._applications(environment)):
+            if part.name == name:
+                await supervisor.start(part)
+
     def ports(self) -> dict[str, int]:
         """Ports that the parts to start will listen on, by setting; 0 finds itself a free one."""
         fields = ["api_port"]

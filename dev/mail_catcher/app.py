@@ -24,6 +24,7 @@ MODE_LABELS: Mapping[Mode, str] = {
     Mode.UP: "recibe correo",
     Mode.REJECT: "rechaza a todos los destinatarios (550)",
     Mode.DOWN: "caído: no acepta conexiones SMTP",
+    Mode.SLOW: "lento: recibe el mensaje y tarda en confirmarlo",
 }
 
 PAGE_HEADERS = {

@@ -1,6 +1,7 @@
 """The SMTP side: takes messages, refuses recipients, or is not there at all."""
 
 import asyncio
+import contextlib
 import weakref
 from enum import StrEnum
 
@@ -10,6 +11,8 @@ from dev.mail_catcher.inbox import Inbox
 from dev.serving import open_listener, port_of
 
 MAX_MESSAGE_BYTES = 25 * 1024 * 1024
+# Longer than a mail client's patience would make every message a failed one.
+SLOW_SECONDS = 15.0
 
 
 class Mode(StrEnum):
@@ -19,11 +22,13 @@ class Mode(StrEnum):
         UP: It takes every message.
         REJECT: It refuses every recipient for good (550).
         DOWN: Nothing listens on its port.
+        SLOW: It takes every message, and says so only some seconds later or when the mode changes.
     """
 
     UP = "up"
     REJECT = "reject"
     DOWN = "down"
+    SLOW = "slow"
 
 
 class Postman:
@@ -31,12 +36,23 @@ class Postman:
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
-        self.mode = Mode.UP
+        self._mode = Mode.UP
+        self._changed = asyncio.Event()
+
+    @property
+    def mode(self) -> Mode:
+        return self._mode
+
+    @mode.setter
+    def mode(self, mode: Mode) -> None:
+        self._mode = mode
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        if self.mode is not Mode.UP:
+        if self.mode not in {Mode.UP, Mode.SLOW}:
             return "550 5.1.1 Recipient refused on purpose"
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -47,6 +63,9 @@ class Postman:
             self._inbox.add(_trace(envelope) + content)
         except OSError:
             return "452 4.3.1 The message could not be stored"
+        if self.mode is Mode.SLOW:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), SLOW_SECONDS)
         return "250 OK"
 
 

@@ -1,3 +1,4 @@
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
@@ -145,6 +146,21 @@ async def test_going_down_cuts_a_session_that_is_open(client: httpx2.AsyncClient
 
     with pytest.raises(aiosmtplib.SMTPServerDisconnected):
         await smtp.noop()
+
+
+async def test_slow_has_taken_the_message_before_it_says_so(
+    client: httpx2.AsyncClient, desk: SmtpDesk
+) -> None:
+    await client.put("/_control", json={"mode": "slow"})
+    sending = asyncio.create_task(send(desk, a_mail()))
+    while not (await client.get("/api/v1/messages")).json()["total"]:
+        await asyncio.sleep(0.01)
+    assert not sending.done()
+
+    await client.put("/_control", json={"mode": "up"})
+
+    await sending
+    assert (await client.get("/api/v1/messages")).json()["total"] == 1
 
 
 async def test_a_port_taken_meanwhile_is_told_and_the_mode_stays(

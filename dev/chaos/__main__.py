@@ -1,0 +1,46 @@
+"""`make chaos`: prints the crash matrix and the drain, and fails if anybody was lost or doubled."""
+
+import argparse
+import asyncio
+import sys
+import time
+
+from dev.chaos.drain import drain
+from dev.chaos.matrix import Verdict, crash_along_the_way, crash_everywhere, diagonal, summary, table
+from dev.chaos.town import open_town
+
+MINUTES = 10.0
+# What is left for stopping everything.
+RESERVE_SECONDS = 20.0
+
+
+def main() -> int:
+    """The exit code: 0 when nobody was lost or doubled."""
+    parser = argparse.ArgumentParser(prog="python -m dev.chaos", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="límite de tiempo de la matriz")
+    parser.add_argument("--only", choices=("matrix", "small", "drain"), help="solo una de las partes")
+    parser.add_argument("--parked", type=int, default=150, help="cuántos registros esperan en el drenaje")
+    return asyncio.run(_run(parser.parse_args()))
+
+
+async def _run(wanted: argparse.Namespace) -> int:
+    until = time.monotonic() + wanted.minutes * 60 - RESERVE_SECONDS
+    verdicts: list[Verdict] = []
+    async with open_town() as town:
+        if wanted.only in {None, "drain"}:
+            print(await drain(town, parked=wanted.parked), flush=True)
+        if wanted.only == "small":
+            verdicts = await crash_along_the_way(town, diagonal())
+        elif wanted.only != "drain":
+            verdicts = await crash_everywhere(town, until=until, told=_tell)
+    if verdicts:
+        print(f"\n{table(verdicts)}\n{summary(verdicts)}")
+    return 0 if all(verdict.is_good for verdict in verdicts) else 1
+
+
+def _tell(verdict: Verdict) -> None:
+    print(f"{verdict.part} en «{verdict.step}»: {verdict.seconds:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The drain: many registrations wait for one registry; it comes back, and how gently it is asked."""
+
+import asyncio
+import statistics
+import time
+from dataclasses import dataclass
+
+from dev.chaos.citizen import Citizen, newcomers
+from dev.chaos.town import NotYetError, Town, patiently
+
+REGISTRY = "rethus"
+AT_ONCE = 10
+PAUSE_BETWEEN_NEWCOMERS = 1.0
+DRAIN_SECONDS = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drain:
+    """What was measured while the parked registrations went on."""
+
+    parked: int
+    seconds: float
+    peak_per_second: int
+    calls: int
+    before_ms: list[float]
+    during_ms: list[float]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.parked} registros esperaban a {REGISTRY}; al volver siguieron solos en {self.seconds:.0f} s, "
+            f"con {self.calls} consultas y un máximo de {self.peak_per_second} en un segundo.\n"
+            f"Registro nuevo: {_figures(self.before_ms)} en calma; {_figures(self.during_ms)} durante el drenaje."
+        )
+
+
+async def drain(town: Town, *, parked: int) -> Drain:
+    """Park registrations, bring the registry back, and register others meanwhile."""
+    calm = [await _time_of_a_submission(town) for _ in range(AT_ONCE)]
+    await town.set_registry(REGISTRY, mode="error")
+    waiting = await newcomers(town, parked)
+    gate = asyncio.Semaphore(AT_ONCE)
+    await asyncio.gather(*(_submit(person, gate) for person in waiting))
+    await town.registries.delete("/_control/calls")
+    began = time.monotonic()
+    await town.set_registry(REGISTRY, mode="up")
+    draining = asyncio.create_task(_until_nobody_waits(town))
+    during = []
+    while not draining.done():
+        during.append(await _time_of_a_submission(town))
+        await asyncio.wait({draining}, timeout=PAUSE_BETWEEN_NEWCOMERS)
+    await draining
+    seconds = time.monotonic() - began
+    peak = (await town.registries.get("/_control/calls/peak")).json()[REGISTRY]
+    return Drain(
+        parked=parked,
+        seconds=seconds,
+        peak_per_second=peak["peak_per_second"],
+        calls=peak["total"],
+        before_ms=calm,
+        during_ms=during,
+    )
+
+
+async def _submit(person: Citizen, gate: asyncio.Semaphore) -> None:
+    async with gate:
+        await person.submit()
+
+
+async def _time_of_a_submission(town: Town) -> float:
+    """Milliseconds until the page has its answer."""
+    [person] = await newcomers(town, 1)
+    began = time.monotonic()
+    await person.submit()
+    return (time.monotonic() - began) * 1000
+
+
+async def _until_nobody_waits(town: Town) -> None:
+    async def ask() -> None:
+        waiting = await town.temporal.count_workflows("RegistrationStage = 'waiting_registry'")
+        if waiting.count:
+            raise NotYetError(f"{waiting.count} still wait")
+
+    await patiently(ask, seconds=DRAIN_SECONDS)
+
+
+def _figures(milliseconds: list[float]) -> str:
+    slowest = max(milliseconds)
+    return f"mediana {statistics.median(milliseconds):.0f} ms, peor {slowest:.0f} ms ({len(milliseconds)})"

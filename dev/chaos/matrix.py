@@ -1,0 +1,145 @@
+"""The crash matrix: each part killed at each step, and what became of the people who were there."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dev.chaos.citizen import Citizen, newcomers
+from dev.chaos.steps import STEPS, Step
+from dev.chaos.town import PARTS, NotYetError, Town, patiently
+
+PEOPLE = 2
+# One copy may be lost between sending and recording; the next attempt sends the other.
+MOST_COPIES = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """One cell of the table.
+
+    Attributes:
+        lost: People whose registration did not come to its end.
+        doubled: People with anything more than once that must be there once.
+        copies: Most copies of one link that somebody got.
+    """
+
+    part: str
+    step: str
+    lost: int
+    doubled: int
+    copies: int
+    seconds: float
+
+    @property
+    def is_good(self) -> bool:
+        return self.lost == self.doubled == 0 and self.copies <= MOST_COPIES
+
+
+async def crash_everywhere(
+    town: Town, *, until: float, told: Callable[[Verdict], None] = lambda _: None
+) -> list[Verdict]:
+    """Every cell, one after another, as far as the time reaches."""
+    verdicts = []
+    for part in PARTS:
+        for step in STEPS:
+            if time.monotonic() < until:
+                verdicts.append(await crash_once(town, part, step))
+                told(verdicts[-1])
+    return verdicts
+
+
+async def crash_along_the_way(town: Town, cells: Sequence[tuple[str, Step]]) -> list[Verdict]:
+    """Some cells, whose people go on together while the next part is being killed."""
+    interrupted = [(part, step, time.monotonic(), await _interrupt(town, part, step)) for part, step in cells]
+    endings = (_end(town, *cell) for cell in interrupted)
+    return await asyncio.gather(*endings)
+
+
+async def crash_once(town: Town, part: str, step: Step) -> Verdict:
+    """Hold people in a step, kill a part, start it again, and let them go on."""
+    began = time.monotonic()
+    return await _end(town, part, step, began, await _interrupt(town, part, step))
+
+
+Journeys = list[tuple[Citizen, asyncio.Task[None]]]
+
+
+async def _interrupt(town: Town, part: str, step: Step) -> Journeys:
+    people = await newcomers(town, PEOPLE)
+    if step.before:
+        await asyncio.gather(*(step.before(person) for person in people))
+    async with step.hold(town, people):
+        journeys = [(person, asyncio.create_task(person.go_on())) for person in people]
+        await step.reached(town, people)
+        await town.crash(part)
+        await town.restart(part)
+    return journeys
+
+
+async def _end(town: Town, part: str, step: Step, began: float, journeys: Journeys) -> Verdict:
+    lost = 0
+    for _, journey in journeys:
+        try:
+            await journey
+        except NotYetError:
+            lost += 1
+    people = [person for person, _ in journeys]
+    return Verdict(
+        part=part,
+        step=step.name,
+        lost=lost,
+        doubled=sum([await _is_doubled(town, person) for person in people]),
+        copies=max([await _copies(person) for person in people]),
+        seconds=time.monotonic() - began,
+    )
+
+
+async def _is_doubled(town: Town, person: Citizen) -> bool:
+    accounts = await town.count("SELECT count(*) FROM accounts WHERE login = $1", person.login)
+    profiles = await town.count("SELECT count(*) FROM profiles WHERE radicado = $1", person.radicado)
+    runs = await town.temporal.count_workflows(f"WorkflowId = 'registration/{person.radicado}'")
+    return max(accounts, profiles, runs.count) > 1
+
+
+async def _copies(person: Citizen) -> int:
+    """How often the first mail came; the others are the confirmation."""
+    subjects = [str(mail["Subject"]) for mail in await patiently(person.mails)]
+    return subjects.count(subjects[0]) if subjects else 0
+
+
+def table(verdicts: Sequence[Verdict]) -> str:
+    """Faults by steps: lost/doubled, the most copies of a mail, and the time until everybody was through."""
+    cells = {(verdict.part, verdict.step): verdict for verdict in verdicts}
+    width = max(len(step.name) for step in STEPS)
+    lines = ["  ".join(["kill -9".ljust(10), *(step.name.ljust(width) for step in STEPS)]).rstrip()]
+    for part in PARTS:
+        row = [_cell(cells.get((part, step.name))).ljust(width) for step in STEPS]
+        lines.append("  ".join([part.ljust(10), *row]).rstrip())
+    return "\n".join(lines)
+
+
+def _cell(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return "-"
+    return f"{verdict.lost}/{verdict.doubled} ×{verdict.copies} {verdict.seconds:.0f} s"
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    lost, doubled = sum(v.lost for v in verdicts), sum(v.doubled for v in verdicts)
+    people = len(verdicts) * PEOPLE
+    return f"{len(verdicts)} caídas, {people} personas: {lost} perdidas, {doubled} duplicadas."
+
+
+def diagonal() -> list[tuple[str, Step]]:
+    """Each part once, each at another step: the short version for the test suite."""
+    by_name = {step.name: step for step in STEPS}
+    pairs = {
+        "worker": "ReTHUS",
+        "temporal": "crear cuenta",
+        "correo": "enviar enlace",
+        "registros": "miseguridadsocial",
+        "api": "guardar clave",
+        "postgres": "esperar clave",
+    }
+    return [(part, by_name[name]) for part, name in pairs.items()]

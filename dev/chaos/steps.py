@@ -1,0 +1,150 @@
+"""The steps of a registration, each with a way to hold people in its middle."""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from dev.chaos.citizen import Citizen, has_been_asked
+from dev.chaos.town import NO_ANSWER, NotYetError, Town, patiently
+
+# Within the three seconds that a first attempt may take, and long enough to be caught.
+SLOWNESS_MS = 2_000
+_WAITING_FOR_A_LOCK = (
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+)
+
+Hold = Callable[[Town, list[Citizen]], AbstractAsyncContextManager[None]]
+Sign = Callable[[Town, list[Citizen]], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A moment at which something can be killed.
+
+    Attributes:
+        hold: Keeps whoever comes to this step in its middle.
+        reached: Returns once all of them are there.
+        before: What people do before anything is held.
+    """
+
+    name: str
+    hold: Hold
+    reached: Sign
+    before: Callable[[Citizen], Awaitable[object]] | None = None
+
+
+def _slow(registry: str) -> Hold:
+    @asynccontextmanager
+    async def hold(town: Town, _people: list[Citizen]) -> AsyncIterator[None]:
+        await town.set_registry(registry, mode="slow", latency_ms=SLOWNESS_MS)
+        try:
+            yield
+        finally:
+            await town.set_registry(registry, mode="up")
+
+    return hold
+
+
+def _asked(registry: str) -> Sign:
+    async def reached(town: Town, people: list[Citizen]) -> None:
+        await _until(lambda: has_been_asked(town, registry, people))
+
+    return reached
+
+
+@asynccontextmanager
+async def _slow_mail(town: Town, _people: list[Citizen]) -> AsyncIterator[None]:
+    """Messages are taken, and their senders do not learn of it yet."""
+    await town.set_mail("slow")
+    try:
+        yield
+    finally:
+        await town.set_mail("up")
+
+
+def _mailed(count: int) -> Sign:
+    async def reached(_town: Town, people: list[Citizen]) -> None:
+        async def all_have_mail() -> bool:
+            return all([len(await person.mails()) >= count for person in people])
+
+        await _until(all_have_mail)
+
+    return reached
+
+
+@asynccontextmanager
+async def _accounts_half_made(town: Town, people: list[Citizen]) -> AsyncIterator[None]:
+    """Somebody else is about to insert the same accounts, and in the end does not."""
+    async with _transaction(town) as connection:
+        for person in people:
+            await connection.execute(
+                "INSERT INTO accounts (id, document_type, document_number, login, given_names, surnames, email) "
+                "VALUES ($1, 'CC', $2, $3, '', '', '')",
+                uuid.uuid4(),
+                person.number,
+                person.login,
+            )
+        yield
+
+
+@asynccontextmanager
+async def _accounts_locked(town: Town, people: list[Citizen]) -> AsyncIterator[None]:
+    async with _transaction(town) as connection:
+        logins = [person.login for person in people]
+        await connection.execute("SELECT 1 FROM accounts WHERE login = ANY($1) FOR UPDATE", logins)
+        yield
+
+
+@asynccontextmanager
+async def _transaction(town: Town) -> AsyncIterator[Any]:
+    """A transaction that is rolled back, by us or by the crash of its server."""
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(town.database())
+        await connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            with suppress(*NO_ANSWER):
+                await connection.execute("ROLLBACK")
+
+
+async def _blocked(town: Town, people: list[Citizen]) -> None:
+    async def all_wait() -> bool:
+        return await town.count(_WAITING_FOR_A_LOCK) >= len(people)
+
+    await _until(all_wait)
+
+
+@asynccontextmanager
+async def _nothing(_town: Town, _people: list[Citizen]) -> AsyncIterator[None]:
+    yield
+
+
+async def _at_once(_town: Town, _people: list[Citizen]) -> None:
+    pass
+
+
+async def _get_link(person: Citizen) -> None:
+    await person.submit()
+    await person.wait_for_link()
+
+
+async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async def ask() -> None:
+        if not await holds():
+            raise NotYetError("not everybody is there")
+
+    await patiently(ask)
+
+
+STEPS = (
+    Step(name="miseguridadsocial", hold=_slow("miseguridadsocial"), reached=_asked("miseguridadsocial")),
+    Step(name="ReTHUS", hold=_slow("rethus"), reached=_asked("rethus")),
+    Step(name="crear cuenta", hold=_accounts_half_made, reached=_blocked),
+    Step(name="enviar enlace", hold=_slow_mail, reached=_mailed(1)),
+    Step(name="esperar clave", hold=_nothing, reached=_at_once, before=_get_link),
+    Step(name="guardar clave", hold=_accounts_locked, reached=_blocked, before=_get_link),
+    Step(name="confirmar", hold=_slow_mail, reached=_mailed(2), before=_get_link),
+)

@@ -1,0 +1,60 @@
+"""The short version of `make chaos`: every part is killed once, each while people are at another step."""
+
+import asyncio
+import os
+import re
+import sys
+
+import pytest
+
+from dev.chaos.matrix import MOST_COPIES, Verdict, diagonal, summary, table
+from dev.chaos.steps import STEPS
+from dev.chaos.town import PARTS
+from tests.dev.programs import ROOT
+
+MOST_SECONDS = 240
+
+
+async def test_whatever_is_killed_nobody_is_lost_or_doubled() -> None:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MIPRES_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "dev.chaos", "--only", "small"),
+        cwd=ROOT,
+        env=own,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(MOST_SECONDS):
+            output = (await process.communicate())[0].decode()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+    assert process.returncode == 0, output
+    assert "6 caídas, 12 personas: 0 perdidas, 0 duplicadas." in output
+    assert len(re.findall(r"^\w+ .*0/0 ×[12]", output, re.MULTILINE)) == len(PARTS), output
+
+
+def test_the_short_version_kills_every_part_and_knows_its_steps() -> None:
+    assert {part for part, _ in diagonal()} == set(PARTS)
+    assert {step for _, step in diagonal()} <= set(STEPS)
+
+
+def verdict(**findings: int) -> Verdict:
+    clean = {"lost": 0, "doubled": 0, "copies": 1}
+    return Verdict(part="worker", step="ReTHUS", seconds=12.4, **(clean | findings))
+
+
+@pytest.mark.parametrize("findings", [{"lost": 1}, {"doubled": 1}, {"copies": MOST_COPIES + 1}])
+def test_a_bad_verdict_is_told(findings: dict[str, int]) -> None:
+    assert verdict().is_good
+    assert verdict(copies=MOST_COPIES).is_good
+    assert not verdict(**findings).is_good
+
+
+def test_the_table_shows_what_ran_and_what_did_not() -> None:
+    found = [verdict(lost=1, copies=2)]
+    worker = next(line for line in table(found).splitlines() if line.startswith("worker"))
+    assert worker.split() == ["worker", "-", "1/0", "×2", "12", "s", "-", "-", "-", "-", "-"]
+    assert summary(found) == "1 caídas, 2 personas: 1 perdidas, 0 duplicadas."
