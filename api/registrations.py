@@ -26,7 +26,7 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from mipres.adapters.accounts import PasswordOwner
+from mipres.adapters.accounts import PasswordOwner, Renewal
 from mipres.domain.documents import Document
 from mipres.domain.links import LinkPurpose
 from mipres.domain.outcomes import Outcome, OutcomeStatus, Stage
@@ -69,6 +69,10 @@ class UnknownRegistrationError(Exception):
 
 class WrongStageError(Exception):
     """The registration is not where the wish makes sense."""
+
+
+class TermsChangedError(Exception):
+    """The declaration that was accepted is not the one in force."""
 
 
 class TooSoonError(Exception):
@@ -134,16 +138,31 @@ class Registrations:
         Raises:
             TemporalUnavailableError: it is not known to have been accepted.
         """
+        consent = Consent(
+            terms_version=TERMS_VERSION,
+            terms_sha256=TERMS_SHA256,
+            accepted_at=self._clock.now(),
+            channel=channel,
+        )
+        return await self._submit(submission, consent)
+
+    async def renew(self, renewal: Renewal) -> Submitted:
+        """Start the registration of an expired link anew, under the declaration that was accepted for it.
+
+        Raises:
+            TermsChangedError: the declaration is another one by now, and has to be accepted.
+            TemporalUnavailableError: it is not known to have been accepted.
+        """
+        if renewal.consent.terms_sha256 != TERMS_SHA256:
+            raise TermsChangedError
+        return await self._submit(renewal.submission, renewal.consent)
+
+    async def _submit(self, submission: Submission, consent: Consent) -> Submitted:
         radicado = radicado_of(submission, key=self._key)
         request = RegistrationRequest(
             radicado=radicado,
             submission=submission,
-            consent=Consent(
-                terms_version=TERMS_VERSION,
-                terms_sha256=TERMS_SHA256,
-                accepted_at=self._clock.now(),
-                channel=channel,
-            ),
+            consent=consent,
             link_hours=self._link_lifetime / timedelta(hours=1),
         )
         outcome = await self._first_outcome(request)

@@ -10,9 +10,18 @@ from fastapi.responses import RedirectResponse
 from api.captcha import FormCaptcha
 from api.deps import PROTECTED_FORM, PUBLIC, ClientDep, Services, ServicesDep, limited, throttle
 from api.forms import DOCUMENT_OPTIONS, text_of
+from api.pages.registration import outcome_page
+from api.registrations import TermsChangedError
 from mipres.adapters.accounts import PasswordOwner
 from mipres.domain.errors import LinkNotUsableError
-from mipres.domain.limits import DOCUMENT_RECOVERIES, PASSWORDS, RECOVERIES, WRONG_LINKS
+from mipres.domain.limits import (
+    DOCUMENT_RECOVERIES,
+    DOCUMENT_SUBMISSIONS,
+    PASSWORDS,
+    RECOVERIES,
+    RESENDS,
+    WRONG_LINKS,
+)
 from mipres.domain.links import LinkState
 from mipres.domain.passwords import (
     PASSWORDS_DIFFER,
@@ -65,6 +74,26 @@ async def set_password(request: Request, found: ServicesDep, who: ClientDep) -> 
     await found.lockouts.lift(owner.login)
     await found.registrations.announce_password(owner)
     response = found.pages.render(request, "password_set", owner=owner)
+    found.cookies.drop(response, _COOKIE)
+    return response
+
+
+@router.post("/renovar", dependencies=[limited(RESENDS), PROTECTED_FORM])
+async def renew_link(request: Request, found: ServicesDep, who: ClientDep) -> Response:
+    """Start the registration of an expired link anew, once, without the form being filled in again."""
+    token = found.cookies.get(request, _COOKIE) or ""
+    renewal = await found.accounts.renewal_of(token)
+    if renewal is None:
+        return await _unusable(request, found, token, who)
+    await throttle(found, DOCUMENT_SUBMISSIONS, renewal.submission.document.login)
+    try:
+        submitted = await found.registrations.renew(renewal)
+    except TermsChangedError:
+        form = f"/registro/{renewal.submission.user_type.slug}"
+        return RedirectResponse(form, status_code=HTTPStatus.SEE_OTHER)
+    # Only now: whoever clicks twice meanwhile joins the same registration, and a crash leaves the link as it was.
+    await found.accounts.mark_renewed(token)
+    response = outcome_page(request, found, submitted)
     found.cookies.drop(response, _COOKIE)
     return response
 
@@ -163,6 +192,10 @@ async def _unusable(request: Request, found: Services, token: str, who: str) -> 
     link = await found.accounts.link(token)
     if token and link.state is LinkState.UNKNOWN:
         await throttle(found, WRONG_LINKS, who)
-    page = found.pages.render(request, "link_unusable", status=_STATUS[link.state], link=link)
-    found.cookies.drop(page, _COOKIE)
+    renewable = link.state is LinkState.EXPIRED and await found.accounts.renewal_of(token) is not None
+    page = found.pages.render(
+        request, "link_unusable", status=_STATUS[link.state], link=link, renewable=renewable
+    )
+    if not renewable:
+        found.cookies.drop(page, _COOKIE)
     return page

@@ -51,7 +51,7 @@ async def submit(tipo: str, request: Request, found: ServicesDep) -> Response:
     if wrong := await captcha.wrong():
         return _form(request, found, raw, captcha, wrong)
     await throttle(found, DOCUMENT_SUBMISSIONS, submission.document.login)
-    return _outcome(request, found, await found.registrations.submit(submission, channel="web"))
+    return outcome_page(request, found, await found.registrations.submit(submission, channel="web"))
 
 
 @router.get("/estado/{radicado}", dependencies=[PUBLIC])
@@ -137,7 +137,8 @@ def _form(
     )
 
 
-def _outcome(request: Request, found: Services, submitted: Submitted) -> Response:
+def outcome_page(request: Request, found: Services, submitted: Submitted) -> Response:
+    """What the person is told of a registration that was submitted."""
     match submitted.outcome.status:
         case OutcomeStatus.REFUSED:
             refusal = submitted.outcome.refusal

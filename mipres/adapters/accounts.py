@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Boolean, ColumnElement, case, delete, literal_column, select, update
+from sqlalchemy import Boolean, ColumnElement, and_, case, delete, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -15,11 +15,12 @@ from mipres.adapters.tables import AccountRow, ConsentRow, PasswordLinkRow, Prof
 from mipres.adapters.tokens import LinkTokens
 from mipres.domain.applications import Application, application_of
 from mipres.domain.audit import CITIZEN, PRODUCT, AuditEvent, AuditEventType
-from mipres.domain.documents import Document
+from mipres.domain.divipola import department_of
+from mipres.domain.documents import Document, DocumentType
 from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.links import LinkPurpose, LinkState
-from mipres.domain.submissions import UserType
-from mipres.ports import AccountContact, Clock, NewRegistration, PasswordLink, RegisteredAccount
+from mipres.domain.submissions import Entity, EntityKind, Regime, Submission, UserType
+from mipres.ports import AccountContact, Clock, Consent, NewRegistration, PasswordLink, RegisteredAccount
 
 # PostgreSQL's own mark of a row that an upsert has inserted and not updated.
 _WAS_INSERTED = literal_column("(xmax = 0)", Boolean)
@@ -33,6 +34,14 @@ class LinkView:
     purpose: LinkPurpose | None = None
     reference: str | None = None
     user_type: UserType | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renewal:
+    """The registration of an expired link, as it was submitted: what starting it anew takes."""
+
+    submission: Submission
+    consent: Consent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +202,33 @@ class PostgresAccounts:
             user_type=UserType(user_type) if user_type else None,
         )
 
+    async def renewal_of(self, token: str) -> Renewal | None:
+        """What was submitted, if the link to create a password expired, still without a password and unrenewed."""
+        link = await self._link_row(token)
+        if link is None or link.purpose != LinkPurpose.CREATE:
+            return None
+        if _state(link, self._clock.now()) is not LinkState.EXPIRED:
+            return None
+        async with self._sessions() as session:
+            account = await session.get_one(AccountRow, link.account_id)
+            profile = await session.scalar(select(ProfileRow).where(ProfileRow.radicado == link.reference))
+            consents = select(ConsentRow).where(ConsentRow.radicado == link.reference)
+            consent = await session.scalar(consents.order_by(ConsentRow.accepted_at.desc()).limit(1))
+        if account.password_hash is not None or profile is None or consent is None:
+            return None
+        return Renewal(submission=_submission(account, profile), consent=_consent(consent))
+
+    async def mark_renewed(self, token: str) -> None:
+        """Note that an expired link has been followed by another, which it can be once."""
+        link_id, now = self._tokens.link_id_of(token), self._clock.now()
+        has_expired = or_(
+            PasswordLinkRow.closed_reason == LinkState.EXPIRED,
+            and_(PasswordLinkRow.closed_at.is_(None), PasswordLinkRow.expires_at <= now),
+        )
+        statement = update(PasswordLinkRow).where(PasswordLinkRow.id == link_id, has_expired)
+        async with self._sessions.begin() as session:
+            await session.execute(statement.values(closed_at=now, closed_reason=LinkState.SUPERSEDED))
+
     async def owner_of(self, token: str) -> PasswordOwner | None:
         """The person behind an open link."""
         link = await self._link_row(token)
@@ -306,6 +342,37 @@ def _contact(row: AccountRow) -> AccountContact:
         full_name=f"{row.given_names} {row.surnames}".strip(),
         email=row.email,
         has_password=row.password_hash is not None,
+    )
+
+
+def _submission(account: AccountRow, profile: ProfileRow) -> Submission:
+    document = Document(type=DocumentType(account.document_type), number=account.document_number)
+    return Submission(
+        user_type=UserType(profile.user_type),
+        document=document,
+        entity=_entity(profile),
+        professional_registration=profile.professional_registration,
+    )
+
+
+def _entity(profile: ProfileRow) -> Entity | None:
+    if profile.entity_kind is None:
+        return None
+    return Entity(
+        kind=EntityKind(profile.entity_kind),
+        regime=Regime(profile.entity_regime) if profile.entity_regime else None,
+        nit=profile.entity_nit,
+        department=profile.municipality and department_of(profile.municipality),
+        municipality=profile.municipality,
+    )
+
+
+def _consent(row: ConsentRow) -> Consent:
+    return Consent(
+        terms_version=row.terms_version,
+        terms_sha256=row.terms_sha256,
+        accepted_at=row.accepted_at,
+        channel=row.channel,
     )
 
 

@@ -46,6 +46,11 @@ def is_municipality_of(municipality: str, department: str) -> bool:
     return found is not None and found.department_code == department
 
 
+def department_of(municipality: str) -> str:
+    """Code of the department that a municipality's code begins with."""
+    return municipality[:2]
+
+
 def department_name(code: str) -> str:
     """Name of a department; KeyError if DIVIPOLA has no such code."""
     return {department.code: department.name for department in departments()}[code]

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionmaker
 
-from mipres.adapters.accounts import PostgresAccounts
+from mipres.adapters.accounts import PostgresAccounts, Renewal
 from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.database import create_engine
 from mipres.adapters.sessions import PostgresSessions
@@ -20,7 +20,7 @@ from mipres.domain.documents import parse_document
 from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.links import LinkPurpose, LinkState
 from mipres.domain.people import Person
-from mipres.domain.submissions import Entity, EntityKind, UserType
+from mipres.domain.submissions import Entity, EntityKind, Regime, Submission, UserType
 from mipres.ports import ProfileFacts
 from tests.adapters.registrations import (
     ANA,
@@ -606,3 +606,82 @@ async def test_an_error_of_the_database_repeats_no_personal_data(
         await accounts.register(registration())
     for secret in ("1020304050", "Ruiz", "ejemplo.test"):
         assert secret not in str(caught.value)
+
+
+# ---- A new link for an expired one
+
+NATURAL_PROVIDER = replace(
+    DELEGATE, entity=Entity(kind=EntityKind.PROVIDER, department="11", municipality="11001")
+)
+EPS = replace(DELEGATE, entity=Entity(kind=EntityKind.EPS, regime=Regime.SUBSIDIADO, nit="900123456"))
+
+
+@pytest.mark.parametrize("submission", [DOCTOR, DELEGATE, EPS, NATURAL_PROVIDER, SOCIAL_SERVICE])
+async def test_an_expired_link_tells_what_was_submitted(
+    accounts: PostgresAccounts, clock: FakeClock, submission: Submission
+) -> None:
+    facts = DOCTOR_FACTS if submission is DOCTOR else ProfileFacts()
+    stored = await accounts.register(registration(submission, radicado=RADICADO, facts=facts))
+    token = (await issue(accounts, stored.account_id)).token
+    assert await accounts.renewal_of(token) is None
+    clock.advance(LIFETIME + SECOND)
+    assert await accounts.renewal_of(token) == Renewal(submission=submission, consent=CONSENT)
+
+
+async def test_the_newest_declaration_counts(accounts: PostgresAccounts, clock: FakeClock) -> None:
+    newer = replace(CONSENT, accepted_at=CONSENT.accepted_at + LIFETIME, terms_version="2027-01")
+    await accounts.register(registration(radicado=RADICADO, consent=newer))
+    token = (await issue(accounts, await register(accounts))).token
+    clock.advance(LIFETIME + SECOND)
+    renewal = await accounts.renewal_of(token)
+    assert renewal is not None
+    assert renewal.consent == newer
+
+
+async def test_an_expired_link_is_renewed_once(accounts: PostgresAccounts, clock: FakeClock) -> None:
+    token = (await issue(accounts, await register(accounts))).token
+    clock.advance(LIFETIME + SECOND)
+    await accounts.mark_renewed(token)
+    assert await accounts.renewal_of(token) is None
+    assert (await accounts.link(token)).state is LinkState.SUPERSEDED
+
+
+async def test_only_what_expired_is_marked(accounts: PostgresAccounts) -> None:
+    account_id = await register(accounts)
+    opened = (await issue(accounts, account_id)).token
+    await accounts.mark_renewed(opened)
+    await accounts.mark_renewed("no-token-of-ours")
+    assert (await accounts.link(opened)).state is LinkState.OPEN
+    used = await give_password(accounts, account_id)
+    await accounts.mark_renewed(used)
+    assert (await accounts.link(used)).state is LinkState.USED
+
+
+async def test_no_link_is_renewed_where_there_is_a_password(
+    accounts: PostgresAccounts, clock: FakeClock
+) -> None:
+    account_id = await register(accounts)
+    token = (await issue(accounts, account_id)).token
+    await accounts.expire_links(account_id, reference=RADICADO)
+    recovery = await issue(accounts, account_id, "recuperar", reference=RECOVERY, purpose=LinkPurpose.RECOVER)
+    assert await accounts.renewal_of(token) is not None
+    await accounts.set_password(recovery.token, "hash")
+    assert await accounts.renewal_of(token) is None
+
+
+async def test_a_recovery_is_not_renewed(accounts: PostgresAccounts, clock: FakeClock) -> None:
+    account_id = await register(accounts)
+    link = await issue(accounts, account_id, reference=RECOVERY, purpose=LinkPurpose.RECOVER)
+    clock.advance(LIFETIME + SECOND)
+    assert await accounts.renewal_of(link.token) is None
+
+
+async def test_nothing_is_renewed_whose_registration_was_taken_back(
+    accounts: PostgresAccounts, clock: FakeClock
+) -> None:
+    account_id = await register(accounts)
+    await accounts.register(registration(DELEGATE, radicado=SECOND_RADICADO))
+    token = (await issue(accounts, account_id)).token
+    clock.advance(LIFETIME + SECOND)
+    await accounts.discard(reference=RADICADO)
+    assert await accounts.renewal_of(token) is None

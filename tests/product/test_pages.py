@@ -15,7 +15,7 @@ from mipres.domain.documents import Document, DocumentType
 from mipres.domain.radicado import recovery_reference
 from mipres.domain.submissions import Submission, UserType
 from tests.product.conftest import PASSWORD, Product, csrf_of
-from tests.product.storage import derived_key, radicado_for, rows, without_the_keys
+from tests.product.storage import derived_key, radicado_for, rows, with_the_keys, without_the_keys
 from tests.product.visits import (
     ask_recovery,
     log_in,
@@ -490,6 +490,51 @@ async def test_an_expired_link_offers_to_register_again(product: Product) -> Non
         assert 'href="/registro/profesional">Registrarse de nuevo' in answer.text
     stored = await rows(product, "SELECT password_hash FROM accounts WHERE login = $1", login_of(person))
     assert stored[0][0] is None
+
+
+async def test_an_expired_link_brings_one_new_link_without_the_form(product: Product) -> None:
+    person = await product.new_professional()
+    radicado = (await product.register_professional(person)).json()["radicado"]
+    link = await product.link_for(person)
+    await end_by_expiry(product, radicado)
+    async with product.browser() as visitor:
+        page = await visitor.get(link)
+        assert "Enviarme un enlace nuevo" in page.text
+        assert len(await product.mails_to(person["email"])) == 1, "looking sends nothing"
+        clicks = [visitor.post("/contrasena/renovar", data={"csrf_token": csrf_of(page)}) for _ in range(5)]
+        answers = await asyncio.gather(*clicks)
+        assert {answer.status_code for answer in answers} <= {200, 410}
+        assert any("REGISTRO SATISFACTORIO" in answer.text for answer in answers)
+        newest = await product.link_for(person, count=2)
+        again = await visitor.get(link)
+        assert (again.status_code, "Hay un enlace más reciente" in again.text) == (410, True)
+        repeated = await visitor.post("/contrasena/renovar", data={"csrf_token": csrf_of(again)})
+        assert repeated.status_code == 404
+        assert (await set_password(visitor, newest)).status_code == 200
+    await product.reaches(radicado, "completed")
+    subjects = [mail["Subject"] for mail in await product.mails_to(person["email"])]
+    assert subjects.count(subjects[0]) == 2
+    # It is the declaration of then that still stands: nobody was asked to accept another.
+    assert len(await rows(product, "SELECT 1 FROM consents WHERE radicado = $1", radicado)) == 1
+
+
+async def test_a_link_that_did_not_expire_cannot_be_renewed(product: Product) -> None:
+    person = await product.new_professional()
+    await product.register_professional(person)
+    link = await product.link_for(person)
+    async with product.browser() as visitor:
+        page = await visitor.get(link)
+        refused = await visitor.post("/contrasena/renovar", data={"csrf_token": csrf_of(page)})
+    assert (refused.status_code, "Enviarme un enlace nuevo" in refused.text) == (409, False)
+    assert len(await product.mails_to(person["email"])) == 1
+
+
+async def end_by_expiry(product: Product, radicado: str) -> None:
+    """What a day without the person does: the registration ends, and its link with it."""
+    client = await with_the_keys(product)
+    await client.get_workflow_handle(f"registration/{radicado}").terminate("a day has passed")
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    await rows(product, "UPDATE password_links SET expires_at = $1 WHERE reference = $2", past, radicado)
 
 
 async def test_one_link_sets_one_password_however_many_try(product: Product) -> None:
