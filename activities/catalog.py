@@ -33,7 +33,12 @@ def catalog(ports: Ports) -> Catalog:
     talent = HealthTalentChecks(registry=ports.rethus, clock=ports.clock)
     placements = SocialServiceChecks(registry=ports.sso, clock=ports.clock)
     accounts = AccountActivities(accounts=ports.accounts)
-    mails = EmailActivities(accounts=ports.accounts, composer=ports.composer, mailer=ports.mailer)
+    mails = EmailActivities(
+        accounts=ports.accounts,
+        composer=ports.composer,
+        mailer=ports.mailer,
+        support_address=ports.support_address,
+    )
     return Catalog(
         own=(
             accounts.register_account,
@@ -47,6 +52,7 @@ def catalog(ports: Ports) -> Catalog:
             mails.send_delay_notice,
             mails.send_given_up_notice,
             mails.send_lock_notice,
+            mails.tell_support,
             StepRetries().retry_step,
         ),
         miseguridadsocial=(people.check_person, people.check_delegation),

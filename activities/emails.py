@@ -86,16 +86,33 @@ class LockNoticeInput:
     message_key: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class SupportNoticeInput:
+    """A registration that was given up. Nothing personal: support's mailbox has many readers."""
+
+    reference: str
+    waiting_on: str
+    message_key: str
+
+
 _LINK_MAILS = {LinkPurpose.CREATE: "password_link", LinkPurpose.RECOVER: "password_recovery"}
 
 
 class EmailActivities:
     """Served by the queue `registrations`."""
 
-    def __init__(self, *, accounts: Accounts, composer: MailComposer, mailer: Mailer) -> None:
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        composer: MailComposer,
+        mailer: Mailer,
+        support_address: str | None = None,
+    ) -> None:
         self._accounts = accounts
         self._composer = composer
         self._mailer = mailer
+        self._support_address = support_address
 
     @activity.defn
     async def send_password_link(self, request: SendLinkInput) -> SendLinkResult:
@@ -154,6 +171,20 @@ class EmailActivities:
         contact = await self._accounts.contact(account_id) if account_id else None
         if contact is not None and contact.has_password:
             await self._send("login_locked", contact, notice.message_key, {})
+
+    @activity.defn
+    async def tell_support(self, notice: SupportNoticeInput) -> None:
+        """Tell support of a registration that was given up: in the log, and by mail where there is an address."""
+        activity.logger.warning(
+            "registration %s was given up; it waited for %s", notice.reference, notice.waiting_on
+        )
+        if self._support_address is None:
+            return
+        desk = AccountContact(
+            login="", full_name="Soporte de Registro MIPRES", email=self._support_address, has_password=False
+        )
+        context: dict[str, object] = {"reference": notice.reference, "waiting_on": notice.waiting_on}
+        await self._send("support_given_up", desk, notice.message_key, context)
 
     async def _notify(self, name: str, notice: NoticeInput) -> None:
         contact = AccountContact(

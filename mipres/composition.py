@@ -58,6 +58,7 @@ async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
                 settings.smtp_url.get_secret_value(), sender=settings.mail_from, sender_name="Registro MIPRES"
             ),
             clock=SystemClock(),
+            support_address=settings.support_email,
         )
 
 

@@ -216,3 +216,4 @@ class Ports:
     composer: MailComposer
     mailer: Mailer
     clock: Clock
+    support_address: str | None = None

@@ -165,6 +165,7 @@ class Settings(BaseSettings):
         default_factory=lambda known: SecretStr(f"smtp://127.0.0.1:{known['smtp_port']}")
     )
     mail_from: str = "hercules-noreply@sispro.gov.co"
+    support_email: str | None = None
 
     miseguridadsocial_url: WebAddress = Field(
         default_factory=lambda known: f"http://127.0.0.1:{known['registry_port']}/miseguridadsocial"

@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
         SendLinkResult,
         SendReminderInput,
         SendUpdateNoticeInput,
+        SupportNoticeInput,
     )
     from activities.registries import CheckInput, IdentityResult, PlacementResult, ProfessionResult
     from mipres.domain.links import LinkPurpose
@@ -295,18 +296,27 @@ class Registration:
 
     async def _give_up(self) -> None:
         """A step was retried for days and nobody mended what it needs."""
+        waited_for = self._steps.waiting_on or "unknown"
         if self._account is not None and not self._has_ended:
             self._enter(await self._settle(self._account))
         elif not self._has_ended:
             self._enter(Stage.EXPIRED)
-            await self._notify(steps.SEND_GIVEN_UP_NOTICE, "sin-terminar")
+            await self._notify_person(steps.SEND_GIVEN_UP_NOTICE, "sin-terminar")
+        # Registrations that were given up before support was told end as they began.
+        if workflow.patched("support-is-told"):
+            notice = SupportNoticeInput(
+                reference=self._request.radicado,
+                waiting_on=waited_for,
+                message_key=self._key("soporte"),
+            )
+            await self._notify(steps.TELL_SUPPORT, notice)
 
     def _tell_delay(self) -> None:
         if self._person is not None and self._outcome is None and self._delay_notice is None:
-            self._delay_notice = asyncio.create_task(self._notify(steps.SEND_DELAY_NOTICE, "demora"))
+            self._delay_notice = asyncio.create_task(self._notify_person(steps.SEND_DELAY_NOTICE, "demora"))
 
-    async def _notify(self, step: steps.Step, purpose: str) -> None:
-        """Mail somebody who has no account yet. The registration does not depend on it."""
+    async def _notify_person(self, step: steps.Step, purpose: str) -> None:
+        """Mail somebody who has no account yet, if the address is known."""
         if self._person is None:
             return
         notice = NoticeInput(
@@ -315,6 +325,10 @@ class Registration:
             reference=self._request.radicado,
             message_key=self._key(purpose),
         )
+        await self._notify(step, notice)
+
+    async def _notify(self, step: steps.Step, notice: NoticeInput | SupportNoticeInput) -> None:
+        """Do a step that the registration does not depend on."""
         try:
             await workflow.execute_activity_method(
                 step.activity,

@@ -125,6 +125,9 @@ SEND_DELAY_NOTICE = _mail(
 SEND_GIVEN_UP_NOTICE = _mail(
     EmailActivities.send_given_up_notice, "avisar-sin-terminar", "Avisar a la persona que no se pudo terminar"
 )
+TELL_SUPPORT = _mail(
+    EmailActivities.tell_support, "avisar-soporte", "Avisar a soporte que el registro no se pudo terminar"
+)
 SEND_UPDATE_NOTICE = _mail(
     EmailActivities.send_update_notice, "avisar-actualizacion", "Avisar que los datos se actualizaron"
 )

@@ -13,6 +13,7 @@ from activities.emails import (
     SendLinkInput,
     SendReminderInput,
     SendUpdateNoticeInput,
+    SupportNoticeInput,
 )
 from mipres.domain.links import LinkPurpose
 from mipres.domain.people import Person
@@ -53,6 +54,12 @@ class Desk:
         )
         result = await self._environment.run(self.activities.send_password_link, request)
         return result.password_exists
+
+    async def tell_support(self, notice: SupportNoticeInput, *, address: str | None) -> None:
+        activities = EmailActivities(
+            accounts=self.accounts, composer=self.composer, mailer=self.mailer, support_address=address
+        )
+        await self._environment.run(activities.tell_support, notice)
 
     async def confirm(self) -> bool:
         request = ConfirmPasswordInput(account_id=ACCOUNT, message_key="confirmacion")
@@ -172,6 +179,16 @@ async def test_who_has_no_account_yet_is_told_at_the_address_that_comes_along(
     assert (desk.mailer.sent[0].to_name, desk.mailer.sent[0].to_address) == ("Inés Ñáñez", person.email)
     assert desk.composer.contexts == [{"reference": RADICADO}]
     assert list(desk.accounts.accounts) == [ACCOUNT]
+
+
+async def test_support_is_told_where_it_has_an_address(desk: Desk) -> None:
+    notice = SupportNoticeInput(reference=RADICADO, waiting_on="rethus", message_key="soporte")
+    await desk.tell_support(notice, address=None)
+    assert desk.sent == []
+    await desk.tell_support(notice, address="soporte@ejemplo.test")
+    assert desk.sent == [("support_given_up", "soporte")]
+    assert desk.mailer.sent[0].to_address == "soporte@ejemplo.test"
+    assert desk.composer.contexts == [{"reference": RADICADO, "waiting_on": "rethus"}]
 
 
 async def test_a_mail_server_that_is_away_can_be_tried_again(desk: Desk) -> None:

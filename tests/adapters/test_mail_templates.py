@@ -27,6 +27,7 @@ CONTEXTS: Mapping[str, Mapping[str, object]] = {
     "login_locked": {},
     "registration_delayed": {"reference": "RM-000000000001"},
     "registration_given_up": {"reference": "RM-000000000001"},
+    "support_given_up": {"reference": "RM-000000000001", "waiting_on": "rethus"},
 }
 WITH_LINK = [name for name in CONTEXTS if "token" in CONTEXTS[name]]
 ANA = AccountContact(

@@ -39,6 +39,7 @@ PATHS = {
     "retried-now",
     "delayed",
     "given-up",
+    "given-up-support-told",
     "mail-was-down",
     "address-rejected",
     "expired",

@@ -105,6 +105,7 @@ class World:
             composer=self.composer,
             mailer=self.mailer,
             clock=self.clock,
+            support_address="soporte@ejemplo.test",
         )
 
     async def submit(

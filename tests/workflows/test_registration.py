@@ -252,8 +252,18 @@ async def test_nothing_is_half_created_when_a_registry_stays_away_for_a_week(wor
     status = await handle.result()
     assert (status.stage, status.waiting_on, status.outcome) == (Stage.EXPIRED, ("rethus",), None)
     assert world.accounts.registrations == []
-    await world.mailed("registration_given_up")
-    await world.keep(handle, "given-up")
+    await world.mailed("registration_given_up", "support_given_up")
+    # Support finds them all by what they waited for in the end.
+    assert await world.attributes(handle) == {"RegistrationStage": "expired", "WaitingOn": ["rethus"]}
+    await world.keep(handle, "given-up-support-told")
+
+
+async def test_support_is_told_where_even_the_address_is_unknown(world: World) -> None:
+    world.people.down = True
+    world.people.retry_after_seconds = timedelta(days=8).total_seconds()
+    handle, _ = await world.submit()
+    assert (await handle.result()).stage is Stage.EXPIRED
+    await world.mailed("support_given_up")
 
 
 async def test_the_database_may_be_away_too(world: World) -> None:
