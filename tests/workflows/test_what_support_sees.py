@@ -78,6 +78,8 @@ async def test_a_waiting_registration_explains_itself(world: World) -> None:
         assert personal not in told.current_details
 
 
+# The queries about the one are answered while the other is at work.
+@pytest.mark.several_at_once
 async def test_every_way_in_is_described_in_spanish(world: World) -> None:
     handle, _ = await world.submit()
     recovery = await world.recover()
