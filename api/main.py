@@ -93,7 +93,11 @@ def build_services(settings: Settings, client: Client, engine: AsyncEngine) -> S
         ),
         accounts=composition.build_accounts(settings, engine),
         credentials=PostgresCredentials(
-            engine, hasher=hasher, lockouts=lockouts, audit=composition.build_audit(settings, engine)
+            engine,
+            hasher=hasher,
+            lockouts=lockouts,
+            audit=composition.build_audit(settings, engine),
+            clock=clock,
         ),
         sessions=PostgresSessions(engine, clock=clock),
         hasher=hasher,

@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse
 
 from api.security import Cookies, FormTokens, new_visit
 from mipres.adapters.spanish_dates import long_date, long_date_time
-from mipres.domain.divipola import Department, Municipality
-from mipres.domain.passwords import PasswordRule
+from mipres.domain.divipola import Department, Municipality, municipality_and_department
+from mipres.domain.passwords import ShownRule
 
 _DIGEST_LENGTH = 12
 
@@ -73,7 +73,7 @@ def _municipality_group(
     )
 
 
-def _rule_item(rule: PasswordRule) -> tuple[str, str | None]:
+def _rule_item(rule: ShownRule) -> tuple[str, str | None]:
     return rule.text, rule.pattern
 
 
@@ -88,6 +88,7 @@ _FILTERS: dict[str, Callable[..., object]] = {
     "municipality_group": _municipality_group,
     "rule_item": _rule_item,
     "spanish_name": _spanish_name,
+    "place": municipality_and_department,
 }
 
 

@@ -8,11 +8,13 @@ from fastapi.responses import RedirectResponse
 from api.deps import PROTECTED_FORM, PUBLIC, ClientDep, Services, ServicesDep, limited, throttle
 from api.forms import text_of
 from api.security import new_visit
+from mipres.adapters.credentials import Authenticated
 from mipres.adapters.sessions import LoggedInUser
-from mipres.domain.applications import Application
+from mipres.domain.applications import TODO_SOBRE_MIPRES, Application
 from mipres.domain.documents import MAX_DOCUMENT_INPUT
 from mipres.domain.limits import ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY, LOGINS
 from mipres.domain.passwords import MAX_PASSWORD_LENGTH, normalise_password
+from mipres.domain.roles import roles_of, waits_for_a_role
 from mipres.domain.submissions import check_document
 
 router = APIRouter(include_in_schema=False)
@@ -51,7 +53,7 @@ async def log_in(application: str, request: Request, found: ServicesDep, who: Cl
     for limit in _ACCOUNT_LIMITS:
         await found.limits.forget(limit, subject)
     if wanted not in account.applications:
-        return found.pages.render(request, "wrong_door", wanted=wanted, right=tuple(account.applications))
+        return _not_here(request, found, wanted, account)
     response = RedirectResponse(f"/inicio/{wanted}", status_code=HTTPStatus.SEE_OTHER)
     found.cookies.set(response, _cookie(wanted), await found.sessions.open(account.account_id, wanted))
     # A form opened before the login is not trusted after it.
@@ -66,7 +68,15 @@ async def landing(application: str, request: Request, found: ServicesDep) -> Res
     user = await _user(request, found, wanted)
     if user is None:
         return RedirectResponse(f"/ingreso/{wanted}", status_code=HTTPStatus.SEE_OTHER)
-    return found.pages.render(request, "landing", user=user, application=wanted)
+    return found.pages.render(
+        request,
+        "landing",
+        user=user,
+        application=wanted,
+        roles_of=roles_of,
+        waits_for_a_role=waits_for_a_role,
+        todo_sobre_mipres=TODO_SOBRE_MIPRES,
+    )
 
 
 @router.post("/salir", dependencies=[PROTECTED_FORM])
@@ -83,6 +93,15 @@ async def log_out(request: Request, found: ServicesDep) -> Response:
 async def _user(request: Request, found: Services, application: Application) -> LoggedInUser | None:
     token = found.cookies.get(request, _cookie(application))
     return await found.sessions.user_of(token, application) if token else None
+
+
+def _not_here(request: Request, found: Services, wanted: Application, account: Authenticated) -> Response:
+    """Which door is the right one, or why there is none any more."""
+    right = tuple(account.applications)
+    ended = account.ended_placement
+    if ended and (wanted is Application.MIPRES or not right):
+        return found.pages.render(request, "placement_ended", placement=ended, right=right)
+    return found.pages.render(request, "wrong_door", wanted=wanted, right=right)
 
 
 def _cookie(application: Application) -> str:

@@ -25,9 +25,9 @@ from mipres.domain.limits import (
 from mipres.domain.links import LinkState
 from mipres.domain.passwords import (
     PASSWORDS_DIFFER,
-    RULES,
     PasswordContext,
     normalise_password,
+    shown_rules,
     unmet_rules,
 )
 from mipres.domain.submissions import check_document
@@ -164,7 +164,7 @@ def _form(
         status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         owner=owner,
         errors=errors or {},
-        rules=RULES[found.password_policy],
+        rules=shown_rules(found.password_policy),
     )
 
 

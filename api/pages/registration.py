@@ -1,35 +1,62 @@
 """`/registro/…`: the four forms, their outcomes, and the status page."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
 
 from api.captcha import CAPTCHA_MISSING, FormCaptcha
 from api.deps import PROTECTED_FORM, PUBLIC, Services, ServicesDep, limited, throttle
-from api.forms import DOCUMENT_OPTIONS, by_field, submission_of
+from api.forms import DOCUMENT_OPTIONS, by_field, submission_of, text_of
 from api.registrations import Submitted, TooSoonError, UnknownRegistrationError, WrongStageError
 from mipres.domain import divipola
+from mipres.domain.documents import MAX_DOCUMENT_INPUT
 from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.limits import DOCUMENT_SUBMISSIONS, RESENDS, SUBMISSIONS
+from mipres.domain.nit import nit_to_offer
 from mipres.domain.outcomes import (
     DATA_UPDATED,
     FILL_ALL_FIELDS,
+    IN_PROGRESS,
     LINK_WILL_BE_SENT,
     REFUSAL_MESSAGES,
     REGISTRATION_SUCCESSFUL,
     USE_FIRST_CREDENTIALS,
     OutcomeStatus,
 )
-from mipres.domain.radicado import is_radicado
-from mipres.domain.submissions import RawSubmission, Submission, UserType, check_submission
+from mipres.domain.radicado import is_radicado, read_radicado
+from mipres.domain.submissions import EntityKind, RawSubmission, Submission, UserType, check_submission
 from mipres.domain.terms import TERMS_TEXT, TERMS_VERSION
 
 router = APIRouter(prefix="/registro", include_in_schema=False)
 
 STATUS_REFRESH_SECONDS = 10
+_NO_RADICADO = "Escriba el número de radicado como está en el comprobante: RM- y 12 letras o dígitos"
+_NOT_FOUND = "No hay ningún registro con ese número de radicado; revise que esté bien escrito"
 _RESEND_REASON = "pedido por la persona en la página de estado"
+
+
+@router.get("/estado", dependencies=[PUBLIC])
+async def find_status(request: Request, found: ServicesDep) -> Response:
+    """From the radicado on a receipt to its status page; it is no secret, so it may stand in the address."""
+    typed = request.query_params.get("radicado")
+    radicado = read_radicado(typed or "")
+    if radicado and await found.registrations.view(radicado):
+        return RedirectResponse(f"/registro/estado/{radicado}", status_code=HTTPStatus.SEE_OTHER)
+    errors = {} if typed is None else {"radicado": _NOT_FOUND if radicado else _NO_RADICADO}
+    status = (
+        HTTPStatus.OK
+        if typed is None
+        else HTTPStatus.NOT_FOUND
+        if radicado
+        else HTTPStatus.UNPROCESSABLE_ENTITY
+    )
+    return found.pages.render(
+        request, "status_search", status=status, typed=(typed or "")[:MAX_DOCUMENT_INPUT], errors=errors
+    )
 
 
 @router.get("/{tipo}", dependencies=[PUBLIC])
@@ -44,6 +71,8 @@ async def submit(tipo: str, request: Request, found: ServicesDep) -> Response:
     raw, captcha = submission_of(user_type, form), FormCaptcha(found.captcha, form)
     if captcha.another_image_asked:
         return _form(request, found, raw, captcha)
+    if offered := text_of(form, "usar_nit"):
+        return _form(request, found, replace(raw, nit=offered), captcha)
     submission, errors = _checked(raw)
     errors |= captcha.missing()
     if errors or submission is None:
@@ -129,6 +158,7 @@ def _form(
         raw=raw,
         errors=errors,
         sentence=FILL_ALL_FIELDS if something_missing else None,
+        offered_nit=nit_to_offer(raw.nit) if "nit" in errors else None,
         captcha=captcha.view(),
         document_types=DOCUMENT_OPTIONS,
         departments=divipola.departments(),
@@ -143,17 +173,41 @@ def outcome_page(request: Request, found: Services, submitted: Submitted) -> Res
         case OutcomeStatus.REFUSED:
             refusal = submitted.outcome.refusal
             message = REFUSAL_MESSAGES[refusal] if refusal else None
-            return found.pages.render(request, "refused", submitted=submitted, message=message)
+            return found.pages.render(
+                request, "refused", submitted=submitted, message=message, typed=_typed(submitted.submission)
+            )
         case OutcomeStatus.IN_PROGRESS:
             return found.pages.render(
                 request,
                 "in_progress",
                 status=HTTPStatus.ACCEPTED,
                 submitted=submitted,
-                refresh_seconds=STATUS_REFRESH_SECONDS,
+                message=IN_PROGRESS,
             )
         case _:
             return _success(request, found, submitted)
+
+
+def _typed(submission: Submission) -> dict[str, str]:
+    """The form's fields of what was submitted: enough to show the form again as it was filled in."""
+    entity, document = submission.entity, submission.document
+    texts = {
+        "tipo_documento": document.type.value,
+        "numero_documento": document.number,
+        "registro_profesional": submission.professional_registration,
+        "acepta_datos": "SI",
+    }
+    if entity:
+        is_provider = entity.kind is EntityKind.PROVIDER
+        texts |= {
+            "tipo_entidad": "PROVEEDOR" if is_provider else entity.kind.value,
+            "regimen": entity.regime and entity.regime.value,
+            "tiene_nit": ("NO" if entity.is_natural_person else "SI") if is_provider else None,
+            "nit": entity.nit,
+            "departamento": entity.department,
+            "municipio": entity.municipality,
+        }
+    return {name: text for name, text in texts.items() if text}
 
 
 def _success(request: Request, found: Services, submitted: Submitted) -> Response:
@@ -168,5 +222,6 @@ def _success(request: Request, found: Services, submitted: Submitted) -> Respons
         use_first_credentials=USE_FIRST_CREDENTIALS,
         link_hours=found.password_link_hours,
         now=datetime.now(UTC),
+        status_url=f"{found.public_url}/registro/estado/{submitted.radicado}",
         terms_version=TERMS_VERSION,
     )

@@ -31,6 +31,11 @@ class EntityIn(_Model):
     department: Text | None = Field(default=None, examples=["11"])
     municipality: Text | None = Field(default=None, examples=["11001"])
 
+    @property
+    def is_a_place(self) -> bool:
+        """Whether a department or a municipality stands in for the NIT."""
+        return self.nit is None and bool(self.department or self.municipality)
+
 
 class RegistrationIn(_Model):
     """A registration."""
@@ -50,7 +55,7 @@ class RegistrationIn(_Model):
             registro_profesional=self.professional_registration or "",
             tipo_entidad={"PROVIDER": "PROVEEDOR"}.get(entity.kind, entity.kind) if entity else "",
             regimen=(entity and entity.regime) or "",
-            tiene_nit="" if entity is None else "NO" if entity.nit is None and entity.municipality else "SI",
+            tiene_nit="" if entity is None else "NO" if entity.is_a_place else "SI",
             nit=(entity and entity.nit) or "",
             departamento=(entity and entity.department) or "",
             municipio=(entity and entity.municipality) or "",

@@ -4,6 +4,7 @@ import asyncio
 import os
 import uuid
 from dataclasses import dataclass
+from datetime import date
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
@@ -16,7 +17,9 @@ from mipres.adapters.lockouts import LoginLockouts, Turn
 from mipres.adapters.tables import AccountRow, ProfileRow
 from mipres.domain.applications import Application, application_of
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
+from mipres.domain.eligibility import has_ended, today_in_bogota
 from mipres.domain.submissions import UserType
+from mipres.ports import Clock
 
 # OWASP Password Storage: argon2id with 19 MiB, two passes, one lane.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -50,11 +53,20 @@ class Hasher:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EndedPlacement:
+    """A social-service placement that is over, and the last day on which it opened something."""
+
+    site_name: str
+    last_day: date
+
+
+@dataclass(frozen=True, kw_only=True)
 class Authenticated:
-    """An account whose password was right, and the applications that it belongs to."""
+    """An account whose password was right, and the applications that its profiles open today."""
 
     account_id: uuid.UUID
     applications: frozenset[Application]
+    ended_placement: EndedPlacement | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +90,19 @@ class PostgresCredentials:
     """
 
     def __init__(
-        self, engine: AsyncEngine, *, hasher: Hasher, lockouts: LoginLockouts, audit: PostgresAuditTrail
+        self,
+        engine: AsyncEngine,
+        *,
+        hasher: Hasher,
+        lockouts: LoginLockouts,
+        audit: PostgresAuditTrail,
+        clock: Clock,
     ) -> None:
         self._sessions = session_factory(engine)
         self._hasher = hasher
         self._lockouts = lockouts
         self._audit = audit
+        self._clock = clock
 
     async def authenticate(self, login: str, password: str, wanted: Application) -> LoginResult:
         """Judge one attempt to enter an application."""
@@ -127,14 +146,28 @@ class PostgresCredentials:
         old = account.password_hash
         # Computed before the transaction: it takes a processor, not a connection.
         better = await self._hasher.hash(password) if old and self._hasher.is_outdated(old) else None
-        types = select(ProfileRow.user_type).where(ProfileRow.account_id == account.id)
+        own = select(ProfileRow).where(ProfileRow.account_id == account.id)
         async with self._sessions.begin() as session:
-            applications = frozenset(application_of(UserType(item)) for item in await session.scalars(types))
+            profiles = list(await session.scalars(own))
             if better is not None:
                 # Only over the hash that was verified: the person may be changing the password right now.
                 same = (AccountRow.id == account.id, AccountRow.password_hash == old)
                 await session.execute(update(AccountRow).where(*same).values(password_hash=better))
-        return Authenticated(account_id=account.id, applications=applications)
+        return _authenticated(account.id, profiles, today=today_in_bogota(self._clock.now()))
+
+
+def _authenticated(account_id: uuid.UUID, profiles: list[ProfileRow], *, today: date) -> Authenticated:
+    in_force = [item for item in profiles if not has_ended(item.ends_on, today=today)]
+    ended = [
+        EndedPlacement(site_name=item.site_name or "", last_day=item.ends_on)
+        for item in profiles
+        if item.ends_on and item not in in_force
+    ]
+    return Authenticated(
+        account_id=account_id,
+        applications=frozenset(application_of(UserType(item.user_type)) for item in in_force),
+        ended_placement=ended[0] if ended else None,
+    )
 
 
 def _matches(password_hash: str, password: str) -> bool:

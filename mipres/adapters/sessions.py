@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from mipres.adapters.database import session_factory
 from mipres.adapters.tables import AccountRow, ProfileRow, SessionRow
 from mipres.domain.applications import Application, application_of
+from mipres.domain.eligibility import has_ended, today_in_bogota
 from mipres.domain.submissions import UserType
 from mipres.ports import Clock
 
@@ -22,7 +23,7 @@ _TOKEN_BYTES = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """One profile as its owner sees it."""
+    """One profile as its owner sees it. One that has ended opens nothing any more."""
 
     user_type: UserType
     entity_name: str | None
@@ -34,11 +35,12 @@ class Profile:
     professional_registration: str | None
     site_name: str | None
     ends_on: date | None
+    has_ended: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedInUser:
-    """Who is in, and with which profiles of the application that the session belongs to."""
+    """Who is in, and with which profiles of the application that the session belongs to: one of them in force."""
 
     account_id: uuid.UUID
     login: str
@@ -70,7 +72,10 @@ class PostgresSessions:
         return token
 
     async def user_of(self, token: str, application: Application) -> LoggedInUser | None:
-        """The user of a live session of this application; looking counts as activity."""
+        """The user of a live session of this application; looking counts as activity.
+
+        A session ends with the last profile that it was opened for.
+        """
         now = self._clock.now()
         touch = (
             update(SessionRow)
@@ -89,7 +94,8 @@ class PostgresSessions:
                 return None
             account = await session.get_one(AccountRow, account_id)
             rows = await session.scalars(select(ProfileRow).where(ProfileRow.account_id == account_id))
-            return _user(account, list(rows), application)
+            user = _user(account, list(rows), application, today=today_in_bogota(now))
+        return None if all(profile.has_ended for profile in user.profiles) else user
 
     async def end(self, token: str) -> None:
         async with self._sessions.begin() as session:
@@ -100,8 +106,10 @@ def _hashed(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _user(account: AccountRow, rows: list[ProfileRow], application: Application) -> LoggedInUser:
-    profiles = tuple(_profile(row) for row in sorted(rows, key=lambda row: row.created_at))
+def _user(
+    account: AccountRow, rows: list[ProfileRow], application: Application, *, today: date
+) -> LoggedInUser:
+    profiles = tuple(_profile(row, today=today) for row in sorted(rows, key=lambda row: row.created_at))
     return LoggedInUser(
         account_id=account.id,
         login=account.login,
@@ -111,7 +119,7 @@ def _user(account: AccountRow, rows: list[ProfileRow], application: Application)
     )
 
 
-def _profile(row: ProfileRow) -> Profile:
+def _profile(row: ProfileRow, *, today: date) -> Profile:
     return Profile(
         user_type=UserType(row.user_type),
         entity_name=row.entity_name,
@@ -123,4 +131,5 @@ def _profile(row: ProfileRow) -> Profile:
         professional_registration=row.professional_registration,
         site_name=row.site_name,
         ends_on=row.ends_on,
+        has_ended=has_ended(row.ends_on, today=today),
     )

@@ -61,6 +61,12 @@ def municipality_name(code: str) -> str:
     return _municipalities_by_code()[code].name
 
 
+def municipality_and_department(code: str) -> str:
+    """`Medellín, Antioquia`; KeyError if DIVIPOLA has no such code."""
+    name, department = municipality_name(code), department_name(code[:_DEPARTMENT_CODE_LENGTH])
+    return name if name == department else f"{name}, {department}"
+
+
 @cache
 def _names_by_code() -> Mapping[str, str]:
     source = resources.files("mipres.domain").joinpath("divipola.csv")

@@ -14,6 +14,11 @@ def today_in_bogota(now: datetime) -> date:
     return now.astimezone(BOGOTA).date()
 
 
+def has_ended(last_day: date | None, *, today: date) -> bool:
+    """Whether what lasts until a day, that day included, is over. Without a last day it never is."""
+    return last_day is not None and last_day < today
+
+
 def may_prescribe(profession_name: str) -> bool:
     return _folded(profession_name) in PRESCRIBING_PROFESSIONS
 

@@ -60,5 +60,14 @@ def parse_nit(text: str) -> str:
     raise InvalidNitError(f"El NIT debe tener {NIT_LENGTH} dígitos, sin el dígito de verificación")
 
 
+def nit_to_offer(text: str) -> str | None:
+    """The nine digits that were meant, where a NIT was typed with its check digit."""
+    try:
+        parse_nit(text)
+    except InvalidNitError as error:
+        return error.suggestion
+    return None
+
+
 def _has_check_digit(nit: str) -> bool:
     return len(nit) == NIT_LENGTH + 1 and check_digit(nit[:NIT_LENGTH]) == nit[-1]

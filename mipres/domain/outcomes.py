@@ -51,33 +51,54 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Site:
+    """A public site of the State, where people see or correct what it says about them."""
+
+    name: str
+    address: str
+
+
+_MISEGURIDADSOCIAL = Site(name="www.miseguridadsocial.gov.co", address="https://www.miseguridadsocial.gov.co")
+_RETHUS = Site(
+    name="la consulta pública de ReTHUS",
+    address="https://web.sispro.gov.co/THS/Cliente/ConsultasPublicas/ConsultaPublicaDeTHxIdentificacion.aspx",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RefusalMessage:
-    """The manual's sentence (`title`, to the letter) and what the person can do about it."""
+    """The manual's sentence (`title`, to the letter), what the person can do about it, and on which site."""
 
     title: str
     remedy: str
+    site: Site | None = None
 
 
 REFUSAL_MESSAGES: dict[Refusal, RefusalMessage] = {
     Refusal.NOT_IN_MISEGURIDADSOCIAL: RefusalMessage(
         title="El usuario no se encuentra registrado en www.miseguridadsocial.gov.co. Por favor verifique antes de realizar el registro",
         remedy="Regístrese primero en www.miseguridadsocial.gov.co con el mismo tipo y número de identificación y luego repita este registro.",
+        site=_MISEGURIDADSOCIAL,
     ),
     Refusal.ENTITY_NOT_IN_MISEGURIDADSOCIAL: RefusalMessage(
         title="Usuario no registrado como persona jurídica en www.miseguridadsocial.gov.co",
         remedy="Pida al representante legal de la entidad que lo registre como Delegado Administrativo MIPRES en www.miseguridadsocial.gov.co, con este NIT y este documento, y luego repita este registro.",
+        site=_MISEGURIDADSOCIAL,
     ),
     Refusal.NOT_IN_RETHUS: RefusalMessage(
         title="Profesional no encontrado en RETHUS",
         remedy="Verifique el tipo y número de identificación y el registro profesional. Si están bien escritos, pida la inscripción o la corrección en ReTHUS al colegio profesional o a la entidad que le otorgó el registro; puede tardar hasta 15 días.",
+        site=_RETHUS,
     ),
     Refusal.SANCTIONED: RefusalMessage(
         title="El profesional se encuentra sancionado",
         remedy="ReTHUS reporta una sanción vigente para el ejercicio de su profesión. Consulte con el tribunal o la autoridad que la impuso; cuando termine, podrá repetir este registro.",
+        site=_RETHUS,
     ),
     Refusal.PROFESSION_NOT_AUTHORIZED: RefusalMessage(
-        title="La profesión registrada en RETHUS no corresponde a este tipo de usuario",
-        remedy="Medicina, Odontología, Optometría y Nutrición y Dietética se registran como Profesional de la Salud; las demás profesiones y el personal administrativo, como Otro Usuario.",
+        title="La profesión registrada no corresponde a este tipo de usuario",
+        remedy="Medicina, Odontología, Optometría y Nutrición y Dietética se registran como Profesional de la Salud; las demás profesiones y el personal administrativo, como Otro Usuario. Si su profesión está mal registrada, pida la corrección en ReTHUS o, para una plaza de Servicio Social Obligatorio, en el aplicativo del Ministerio.",
+        site=_RETHUS,
     ),
     Refusal.NOT_IN_SSO: RefusalMessage(
         title="Profesional no encontrado en SSO",
@@ -91,7 +112,7 @@ DATA_UPDATED = "Datos del usuario actualizados satisfactoriamente"
 USE_FIRST_CREDENTIALS = (
     "Auténtiquese con las credenciales de acceso creadas al realizar su registro por primera vez"
 )
-LINK_WILL_BE_SENT = "Al correo electrónico registrado en www.miseguridadsocial.gov.co se le enviará el enlace que le permitirá crear la contraseña"
+LINK_WILL_BE_SENT = "Al correo electrónico registrado en www.miseguridadsocial.gov.co, se le enviará el enlace que le permitirá crear la contraseña de ingreso al aplicativo MIPRES No UPC y/o al Módulo Administración de Usuarios, según corresponda"
 IN_PROGRESS = "Su registro está en proceso"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 MAX_PASSWORD_LENGTH = 128
@@ -39,11 +40,28 @@ class PasswordRule:
         pattern: JavaScript regular expression (flags s and u) with which the page ticks it; None where only
             the server can tell.
         holds: The test that counts.
+        sentence: The manual's sentence that this is a part of, where it has one for several rules.
     """
 
     text: str
     pattern: str | None = None
     holds: Callable[[str, PasswordContext], bool]
+    sentence: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownRule:
+    """What the page shows of one rule, or of several that are one sentence of the manual."""
+
+    text: str
+    rules: tuple[PasswordRule, ...]
+
+    @property
+    def pattern(self) -> str | None:
+        """JavaScript regular expression that ticks them together; None where only the server can tell."""
+        if any(rule.pattern is None for rule in self.rules):
+            return None
+        return "^" + "".join(f"(?=.*(?:{rule.pattern}))" for rule in self.rules)
 
 
 def _length(text: str, *, least: int = 0, most: int | None = None) -> PasswordRule:
@@ -54,12 +72,13 @@ def _length(text: str, *, least: int = 0, most: int | None = None) -> PasswordRu
     )
 
 
-def _some(text: str, *categories: str) -> PasswordRule:
+def _some(text: str, *categories: str, sentence: str) -> PasswordRule:
     """Ask for one character of these Unicode categories, which the page and the server both know by name."""
     return PasswordRule(
         text=text,
         pattern="|".join(rf"\p{{{category}}}" for category in categories),
         holds=lambda password, _: any(unicodedata.category(char).startswith(categories) for char in password),
+        sentence=sentence,
     )
 
 
@@ -162,12 +181,16 @@ _NOT_GUESSABLE = (
     ),
     PasswordRule(text="No repetir siempre los mismos caracteres", holds=_varies),
 )
+# Section 10.4 of the manual, to the letter.
+_KINDS = "Usar números, letras y caracteres especiales"
+_BOTH_CASES = "Combinar letras mayúsculas y minúsculas"
 _MANUAL_RULES = (
     _length("Tener mínimo ocho (8) caracteres", least=8),
-    _some("Usar números", "Nd"),
-    _some("Usar caracteres especiales", "P", "S"),
-    _some("Usar letras mayúsculas", "Lu"),
-    _some("Usar letras minúsculas", "Ll"),
+    _some("Usar números", "Nd", sentence=_KINDS),
+    _some("Usar letras", "L", sentence=_KINDS),
+    _some("Usar caracteres especiales", "P", "S", sentence=_KINDS),
+    _some("Usar letras mayúsculas", "Lu", sentence=_BOTH_CASES),
+    _some("Usar letras minúsculas", "Ll", sentence=_BOTH_CASES),
 )
 RULES: dict[PasswordPolicy, tuple[PasswordRule, ...]] = {
     PasswordPolicy.MANUAL: (*_MANUAL_RULES, _AT_MOST, *_NOT_GUESSABLE),
@@ -179,6 +202,12 @@ RULES: dict[PasswordPolicy, tuple[PasswordRule, ...]] = {
 }
 PASSWORDS_DIFFER = "La contraseña y su confirmación no son iguales"
 NOBODY = PasswordContext()
+
+
+def shown_rules(policy: PasswordPolicy) -> list[ShownRule]:
+    """The rules as the page shows them before anything is typed: the manual's sentences where it has them."""
+    together = groupby(RULES[policy], key=lambda rule: rule.sentence or rule.text)
+    return [ShownRule(text=text, rules=tuple(rules)) for text, rules in together]
 
 
 def unmet_rules(password: str, policy: PasswordPolicy, owner: PasswordContext = NOBODY) -> list[PasswordRule]:

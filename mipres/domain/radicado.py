@@ -8,6 +8,7 @@ from mipres.domain.documents import Document
 from mipres.domain.submissions import Submission
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_LOOK_ALIKES = str.maketrans("OIL", "011")
 _SYMBOLS = 12
 _PATTERN = re.compile(rf"RM-[{_CROCKFORD}]{{{_SYMBOLS}}}", re.ASCII)
 
@@ -32,6 +33,16 @@ def is_radicado(text: str) -> bool:
 def is_reference(text: str) -> bool:
     """Whether it is a radicado or the reference of a recovery."""
     return is_radicado(text.replace("RC-", "RM-", 1))
+
+
+def read_radicado(text: str) -> str | None:
+    """The radicado that somebody copied from paper, or None; Crockford's look-alikes count as what they look like."""
+    symbols = "".join(char for char in text.upper() if char.isalnum())
+    # The symbols themselves may begin like the prefix that was left out.
+    if len(symbols) > _SYMBOLS:
+        symbols = symbols.removeprefix("RM")
+    radicado = f"RM-{symbols.translate(_LOOK_ALIKES)}"
+    return radicado if is_radicado(radicado) else None
 
 
 def _reference(prefix: str, parts: tuple[str, ...], key: bytes) -> str:

@@ -33,6 +33,11 @@ class UserType(StrEnum):
         """Name of the type as the manual's pages write it."""
         return _LABELS[self]
 
+    @property
+    def heading(self) -> str:
+        """What the manual's pages put in brackets after REGISTRAR USUARIO."""
+        return _HEADINGS.get(self, self.label)
+
     @classmethod
     def of_slug(cls, slug: str) -> "UserType":
         """Raise KeyError for a slug that names no type of user."""
@@ -52,6 +57,7 @@ _LABELS = {
     UserType.SOCIAL_SERVICE: "Servicio Social Obligatorio",
     UserType.OTHER: "Otro Usuario",
 }
+_HEADINGS = {UserType.DELEGATE: "Administrador EPS - IPS - Proveedor"}
 
 
 class EntityKind(StrEnum):

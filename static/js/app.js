@@ -103,6 +103,17 @@ function redrawCaptcha(box) {
   button.addEventListener("click", redraw);
 }
 
+// The recording in this page instead of another tab; where it cannot be played, the link stays one.
+function playCaptcha(link) {
+  const audio = new Audio();
+  link.querySelector("[data-captcha-tab]").remove();
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    audio.src = link.href;
+    audio.play().catch(() => open(link.href, "_blank", "noopener"));
+  });
+}
+
 function submitOnce(form) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) return event.preventDefault();
@@ -143,6 +154,7 @@ all("[data-rules-for]").forEach(tickRules);
 all("form").forEach(showWhen);
 all("[data-filtered-by]").forEach(filterGroups);
 all("[data-captcha]").forEach(redrawCaptcha);
+all("[data-captcha-audio]").forEach(playCaptcha);
 all("form[data-once]").forEach(submitOnce);
 all("[data-reload]").forEach(reload);
 all("[data-print]").forEach((button) => {

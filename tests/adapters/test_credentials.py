@@ -1,6 +1,6 @@
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.adapters.accounts import PostgresAccounts
 from mipres.adapters.audit import PostgresAuditTrail
-from mipres.adapters.credentials import Authenticated, Hasher, PostgresCredentials
+from mipres.adapters.credentials import Authenticated, EndedPlacement, Hasher, PostgresCredentials
 from mipres.adapters.lockouts import LoginLockouts
 from mipres.adapters.tables import AccountRow
 from mipres.domain.applications import Application
 from mipres.domain.documents import parse_document
-from tests.adapters.registrations import DELEGATE, DOCTOR, registration
+from mipres.ports import ProfileFacts
+from tests.adapters.registrations import DELEGATE, DOCTOR, PLACEMENT, SOCIAL_SERVICE, registration
 from tests.adapters.stored_accounts import give_password, issue, register
 from tests.fakes import FakeClock
 
@@ -37,9 +38,9 @@ def lockouts(engine: AsyncEngine, clock: FakeClock) -> LoginLockouts:
 
 @pytest.fixture
 def credentials(
-    engine: AsyncEngine, hasher: Hasher, lockouts: LoginLockouts, audit: PostgresAuditTrail
+    engine: AsyncEngine, hasher: Hasher, lockouts: LoginLockouts, audit: PostgresAuditTrail, clock: FakeClock
 ) -> PostgresCredentials:
-    return PostgresCredentials(engine, hasher=hasher, lockouts=lockouts, audit=audit)
+    return PostgresCredentials(engine, hasher=hasher, lockouts=lockouts, audit=audit, clock=clock)
 
 
 async def enter(credentials: PostgresCredentials, login: str, password: str) -> Authenticated | None:
@@ -69,6 +70,27 @@ async def test_a_delegate_who_is_a_professional_too_belongs_to_both_applications
 
     assert found is not None
     assert found.applications == set(Application)
+
+
+async def test_a_placement_opens_nothing_after_its_last_day_in_bogota(
+    credentials: PostgresCredentials, accounts: PostgresAccounts, hasher: Hasher, clock: FakeClock
+) -> None:
+    facts = ProfileFacts(placement=PLACEMENT)
+    account_id = (await accounts.register(registration(SOCIAL_SERVICE, facts=facts))).account_id
+    await give_password(accounts, account_id, await hasher.hash(PASSWORD))
+    midnight = datetime(2027, 6, 1, 5, tzinfo=UTC)
+
+    clock.time = midnight - timedelta(seconds=1)
+    last_day = await enter(credentials, LOGIN, PASSWORD)
+    clock.time = midnight
+    after = await enter(credentials, LOGIN, PASSWORD)
+
+    assert last_day is not None
+    assert after is not None
+    assert set(last_day.applications) == {Application.MIPRES}
+    assert last_day.ended_placement is None
+    assert not after.applications
+    assert after.ended_placement == EndedPlacement(site_name="Hospital de Ejemplo", last_day=PLACEMENT.end)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import hashlib
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -11,10 +11,13 @@ from mipres.adapters.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, PostgresSession
 from mipres.adapters.tables import SessionRow
 from mipres.domain.applications import Application
 from mipres.domain.submissions import UserType
-from tests.adapters.registrations import DELEGATE, DOCTOR, registration
+from mipres.ports import ProfileFacts
+from tests.adapters.registrations import DELEGATE, DOCTOR, PLACEMENT, SOCIAL_SERVICE, registration
 from tests.fakes import FakeClock
 
 SECOND = timedelta(seconds=1)
+# PLACEMENT ends with the 31st of May; Bogotá is five hours behind.
+MIDNIGHT_AFTER_THE_PLACEMENT = datetime(2027, 6, 1, 5, tzinfo=UTC)
 MIPRES, ADMINISTRATION = Application.MIPRES, Application.ADMINISTRATION
 
 
@@ -48,6 +51,36 @@ async def test_a_session_shows_the_profiles_of_its_application_only(
     assert [(profile.user_type, profile.entity_nit) for profile in user.profiles] == [
         (UserType.DELEGATE, "900123456")
     ]
+
+
+async def test_a_placement_ends_the_session_that_it_opened(
+    sessions: PostgresSessions, accounts: PostgresAccounts, clock: FakeClock
+) -> None:
+    facts = ProfileFacts(placement=PLACEMENT)
+    account_id = (await accounts.register(registration(SOCIAL_SERVICE, facts=facts))).account_id
+    clock.time = MIDNIGHT_AFTER_THE_PLACEMENT - SECOND
+    token = await sessions.open(account_id, MIPRES)
+    user = await sessions.user_of(token, MIPRES)
+    assert user is not None
+    assert [(item.site_name, item.ends_on, item.has_ended) for item in user.profiles] == [
+        ("Hospital de Ejemplo", PLACEMENT.end, False)
+    ]
+    clock.advance(SECOND)
+    assert await sessions.user_of(token, MIPRES) is None
+
+
+async def test_another_profile_keeps_the_session_and_shows_the_ended_one(
+    sessions: PostgresSessions, accounts: PostgresAccounts, account_id: uuid.UUID, clock: FakeClock
+) -> None:
+    facts = ProfileFacts(placement=PLACEMENT)
+    await accounts.register(registration(SOCIAL_SERVICE, radicado="RM-000000000002", facts=facts))
+    clock.time = MIDNIGHT_AFTER_THE_PLACEMENT
+    user = await sessions.user_of(await sessions.open(account_id, MIPRES), MIPRES)
+    assert user is not None
+    assert {profile.user_type: profile.has_ended for profile in user.profiles} == {
+        UserType.PROFESSIONAL: False,
+        UserType.SOCIAL_SERVICE: True,
+    }
 
 
 async def test_a_session_of_one_application_opens_no_other(

@@ -158,3 +158,8 @@ def test_ene_with_tilde_comes_after_every_n() -> None:
     names = [municipality.name for municipality in divipola.municipalities("05")]
     assert names.index("Campamento") < names.index("Cañasgordas") < names.index("Caracolí")
     assert sorted(["Moñitos", "Montelíbano"], key=divipola._alphabetical) == ["Montelíbano", "Moñitos"]
+
+
+def test_a_place_is_told_with_its_department() -> None:
+    assert divipola.municipality_and_department("05001") == "Medellín, Antioquia"
+    assert divipola.municipality_and_department("11001") == "Bogotá, D.C."

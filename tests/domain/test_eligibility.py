@@ -4,6 +4,7 @@ import pytest
 
 from mipres.domain.eligibility import (
     find_profession,
+    has_ended,
     may_prescribe,
     other_user_refusal,
     professional_refusal,
@@ -176,3 +177,9 @@ def test_another_user_is_whoever_does_not_prescribe(
     professional: HealthProfessional | None, refusal: Refusal | None
 ) -> None:
     assert other_user_refusal(professional) is refusal
+
+
+def test_the_last_day_still_counts() -> None:
+    assert not has_ended(TODAY, today=TODAY)
+    assert has_ended(TODAY - DAY, today=TODAY)
+    assert not has_ended(None, today=TODAY)

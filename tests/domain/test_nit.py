@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum.co import nit as oracle
 
-from mipres.domain.nit import InvalidNitError, check_digit, parse_nit
+from mipres.domain.nit import InvalidNitError, check_digit, nit_to_offer, parse_nit
 
 nine_digits = st.text(alphabet="0123456789", min_size=9, max_size=9)
 
@@ -75,3 +75,17 @@ def test_what_people_write_among_the_digits_does_not_count(text: str) -> None:
 def test_only_ascii_digits_make_a_nit(text: str) -> None:
     with pytest.raises(InvalidNitError, match="solo con dígitos"):
         parse_nit(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "offered"),
+    [
+        ("9001234568", "900123456"),
+        ("900.123.456-8", "900123456"),
+        ("900123456", None),
+        ("9001234560", None),
+        ("x", None),
+    ],
+)
+def test_only_a_nit_with_its_check_digit_is_offered_without_it(text: str, offered: str | None) -> None:
+    assert nit_to_offer(text) == offered

@@ -60,8 +60,11 @@ def test_the_manuals_other_sentences() -> None:
 
 def test_success_and_update_are_told_in_the_manuals_words() -> None:
     registered = message_of(Outcome(status=OutcomeStatus.REGISTERED))
-    assert registered.startswith("REGISTRO SATISFACTORIO. Al correo electrónico registrado en")
-    assert registered.endswith("el enlace que le permitirá crear la contraseña")
+    assert registered == (
+        "REGISTRO SATISFACTORIO. Al correo electrónico registrado en www.miseguridadsocial.gov.co, se le enviará "
+        "el enlace que le permitirá crear la contraseña de ingreso al aplicativo MIPRES No UPC y/o al Módulo "
+        "Administración de Usuarios, según corresponda"
+    )
     updated = message_of(Outcome(status=OutcomeStatus.UPDATED))
     assert updated == f"{DATA_UPDATED}. {USE_FIRST_CREDENTIALS}"
 

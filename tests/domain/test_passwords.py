@@ -8,16 +8,17 @@ from mipres.domain.passwords import (
     COMMON_PASSWORDS_FILE,
     MAX_PASSWORD_LENGTH,
     NOBODY,
-    RULES,
     PasswordContext,
     PasswordPolicy,
     common_passwords,
     normalise_password,
+    shown_rules,
     unmet_rules,
 )
 
 LENGTH = "Tener mínimo ocho (8) caracteres"
 DIGITS = "Usar números"
+LETTERS = "Usar letras"
 SPECIALS = "Usar caracteres especiales"
 CAPITALS = "Usar letras mayúsculas"
 SMALL = "Usar letras minúsculas"
@@ -96,8 +97,19 @@ def test_each_rule_of_the_manual_alone(password: str, unmet: list[str]) -> None:
     assert texts_of_unmet(password) == unmet
 
 
+def test_the_rules_are_shown_in_the_manuals_words() -> None:
+    shown = [rule.text for rule in shown_rules(PasswordPolicy.MANUAL)]
+    assert shown[:4] == [
+        "Tener mínimo ocho (8) caracteres",
+        "Usar números, letras y caracteres especiales",
+        "Combinar letras mayúsculas y minúsculas",
+        AT_MOST,
+    ]
+    assert COMMON in shown
+
+
 def test_an_empty_password_meets_no_rule_but_one() -> None:
-    assert texts_of_unmet("")[:5] == [LENGTH, DIGITS, SPECIALS, CAPITALS, SMALL]
+    assert texts_of_unmet("")[:6] == [LENGTH, DIGITS, LETTERS, SPECIALS, CAPITALS, SMALL]
     assert AT_MOST not in texts_of_unmet("")
 
 
@@ -130,13 +142,17 @@ def test_the_page_ticks_a_rule_when_and_only_when_it_holds(policy: PasswordPolic
         "const {patterns, corpus} = JSON.parse(require('fs').readFileSync(0));"
         "console.log(JSON.stringify(corpus.map(c => patterns.map(p => new RegExp(p, 'su').test(c)))))"
     )
-    rules = [rule for rule in RULES[policy] if rule.pattern is not None]
+    rules = [rule for rule in shown_rules(policy) if rule.pattern is not None]
     assert len(rules) >= 2
     request = json.dumps({"patterns": [rule.pattern for rule in rules], "corpus": CORPUS})
     assert NODE is not None
     answer = subprocess.run([NODE, "-e", script], input=request, capture_output=True, text=True, check=True)
     ticked = dict(zip(CORPUS, json.loads(answer.stdout), strict=True))
-    assert ticked == {password: [rule.holds(password, NOBODY) for rule in rules] for password in CORPUS}
+    held = {
+        password: [all(part.holds(password, NOBODY) for part in rule.rules) for rule in rules]
+        for password in CORPUS
+    }
+    assert ticked == held
 
 
 # ---- What is guessed first

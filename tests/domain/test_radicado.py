@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mipres.domain.documents import Document, DocumentType, parse_document
-from mipres.domain.radicado import is_radicado, radicado_of
+from mipres.domain.radicado import is_radicado, radicado_of, read_radicado
 from mipres.domain.submissions import Entity, EntityKind, Regime, Submission, UserType
 
 KEY = b"k" * 32
@@ -80,3 +80,29 @@ def test_the_alphabet_is_crockfords() -> None:
     assert is_radicado("RM-0123456789AB")
     assert is_radicado("RM-CDEFGHJKMNPQ")
     assert is_radicado("RM-RSTVWXYZ0000")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RM-0123456789AB",
+        " rm-0123456789ab ",
+        "RM 0123 4567 89AB",
+        "0123456789AB",
+        "RM–Ol23456789ab",
+        "rmoi23456789ab",
+    ],
+)
+def test_a_radicado_is_read_as_people_copy_it(text: str) -> None:
+    assert read_radicado(text) == "RM-0123456789AB"
+
+
+def test_a_prefix_that_was_left_out_is_not_looked_for_among_the_symbols() -> None:
+    assert read_radicado("RMCDEFGHJKMN") == "RM-RMCDEFGHJKMN"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "RM-", "RM-1", "RM-0123456789ABC", "RM-0123456789AU", "٠123456789AB", "x" * 5000]
+)
+def test_another_text_is_read_as_no_radicado(text: str) -> None:
+    assert read_radicado(text) is None

@@ -49,8 +49,9 @@ async def test_201_tells_login_and_where_to_look(product: Product) -> None:
         "login": login_of(person),
         "user_type": "professional",
         "email_hint": "p•••@e•••.test",
-        "message": "REGISTRO SATISFACTORIO. Al correo electrónico registrado en www.miseguridadsocial.gov.co "
-        "se le enviará el enlace que le permitirá crear la contraseña",
+        "message": "REGISTRO SATISFACTORIO. Al correo electrónico registrado en www.miseguridadsocial.gov.co, "
+        "se le enviará el enlace que le permitirá crear la contraseña de ingreso al aplicativo MIPRES No UPC y/o "
+        "al Módulo Administración de Usuarios, según corresponda",
         "status_url": "",
     }
     assert body["status_url"] == f"{product.url}/registro/estado/{body['radicado']}"

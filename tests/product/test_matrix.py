@@ -1,7 +1,9 @@
 """Every type of user × every message × both doors, with the people whom the registries know at the start."""
 
+import asyncio
 import html
 import itertools
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -9,8 +11,9 @@ from typing import Any
 import pytest
 
 from dev.registry_simulator.seed import SeedRow, seed_rows
+from mipres.domain import outcomes
 from mipres.domain.eligibility import other_user_refusal, professional_refusal, social_service_refusal
-from mipres.domain.outcomes import Refusal
+from mipres.domain.outcomes import OutcomeStatus, Refusal
 from mipres.domain.people import HealthProfessional, Placement, Profession, Sanction
 from mipres.domain.submissions import UserType
 from tests.product.conftest import Product
@@ -29,7 +32,7 @@ SENTENCES = {
     "sanctioned": "El profesional se encuentra sancionado",
     "not_in_sso": "Profesional no encontrado en SSO",
     # The manual tells the rule (§ 9.1) and no sentence for it; this one is ours.
-    "profession_not_authorized": "La profesión registrada en RETHUS no corresponde a este tipo de usuario",
+    "profession_not_authorized": "La profesión registrada no corresponde a este tipo de usuario",
 }
 REMEDIES = {
     "not_in_miseguridadsocial": "Regístrese primero en www.miseguridadsocial.gov.co",
@@ -41,14 +44,17 @@ REMEDIES = {
 }
 REGISTERED = "REGISTRO SATISFACTORIO"
 LINK_WILL_BE_SENT = (
-    "Al correo electrónico registrado en www.miseguridadsocial.gov.co se le enviará el enlace "
-    "que le permitirá crear la contraseña"
+    "Al correo electrónico registrado en www.miseguridadsocial.gov.co, se le enviará el enlace que le permitirá "
+    "crear la contraseña de ingreso al aplicativo MIPRES No UPC y/o al Módulo Administración de Usuarios, según "
+    "corresponda"
 )
 DATA_UPDATED = "Datos del usuario actualizados satisfactoriamente"
 USE_FIRST_CREDENTIALS = (
     "Auténtiquese con las credenciales de acceso creadas al realizar su registro por primera vez"
 )
 FILL_ALL_FIELDS = "Diligencie todos los campos"
+# The manual knows no registry that is away; this one is ours too.
+IN_PROGRESS = "Su registro está en proceso"
 SECTION_11 = {
     SENTENCES["entity_not_in_miseguridadsocial"],
     SENTENCES["not_in_rethus"],
@@ -65,6 +71,7 @@ LABELS = {
     "sso": "Servicio Social Obligatorio",
     "otro": "Otro Usuario",
 }
+HEADINGS = {"delegado": "Administrador EPS - IPS - Proveedor"}
 TODAY = date(2026, 11, 23)
 # A registration that waits for its password is joined, so whoever is refused comes before whoever is not.
 ROWS = sorted(seed_rows(), key=lambda row: row.expected == "registered")
@@ -117,7 +124,10 @@ async def test_a_refusal_is_told_by_the_form_and_by_the_api(product: Product, ro
     assert page.status_code == 200
     assert f'id="panel-title">{sentence}<' in page.text
     assert REMEDIES[row.expected] in html.unescape(page.text)
-    assert LABELS[row.user_type] in page.text
+    assert (
+        f'REGISTRAR USUARIO <span class="h1-detail">({HEADINGS.get(row.user_type, LABELS[row.user_type])})'
+        in page.text
+    )
 
     answer = await product.register(**body_of(row))
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
@@ -205,16 +215,87 @@ async def test_whoever_has_a_password_is_told_to_use_it(product: Product, slug: 
     assert again.json()["message"] == f"{DATA_UPDATED}. {USE_FIRST_CREDENTIALS}"
 
 
-@pytest.mark.parametrize("slug", TYPES)
-async def test_an_empty_form_asks_for_all_fields(product: Product, slug: str) -> None:
+DOCUMENT_ERRORS = {
+    "tipo_documento": "Seleccione el tipo de identificación",
+    "numero_documento": "Escriba el número de identificación",
+}
+NIT_ERROR = {"nit": "Escriba el NIT de la entidad, sin dígito de verificación"}
+# Every form with nothing but the choices that decide which fields apply, and what each field then says.
+EMPTY_FORMS: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
+    "delegate": ("delegado", {}, {"tipo_entidad": "Seleccione el tipo de entidad"}),
+    "ips": ("delegado", {"tipo_entidad": "IPS"}, NIT_ERROR),
+    "eps": ("delegado", {"tipo_entidad": "EPS"}, {"regimen": "Seleccione el régimen de la EPS"} | NIT_ERROR),
+    "provider": ("delegado", {"tipo_entidad": "PROVEEDOR", "tiene_nit": "SI"}, NIT_ERROR),
+    "natural-provider": (
+        "delegado",
+        {"tipo_entidad": "PROVEEDOR", "tiene_nit": "NO", "departamento": "05"},
+        {"municipio": "Seleccione el municipio"},
+    ),
+    "professional": ("profesional", {}, {"registro_profesional": "Escriba el registro profesional"}),
+    "social-service": ("sso", {}, {}),
+    "other": ("otro", {}, {}),
+}
+API_NAMES = {
+    "tipo_documento": "document.type",
+    "numero_documento": "document.number",
+    "registro_profesional": "professional_registration",
+    "tipo_entidad": "entity.kind",
+    "regimen": "entity.regime",
+    "nit": "entity.nit",
+    "municipio": "entity.municipality",
+}
+
+
+@pytest.mark.parametrize("name", EMPTY_FORMS)
+async def test_an_empty_form_asks_for_all_fields(product: Product, name: str) -> None:
+    slug, chosen, own_errors = EMPTY_FORMS[name]
+    errors = DOCUMENT_ERRORS | own_errors
     async with product.browser() as visitor:
-        page = await submit_form(product, visitor, slug, {})
+        page = await submit_form(product, visitor, slug, chosen)
     assert page.status_code == 422
     assert f"<p>{FILL_ALL_FIELDS}</p>" in page.text
+    told = dict(re.findall(r'<li><a href="#(\w+)">([^<]+)</a></li>', page.text))
+    assert told == errors
 
-    answer = await product.register(user_type=TYPES[slug], document={"type": "", "number": ""})
+    row = SeedRow(document="- -", user_type=slug, fields=chosen, expected="registered", purpose="")  # type: ignore[arg-type]
+    answer = await product.register(**body_of(row) | {"document": {"type": "", "number": ""}})
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_error")
     assert answer.json()["detail"].startswith(FILL_ALL_FIELDS)
+    assert answer.json()["errors"] == {API_NAMES[field]: sentence for field, sentence in errors.items()}
+
+
+async def test_whoever_waits_for_a_registry_is_told_so(product: Product) -> None:
+    """All types at once, because each answer takes as long as a submission may wait."""
+    waiting = [
+        SeedRow(
+            document=f"CC {(await product.new_person(**facts))['document']['number']}",
+            user_type=slug,  # type: ignore[arg-type]
+            fields=fields,
+            expected="registered",
+            purpose="",
+        )
+        for slug, (facts, fields) in FACTS_AND_FIELDS.items()
+        for _ in ("web", "api")
+    ]
+    by_form, by_api = waiting[::2], waiting[1::2]
+    await product.set_registry("miseguridadsocial", mode="down")
+    try:
+        async with product.browser() as visitor:
+            pages = await asyncio.gather(
+                *(submit_form(product, visitor, row.user_type, form_of(row)) for row in by_form)
+            )
+        answers = await asyncio.gather(*(product.register(**body_of(row)) for row in by_api))
+    finally:
+        await product.set_registry("miseguridadsocial", mode="up")
+    for row, page, answer in zip(by_form, pages, answers, strict=True):
+        assert (page.status_code, answer.status_code) == (202, 202)
+        assert f'id="panel-title">{IN_PROGRESS}<' in page.text
+        assert re.search(r"RM-\w{12}", page.text)
+        assert HEADINGS.get(row.user_type, LABELS[row.user_type]) in page.text
+        told = answer.json()
+        assert (set(told), told["status"]) == ({"status", "radicado", "status_url"}, "in_progress")
+        # A registry that is away says nothing about anybody.
+        assert not any(sentence in page.text for sentence in SENTENCES.values())
 
 
 # ---- The matrix is whole
@@ -256,11 +337,6 @@ def placements() -> Iterator[Placement | None]:
         )
 
 
-def test_the_seed_provokes_every_refusal_that_a_type_of_user_can_meet() -> None:
-    provoked = {(TYPES[row.user_type], row.expected) for row in ROWS if row.expected != "registered"}
-    assert provoked == possible_refusals()
-
-
 def test_the_seed_registers_every_type_of_user_and_refuses_every_form_of_a_delegate() -> None:
     def form_names(row: SeedRow) -> str:
         return " ".join(row.fields.get(name, "") for name in ("tipo_entidad", "regimen", "tiene_nit")).strip()
@@ -273,9 +349,43 @@ def test_the_seed_registers_every_type_of_user_and_refuses_every_form_of_a_deleg
     assert {form_names(row) for row in refused if row.user_type == "delegado"} == forms
 
 
-def test_every_message_of_the_manual_is_provoked_through_the_form() -> None:
+# Told to every type of user, whatever the registries say of the person.
+EVERYBODY = {
+    "registered": test_a_registration_is_told_by_the_form_and_by_the_api,
+    "updated": test_whoever_has_a_password_is_told_to_use_it,
+    "in_progress": test_whoever_waits_for_a_registry_is_told_so,
+    "validation_error": test_an_empty_form_asks_for_all_fields,
+}
+
+
+def test_every_outcome_has_a_row_for_every_type_of_user_that_can_meet_it() -> None:
+    """A new Outcome or Refusal fails here until it is provoked through both doors."""
+    refused = {(TYPES[row.user_type], row.expected) for row in ROWS if row.expected != "registered"}
+    everybody = set(itertools.product(TYPES.values(), EVERYBODY))
+    possible = {*OutcomeStatus, *Refusal} - {OutcomeStatus.REFUSED}
+    assert {code for _, code in refused | everybody} == possible | {"validation_error"}
+    assert refused == possible_refusals()
+    assert set(FACTS_AND_FIELDS) == {slug for slug, _, _ in EMPTY_FORMS.values()} == set(TYPES)
+    assert {row.user_type for row in ROWS if row.expected == "registered"} == set(TYPES)
+
+
+def test_every_sentence_of_the_domain_is_in_the_matrix() -> None:
+    """A sentence that is added to the domain, or changed there, fails here until the matrix has it."""
+    own = {name: value for name, value in vars(outcomes).items() if name.isupper() and isinstance(value, str)}
+    assert own == {
+        "FILL_ALL_FIELDS": FILL_ALL_FIELDS,
+        "REGISTRATION_SUCCESSFUL": REGISTERED,
+        "DATA_UPDATED": DATA_UPDATED,
+        "USE_FIRST_CREDENTIALS": USE_FIRST_CREDENTIALS,
+        "LINK_WILL_BE_SENT": LINK_WILL_BE_SENT,
+        "IN_PROGRESS": IN_PROGRESS,
+    }
+    assert {code: message.title for code, message in outcomes.REFUSAL_MESSAGES.items()} == SENTENCES
+    assert set(SENTENCES) == set(REMEDIES) == set(Refusal)
+
+
+def test_every_message_of_section_11_is_provoked_through_the_form() -> None:
     by_rows = {SENTENCES[row.expected] for row in ROWS if row.expected != "registered"}
     # Told by test_whoever_has_a_password_is_told_to_use_it and by test_an_empty_form_asks_for_all_fields.
     by_state = {USE_FIRST_CREDENTIALS, FILL_ALL_FIELDS}
     assert by_rows | by_state >= SECTION_11
-    assert set(SENTENCES) == set(REMEDIES) == set(Refusal)

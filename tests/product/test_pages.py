@@ -1,10 +1,11 @@
 """The web pages from outside, without a browser: forms, links, doors, and what strangers may not do."""
 
 import asyncio
+import hashlib
 import html
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -45,6 +46,7 @@ PAGES = [
     "/registro/profesional",
     "/registro/sso",
     "/registro/otro",
+    "/registro/estado",
     "/contrasena/recuperar",
     "/ingreso/administracion",
     "/ingreso/mipres",
@@ -60,6 +62,16 @@ PLACEMENT = {
     "start": "2020-01-01",
     "end": "2099-12-31",
 }
+LINK_WILL_BE_SENT = "se le enviará el enlace que le permitirá crear la contraseña de ingreso al aplicativo"
+# Section 10.3 of the manual, to the letter.
+DECLARATION = (
+    "Toda vez que al tener acceso a datos de carácter personal es obligatorio cumplir lo establecido en la Ley "
+    "Estatutaria 1581 de 2012 y en el Capítulo 25 del Título 2 del Libro 2 de la Parte 2 del Decreto 1074 de 2015. "
+    "Por lo anterior declaro que me comprometo a proteger y mantener la confidencialidad de la información a la que "
+    "tenga acceso para utilizarla únicamente con los fines del registro, a nunca compartirla con terceros y en "
+    "consecuencia a no revelar, publicar o dar a conocer, total o parcialmente esta información a ninguna persona "
+    "diferente."
+)
 ENTITY = {"nit": "900123456", "name": "Clínica Los Nogales del Ejemplo S.A.S.", "kind": "IPS"}
 
 
@@ -181,6 +193,53 @@ async def test_the_fields_of_each_entity_are_asked_for(product: Product) -> None
             assert marked == names | {"tipo_documento", "numero_documento"}
 
 
+async def test_a_nit_with_its_check_digit_is_accepted_with_one_click(product: Product) -> None:
+    person = await product.new_person(delegate_of=[ENTITY])
+    document = {"tipo_documento": "CC", "numero_documento": person["document"]["number"]}
+    async with product.browser() as visitor:
+        fields = {"tipo_entidad": "IPS", "nit": "900.123.456-8", **document}
+        answer = await submit_form(product, visitor, "delegado", fields)
+        assert answer.status_code == 422
+        assert "El NIT incluye el dígito de verificación (8); escríbalo sin él: 900123456" in answer.text
+        button = re.search(r'<button[^>]*name="(usar_nit)" value="(\d+)"[^>]*>.*?Usar 900123456', answer.text)
+        assert button
+        typed = {**solved(product, answer), **fields, "acepta_datos": "SI"}
+        accepted = await visitor.post("/registro/delegado", data=typed | {button.group(1): button.group(2)})
+        assert accepted.status_code == 200
+        assert 'value="900123456"' in control(accepted, "nit")
+        assert "aria-invalid" not in accepted.text
+        # Nothing else is lost, the captcha's answer included.
+        for value in (person["document"]["number"], typed["captcha"], typed["captcha_id"]):
+            assert f'value="{value}"' in accepted.text
+        done = await visitor.post("/registro/delegado", data=typed | {"nit": "900123456"})
+    assert "REGISTRO SATISFACTORIO" in done.text
+
+
+async def test_ten_digits_that_are_no_nit_offer_nothing(product: Product) -> None:
+    fields = {"tipo_entidad": "IPS", "nit": "9001234560"}
+    async with product.browser() as visitor:
+        answer = await submit_form(product, visitor, "delegado", fields)
+    assert "El NIT debe tener 9 dígitos" in answer.text
+    assert "usar_nit" not in answer.text
+
+
+async def test_a_refused_person_corrects_what_was_typed(product: Product) -> None:
+    person = await product.new_person()
+    typed = professional_form(person)
+    async with product.browser() as visitor:
+        refused = await submit_form(product, visitor, "profesional", typed)
+        assert "Profesional no encontrado en RETHUS" in refused.text
+        form = refused.text.partition('<form class="buttons"')[2].partition("</form>")[0]
+        kept = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form))
+        again = await visitor.post("/registro/profesional", data=kept)
+    assert again.status_code == 200
+    assert '<option value="CC" selected>' in again.text
+    for value in (typed["numero_documento"], typed["registro_profesional"]):
+        assert f'value="{value}"' in again.text
+    assert "aria-invalid" not in again.text
+    assert " checked" in control(again, "acepta_datos")
+
+
 async def test_what_was_typed_is_kept_and_shown_as_text(product: Product) -> None:
     typed = {"tipo_documento": "CE", "numero_documento": '"><script>alert(1)</script>'}
     async with product.browser() as visitor:
@@ -247,6 +306,38 @@ async def test_a_wrong_captcha_keeps_what_was_typed_and_shows_another_image(prod
         assert another.status_code == 200
         assert f'value="{person["document"]["number"]}"' in another.text
         assert "aria-invalid" not in another.text
+
+
+async def test_a_captcha_can_be_seen_and_heard(product: Product) -> None:
+    async with product.browser() as visitor:
+        page = await visitor.get("/registro/otro")
+        [picture] = re.findall(r'<img class="captcha-image" src="([^"]+)"', page.text)
+        [recording] = re.findall(r'<a class="tool" href="(/captcha/[^"]+)"', page.text)
+        seen, heard = await visitor.get(picture), await visitor.get(recording)
+    assert (seen.headers["content-type"], seen.content[:8]) == ("image/png", b"\x89PNG\r\n\x1a\n")
+    assert (heard.headers["content-type"], heard.content[:4]) == ("audio/wav", b"RIFF")
+
+
+async def test_the_declaration_is_stored_as_it_was_accepted(product: Product) -> None:
+    """The text that the form shows, under its version and hash, with the time and the way it came."""
+    before = datetime.now(UTC)
+    people = [await product.new_person() for _ in range(2)]
+    async with product.browser() as visitor:
+        form = await visitor.get("/registro/otro")
+        fields = {"tipo_documento": "CC", "numero_documento": people[0]["document"]["number"]}
+        receipt = await submit_form(product, visitor, "otro", fields)
+    await product.register(user_type="other", document=people[1]["document"])
+    assert DECLARATION in html.unescape(form.text)
+    assert "Aceptada, versión 2025-03" in receipt.text
+    statement = (
+        "SELECT c.terms_version, c.terms_sha256, c.accepted_at, c.channel FROM consents c "
+        "JOIN accounts a ON a.id = c.account_id WHERE a.login = $1"
+    )
+    for person, channel in zip(people, ("web", "api"), strict=True):
+        [stored] = await rows(product, statement, login_of(person))
+        digest = hashlib.sha256(DECLARATION.encode()).hexdigest()
+        assert (stored[0], stored[1], stored[3]) == ("2025-03", digest, channel)
+        assert before <= stored[2] <= datetime.now(UTC)
 
 
 async def test_a_solved_captcha_buys_one_answer(product: Product) -> None:
@@ -729,7 +820,160 @@ async def test_the_landing_page_shows_every_profile_and_the_placement(product: P
     assert (len(accounts), {row[0] for row in profiles}) == (1, {"social_service", "other"})
 
 
+ROLES = {
+    "social_service": [
+        "<strong>Prescripción.</strong>",
+        "El perfil vale solo en esa sede y termina con la plaza.",
+    ],
+    "other": [
+        "<strong>Admisión.</strong>",
+        "<strong>Dispensador.</strong>",
+        "<strong>Transcriptor IPS.</strong>",
+        "se lo asigna el delegado de su entidad en el Módulo Administración de Usuarios",
+    ],
+    "delegate": ["<strong>Administrador de Usuarios.</strong>", "Lo designa el representante legal"],
+}
+
+
+async def test_the_landing_page_tells_the_roles_of_each_profile(product: Product) -> None:
+    person = await new_delegate(product, sso=PLACEMENT)
+    for user_type in ("social_service", "other"):
+        again = await product.register(user_type=user_type, document=person["document"])
+        assert again.status_code == 200, again.text
+    async with product.browser() as visitor:
+        mipres = await log_in(visitor, person)
+        administration = await log_in(visitor, person, door="administracion")
+    for page, types in ((mipres, ("social_service", "other")), (administration, ("delegate",))):
+        assert "Pepa Canaria Única" in page.text
+        for text in (text for user_type in types for text in ROLES[user_type]):
+            assert text in page.text
+    assert "Administrador de Usuarios." not in mipres.text
+    assert "Admisión" not in administration.text
+    assert "plena validez jurídica" in administration.text
+
+
+async def end_placement(product: Product, person: Mapping[str, Any], last_day: str) -> None:
+    """As the calendar does, for which a visitor would have to wait."""
+    statement = (
+        "UPDATE profiles SET ends_on = $2 WHERE user_type = 'social_service' "
+        "AND account_id = (SELECT id FROM accounts WHERE login = $1)"
+    )
+    await rows(product, statement, login_of(person), date.fromisoformat(last_day))
+
+
+async def test_a_placement_that_ended_opens_nothing_and_the_page_says_so(product: Product) -> None:
+    person = await product.new_person(sso=PLACEMENT, delegate_of=[ENTITY])
+    answer = await product.register(user_type="social_service", document=person["document"])
+    async with product.browser() as visitor:
+        await set_password(visitor, await product.link_for(person))
+        await product.reaches(answer.json()["radicado"], "completed")
+        assert (await log_in(visitor, person)).url.path == "/inicio/mipres"
+        await end_placement(product, person, "2026-01-31")
+        # The session that was open ends too.
+        assert (await visitor.get("/inicio/mipres")).url.path == "/ingreso/mipres"
+        for door in ("mipres", "administracion"):
+            ended = await log_in(visitor, person, door=door)
+            assert ended.url.path == f"/ingreso/{door}"
+            for text in (
+                "Su plaza de Servicio Social Obligatorio terminó",
+                PLACEMENT["site_name"],
+                "31 de enero de 2026",
+                'href="/registro/sso"',
+                'href="/registro/profesional"',
+            ):
+                assert text in ended.text
+            assert (await visitor.get(f"/inicio/{door}")).url.path == f"/ingreso/{door}"
+
+        entity = {"kind": "IPS", "nit": ENTITY["nit"]}
+        await product.register(user_type="delegate", document=person["document"], entity=entity)
+        still_ended = await log_in(visitor, person)
+        assert "Su plaza de Servicio Social Obligatorio terminó" in still_ended.text
+        assert 'href="/ingreso/administracion">Módulo Administración de Usuarios' in still_ended.text
+        assert (await log_in(visitor, person, door="administracion")).url.path == "/inicio/administracion"
+
+
+async def test_an_ended_placement_is_shown_as_such_beside_another_profile(product: Product) -> None:
+    person = await product.new_person(sso=PLACEMENT)
+    radicado = (await product.register(user_type="social_service", document=person["document"])).json()[
+        "radicado"
+    ]
+    async with product.browser() as visitor:
+        await set_password(visitor, await product.link_for(person))
+        await product.reaches(radicado, "completed")
+        await product.register(user_type="other", document=person["document"])
+        await end_placement(product, person, "2026-01-31")
+        landing = await log_in(visitor, person)
+        assert landing.url.path == "/inicio/mipres"
+        for text in ("Terminó el", "31 de enero de 2026", "Este perfil ya no permite ingresar", "Admisión"):
+            assert text in landing.text
+        # A placement in force again, at another site, is another one of the same profile.
+        moved = PLACEMENT | {"site_name": "Hospital Nuevo del Ejemplo"}
+        await product.registries.post("/_control/people", json=[person | {"sso": moved}])
+        await product.register(user_type="social_service", document=person["document"])
+        landing = await visitor.get("/inicio/mipres")
+    assert "Hospital Nuevo del Ejemplo" in landing.text
+    assert PLACEMENT["site_name"] not in landing.text
+    assert "ya no permite ingresar" not in landing.text
+
+
+# ---- The status page
+
+
+async def test_a_radicado_from_paper_finds_its_registration(product: Product) -> None:
+    person = await product.new_professional()
+    radicado = (await product.register_professional(person)).json()["radicado"]
+    async with product.browser() as visitor:
+        form = await visitor.get("/registro/estado")
+        assert (form.status_code, 'name="radicado"' in form.text) == (200, True)
+        typed = f" {radicado.lower().replace('-', ' ').replace('0', 'o')} "
+        found = await visitor.get("/registro/estado", params={"radicado": typed})
+        assert found.url.path == f"/registro/estado/{radicado}"
+        unknown = await visitor.get("/registro/estado", params={"radicado": "RM-000000000000"})
+        assert (unknown.status_code, "No hay ningún registro con ese número" in unknown.text) == (404, True)
+
+
+@pytest.mark.parametrize("typed", ["", "RM-1", "x" * 3000, "٠" * 12, "\x00", '"><script>alert(1)</script>'])
+async def test_what_is_no_radicado_is_a_field_error(product: Product, typed: str) -> None:
+    answer = await product.api.get("/registro/estado", params={"radicado": typed})
+    assert answer.status_code == 422
+    assert 'aria-invalid="true"' in control(answer, "radicado")
+    assert "<script>alert" not in answer.text
+
+
 # ---- Again
+
+
+async def test_another_entity_is_another_profile_of_the_same_account(product: Product) -> None:
+    second = {"nit": "901500600", "name": "Suministros del Ejemplo S.A.S.", "kind": "PROVIDER"}
+    natural = {"department": "05", "municipality": "05001"}
+    person = await new_delegate(product, provider_in=natural)
+    await product.registries.post("/_control/people", json=[person | {"delegate_of": [ENTITY, second]}])
+    for entity in ({"kind": "PROVIDER", "nit": second["nit"]}, {"kind": "PROVIDER", **natural}):
+        again = await product.register(user_type="delegate", document=person["document"], entity=entity)
+        assert (again.status_code, again.json()["status"]) == (200, "updated"), again.text
+    statement = "SELECT count(DISTINCT a.id), count(p.id) FROM accounts a JOIN profiles p ON p.account_id = a.id WHERE a.login = $1"
+    [counts] = await rows(product, statement, login_of(person))
+    assert tuple(counts) == (1, 3)
+    async with product.browser() as visitor:
+        landing = await log_in(visitor, person, door="administracion")
+    for text in (ENTITY["name"], second["name"], "Medellín, Antioquia"):
+        assert text in landing.text
+
+
+async def test_registering_again_without_a_password_sends_a_new_link(product: Product) -> None:
+    person = await product.new_professional()
+    radicado = (await product.register_professional(person)).json()["radicado"]
+    first = await product.link_for(person)
+    handle = (await with_the_keys(product)).get_workflow_handle(f"registration/{radicado}")
+    await handle.terminate("prueba")
+    async with product.browser() as visitor:
+        answer = await submit_form(product, visitor, "profesional", professional_form(person))
+        assert LINK_WILL_BE_SENT in answer.text
+        second = await product.link_for(person, count=2)
+        old = await visitor.get(first)
+        assert (old.status_code, "Hay un enlace más reciente" in old.text) == (410, True)
+        assert (await set_password(visitor, second)).status_code == 200
+    await product.reaches(radicado, "completed")
 
 
 async def test_registering_again_refreshes_the_data_and_tells_the_address_on_file(product: Product) -> None:

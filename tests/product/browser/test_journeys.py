@@ -123,31 +123,38 @@ async def test_every_type_of_user_gets_in(
         assert visitor.page.url.endswith(f"/inicio/{application}")
 
 
-async def test_only_the_fields_that_apply_are_shown(visitor: Visitor) -> None:
+@pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no-scripts"])
+async def test_only_the_fields_that_apply_are_shown(
+    chrome: Browser, product: Product, *, javascript: bool
+) -> None:
+    async with visiting(chrome, product, javascript=javascript) as visitor:
+        await visitor.open("/registro/delegado")
+        assert await _visible(visitor) == set()
+        shown = {"IPS": {"nit"}, "EPS": {"nit", "regimen"}, "PROVEEDOR": {"tiene_nit"}}
+        for kind, expected in shown.items():
+            await visitor.fill(tipo_entidad=kind)
+            assert await _visible(visitor) == expected
+        await visitor.fill(tiene_nit="SI")
+        assert await _visible(visitor) == {"tiene_nit", "nit"}
+        await visitor.fill(tiene_nit="NO")
+        assert await _visible(visitor) == {"tiene_nit", "departamento", "municipio"}
+        # What was answered before does not count for another kind of entity.
+        await visitor.fill(tipo_entidad="IPS")
+        assert await _visible(visitor) == {"nit"}
+
+
+async def test_the_municipalities_are_those_of_the_department(visitor: Visitor) -> None:
     await visitor.open("/registro/delegado")
-    shown = {
-        "IPS": {"nit"},
-        "EPS": {"nit", "regimen"},
-        "PROVEEDOR": {"tiene_nit"},
-    }
-    for kind, expected in shown.items():
-        await visitor.fill(tipo_entidad=kind)
-        assert await _visible(visitor) == expected
-    await visitor.fill(tiene_nit="NO")
-    assert await _visible(visitor) == {"tiene_nit", "departamento", "municipio"}
-    await visitor.fill(departamento="11")
+    await visitor.fill(tipo_entidad="PROVEEDOR", tiene_nit="NO", departamento="11")
     offered = await visitor.page.locator("#municipio option:not([value=''])").all_inner_texts()
     assert offered == ["Bogotá, D.C."]
+    await visitor.fill(departamento="05")
+    assert await visitor.page.locator("#municipio option:not([value=''])").count() == 125
 
 
 async def _visible(visitor: Visitor) -> set[str]:
     names = ("regimen", "tiene_nit", "nit", "departamento", "municipio")
     return {name for name in names if await visitor.field(name).first.is_visible()}
-
-
-async def test_without_scripts_every_field_of_the_delegate_is_there(plain_visitor: Visitor) -> None:
-    await plain_visitor.open("/registro/delegado")
-    assert await _visible(plain_visitor) == {"regimen", "tiene_nit", "nit", "departamento", "municipio"}
 
 
 async def test_the_form_works_by_keyboard_alone(visitor: Visitor, product: Product) -> None:
