@@ -11,8 +11,8 @@ from temporalio.worker import Worker
 
 from activities.catalog import Catalog, catalog
 from mipres import composition
-from mipres.settings import load_settings
-from mipres.telemetry import configure_logging
+from mipres.settings import Settings, load_settings
+from mipres.telemetry import MetricsPortTakenError, configure_logging, runtime_with_metrics
 from mipres.temporal import SearchAttributesMissingError, connect, require_search_attributes
 from workflows.contract import REGISTRATIONS_QUEUE, REGISTRIES, SEARCH_ATTRIBUTES, registry_queue
 from workflows.login_locked import LoginLocked
@@ -54,18 +54,29 @@ async def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        client = await connect(
-            composition.temporal_connection(settings), identity=f"worker@{socket.gethostname()}"
-        )
-        try:
-            await require_search_attributes(client, SEARCH_ATTRIBUTES)
-        except SearchAttributesMissingError as error:
-            raise SystemExit(str(error)) from None
+        client = await _connect(settings, stack)
         ports = await stack.enter_async_context(composition.open_ports(settings))
         for worker in build_workers(client, catalog(ports)):
             await stack.enter_async_context(worker)
         print("worker listo", flush=True)  # noqa: T201 - the launcher and people wait for this line.
         await stop.wait()
+
+
+async def _connect(settings: Settings, stack: AsyncExitStack) -> Client:
+    tracing = composition.build_tracing(settings, service="registro-mipres-worker")
+    if tracing:
+        stack.callback(tracing.close)
+    try:
+        client = await connect(
+            composition.temporal_connection(settings),
+            identity=f"worker@{socket.gethostname()}",
+            interceptors=[tracing.interceptor()] if tracing else [],
+            runtime=runtime_with_metrics(settings.metrics_host, settings.metrics_port),
+        )
+        await require_search_attributes(client, SEARCH_ATTRIBUTES)
+    except (MetricsPortTakenError, SearchAttributesMissingError) as error:
+        raise SystemExit(str(error)) from None
+    return client
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from temporalio import activity
 
+from activities import metrics
 from activities.errors import account_missing, translated
 from mipres.domain.documents import Document
 from mipres.domain.links import LinkPurpose
@@ -207,3 +208,4 @@ class EmailActivities:
         mail = self._composer.compose(name, contact=contact, message_key=message_key, context=context)
         with translated():
             await self._mailer.send(mail)
+        metrics.mail_sent(name)

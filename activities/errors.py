@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities import metrics
 from mipres.domain.errors import MailAddressRejectedError, MailNotAcceptedError, RegistryUnavailableError
 
 REGISTRY_UNAVAILABLE = "RegistryUnavailable"
@@ -23,6 +24,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except RegistryUnavailableError as error:
+        metrics.registry_failed(error.registry)
         wait = error.retry_after_seconds
         raise ApplicationError(
             f"El registro {error.registry} no respondió bien ({error.cause}). Se reintenta solo; si dura, avise a quien opera {error.registry}.",
@@ -31,12 +33,14 @@ def translated() -> Iterator[None]:
             next_retry_delay=timedelta(seconds=wait) if wait else None,
         ) from None
     except MailNotAcceptedError as error:
+        metrics.mail_failed("not_accepted")
         raise ApplicationError(
             f"El servidor de correo no aceptó el mensaje ({error}). Se reintenta solo; si dura, revise el servidor de correo.",
             type=MAIL_NOT_ACCEPTED,
             category=ApplicationErrorCategory.BENIGN,
         ) from None
     except MailAddressRejectedError:
+        metrics.mail_failed("address_rejected")
         raise ApplicationError(
             "El servidor de correo rechaza la dirección que figura en miseguridadsocial. La persona debe corregirla allí; después, cancele este registro y que se registre de nuevo.",
             type=MAIL_ADDRESS_REJECTED,

@@ -6,14 +6,19 @@ import time
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.metrics import ApiMetrics
+
 log = structlog.get_logger()
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class AccessLog:
-    """ASGI middleware, outermost, so that every answer is logged."""
+    """ASGI middleware, outermost, so that every answer is logged and counted."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: ApiMetrics) -> None:
         self._app = app
+        self._metrics = metrics
         # uvicorn's own lines repeat the whole path.
         logging.getLogger("uvicorn.access").disabled = True
 
@@ -32,10 +37,17 @@ class AccessLog:
         try:
             await self._app(scope, receive, send_and_note)
         finally:
-            milliseconds = round((time.perf_counter() - started) * 1000, 1)
-            log.info("request", method=scope["method"], route=_route(scope), status=status, ms=milliseconds)
+            seconds, method, route = time.perf_counter() - started, method_of(scope), route_of(scope)
+            log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
+            self._metrics.answered(method, route, status, seconds=seconds)
 
 
-def _route(scope: Scope) -> str:
+def method_of(scope: Scope) -> str:
+    """The request's method; any word can stand there, so unknown ones become one."""
+    return scope["method"] if scope["method"] in _METHODS else "OTHER"
+
+
+def route_of(scope: Scope) -> str:
+    """The pattern of the route, which holds no token and no number of anybody."""
     route = scope.get("route")
     return getattr(route, "path", "(none)")

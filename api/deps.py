@@ -2,15 +2,19 @@
 
 import asyncio
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import structlog
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
 
+from api.backlog import Backlog
 from api.clients import Network, client_of
 from api.errors import ExpiredFormError, ForeignFormError, TooManyRequestsError, UnauthorizedError
+from api.metrics import ApiMetrics
 from api.registrations import Registrations
 from api.security import Cookies, FormTokens, FormTokenState, comes_from_elsewhere, is_api_key
 from api.templating import Pages
@@ -34,6 +38,8 @@ class Services:
     """Everything with a lifetime, built once by api.main.
 
     Attributes:
+        metrics_key: What opens /metrics.
+        metrics_open: Whether /metrics needs no key, as in development.
         captcha: None where MIPRES_CAPTCHA is off.
     """
 
@@ -50,6 +56,10 @@ class Services:
     cookies: Cookies
     form_tokens: FormTokens
     api_keys: tuple[str, ...]
+    metrics: ApiMetrics
+    backlog: Backlog
+    metrics_key: str | None
+    metrics_open: bool
     public_url: str
     password_policy: PasswordPolicy
     password_link_hours: int
@@ -129,7 +139,19 @@ async def api_key_required(
     await throttle(found, API_CALLS, str(authorization).partition(" ")[2])
 
 
-PROTECTIONS = (public, protected_form, api_key_required)
+async def metrics_key_required(request: Request, found: ServicesDep, who: ClientDep) -> None:
+    """Protection of what tells how the service is doing, which is nothing for the public."""
+    if found.metrics_key is None:
+        if found.metrics_open:
+            return
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    if not is_api_key(request.headers.get("authorization"), (found.metrics_key,)):
+        await throttle(found, WRONG_KEYS, who)
+        raise UnauthorizedError
+
+
+PROTECTIONS = (public, protected_form, api_key_required, metrics_key_required)
 PUBLIC = Depends(public)
 PROTECTED_FORM = Depends(protected_form)
 API_KEY_REQUIRED = Depends(api_key_required)
+METRICS_KEY_REQUIRED = Depends(metrics_key_required)

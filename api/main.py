@@ -1,5 +1,6 @@
 """One API process: settings → adapters → services → application."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -11,11 +12,14 @@ from temporalio.client import Client
 
 from api import errors, health
 from api.access_log import AccessLog
+from api.backlog import Backlog
 from api.deps import Services
+from api.metrics import ApiMetrics
 from api.pages import captcha, home, login, password, registration
 from api.registrations import Registrations
 from api.security import BodyLimit, Cookies, FormTokens, SecurityHeaders
 from api.templating import Pages
+from api.tracing import RequestTracing
 from api.v1 import documentation
 from api.v1 import registrations as v1_registrations
 from mipres import composition
@@ -35,14 +39,22 @@ MAX_BODY_BYTES = 16 * 1024
 
 def create_app(settings: Settings) -> FastAPI:
     """The application; connections are opened when it starts and closed when it ends."""
+    metrics, tracing = ApiMetrics(), composition.build_tracing(settings, service="registro-mipres-api")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Lazy, so that pages can say what is wrong while Temporal is away.
-        client = await connect(composition.temporal_connection(settings), identity="api", lazy=True)
+        client = await connect(
+            composition.temporal_connection(settings),
+            identity="api",
+            lazy=True,
+            interceptors=[tracing.interceptor()] if tracing else [],
+        )
         async with composition.open_engine(settings) as engine:
-            app.state.services = build_services(settings, client, engine)
+            app.state.services = build_services(settings, client, engine, metrics)
             yield
+        if tracing:
+            await asyncio.to_thread(tracing.close)
 
     app = FastAPI(
         title="Registro MIPRES",
@@ -70,11 +82,13 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     app.add_middleware(BodyLimit, most=MAX_BODY_BYTES)
     app.add_middleware(SecurityHeaders, https=settings.public_url.startswith("https:"))
-    app.add_middleware(AccessLog)
+    app.add_middleware(AccessLog, metrics=metrics)
+    if tracing:
+        app.add_middleware(RequestTracing, tracer=tracing.tracer)
     return app
 
 
-def build_services(settings: Settings, client: Client, engine: AsyncEngine) -> Services:
+def build_services(settings: Settings, client: Client, engine: AsyncEngine, metrics: ApiMetrics) -> Services:
     """Every service, over the process's one client and one engine."""
     clock, hasher = SystemClock(), Hasher()
     # Read now, so that no request waits for it.
@@ -90,6 +104,7 @@ def build_services(settings: Settings, client: Client, engine: AsyncEngine) -> S
             clock=clock,
             submit_wait=timedelta(seconds=settings.submit_wait_seconds),
             link_lifetime=timedelta(hours=settings.password_link_hours),
+            metrics=metrics,
         ),
         accounts=composition.build_accounts(settings, engine),
         credentials=PostgresCredentials(
@@ -112,6 +127,10 @@ def build_services(settings: Settings, client: Client, engine: AsyncEngine) -> S
         pages=Pages(composition.TEMPLATES, composition.STATIC, cookies=cookies, form_tokens=form_tokens),
         cookies=cookies,
         form_tokens=form_tokens,
+        metrics=metrics,
+        backlog=Backlog(client),
+        metrics_key=settings.metrics_key.get_secret_value() if settings.metrics_key else None,
+        metrics_open=settings.environment == "development",
         api_keys=tuple(key.get_secret_value() for key in settings.api_keys),
         public_url=settings.public_url,
         password_policy=PasswordPolicy(settings.password_policy),

@@ -26,6 +26,7 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from api.metrics import UNAVAILABLE, ApiMetrics
 from mipres.adapters.accounts import PasswordOwner, Renewal
 from mipres.domain.documents import Document
 from mipres.domain.links import LinkPurpose
@@ -115,6 +116,7 @@ class Registrations:
         clock: Time of the consent.
         submit_wait: How long a submission waits for its first outcome.
         link_lifetime: Lifetime of the password link, part of the workflow's input.
+        metrics: Counts the answers.
     """
 
     def __init__(
@@ -125,12 +127,14 @@ class Registrations:
         clock: Clock,
         submit_wait: timedelta,
         link_lifetime: timedelta,
+        metrics: ApiMetrics,
     ) -> None:
         self._client = client
         self._key = radicado_key
         self._clock = clock
         self._submit_wait = submit_wait
         self._link_lifetime = link_lifetime
+        self._metrics = metrics
 
     async def submit(self, submission: Submission, *, channel: str) -> Submitted:
         """Start the registration, or join the one that runs, and wait a little for its outcome.
@@ -165,7 +169,12 @@ class Registrations:
             consent=consent,
             link_hours=self._link_lifetime / timedelta(hours=1),
         )
-        outcome = await self._first_outcome(request)
+        try:
+            outcome = await self._first_outcome(request)
+        except TemporalUnavailableError:
+            self._metrics.submitted(submission.user_type, consent.channel, UNAVAILABLE)
+            raise
+        self._metrics.submitted(submission.user_type, consent.channel, outcome.code)
         log.info(
             "registration_submitted", radicado=radicado, user_type=submission.user_type, outcome=outcome.code
         )

@@ -66,6 +66,8 @@ class Stack:
             fields.append("registry_port")
         if self._embeds("smtp_url"):
             fields += ["smtp_port", "mail_ui_port"]
+        if self.settings.metrics_port:
+            fields.append("metrics_port")
         return {variable(field): getattr(self.settings, field) for field in fields}
 
     def _embeds(self, *addresses: str) -> bool:

@@ -28,6 +28,7 @@ from mipres.ports import Ports
 from mipres.settings import Settings
 from mipres.support import Support
 from mipres.temporal import TemporalConnection
+from mipres.tracing import Tracing, tracing_to
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ROOT / "templates"
@@ -120,3 +121,8 @@ def temporal_connection(settings: Settings) -> TemporalConnection:
         tls_key=settings.temporal_tls_key,
         tls_ca=settings.temporal_tls_ca,
     )
+
+
+def build_tracing(settings: Settings, *, service: str) -> Tracing | None:
+    """None where no collector is configured."""
+    return tracing_to(settings.otlp_endpoint, service=service) if settings.otlp_endpoint else None

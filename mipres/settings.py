@@ -118,6 +118,12 @@ def _not_empty(value: SecretStr) -> SecretStr:
     return value
 
 
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < MINIMUM_SECRET_LENGTH:
+        raise ValueError(f"use al menos {MINIMUM_SECRET_LENGTH} caracteres aleatorios.")
+    return value
+
+
 class Settings(BaseSettings):
     """Frozen and complete: whoever holds one needs no other source of configuration."""
 
@@ -179,6 +185,11 @@ class Settings(BaseSettings):
         default_factory=lambda known: f"http://127.0.0.1:{known['registry_port']}/sso"
     )
     sso_token: SecretStr = SecretStr(DEVELOPMENT_KEY)
+
+    metrics_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+    otlp_endpoint: WebAddress | None = None
 
     password_link_hours: int = Field(default=24, ge=1)
     password_policy: Literal["manual", "nist"] = "manual"  # noqa: S105 - the name of a policy.

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
-from temporalio.client import Client, TLSConfig
+from temporalio.client import Client, Interceptor, TLSConfig
 from temporalio.common import SearchAttributeIndexedValueType as ValueType
 from temporalio.common import SearchAttributeKey
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
 from mipres.adapters.codec import EncryptionCodec
@@ -62,7 +63,14 @@ class TemporalConnection:
         )
 
 
-async def connect(connection: TemporalConnection, *, identity: str, lazy: bool = False) -> Client:
+async def connect(
+    connection: TemporalConnection,
+    *,
+    identity: str,
+    lazy: bool = False,
+    interceptors: Sequence[Interceptor] = (),
+    runtime: Runtime | None = None,
+) -> Client:
     """Connect; `lazy` defers it to the first call, so a process can start before the server."""
     return await Client.connect(
         connection.address,
@@ -72,6 +80,8 @@ async def connect(connection: TemporalConnection, *, identity: str, lazy: bool =
         data_converter=data_converter(connection.payload_keys, active=connection.active_payload_key),
         identity=identity,
         lazy=lazy,
+        interceptors=interceptors,
+        runtime=runtime,
     )
 
 

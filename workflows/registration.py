@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from mipres.domain.people import Person
     from mipres.domain.submissions import UserType
     from mipres.ports import ProfileFacts
-    from workflows import contract, policies, steps
+    from workflows import contract, metrics, policies, steps
     from workflows.details import Situation, details_of
     from workflows.durable_steps import StepRunner
     from workflows.resending import LinkBudget
@@ -90,9 +90,9 @@ class Registration:
     @workflow.update(
         description="Envía otro enlace para crear la contraseña; el anterior deja de servir. Entrada: el motivo."
     )
-    async def resend_link(self, reason: str) -> None:
+    async def resend_link(self, reason: str) -> None:  # noqa: ARG002 - the validator asks for it.
         """Supersede the link by a new one and start its lifetime anew."""
-        workflow.logger.info("another link was asked for: %s", reason)
+        workflow.logger.info("another link was asked for")
         self._resend_asked = True
 
     @resend_link.validator
@@ -104,9 +104,9 @@ class Registration:
             raise problem
 
     @workflow.update(description="Reintenta ya lo que el registro está esperando. Entrada: el motivo.")
-    async def retry_now(self, reason: str) -> None:
+    async def retry_now(self, reason: str) -> None:  # noqa: ARG002 - the validator asks for it.
         """Skip the pause before the next attempt; returns once the attempt is due, not its result."""
-        workflow.logger.info("an attempt at once was asked for: %s", reason)
+        workflow.logger.info("an attempt at once was asked for")
         await self._steps.retry_now()
 
     @retry_now.validator
@@ -119,13 +119,13 @@ class Registration:
     @workflow.update(
         description="Cancela el registro y deshace lo que creó; nunca toca una cuenta en uso. Entrada: el motivo."
     )
-    async def cancel_registration(self, reason: str) -> None:
+    async def cancel_registration(self, reason: str) -> None:  # noqa: ARG002 - the validator asks for it.
         """Stop wherever the registration is; returns when it has been undone."""
-        workflow.logger.info("the registration is cancelled: %s", reason)
+        workflow.logger.info("the registration is cancelled")
         await workflow.wait_condition(lambda: self._story is not None)
         self._cancel_asked = True
         if self._story is not None and not self._is_undoing:
-            self._story.cancel(reason)
+            self._story.cancel()
         await workflow.wait_condition(lambda: self._has_ended)
 
     @cancel_registration.validator
@@ -396,10 +396,13 @@ class Registration:
 
     def _answer(self, outcome: Outcome, stage: Stage) -> None:
         self._outcome = outcome
+        metrics.outcome_known(outcome, self._request.submission.user_type)
         self._enter(stage)
 
     def _enter(self, stage: Stage) -> None:
         self._progress = stage
+        if self._has_ended:
+            metrics.registration_ended(stage, self._request.submission.user_type)
         self._publish()
 
     def _publish(self) -> None:

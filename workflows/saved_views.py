@@ -7,7 +7,9 @@ from mipres.domain.eligibility import BOGOTA
 from workflows.contract import MAIL_ADDRESS, REGISTRIES
 from workflows.steps import DATABASE, MAIL
 
-_RUNNING = 'WorkflowType="Registration" AND ExecutionStatus="Running"'
+RUNNING = 'WorkflowType="Registration" AND ExecutionStatus="Running"'
+STUCK = f"{RUNNING} AND StuckSince IS NOT NULL"
+BROKEN_CODE = "TemporalReportedProblems IS NOT NULL"
 _WAITING_TITLES = {
     **{registry: f"Esperan a {registry}" for registry in REGISTRIES},
     DATABASE: "Esperan a la base de datos",
@@ -37,13 +39,13 @@ def saved_views(now: datetime) -> tuple[SavedView, ...]:
         SavedView(
             key="stuck",
             title="Atascados ahora (esperan hace más de 10 minutos)",
-            query=f"{_RUNNING} AND StuckSince IS NOT NULL",
+            query=STUCK,
         ),
         *(waiting_view(name) for name in _WAITING_TITLES),
         SavedView(
             key="link-unused",
             title="Enlace enviado y sin usar",
-            query=f'{_RUNNING} AND RegistrationStage="awaiting_password"',
+            query=f'{RUNNING} AND RegistrationStage="awaiting_password"',
         ),
         SavedView(
             key="refused-today",
@@ -58,7 +60,7 @@ def saved_views(now: datetime) -> tuple[SavedView, ...]:
         SavedView(
             key="broken-code",
             title="Código roto: el programa no puede seguir la historia",
-            query="TemporalReportedProblems IS NOT NULL",
+            query=BROKEN_CODE,
         ),
     )
 
@@ -68,7 +70,7 @@ def waiting_view(waiting_on: str) -> SavedView:
     return SavedView(
         key=f"waiting-{waiting_on.replace('_', '-')}",
         title=_WAITING_TITLES[waiting_on],
-        query=f'{_RUNNING} AND WaitingOn="{waiting_on}"',
+        query=f'{RUNNING} AND WaitingOn="{waiting_on}"',
     )
 
 

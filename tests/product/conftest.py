@@ -3,17 +3,21 @@
 import asyncio
 import itertools
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
+from dev.probes import free_port
 from mipres.adapters.challenges import CaptchaChallenges
 from mipres.adapters.clock import SystemClock
 from mipres.adapters.tokens import derive_key
+from tests.product.collector import Collector, collecting
 from tests.stack import Stack, free_ports, running
 
 PASSWORD = "Clave-Segura-2026"
@@ -21,6 +25,28 @@ API_KEY = "desarrollo"
 # A busy machine may take its time; who waits in vain learns of it all the same.
 PATIENCE_SECONDS = 45.0
 _numbers = itertools.count(70_000_001)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics:
+    """One answer of `/metrics`."""
+
+    text: str
+
+    def names(self) -> set[str]:
+        return {sample.name for sample in self._samples()}
+
+    def total(self, name: str, **labels: str) -> float:
+        """Sum of the samples of that name that carry these labels among theirs."""
+        return sum(
+            sample.value
+            for sample in self._samples()
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def _samples(self) -> Iterator[Sample]:
+        for family in text_string_to_metric_families(self.text):
+            yield from family.samples
 
 
 @dataclass(kw_only=True)
@@ -31,6 +57,8 @@ class Product:
     api: httpx2.AsyncClient
     mail: httpx2.AsyncClient
     registries: httpx2.AsyncClient
+    worker: httpx2.AsyncClient
+    traces: Collector
     headers: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {API_KEY}"})
 
     @property
@@ -140,6 +168,12 @@ class Product:
         assert code is not None
         return code
 
+    async def metrics(self, process: str) -> Metrics:
+        """What `/metrics` of the `api` or of the `worker` tells now, by name and labels."""
+        answer = await (self.api if process == "api" else self.worker).get("/metrics")
+        assert answer.status_code == 200, answer.text
+        return Metrics(text=answer.text)
+
     async def eventually(self, holds: Callable[[], Awaitable[bool]]) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await holds():
@@ -154,15 +188,18 @@ def csrf_of(page: httpx2.Response) -> str:
 
 @pytest.fixture(scope="session")
 async def product(open_directory: Path) -> AsyncIterator[Product]:
-    ports = free_ports()
+    ports = {**free_ports(), "METRICS_PORT": free_port()}
     public = f"http://127.0.0.1:{ports['API_PORT']}"
-    async with running(
-        open_directory / "product", ports, PUBLIC_URL=public, SUBMIT_WAIT_SECONDS="8", RATE_LIMITS="off"
-    ) as stack:
-        clients = [
-            httpx2.AsyncClient(base_url=stack.url(name), trust_env=False, timeout=30)
-            for name in ("API_PORT", "MAIL_UI_PORT", "REGISTRY_PORT")
-        ]
-        yield Product(stack=stack, api=clients[0], mail=clients[1], registries=clients[2])
-        for client in clients:
-            await client.aclose()
+    told = {"PUBLIC_URL": public, "SUBMIT_WAIT_SECONDS": "8", "RATE_LIMITS": "off"}
+    with collecting() as collector:
+        async with running(open_directory / "product", ports, OTLP_ENDPOINT=collector.url, **told) as stack:
+            clients = [
+                httpx2.AsyncClient(base_url=stack.url(name), trust_env=False, timeout=30)
+                for name in ("API_PORT", "MAIL_UI_PORT", "REGISTRY_PORT", "METRICS_PORT")
+            ]
+            api, mail, registries, worker = clients
+            yield Product(
+                stack=stack, api=api, mail=mail, registries=registries, worker=worker, traces=collector
+            )
+            for client in clients:
+                await client.aclose()

@@ -190,6 +190,26 @@ async def test_nothing_personal_was_printed(aviary: Aviary) -> None:
         assert (name, betrayed(printed, canary.personal + canary.secrets)) == (name, [])
 
 
+async def test_nothing_personal_is_in_metrics(aviary: Aviary) -> None:
+    told = "\n".join([(await aviary.product.metrics(process)).text for process in ("api", "worker")])
+    assert "mipres_mail_failures_total{" in told
+    assert "mipres_registry_failures_total{" in told
+    assert aviary.radicado("completed") not in told
+    for name, canary in aviary.canaries.items():
+        assert (name, betrayed(told.encode(), canary.personal + canary.secrets)) == (name, [])
+
+
+async def test_nothing_personal_is_in_traces(aviary: Aviary) -> None:
+    wire = aviary.product.traces.bodies
+
+    async def told() -> bool:
+        return all(aviary.radicado(name).encode() in b"".join(wire) for name in STATES)
+
+    await aviary.product.eventually(told)
+    for name, canary in aviary.canaries.items():
+        assert (name, betrayed(b"".join(wire), canary.personal + canary.secrets)) == (name, [])
+
+
 async def test_ids_and_search_attributes_are_opaque(aviary: Aviary) -> None:
     client = await without_the_keys(aviary.product)
     found: dict[str, dict[str, Any]] = {}

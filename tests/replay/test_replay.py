@@ -8,12 +8,14 @@ import json
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from mipres.domain.outcomes import Stage
 from mipres.temporal import data_converter
+from mipres.tracing import tracing_through
 from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 from workflows import contract
 from workflows.login_locked import LoginLocked
@@ -104,3 +106,15 @@ def test_stored_histories_hold_nothing_readable_of_a_person() -> None:
         text = path.read_text()
         for canary in ("1020304050", "Ruiz", "ana.ruiz", "QW5hIE1hcs"):
             assert canary not in text, (path.name, canary)
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+async def test_tracing_changes_nothing_in_a_replay(path: Path) -> None:
+    tracing = tracing_through(InMemorySpanExporter(), service="replay")
+    replayer = Replayer(
+        workflows=[Registration, PasswordRecovery, LoginLocked],
+        data_converter=CONVERTER,
+        interceptors=[tracing.interceptor()],
+    )
+    await replayer.replay_workflow(_load(path))
+    tracing.close()

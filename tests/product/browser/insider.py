@@ -8,6 +8,7 @@ import asyncpg
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from temporalio.client import Client
 
+from api.metrics import ApiMetrics
 from api.registrations import Registrations
 from api.security import FORM_LIFETIME_SECONDS
 from mipres.adapters.clock import SystemClock
@@ -37,6 +38,7 @@ async def hasty_registrations(product: Product, *, link_lifetime: timedelta) -> 
         clock=SystemClock(),
         submit_wait=timedelta(seconds=5),
         link_lifetime=link_lifetime,
+        metrics=ApiMetrics(),
     )
 
 

@@ -1,0 +1,95 @@
+"""What an API process counts, and what it knows of all registrations, in Prometheus's text format."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from api.backlog import Backlog, Figures
+from mipres.domain.submissions import UserType
+
+# No outcome: Temporal gave no answer, and nothing was accepted.
+UNAVAILABLE = "unavailable"
+
+
+class ApiMetrics:
+    """One registry a process. Labels hold types, outcomes and route patterns, never anything of a person."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._submissions = Counter(
+            "mipres_submissions",
+            "Submitted forms and API calls by what they were answered",
+            ["user_type", "channel", "outcome"],
+            registry=self._registry,
+        )
+        self._requests = Counter(
+            "mipres_http_requests",
+            "Answered requests",
+            ["method", "route", "status"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "mipres_http_request_duration_seconds",
+            "From a request to its answer",
+            ["route"],
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+            registry=self._registry,
+        )
+        ProcessCollector(registry=self._registry)
+
+    def submitted(self, user_type: UserType, channel: str, outcome: str) -> None:
+        """Count one submission; `outcome` is the outcome's code, or UNAVAILABLE."""
+        self._submissions.labels(user_type.value, channel, outcome).inc()
+
+    def answered(self, method: str, route: str, status: int, *, seconds: float) -> None:
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    async def text(self, backlog: Backlog) -> bytes:
+        """Everything, with Temporal asked first if its figures are not fresh."""
+        figures = await backlog.figures()
+        # A registry of its own, so that scrapes at the same time do not mix their figures.
+        current = CollectorRegistry()
+        current.register(_Backlog(figures))
+        return generate_latest(self._registry) + generate_latest(current)
+
+
+class _Backlog(Collector):
+    def __init__(self, figures: Figures | None) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        found = self._figures
+        yield GaugeMetricFamily(
+            "mipres_temporal_up", "Whether Temporal answered this process", 0 if found is None else 1
+        )
+        if found is None:
+            return
+        yield _by("stage", "mipres_registrations_running", "Running registrations by stage", found.running)
+        yield _by(
+            "waiting_on",
+            "mipres_registrations_waiting",
+            "Registrations by what they wait for: a registry, database, mail or mail_address",
+            found.waiting,
+        )
+        yield GaugeMetricFamily(
+            "mipres_registrations_stuck", "Registrations that have waited for over 10 minutes", found.stuck
+        )
+        yield GaugeMetricFamily(
+            "mipres_oldest_stuck_seconds",
+            "How long the oldest of them has waited, to the minute; 0 without any",
+            found.oldest_stuck_seconds,
+        )
+        yield GaugeMetricFamily(
+            "mipres_workflows_broken", "Workflows whose code cannot follow their history", found.broken
+        )
+        yield _by("task_queue", "mipres_queue_pollers", "Workers that ask a queue for work", found.pollers)
+
+
+def _by(label: str, name: str, documentation: str, values: dict[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, documentation, labels=[label])
+    for value, figure in values.items():
+        family.add_metric([value], figure)
+    return family

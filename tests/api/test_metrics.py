@@ -1,0 +1,114 @@
+"""Who may see `/metrics` of the API, and what it says where Temporal is away."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.testing import WorkflowEnvironment
+
+from api.backlog import Backlog
+from tests.api.conftest import API_KEY, OpenClient
+from workflows import contract
+
+KEY = "m" * 32
+PRODUCTION = {
+    "environment": "production",
+    "public_url": "https://mipres.test",
+    "api_keys": "a" * 32,
+    "smtp_url": "smtp://mail.test",
+    "captcha": "image",
+    **{f"{name}_url": f"https://{name}.test" for name in ("miseguridadsocial", "rethus", "sso")},
+    **{f"{name}_token": "t" * 32 for name in ("miseguridadsocial", "rethus", "sso")},
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "authorization", "status"),
+    [
+        (None, None, 404),
+        (None, "Bearer ", 404),
+        (KEY, None, 401),
+        (KEY, f"Bearer {'a' * 32}", 401),
+        (KEY, f"Bearer {KEY}", 200),
+    ],
+)
+async def test_in_production_metrics_are_behind_their_own_key(
+    open_client: OpenClient, key: str | None, authorization: str | None, status: int
+) -> None:
+    client = await open_client(**PRODUCTION, **({"metrics_key": key} if key else {}))
+    answer = await client.get("/metrics", headers={"Authorization": authorization} if authorization else {})
+    assert answer.status_code == status
+    assert ("mipres_" in answer.text) is (status == 200)
+
+
+async def test_a_key_counts_in_development_too(open_client: OpenClient) -> None:
+    assert (await (await open_client()).get("/metrics")).status_code == 200
+    closed = await open_client(metrics_key=KEY)
+    assert (await closed.get("/metrics", headers={"Authorization": f"Bearer {API_KEY}"})).status_code == 401
+
+
+async def test_where_temporal_is_away_its_figures_are_away_and_the_rest_is_told(
+    open_client: OpenClient,
+) -> None:
+    client = await open_client()
+    body = {"user_type": "other", "document": {"type": "CC", "number": "70999"}, "data_terms_accepted": True}
+    key = {"Authorization": f"Bearer {API_KEY}"}
+    assert (await client.post("/api/v1/registrations", json=body, headers=key)).status_code == 503
+    await client.request("BREW", "/")
+    told = (await client.get("/metrics")).text
+    assert "mipres_temporal_up 0.0" in told
+    assert "mipres_registrations" not in told
+    labels = 'channel="api",outcome="unavailable",user_type="other"'
+    assert f"mipres_submissions_total{{{labels}}} 1.0" in told
+    assert 'mipres_http_requests_total{method="OTHER",route="/",status="405"} 1.0' in told
+
+
+@pytest.fixture
+async def stuck(temporal_env: WorkflowEnvironment) -> AsyncIterator[datetime]:
+    """Two that are stuck, on a queue that nobody serves; since when the older one is."""
+    now, handles = datetime.now(UTC), []
+    for number, hours in enumerate((2, 50)):
+        attributes: list[SearchAttributePair[Any]] = [
+            SearchAttributePair(contract.STUCK_SINCE, now - timedelta(hours=hours)),
+            SearchAttributePair(contract.WAITING_ON, ["sso"]),
+        ]
+        handles.append(
+            await temporal_env.client.start_workflow(
+                "Registration",
+                id=contract.registration_workflow_id(f"RM-OLD{number}"),
+                task_queue="nobody",
+                search_attributes=TypedSearchAttributes(attributes),
+            )
+        )
+    yield now - timedelta(hours=50)
+    for handle in handles:
+        await handle.terminate()
+
+
+async def test_the_oldest_of_all_that_are_stuck_is_found_to_the_minute(
+    temporal_env: WorkflowEnvironment, stuck: datetime
+) -> None:
+    time, figures = 0.0, None
+    backlog = Backlog(temporal_env.client, timer=lambda: time)
+    for _ in range(100):
+        time += 60
+        figures = await backlog.figures()
+        assert figures is not None
+        if figures.stuck == 2:
+            break
+    assert figures is not None
+    assert (figures.stuck, figures.waiting["sso"]) == (2, 2)
+    age = (datetime.now(UTC) - stuck).total_seconds()
+    assert age - 60 <= figures.oldest_stuck_seconds <= age + 120
+
+
+async def test_figures_are_asked_for_again_only_after_a_while(temporal_env: WorkflowEnvironment) -> None:
+    time = 0.0
+    backlog = Backlog(temporal_env.client, timer=lambda: time)
+    first = await backlog.figures()
+    time = 4.0
+    assert await backlog.figures() is first
+    time = 6.0
+    assert await backlog.figures() is not first
