@@ -51,6 +51,7 @@ def catalog(ports: Ports) -> Catalog:
             mails.send_update_notice,
             mails.send_delay_notice,
             mails.send_given_up_notice,
+            mails.send_refusal_notice,
             mails.send_lock_notice,
             mails.tell_support,
             StepRetries().retry_step,

@@ -10,6 +10,7 @@ from activities import metrics
 from activities.errors import account_missing, translated
 from mipres.domain.documents import Document
 from mipres.domain.links import LinkPurpose
+from mipres.domain.outcomes import REFUSAL_MESSAGES, Refusal
 from mipres.domain.people import Person
 from mipres.ports import AccountContact, Accounts, MailComposer, Mailer
 
@@ -77,6 +78,13 @@ class NoticeInput:
     login: str
     reference: str
     message_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusalNoticeInput(NoticeInput):
+    """Whom to tell that a registration is refused, where no page could."""
+
+    refusal: Refusal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +174,11 @@ class EmailActivities:
         await self._notify("registration_given_up", notice)
 
     @activity.defn
+    async def send_refusal_notice(self, notice: RefusalNoticeInput) -> None:
+        """Tell the manual's sentence and what the person can do about it."""
+        await self._notify("registration_refused", notice, message=REFUSAL_MESSAGES[notice.refusal])
+
+    @activity.defn
     async def send_lock_notice(self, notice: LockNoticeInput) -> None:
         """Tell the person that somebody tried their login; without a password there is nothing to try."""
         account_id = await self._accounts.find(notice.document)
@@ -187,14 +200,14 @@ class EmailActivities:
         context: dict[str, object] = {"reference": notice.reference, "waiting_on": notice.waiting_on}
         await self._send("support_given_up", desk, notice.message_key, context)
 
-    async def _notify(self, name: str, notice: NoticeInput) -> None:
+    async def _notify(self, name: str, notice: NoticeInput, **context: object) -> None:
         contact = AccountContact(
             login=notice.login,
             full_name=notice.person.full_name,
             email=notice.person.email,
             has_password=False,
         )
-        await self._send(name, contact, notice.message_key, {"reference": notice.reference})
+        await self._send(name, contact, notice.message_key, {"reference": notice.reference, **context})
 
     async def _contact(self, account_id: uuid.UUID) -> AccountContact:
         contact = await self._accounts.contact(account_id)

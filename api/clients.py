@@ -1,14 +1,14 @@
 """Who is asking: the address that limits count by."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from starlette.requests import Request
 
 Network = IPv4Network | IPv6Network
 _UNKNOWN = "unknown"
 # A provider gives a household a /64; counting single addresses of it would count nothing.
-_HOUSEHOLD = 64
+_HOUSEHOLD, _SITE, _NEIGHBOURHOOD = 64, 48, 24
 
 
 def client_of(request: Request, trusted: Sequence[Network]) -> str:
@@ -29,6 +29,15 @@ def client_of(request: Request, trusted: Sequence[Network]) -> str:
     if isinstance(address, IPv6Address):
         return str(IPv6Network((address.packed, _HOUSEHOLD), strict=False))
     return _UNKNOWN if address is None else str(address)
+
+
+def network_of(who: str) -> str:
+    """The neighbourhood of a client, in which one person can often choose addresses at will."""
+    if who == _UNKNOWN:
+        return who
+    known = ip_network(who)
+    wide = _NEIGHBOURHOOD if isinstance(known, IPv4Network) else _SITE
+    return str(known.supernet(new_prefix=wide))
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

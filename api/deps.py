@@ -62,6 +62,7 @@ class Services:
     metrics_open: bool
     public_url: str
     password_policy: PasswordPolicy
+    answers_by_mail_only: bool
     password_link_hours: int
 
 

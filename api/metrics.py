@@ -11,6 +11,7 @@ from mipres.domain.submissions import UserType
 
 # No outcome: Temporal gave no answer, and nothing was accepted.
 UNAVAILABLE = "unavailable"
+BY_MAIL = "by_mail"
 
 
 class ApiMetrics:
@@ -40,7 +41,7 @@ class ApiMetrics:
         ProcessCollector(registry=self._registry)
 
     def submitted(self, user_type: UserType, channel: str, outcome: str) -> None:
-        """Count one submission; `outcome` is the outcome's code, or UNAVAILABLE."""
+        """Count one submission; `outcome` is its code, UNAVAILABLE, or BY_MAIL where no page tells it."""
         self._submissions.labels(user_type.value, channel, outcome).inc()
 
     def answered(self, method: str, route: str, status: int, *, seconds: float) -> None:

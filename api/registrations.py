@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -26,7 +26,7 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.metrics import UNAVAILABLE, ApiMetrics
+from api.metrics import BY_MAIL, UNAVAILABLE, ApiMetrics
 from mipres.adapters.accounts import PasswordOwner, Renewal
 from mipres.domain.documents import Document
 from mipres.domain.links import LinkPurpose
@@ -142,13 +142,7 @@ class Registrations:
         Raises:
             TemporalUnavailableError: it is not known to have been accepted.
         """
-        consent = Consent(
-            terms_version=TERMS_VERSION,
-            terms_sha256=TERMS_SHA256,
-            accepted_at=self._clock.now(),
-            channel=channel,
-        )
-        return await self._submit(submission, consent)
+        return await self._submit(self._request(submission, self._consent(channel)))
 
     async def renew(self, renewal: Renewal) -> Submitted:
         """Start the registration of an expired link anew, under the declaration that was accepted for it.
@@ -159,26 +153,55 @@ class Registrations:
         """
         if renewal.consent.terms_sha256 != TERMS_SHA256:
             raise TermsChangedError
-        return await self._submit(renewal.submission, renewal.consent)
+        return await self._submit(self._request(renewal.submission, renewal.consent))
 
-    async def _submit(self, submission: Submission, consent: Consent) -> Submitted:
-        radicado = radicado_of(submission, key=self._key)
-        request = RegistrationRequest(
-            radicado=radicado,
-            submission=submission,
-            consent=consent,
-            link_hours=self._link_lifetime / timedelta(hours=1),
-        )
+    async def _submit(self, request: RegistrationRequest) -> Submitted:
+        user_type, channel = request.submission.user_type, request.consent.channel
         try:
             outcome = await self._first_outcome(request)
         except TemporalUnavailableError:
-            self._metrics.submitted(submission.user_type, consent.channel, UNAVAILABLE)
+            self._metrics.submitted(user_type, channel, UNAVAILABLE)
             raise
-        self._metrics.submitted(submission.user_type, consent.channel, outcome.code)
+        self._metrics.submitted(user_type, channel, outcome.code)
         log.info(
-            "registration_submitted", radicado=radicado, user_type=submission.user_type, outcome=outcome.code
+            "registration_submitted",
+            radicado=request.radicado,
+            user_type=request.submission.user_type,
+            outcome=outcome.code,
         )
-        return Submitted(radicado=radicado, submission=submission, consent=request.consent, outcome=outcome)
+        return Submitted(
+            radicado=request.radicado,
+            submission=request.submission,
+            consent=request.consent,
+            outcome=outcome,
+        )
+
+    async def accept(self, submission: Submission, *, channel: str) -> None:
+        """Start the registration, or join the one that runs, and wait for nothing: the answer goes by mail.
+
+        Raises:
+            TemporalUnavailableError: it is not known to have been accepted.
+        """
+        request = replace(self._request(submission, self._consent(channel)), tell_by_mail=True)
+        with _temporal_errors():
+            async with asyncio.timeout(self._submit_wait.total_seconds()):
+                await self._client.start_workflow(
+                    Registration.run,
+                    request,
+                    id=registration_workflow_id(request.radicado),
+                    task_queue=REGISTRATIONS_QUEUE,
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                    start_signal="asked_again",
+                    static_summary=_summary(request),
+                    search_attributes=_first_attributes(request),
+                )
+        self._metrics.submitted(submission.user_type, channel, BY_MAIL)
+        log.info(
+            "registration_submitted",
+            radicado=request.radicado,
+            user_type=submission.user_type,
+            outcome=BY_MAIL,
+        )
 
     async def view(self, radicado: str) -> RegistrationView | None:
         """One registration, also while no worker runs; None for an unknown radicado."""
@@ -262,6 +285,22 @@ class Registrations:
         except TemporalUnavailableError:
             return False
 
+    def _consent(self, channel: str) -> Consent:
+        return Consent(
+            terms_version=TERMS_VERSION,
+            terms_sha256=TERMS_SHA256,
+            accepted_at=self._clock.now(),
+            channel=channel,
+        )
+
+    def _request(self, submission: Submission, consent: Consent) -> RegistrationRequest:
+        return RegistrationRequest(
+            radicado=radicado_of(submission, key=self._key),
+            submission=submission,
+            consent=consent,
+            link_hours=self._link_lifetime / timedelta(hours=1),
+        )
+
     async def _first_outcome(self, request: RegistrationRequest) -> Outcome:
         try:
             with _temporal_errors():
@@ -321,7 +360,6 @@ class Registrations:
 
 
 def _start(request: RegistrationRequest) -> WithStartWorkflowOperation[Registration, RegistrationStatus]:
-    user_type = request.submission.user_type
     return WithStartWorkflowOperation(
         Registration.run,
         request,
@@ -329,13 +367,21 @@ def _start(request: RegistrationRequest) -> WithStartWorkflowOperation[Registrat
         task_queue=REGISTRATIONS_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        static_summary=f"Registro de {user_type.label}",
-        search_attributes=TypedSearchAttributes(
-            [
-                SearchAttributePair(REGISTRATION_STAGE, Stage.CHECKING),
-                SearchAttributePair(USER_TYPE, user_type),
-            ]
-        ),
+        static_summary=_summary(request),
+        search_attributes=_first_attributes(request),
+    )
+
+
+def _summary(request: RegistrationRequest) -> str:
+    return f"Registro de {request.submission.user_type.label}"
+
+
+def _first_attributes(request: RegistrationRequest) -> TypedSearchAttributes:
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(REGISTRATION_STAGE, Stage.CHECKING),
+            SearchAttributePair(USER_TYPE, request.submission.user_type),
+        ]
     )
 
 

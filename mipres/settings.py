@@ -195,6 +195,7 @@ class Settings(BaseSettings):
     password_policy: Literal["manual", "nist"] = "manual"  # noqa: S105 - the name of a policy.
     submit_wait_seconds: float = Field(default=5, gt=0, le=60)
     captcha: Literal["image", "off"] = "image"
+    enumeration: Literal["explicit", "neutral"] = "explicit"
     rate_limits: Literal["on", "off"] = "on"
     trusted_proxies: Networks = ()
 

@@ -69,12 +69,14 @@ class RegistrationRequest:
 
     Attributes:
         link_hours: Lifetime of a password link, so that a registration keeps the one it began with.
+        tell_by_mail: No page shows the answer, so a refusal has to be mailed too.
     """
 
     radicado: str
     submission: Submission
     consent: Consent
     link_hours: float = 24.0
+    tell_by_mail: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

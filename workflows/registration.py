@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
         ConfirmPasswordInput,
         ConfirmPasswordResult,
         NoticeInput,
+        RefusalNoticeInput,
         SendLinkInput,
         SendLinkResult,
         SendReminderInput,
@@ -140,6 +141,14 @@ class Registration:
         """A hint only: the workflow asks the database."""
         self._password_announced = True
 
+    @workflow.signal(
+        description="La persona se registró otra vez sin que una página le responda. Sin contenido."
+    )
+    def asked_again(self) -> None:
+        """The same as registering again with a page: another link, unless the last one is too fresh."""
+        if self._resend_problem() is None:
+            self._resend_asked = True
+
     @workflow.query(description="En qué va el registro. No contiene datos personales.")
     def status(self) -> contract.RegistrationStatus:
         return contract.RegistrationStatus(
@@ -157,6 +166,7 @@ class Registration:
         facts, refusal = await self._check_registries()
         if refusal or self._person is None:
             self._answer(Outcome(status=OutcomeStatus.REFUSED, refusal=refusal), Stage.REFUSED)
+            await self._tell_refusal(refusal)
             return
         account = await self._register_account(self._person, facts)
         await (self._welcome_back(account) if account.has_password else self._get_password(account))
@@ -314,6 +324,19 @@ class Registration:
     def _tell_delay(self) -> None:
         if self._person is not None and self._outcome is None and self._delay_notice is None:
             self._delay_notice = asyncio.create_task(self._notify_person(steps.SEND_DELAY_NOTICE, "demora"))
+
+    async def _tell_refusal(self, refusal: Refusal | None) -> None:
+        """Where no page shows the answer, mail it; whom nobody knows an address of cannot be told."""
+        if not self._request.tell_by_mail or self._person is None or refusal is None:
+            return
+        notice = RefusalNoticeInput(
+            person=self._person,
+            login=self._request.submission.document.login,
+            reference=self._request.radicado,
+            message_key=self._key("rechazo"),
+            refusal=refusal,
+        )
+        await self._notify(steps.SEND_REFUSAL_NOTICE, notice)
 
     async def _notify_person(self, step: steps.Step, purpose: str) -> None:
         """Mail somebody who has no account yet, if the address is known."""

@@ -134,3 +134,6 @@ SEND_UPDATE_NOTICE = _mail(
 SEND_LOCK_NOTICE = _mail(
     EmailActivities.send_lock_notice, "avisar-bloqueo", "Avisar que el ingreso se bloqueó por unos minutos"
 )
+SEND_REFUSAL_NOTICE = _mail(
+    EmailActivities.send_refusal_notice, "avisar-rechazo", "Avisar a la persona que el registro no procede"
+)

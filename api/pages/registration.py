@@ -9,13 +9,21 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.captcha import CAPTCHA_MISSING, FormCaptcha
-from api.deps import PROTECTED_FORM, PUBLIC, Services, ServicesDep, limited, throttle
+from api.clients import network_of
+from api.deps import PROTECTED_FORM, PUBLIC, ClientDep, Services, ServicesDep, limited, throttle
 from api.forms import DOCUMENT_OPTIONS, by_field, submission_of, text_of
 from api.registrations import Submitted, TooSoonError, UnknownRegistrationError, WrongStageError
 from mipres.domain import divipola
 from mipres.domain.documents import MAX_DOCUMENT_INPUT
 from mipres.domain.errors import InvalidSubmissionError
-from mipres.domain.limits import DOCUMENT_SUBMISSIONS, RESENDS, SUBMISSIONS
+from mipres.domain.limits import (
+    CLIENT_ANSWERS,
+    DOCUMENT_ANSWERS,
+    DOCUMENT_SUBMISSIONS,
+    NETWORK_ANSWERS,
+    RESENDS,
+    SUBMISSIONS,
+)
 from mipres.domain.nit import nit_to_offer
 from mipres.domain.outcomes import (
     DATA_UPDATED,
@@ -66,7 +74,7 @@ async def show_form(tipo: str, request: Request, found: ServicesDep) -> Response
 
 
 @router.post("/{tipo}", dependencies=[limited(SUBMISSIONS), PROTECTED_FORM])
-async def submit(tipo: str, request: Request, found: ServicesDep) -> Response:
+async def submit(tipo: str, request: Request, found: ServicesDep, who: ClientDep) -> Response:
     user_type, form = _user_type(tipo), await request.form()
     raw, captcha = submission_of(user_type, form), FormCaptcha(found.captcha, form)
     if captcha.another_image_asked:
@@ -80,6 +88,9 @@ async def submit(tipo: str, request: Request, found: ServicesDep) -> Response:
     if wrong := await captcha.wrong():
         return _form(request, found, raw, captcha, wrong)
     await throttle(found, DOCUMENT_SUBMISSIONS, submission.document.login)
+    if found.answers_by_mail_only or await _asks_too_much(found, who, submission):
+        await found.registrations.accept(submission, channel="web")
+        return found.pages.render(request, "received", status=HTTPStatus.ACCEPTED)
     return outcome_page(request, found, await found.registrations.submit(submission, channel="web"))
 
 
@@ -100,6 +111,18 @@ async def resend_link(radicado: str, request: Request, found: ServicesDep) -> Re
         page.headers["Retry-After"] = str(error.retry_after_seconds)
         return page
     return await _status(request, found, radicado, notice="resent", status=HTTPStatus.ACCEPTED)
+
+
+async def _asks_too_much(found: Services, who: str, submission: Submission) -> bool:
+    """Whether the answer is for the mailbox only: somebody is trying documents, or one document is tried a lot."""
+    subjects = {
+        DOCUMENT_ANSWERS: submission.document.login,
+        CLIENT_ANSWERS: who,
+        NETWORK_ANSWERS: network_of(who),
+    }
+    # Each is counted, also where another one is used up already.
+    waits = [await found.limits.take(limit, subject) for limit, subject in subjects.items()]
+    return any(waits)
 
 
 def _user_type(tipo: str) -> UserType:

@@ -23,10 +23,6 @@ class Limits(Protocol):
         """Count once more; zero when it is within the limit, else how long the subject has to wait."""
         ...
 
-    async def is_first(self, limit: Limit, subject: str) -> bool:
-        """Count once more; whether the subject had not been seen in the window."""
-        ...
-
     async def forget(self, limit: Limit, subject: str) -> None:
         """Begin anew, as after a success."""
         ...
@@ -47,10 +43,6 @@ class PostgresLimits:
     async def take(self, limit: Limit, subject: str) -> timedelta:
         times, wait = await self._count(limit, subject)
         return wait if times > limit.most else _NO_WAIT
-
-    async def is_first(self, limit: Limit, subject: str) -> bool:
-        times, _ = await self._count(limit, subject)
-        return times == 1
 
     async def forget(self, limit: Limit, subject: str) -> None:
         statement = delete(RateLimitRow).where(
@@ -93,9 +85,6 @@ class NoLimits:
 
     async def take(self, _limit: Limit, _subject: str) -> timedelta:
         return _NO_WAIT
-
-    async def is_first(self, _limit: Limit, _subject: str) -> bool:
-        return False
 
     async def forget(self, _limit: Limit, _subject: str) -> None:
         return

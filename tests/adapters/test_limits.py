@@ -55,12 +55,6 @@ async def test_processes_count_together(engine: AsyncEngine, clock: FakeClock) -
     assert await two.take(THREE, "x")
 
 
-async def test_the_first_of_a_window_is_known_as_such(limits: PostgresLimits, clock: FakeClock) -> None:
-    assert [await limits.is_first(THREE, "x") for _ in range(3)] == [True, False, False]
-    clock.advance(THREE.window)
-    assert await limits.is_first(THREE, "x")
-
-
 async def test_a_success_begins_anew(limits: PostgresLimits) -> None:
     for _ in range(4):
         await limits.take(THREE, "x")

@@ -9,6 +9,7 @@ from jinja2 import UndefinedError
 
 import mipres
 from mipres.adapters.mail_templates import JinjaMailComposer
+from mipres.domain.outcomes import REFUSAL_MESSAGES, Refusal
 from mipres.ports import AccountContact, Mail
 
 TEMPLATES = Path(mipres.__file__).parents[1] / "templates" / "email"
@@ -25,6 +26,10 @@ CONTEXTS: Mapping[str, Mapping[str, object]] = {
     "password_set": {},
     "data_updated": {},
     "login_locked": {},
+    "registration_refused": {
+        "reference": "RM-000000000001",
+        "message": REFUSAL_MESSAGES[Refusal.SANCTIONED],
+    },
     "registration_delayed": {"reference": "RM-000000000001"},
     "registration_given_up": {"reference": "RM-000000000001"},
     "support_given_up": {"reference": "RM-000000000001", "waiting_on": "rethus"},

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 from starlette.requests import Request
 
-from api.clients import client_of
+from api.clients import client_of, network_of
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 
@@ -46,3 +46,15 @@ def test_the_client_behind_proxies(peer: str | None, forwarded: list[str], clien
 
 def test_without_a_trusted_proxy_the_header_is_nothing() -> None:
     assert client_of(request("10.0.0.1", "198.51.100.1"), ()) == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("client", "network"),
+    [
+        ("203.0.113.7", "203.0.113.0/24"),
+        ("2001:db8:1:2::/64", "2001:db8:1::/48"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_the_neighbourhood_of_a_client(client: str, network: str) -> None:
+    assert network_of(client) == network

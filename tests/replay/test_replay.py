@@ -57,6 +57,7 @@ PATHS = {
     "recovery-unused",
     "recovery-asked-twice",
     "lock-notice",
+    "refused-by-mail",
 }
 
 

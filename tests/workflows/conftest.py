@@ -132,6 +132,21 @@ class World:
         )
         return handle, outcome
 
+    async def accept(self, submission: Submission = PROFESSIONAL) -> Handle:
+        """Start as the API does where no page shows the answer."""
+        radicado = f"RM-{uuid.uuid4().hex[:12].upper()}"
+        handle = await self.env.client.start_workflow(
+            Registration.run,
+            contract.RegistrationRequest(
+                radicado=radicado, submission=submission, consent=consent(), tell_by_mail=True
+            ),
+            id=contract.registration_workflow_id(radicado),
+            task_queue=contract.REGISTRATIONS_QUEUE,
+            start_signal="asked_again",
+        )
+        self.handles[radicado] = handle
+        return handle
+
     async def recover(self, document: Document = ANA) -> Handle:
         reference = f"RC-{uuid.uuid4().hex[:12].upper()}"
         request = contract.RecoveryRequest(reference=reference, document=document)

@@ -531,3 +531,42 @@ async def test_two_types_at_once_end_with_one_account(world: World) -> None:
         await handle.signal(Registration.password_set)
         assert (await handle.result()).stage is Stage.COMPLETED
     assert len(world.accounts.accounts) == 1
+
+
+# ---- Where no page shows the answer
+
+
+async def test_a_refusal_is_mailed_where_no_page_tells_it(world: World) -> None:
+    world.knows(MEDICINE, sanctions=(sanction(),))
+    handle = await world.accept()
+    status = await handle.result()
+    assert (status.stage, status.outcome.refusal) == (Stage.REFUSED, Refusal.SANCTIONED)
+    await world.mailed("registration_refused")
+    await world.keep(handle, "refused-by-mail")
+
+
+async def test_a_page_that_tells_the_refusal_is_no_reason_for_a_mail(world: World) -> None:
+    world.knows(MEDICINE, sanctions=(sanction(),))
+    handle, _ = await world.submit()
+    await handle.result()
+    assert world.mailer.sent == []
+
+
+async def test_whom_nobody_knows_is_sent_nothing(world: World) -> None:
+    handle = await world.accept()
+    assert (await handle.result()).outcome.refusal is Refusal.NOT_IN_MISEGURIDADSOCIAL
+    assert world.mailer.sent == []
+
+
+async def test_asking_again_sends_another_link_but_not_at_once(world: World) -> None:
+    world.knows(MEDICINE)
+    handle = await world.accept()
+    await world.mailed("password_link")
+    await handle.signal(Registration.asked_again)
+    await world.passes(handle, timedelta(minutes=4))
+    await world.mailed("password_link")
+    await handle.signal(Registration.asked_again)
+    await world.mailed("password_link", "password_link")
+    world.sets_password()
+    await handle.signal(Registration.password_set)
+    await handle.result()
