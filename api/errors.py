@@ -80,7 +80,6 @@ _PAGES: dict[int, tuple[str, str]] = {
     HTTPStatus.NOT_FOUND: ("Página no encontrada", "La dirección no existe o cambió. Revise que esté completa o empiece desde el inicio."),
     HTTPStatus.METHOD_NOT_ALLOWED: ("Página no encontrada", "La dirección existe, pero no de esta forma. Empiece desde el inicio."),
     HTTPStatus.REQUEST_TIMEOUT: ("El envío tardó demasiado", "No alcanzó a llegar completo. Revise su conexión, vuelva a la página anterior e intente de nuevo."),
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: ("Solicitud no válida", "El navegador envió demasiados datos de cabecera. Borre las cookies de este sitio e intente de nuevo."),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("El envío es demasiado grande", "El formulario solo admite los datos que pide. Vuelva a la página anterior e intente de nuevo."),
     HTTPStatus.SERVICE_UNAVAILABLE: ("El servicio no está disponible en este momento", "Su solicitud no se recibió. Espere un minuto y envíela de nuevo."),
     HTTPStatus.INTERNAL_SERVER_ERROR: ("Algo falló de nuestro lado", "Ya quedó anotado. Intente de nuevo en unos minutos; si ya tenía un número de radicado, su registro no se perdió."),

@@ -17,7 +17,7 @@ from api.deps import Services
 from api.metrics import ApiMetrics
 from api.pages import captcha, home, login, password, registration
 from api.registrations import Registrations
-from api.security import BodyLimit, Cookies, FormTokens, SecurityHeaders
+from api.security import Cookies, FormTokens, RequestLimits, SecurityHeaders
 from api.templating import Pages
 from api.tracing import RequestTracing
 from api.v1 import documentation
@@ -35,6 +35,9 @@ from mipres.temporal import connect
 
 # The largest form has a dozen short fields; nothing honest comes near this.
 MAX_BODY_BYTES = 16 * 1024
+MAX_HEADER_BYTES = 16 * 1024
+# Such a form takes a slow telephone a second or two.
+BODY_PATIENCE_SECONDS = 20.0
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -80,7 +83,12 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=composition.STATIC), name="static")
     errors.install(app)
-    app.add_middleware(BodyLimit, most=MAX_BODY_BYTES)
+    app.add_middleware(
+        RequestLimits,
+        most=MAX_BODY_BYTES,
+        most_headers=MAX_HEADER_BYTES,
+        patience_seconds=BODY_PATIENCE_SECONDS,
+    )
     app.add_middleware(SecurityHeaders, https=settings.public_url.startswith("https:"))
     app.add_middleware(AccessLog, metrics=metrics)
     if tracing:

@@ -1,5 +1,6 @@
 """Cross-site protection of forms, response headers, and the keys of the JSON API."""
 
+import asyncio
 import hmac
 import secrets
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FORM_LIFETIME_SECONDS = 2 * 60 * 60
@@ -26,7 +27,11 @@ BASE_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Permissions-Policy": (
+        "accelerometer=(), bluetooth=(), camera=(), display-capture=(), fullscreen=(), geolocation=(), gyroscope=(), "
+        "hid=(), magnetometer=(), microphone=(), midi=(), payment=(), publickey-credentials-get=(), "
+        "screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()"
+    ),
     "Cache-Control": "no-store",
 }
 _HSTS = "max-age=31536000; includeSubDomains"
@@ -55,31 +60,55 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-class BodyLimit:
-    """ASGI middleware: a body that is too large ends in the application's own 413, which speaks Spanish.
+class RequestLimits:
+    """ASGI middleware: what a request may take of us. Bodies end in the application's own pages, which speak Spanish.
 
     Args:
         app: The application.
         most: Bytes that a body may have.
+        most_headers: Bytes that all headers may have together; the server itself knows no such limit.
+        patience_seconds: How long a body may take to arrive. A few bytes a minute would hold a place for ever.
     """
 
-    def __init__(self, app: ASGIApp, *, most: int) -> None:
+    def __init__(self, app: ASGIApp, *, most: int, most_headers: int, patience_seconds: float) -> None:
         self._app = app
         self._most = most
+        self._most_headers = most_headers
+        self._patience = patience_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        left = self._most
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > self._most_headers:
+            # Nothing behind this reads such headers, not even to say so.
+            refused = PlainTextResponse(
+                "Solicitud no válida: el navegador envió demasiados datos de cabecera.",
+                status_code=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            )
+            await refused(scope, receive, send)
+            return
+        await self._app(scope, self._measured(receive), send)
+
+    def _measured(self, receive: Receive) -> Receive:
+        left, deadline, is_complete = self._most, asyncio.get_running_loop().time() + self._patience, False
 
         async def receive_some() -> Message:
-            nonlocal left
-            message = await receive()
+            nonlocal left, is_complete
+            try:
+                # Once the body is here, the application only waits for the client to go away.
+                async with asyncio.timeout_at(None if is_complete else deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from None
             left -= len(message.get("body", b""))
+            is_complete = not message.get("more_body", False)
             # What the client says of the length is not asked: it is counted as it comes.
             if left < 0:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return message
 
-        await self._app(scope, receive_some if scope["type"] == "http" else receive, send)
+        return receive_some
 
 
 class FormTokenState(StrEnum):

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from temporalio.service import RPCError
 
+from api.security import BASE_HEADERS
 from mipres.domain.documents import Document, DocumentType
 from mipres.domain.radicado import recovery_reference
 from mipres.domain.submissions import Submission, UserType
@@ -37,7 +38,7 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "permissions-policy": BASE_HEADERS["Permissions-Policy"],
     "cache-control": "no-store",
 }
 PAGES = [

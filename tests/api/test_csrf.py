@@ -1,0 +1,65 @@
+"""Every form of the application against every way of sending it from elsewhere. New forms are attacked by themselves."""
+
+import re
+from collections.abc import Callable
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from itsdangerous import TimestampSigner
+
+from api.security import FORM_LIFETIME_SECONDS
+from tests.api.conftest import OpenClient
+from tests.api.test_routes import READING, operations
+
+PARAMETERS = {
+    "tipo": "profesional",
+    "application": "mipres",
+    "radicado": "RM-000000000000",
+    "token": "x",
+}
+
+
+def forms(app: FastAPI) -> list[str]:
+    """The addresses that take something, but for the JSON API, whose callers carry a key and no cookie."""
+    found = []
+    for method, path, _ in operations(app):
+        if method in READING | {""} or path.startswith(("/api/", "/codec")):
+            continue
+        found.append(re.sub(r"\{(\w+)\}", lambda match: PARAMETERS.get(match[1], "x"), path))
+    return found
+
+
+async def token_of(client: httpx2.AsyncClient) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', (await client.get("/ingreso/mipres")).text)
+    assert found
+    return found.group(1)
+
+
+async def test_every_form_refuses_what_comes_from_elsewhere(
+    open_client: OpenClient, make_app: Callable[..., FastAPI], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, other = await open_client(), await open_client()
+    own, foreign = await token_of(client), await token_of(other)
+    attacks: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+        "no token": ({}, {}),
+        "empty token": ({"csrf_token": ""}, {}),
+        "wrong token": ({"csrf_token": own[::-1]}, {}),
+        "another visit's token": ({"csrf_token": foreign}, {}),
+        "cross-site": ({"csrf_token": own}, {"Sec-Fetch-Site": "cross-site"}),
+        "same-site": ({"csrf_token": own}, {"Sec-Fetch-Site": "same-site"}),
+        "another origin": ({"csrf_token": own}, {"Origin": "https://evil.example"}),
+        "no origin to tell": ({"csrf_token": own}, {"Origin": "null"}),
+    }
+    paths = forms(make_app())
+    assert {"/registro/profesional", "/contrasena", "/ingreso/mipres", "/salir"} <= set(paths)
+    for path in paths:
+        for attack, (fields, headers) in attacks.items():
+            answer = await client.post(path, data=fields, headers=headers)
+            assert answer.status_code == 403, (path, attack)
+    later = FORM_LIFETIME_SECONDS + 60
+    now = TimestampSigner.get_timestamp
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda signer: now(signer) + later)
+    for path in paths:
+        answer = await client.post(path, data={"csrf_token": own})
+        assert answer.status_code == 403, (path, "expired token")
