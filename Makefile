@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: run test chaos lint reset lock
+.PHONY: run test chaos bench bench-growth lint reset lock
 
 PYTHON := .venv/bin/python
 PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes
@@ -20,6 +20,14 @@ test: .venv/.dev
 chaos: .venv/.stack
 	@$(PYTHON) -m dev.chaos $(ARGS)
 
+# BENCH=quick takes less than two minutes. It needs nothing else: it starts a stack of its own on free ports.
+bench: .venv/.bench
+	@$(PYTHON) -m bench
+
+# How the product grows; BENCH_WAITING sets how many registrations wait.
+bench-growth: .venv/.bench
+	@$(PYTHON) -m bench.growth
+
 lint: .venv/.dev
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
@@ -29,10 +37,11 @@ lint: .venv/.dev
 reset:
 	@python3 -m dev.reset
 
-# The development lock decides the versions; the other two are parts of it.
+# The development lock decides the versions; the others are parts of it, but for what only benchmarks need.
 lock:
 	$(COMPILE) --group dev pyproject.toml --output-file requirements-dev.lock
 	$(COMPILE) --group stack --constraint requirements-dev.lock pyproject.toml --output-file requirements-stack.lock
+	$(COMPILE) --group bench --constraint requirements-dev.lock pyproject.toml --output-file requirements-bench.lock
 	$(COMPILE) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
 
 .venv/.stack: requirements-stack.lock | .venv/bin/python
@@ -42,6 +51,11 @@ lock:
 
 .venv/.dev: requirements-dev.lock requirements-stack.lock | .venv/bin/python
 	@echo "Instalando las dependencias de requirements-dev.lock en .venv (solo la primera vez)…"
+	@$(PIP_INSTALL) --requirement $<
+	@touch $@ .venv/.stack
+
+.venv/.bench: requirements-bench.lock requirements-stack.lock | .venv/bin/python
+	@echo "Instalando las dependencias de requirements-bench.lock en .venv (solo la primera vez)…"
 	@$(PIP_INSTALL) --requirement $<
 	@touch $@ .venv/.stack
 

@@ -90,6 +90,10 @@ class Child:
         self.relaying = asyncio.create_task(self._relay())
         self.ended = asyncio.create_task(process.wait())
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     async def ready(self) -> None:
         """Wait for the sign of readiness that the part declares."""
         if self.part.ready_line is not None:
@@ -177,6 +181,10 @@ class Supervisor:
         for child in self._children:
             if child.part.name == name and not child.ended.done():
                 await child.crash()
+
+    def process_ids(self) -> dict[str, int]:
+        """The running parts' processes, by name."""
+        return {child.part.name: child.pid for child in self._children if not child.ended.done()}
 
     async def watch(self) -> None:
         """Raise as soon as a part that should stay has ended."""

@@ -114,7 +114,7 @@ class World:
         """Update-with-start, as the API does it."""
         radicado = radicado or f"RM-{uuid.uuid4().hex[:12].upper()}"
         await self._keep_to_one_at_a_time(radicado)
-        handle = self.env.client.get_workflow_handle_for(
+        handle: Handle = self.env.client.get_workflow_handle_for(
             Registration.run, contract.registration_workflow_id(radicado)
         )
         self.handles[radicado] = handle

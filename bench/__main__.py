@@ -1,0 +1,123 @@
+"""`make bench`: measure, keep the results as JSON, print the table and draw the figures."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from temporalio.client import Client
+
+from bench import costs, report
+from bench.contenders import FLOOR, NAIVE, OURS, over_http, start_contenders
+from bench.machine import describe_machine, load_average
+from bench.mailbox import Mailbox, open_mailbox
+from bench.naive_workflow import NAMESPACE
+from bench.pages import page_times
+from bench.people import new_professionals
+from bench.rounds import Contender, Round, interleave, run_round
+from bench.sizes import Sizes, chosen_sizes
+from bench.stack import BenchStack, fresh_stack
+from bench.statistics import median, quantile
+from bench.visits import Visitor
+from mipres.settings import load_settings
+
+COST_CONCURRENCY = 10
+_COMPLETED = "RegistrationStage = 'completed'"
+
+
+async def measure(name: str, sizes: Sizes) -> report.Results:
+    """Everything, on one fresh stack."""
+    started = time.monotonic()
+    loads = [load_average()]
+    async with fresh_stack() as stack, open_mailbox(stack.settings.mail_ui_port) as mailbox:
+        contenders = await start_contenders(stack, mailbox)
+        by_concurrency: dict[int, Mapping[str, list[Round]]] = {}
+        for number, (concurrency, count) in enumerate(sizes.counts.items(), start=1):
+            by_concurrency[concurrency] = await interleave(
+                contenders,
+                concurrency=concurrency,
+                count=count,
+                rounds=sizes.rounds,
+                deadline=started + sizes.seconds * number / len(sizes.counts),
+                tell=_say,
+            )
+        sequential = await _sequential_outcomes(stack, mailbox, sizes.sequential)
+        cost = await _cost(stack, mailbox, sizes.cost, contenders)
+        pages = await page_times(stack.settings.api_port, repetitions=sizes.pages)
+    loads.append(load_average())
+    return report.Results(
+        size=name,
+        machine=describe_machine() | {"load_before_and_after": loads},
+        seconds=round(time.monotonic() - started, 1),
+        comparisons=[
+            comparison
+            for concurrency, rounds in by_concurrency.items()
+            for comparison in report.compare(concurrency, rounds)
+        ],
+        sequential_outcome_p50_ms=round(median(sequential) * 1000, 2),
+        sequential_outcome_p95_ms=round(quantile(sequential, 0.95) * 1000, 2),
+        cost=cost,
+        page_p50_ms={page: round(median(times) * 1000, 2) for page, times in pages.items()},
+    )
+
+
+async def _sequential_outcomes(stack: BenchStack, mailbox: Mailbox, count: int) -> list[float]:
+    visitor = Visitor(stack.settings.api_port, mailbox)
+    people = await new_professionals(stack.registries_port, count)
+    outcomes = []
+    for person in people:
+        began = time.perf_counter()
+        await visitor.submit(person)
+        outcomes.append(time.perf_counter() - began)
+    visitor.close()
+    return outcomes
+
+
+async def _cost(
+    stack: BenchStack, mailbox: Mailbox, count: int, contenders: Sequence[Contender]
+) -> dict[str, object]:
+    """One more round of the product alone, with the books open."""
+    statements = costs.Statements(stack.admin_database_url)
+    ours = over_http(OURS, stack, mailbox, [stack.settings.api_port])
+    await statements.reset()
+    before = costs.processor_seconds(stack)
+    measured = await run_round(ours, concurrency=COST_CONCURRENCY, count=count)
+    after = costs.processor_seconds(stack)
+    top = await statements.top()
+    done = len(measured.wholes)
+    histories = {
+        OURS: await costs.newest_history(await _client("default"), _COMPLETED),
+        NAIVE: await costs.newest_history(await _client(NAMESPACE), "ExecutionStatus = 'Completed'"),
+        FLOOR: await costs.newest_history(await _client("default"), "WorkflowType = 'Floor'"),
+    }
+    calls = sum(int(str(row["calls"])) for row in top)
+    return {
+        "histories": histories,
+        "statements": round(calls / done, 1),
+        "statement_ms": round(sum(float(str(row["ms"])) for row in top) / done, 2),
+        "top_statements": [row | {"calls": round(int(str(row["calls"])) / done, 2)} for row in top[:12]],
+        "processor_ms": costs.spent(before, after, done),
+        "contenders": [contender.name for contender in contenders],
+    }
+
+
+async def _client(namespace: str) -> Client:
+    return await Client.connect(load_settings().temporal_address, namespace=namespace)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    name, sizes = chosen_sizes()
+    results = asyncio.run(measure(name, sizes))
+    path = report.keep(results, f"bench-{name}" if name != "full" else "bench")
+    if name == "full":
+        report.publish(results)
+    print(report.table(results))
+    print(f"\n{path}")
+
+
+if __name__ == "__main__":
+    main()

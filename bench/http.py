@@ -1,0 +1,115 @@
+"""A small HTTP/1.1 client: one kept connection, so that the driver costs little of what it measures."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from dev.probes import LOOPBACK
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Status, headers by lower-case name, cookies that were set, and body."""
+
+    status: int
+    headers: Mapping[str, str]
+    cookies: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        decoded: dict[str, Any] = json.loads(self.body)
+        return decoded
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+class UnexpectedAnswerError(Exception):
+    """A server answered what no measurement can go on with."""
+
+
+@dataclass(kw_only=True)
+class Connection:
+    """One visitor: a connection that is opened anew when the server has closed it, and cookies."""
+
+    port: int
+    cookies: dict[str, str] = field(default_factory=dict)
+    _streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def get(self, path: str) -> Answer:
+        return await self._ask("GET", path, {}, b"")
+
+    async def post_json(self, path: str, value: object, *, key: str | None = None) -> Answer:
+        headers = {"Content-Type": "application/json"}
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key}"
+        return await self._ask("POST", path, headers, json.dumps(value).encode())
+
+    async def put_json(self, path: str, value: object) -> Answer:
+        return await self._ask("PUT", path, {"Content-Type": "application/json"}, json.dumps(value).encode())
+
+    async def post_form(self, path: str, fields: Mapping[str, str]) -> Answer:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return await self._ask("POST", path, headers, urlencode(fields).encode())
+
+    def close(self) -> None:
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
+
+    async def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        kept = self._streams is not None
+        try:
+            return await self._exchange(method, path, headers, body)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            self.close()
+            if not kept:
+                raise
+        # The server closed a connection that had been idle for long.
+        return await self._exchange(method, path, headers, body)
+
+    async def _exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(LOOPBACK, self.port)
+        reader, writer = self._streams
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {LOOPBACK}:{self.port}", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if self.cookies:
+            lines.append("Cookie: " + "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
+        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+        answer = await _read(reader)
+        self.cookies |= answer.cookies
+        if answer.headers.get("connection") == "close":
+            self.close()
+        return answer
+
+
+async def _read(reader: asyncio.StreamReader) -> Answer:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    headers: dict[str, str] = {}
+    cookies: dict[str, str] = {}
+    for line in filter(None, head[1:]):
+        name, _, value = line.partition(": ")
+        if name.lower() == "set-cookie":
+            cookie, _, content = value.partition(";")[0].partition("=")
+            cookies[cookie] = content
+        else:
+            headers[name.lower()] = value
+    length = int(headers.get("content-length", "0"))
+    return Answer(
+        status=int(head[0].split(" ")[1]),
+        headers=headers,
+        cookies=cookies,
+        body=await reader.readexactly(length),
+    )
+
+
+def expect(answer: Answer, *statuses: int) -> Answer:
+    """Return the answer, or raise with the beginning of what came instead."""
+    if answer.status not in statuses:
+        raise UnexpectedAnswerError(f"{answer.status} {answer.text[:300]}")
+    return answer

@@ -1,0 +1,94 @@
+"""The same registration as a first draft would write it: every step a regular activity, the answer last.
+
+It bears the names of the product's workflow, so that the product's own API can drive it in a namespace of
+its own: what differs is the design of the workflow alone.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.accounts import AccountActivities, RegisterAccountInput, RegisterAccountResult
+    from activities.emails import ConfirmPasswordInput, EmailActivities, SendLinkInput
+    from activities.registries import (
+        CheckInput,
+        HealthTalentChecks,
+        IdentityResult,
+        ProfessionResult,
+        SocialSecurityChecks,
+    )
+    from mipres.domain.links import LinkPurpose
+    from mipres.domain.outcomes import Outcome, OutcomeStatus
+    from mipres.ports import ProfileFacts
+    from workflows.contract import RegistrationRequest
+
+NAMESPACE = "naive"
+
+
+@workflow.defn(name="Registration")
+class NaiveRegistration:
+    """The straight path of a professional."""
+
+    @workflow.init
+    def __init__(self, request: RegistrationRequest) -> None:
+        self._request = request
+        self._outcome: Outcome | None = None
+        self._password_set = asyncio.Event()
+
+    @workflow.run
+    async def run(self, request: RegistrationRequest) -> None:
+        check = CheckInput(submission=request.submission)
+        identity: IdentityResult = await _do(SocialSecurityChecks.check_person, check)
+        profession: ProfessionResult = await _do(HealthTalentChecks.check_profession, check)
+        account = await self._register(identity, profession)
+        link = SendLinkInput(
+            account_id=account.account_id,
+            reference=request.radicado,
+            purpose=LinkPurpose.CREATE,
+            lifetime=timedelta(hours=request.link_hours),
+            issue_key=f"{workflow.info().run_id}.enlace",
+        )
+        await _do(EmailActivities.send_password_link, link)
+        self._outcome = Outcome(status=OutcomeStatus.REGISTERED, email_hint=account.email_hint)
+        await self._password_set.wait()
+        message_key = f"{workflow.info().run_id}.confirmacion"
+        confirmation = ConfirmPasswordInput(account_id=account.account_id, message_key=message_key)
+        await _do(EmailActivities.confirm_password_set, confirmation)
+
+    @workflow.update
+    async def first_outcome(self) -> Outcome:
+        await workflow.wait_condition(lambda: self._outcome is not None)
+        return self._outcome or Outcome(status=OutcomeStatus.IN_PROGRESS)
+
+    @workflow.signal
+    def password_set(self) -> None:
+        self._password_set.set()
+
+    async def _register(
+        self, identity: IdentityResult, profession: ProfessionResult
+    ) -> RegisterAccountResult:
+        if identity.person is None or profession.profession is None:
+            raise workflow.NondeterminismError("only people who pass every check are measured")
+        request = RegisterAccountInput(
+            radicado=self._request.radicado,
+            submission=self._request.submission,
+            person=identity.person,
+            facts=ProfileFacts(
+                profession_code=profession.profession.code,
+                profession_name=profession.profession.name,
+                professional_registration=profession.profession.registration,
+            ),
+            consent=self._request.consent,
+        )
+        account: RegisterAccountResult = await _do(AccountActivities.register_account, request)
+        return account
+
+
+async def _do(activity: Callable[[Any, Any], Any], request: object) -> Any:
+    return await workflow.execute_activity_method(
+        activity, request, start_to_close_timeout=timedelta(seconds=30)
+    )

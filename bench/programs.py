@@ -1,0 +1,14 @@
+"""What the programs that are measured beside the product have in common: they say ready, and end when told."""
+
+import asyncio
+import signal
+
+from bench.stack import READY_LINE
+
+
+async def serve() -> None:
+    """Say that measuring may begin, then wait for SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    print(READY_LINE, flush=True)
+    await stop.wait()

@@ -1,0 +1,286 @@
+"""Results as JSON, as a table, as a picture and in the documentation."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.plot import Bar, Chart, svg_of
+from bench.rounds import Round
+from bench.sizes import SIZES
+from bench.statistics import median, median_of_ratios, quantile
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "bench" / "results"
+PAGE = ROOT / "docs" / "performance.md"
+PICTURE = ROOT / "docs" / "images" / "performance.svg"
+FLOOR, OURS, PEER = "floor", "ours", "peer"
+
+MOST_TIMES_FLOOR = 2.0
+LEAST_SHARE_OF_FLOOR = 0.5
+LEAST_TIMES_PEER = 1.2
+MOST_EVENTS = 26
+MOST_WORKFLOW_TASKS = 3
+MOST_PAGE_MS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One contender at one concurrency: medians over rounds, and ratios to the floor within each round."""
+
+    concurrency: int
+    contender: str
+    registrations: int
+    late: int
+    failures: int
+    outcome_p50_ms: float
+    outcome_p95_ms: float
+    whole_p50_ms: float
+    per_second: float
+    outcome_times_floor: float
+    throughput_share_of_floor: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What is aimed at, and whether it was reached."""
+
+    name: str
+    measured: float
+    bound: float
+    at_most: bool
+
+    @property
+    def is_met(self) -> bool:
+        return self.measured <= self.bound if self.at_most else self.measured >= self.bound
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """One run."""
+
+    size: str
+    machine: Mapping[str, object]
+    seconds: float
+    comparisons: Sequence[Comparison]
+    sequential_outcome_p50_ms: float
+    sequential_outcome_p95_ms: float
+    cost: Mapping[str, Any]
+    page_p50_ms: Mapping[str, float]
+
+    def of(self, contender: str, concurrency: int) -> Comparison | None:
+        """The comparison, where that concurrency was measured."""
+        return next(
+            (
+                item
+                for item in self.comparisons
+                if (item.contender, item.concurrency) == (contender, concurrency)
+            ),
+            None,
+        )
+
+
+def compare(concurrency: int, rounds: Mapping[str, list[Round]]) -> list[Comparison]:
+    """Every contender of one concurrency."""
+    floor = rounds[FLOOR]
+    floor_outcomes = [median(item.outcomes) for item in floor]
+    floor_rates = [item.per_second for item in floor]
+    return [
+        Comparison(
+            concurrency=concurrency,
+            contender=name,
+            registrations=sum(len(item.wholes) for item in measured),
+            late=sum(item.late for item in measured),
+            failures=sum(item.failures for item in measured),
+            outcome_p50_ms=_ms(median(median(item.outcomes) for item in measured)),
+            outcome_p95_ms=_ms(median(quantile(item.outcomes, 0.95) for item in measured)),
+            whole_p50_ms=_ms(median(median(item.wholes) for item in measured)),
+            per_second=round(median(item.per_second for item in measured), 1),
+            outcome_times_floor=round(
+                median_of_ratios([median(item.outcomes) for item in measured], floor_outcomes), 2
+            ),
+            throughput_share_of_floor=round(
+                median_of_ratios([item.per_second for item in measured], floor_rates), 2
+            ),
+        )
+        for name, measured in rounds.items()
+        if all(item.wholes for item in measured)
+    ]
+
+
+def targets(results: Results) -> list[Target]:
+    """The targets that this run measured."""
+    found = []
+    for concurrency in (1, 10):
+        if ours := results.of(OURS, concurrency):
+            name = f"submit → outcome p50, times the floor, concurrency {concurrency}"
+            found.append(_at_most(name, ours.outcome_times_floor, MOST_TIMES_FLOOR))
+    ours, peer = results.of(OURS, 50), results.of(PEER, 50)
+    if ours and peer:
+        name = "whole registrations a second, share of the floor, concurrency 50"
+        found.append(_at_least(name, ours.throughput_share_of_floor, LEAST_SHARE_OF_FLOOR))
+        name = "whole registrations a second, times the peer, concurrency 50"
+        found.append(_at_least(name, round(ours.per_second / peer.per_second, 2), LEAST_TIMES_PEER))
+    history = results.cost["histories"][OURS]
+    found.append(_at_most("history events a registration", history["events"], MOST_EVENTS))
+    found.append(_at_most("workflow tasks a registration", history["workflow_tasks"], MOST_WORKFLOW_TASKS))
+    slowest = max(results.page_p50_ms.values())
+    found.append(_at_most("slowest page without Temporal, p50 in ms", slowest, MOST_PAGE_MS))
+    return found
+
+
+def table(results: Results) -> str:
+    """What is printed, and what stands in the documentation: Markdown."""
+    machine = results.machine
+    lines = [
+        (
+            f"{machine['cores']} cores, {machine['processor']}, {machine['memory_gib']} GiB, {machine['system']}, "
+            f"Python {machine['python']}; load average before and after: {machine['load_before_and_after']}; "
+            f"{results.seconds} s; {machine['measured_at']}."
+        ),
+        "",
+        "| concurrency | contender | outcome p50 ms | p95 ms | times floor | whole p50 ms | whole / s | share of floor | late | failures |",
+        "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        *(_row(item) for item in results.comparisons),
+        "",
+        (
+            f"Submit → outcome of {SIZES[results.size].sequential} sequential registrations through the JSON API: "
+            f"p50 {results.sequential_outcome_p50_ms} ms, p95 {results.sequential_outcome_p95_ms} ms."
+        ),
+        "",
+        *_cost_lines(results),
+        "",
+        "| target | measured | bound | met |",
+        "|---|---:|---:|---|",
+        *(_target_row(target) for target in targets(results)),
+    ]
+    return "\n".join(lines)
+
+
+def keep(results: Results, name: str) -> Path:
+    """Write the JSON; its path below the repository."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    plain = dataclasses.asdict(results)
+    path.write_text(json.dumps(plain, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path.relative_to(ROOT)
+
+
+def load(path: Path) -> Results:
+    """Read what `keep` wrote."""
+    plain = json.loads(path.read_text(encoding="utf-8"))
+    plain["comparisons"] = [Comparison(**item) for item in plain["comparisons"]]
+    return Results(**plain)
+
+
+def publish(results: Results) -> None:
+    """Draw the picture and put the table into the documentation, between its two marks."""
+    PICTURE.write_text(picture(results), encoding="utf-8")
+    PAGE.write_text(with_block(PAGE.read_text(encoding="utf-8"), "bench", table(results)), encoding="utf-8")
+
+
+def with_block(page: str, name: str, content: str) -> str:
+    """The page with what stands between `<!-- name -->` and `<!-- /name -->` replaced."""
+    opening, closing = f"<!-- {name} -->", f"<!-- /{name} -->"
+    pattern = re.compile(f"{re.escape(opening)}.*?{re.escape(closing)}", re.DOTALL)
+    if not pattern.search(page):
+        raise ValueError(f"the page has no place for {name}")
+    return pattern.sub(lambda _: f"{opening}\n{content}\n{closing}", page)
+
+
+def picture(results: Results) -> str:
+    """Latency and throughput by concurrency."""
+    concurrencies = sorted({item.concurrency for item in results.comparisons})
+
+    def grouped(value: str, unit: str) -> dict[str, list[Bar]]:
+        return {
+            f"{concurrency} at once": [
+                Bar(
+                    series=item.contender,
+                    value=getattr(item, value),
+                    label=f"{getattr(item, value):g} {unit}",
+                )
+                for item in results.comparisons
+                if item.concurrency == concurrency
+            ]
+            for concurrency in concurrencies
+        }
+
+    processor = results.cost["processor_ms"]
+    return svg_of(
+        [
+            Chart(title="Submit → outcome, p50", groups=grouped("outcome_p50_ms", "ms")),
+            Chart(title="Whole registrations a second", groups=grouped("per_second", "/s")),
+            Chart(
+                title="Processor time a registration",
+                groups={
+                    "ours": [
+                        Bar(series=part, value=value, label=f"{value:g} ms")
+                        for part, value in processor.items()
+                    ]
+                },
+            ),
+        ]
+    )
+
+
+def _cost_lines(results: Results) -> list[str]:
+    lines = [
+        "| | history events | workflow tasks | history bytes | Temporal Cloud actions |",
+        "|---|---:|---:|---:|---|",
+    ]
+    for name, cost in results.cost["histories"].items():
+        kinds = ", ".join(f"{count} {kind}" for kind, count in cost["actions"].items())
+        lines.append(
+            f"| {name} | {cost['events']} | {cost['workflow_tasks']} | {cost['history_bytes']} | {cost['billed']} ({kinds}) |"
+        )
+    parts = results.cost["processor_ms"]
+    each = ", ".join(f"{part} {value}" for part, value in sorted(parts.items(), key=lambda item: -item[1]))
+    return [
+        *lines,
+        "",
+        (
+            f"SQL a registration: {results.cost['statements']} statements, {results.cost['statement_ms']} ms in PostgreSQL. "
+            f"Processor time a registration: {sum(parts.values()):.1f} ms ({each})."
+        ),
+        "",
+        "Pages without Temporal, p50: "
+        + ", ".join(f"`{page}` {value} ms" for page, value in results.page_p50_ms.items())
+        + ".",
+    ]
+
+
+def _row(item: Comparison) -> str:
+    cells = (
+        item.concurrency,
+        item.contender,
+        item.outcome_p50_ms,
+        item.outcome_p95_ms,
+        item.outcome_times_floor,
+        item.whole_p50_ms,
+        item.per_second,
+        item.throughput_share_of_floor,
+        item.late,
+        item.failures,
+    )
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def _target_row(target: Target) -> str:
+    sign = "≤" if target.at_most else "≥"
+    return f"| {target.name} | {target.measured:g} | {sign} {target.bound:g} | {'yes' if target.is_met else '**no**'} |"
+
+
+def _at_most(name: str, measured: float, bound: float) -> Target:
+    return Target(name=name, measured=measured, bound=bound, at_most=True)
+
+
+def _at_least(name: str, measured: float, bound: float) -> Target:
+    return Target(name=name, measured=measured, bound=bound, at_most=False)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)

@@ -1,0 +1,25 @@
+"""The benchmarks' visitor finishes a registration on the real product, so that its figures mean something."""
+
+from bench.mailbox import open_mailbox
+from bench.pages import page_times
+from bench.people import new_professionals
+from bench.visits import Visitor
+from tests.product.conftest import Product
+
+
+async def test_a_benchmark_s_registration_is_completed(product: Product) -> None:
+    ports = product.stack.ports
+    [person] = await new_professionals(ports["REGISTRY_PORT"], 1)
+    async with open_mailbox(ports["MAIL_UI_PORT"]) as mailbox:
+        visitor = Visitor(ports["API_PORT"], mailbox)
+        timed = await visitor.register(person)
+        visitor.close()
+    assert 0 < timed.outcome < timed.whole
+    # Submitting once more tells that the account is in use.
+    again = await product.register(**person.request())
+    assert (again.status_code, again.json()["status"]) == (200, "updated")
+
+
+async def test_the_pages_that_are_measured_exist(product: Product) -> None:
+    times = await page_times(product.stack.ports["API_PORT"], repetitions=1)
+    assert all(len(measured) == 1 for measured in times.values())
