@@ -13,19 +13,29 @@ from starlette.exceptions import HTTPException
 
 from api.backlog import Backlog
 from api.clients import Network, client_of
-from api.errors import ExpiredFormError, ForeignFormError, TooManyRequestsError, UnauthorizedError
+from api.errors import (
+    CodecReaderUnknownError,
+    ExpiredFormError,
+    ForeignFormError,
+    StaffLoginRequiredError,
+    TooManyRequestsError,
+    UnauthorizedError,
+)
 from api.metrics import ApiMetrics
 from api.registrations import Registrations
 from api.security import Cookies, FormTokens, FormTokenState, comes_from_elsewhere, is_api_key
 from api.templating import Pages
 from mipres.adapters.accounts import PostgresAccounts
 from mipres.adapters.challenges import CaptchaChallenges
+from mipres.adapters.codec import EncryptionCodec
 from mipres.adapters.credentials import Hasher, PostgresCredentials
 from mipres.adapters.limits import Limits
 from mipres.adapters.lockouts import LoginLockouts
 from mipres.adapters.sessions import PostgresSessions
+from mipres.adapters.staff import PostgresStaff, StaffMember, StaffSessionKind
 from mipres.domain.limits import API_CALLS, WRONG_KEYS, Limit
 from mipres.domain.passwords import PasswordPolicy
+from mipres.support import Support
 
 log = structlog.get_logger()
 
@@ -64,6 +74,11 @@ class Services:
     password_policy: PasswordPolicy
     answers_by_mail_only: bool
     password_link_hours: int
+    support: Support
+    staff: PostgresStaff
+    codec: EncryptionCodec
+    temporal_namespace: str
+    temporal_ui_origin: str
 
 
 def services(request: Request) -> Services:
@@ -151,8 +166,69 @@ async def metrics_key_required(request: Request, found: ServicesDep, who: Client
         raise UnauthorizedError
 
 
-PROTECTIONS = (public, protected_form, api_key_required, metrics_key_required)
+STAFF_COOKIE = "soporte"
+
+
+async def staff_required(request: Request, found: ServicesDep) -> None:
+    """Protection of a page of support. A citizen's session opens nothing here: cookie and table are others."""
+    token = found.cookies.get(request, STAFF_COOKIE)
+    member = await found.staff.member_of(token, StaffSessionKind.PAGES) if token else None
+    if member is None:
+        raise StaffLoginRequiredError
+    request.state.staff = member
+
+
+async def staff_form(request: Request, found: ServicesDep) -> None:
+    """Protection of a form of support."""
+    await protected_form(request, found)
+    await staff_required(request, found)
+
+
+def current_staff(request: Request) -> StaffMember:
+    """Who of support is asking; only behind the protections above."""
+    member: StaffMember = request.state.staff
+    return member
+
+
+StaffDep = Annotated[StaffMember, Depends(current_staff)]
+
+
+async def codec_reader(request: Request, found: ServicesDep) -> None:
+    """Protection of the codec server: support's session from Temporal's interface, or a key of support.
+
+    The cookie is strict, so another site's page cannot send it; and Temporal's interface is the only page of
+    this site that is answered, because the browser adds cookies to its requests without being asked.
+    """
+    origin, authorization = request.headers.get("origin"), request.headers.get("authorization", "")
+    if origin is not None and origin != found.temporal_ui_origin:
+        raise ForeignFormError
+    scheme, _, key = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        token, kind = key, StaffSessionKind.KEY
+    else:
+        token, kind = (
+            (found.cookies.get(request, STAFF_COOKIE) if origin else None) or "",
+            StaffSessionKind.PAGES,
+        )
+    member = await found.staff.member_of(token, kind) if token else None
+    if member is None:
+        raise CodecReaderUnknownError
+    request.state.staff, request.state.staff_token = member, token
+
+
+PROTECTIONS = (
+    public,
+    protected_form,
+    api_key_required,
+    metrics_key_required,
+    staff_required,
+    staff_form,
+    codec_reader,
+)
 PUBLIC = Depends(public)
 PROTECTED_FORM = Depends(protected_form)
 API_KEY_REQUIRED = Depends(api_key_required)
 METRICS_KEY_REQUIRED = Depends(metrics_key_required)
+STAFF_REQUIRED = Depends(staff_required)
+STAFF_FORM = Depends(staff_form)
+CODEC_READER = Depends(codec_reader)

@@ -8,7 +8,7 @@ from http import HTTPStatus
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.registrations import TemporalUnavailableError
+from mipres.adapters.support_desk import TemporalAwayError
 from mipres.domain.outcomes import FILL_ALL_FIELDS
 
 log = structlog.get_logger()
@@ -36,6 +37,14 @@ class ForeignFormError(Exception):
 
 class ExpiredFormError(Exception):
     """A form of ours was sent after its token's time."""
+
+
+class StaffLoginRequiredError(Exception):
+    """A page of support was asked for without a session of support."""
+
+
+class CodecReaderUnknownError(Exception):
+    """The codec server was asked by nobody of support."""
 
 
 class TooManyRequestsError(Exception):
@@ -94,9 +103,18 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ForeignFormError, lambda request, _: _answer(request, HTTPStatus.FORBIDDEN))
     app.add_exception_handler(ExpiredFormError, _expired_form)
     app.add_exception_handler(TooManyRequestsError, _too_many)
+    app.add_exception_handler(StaffLoginRequiredError, _staff_login)
+    app.add_exception_handler(CodecReaderUnknownError, _unknown_reader)
     app.add_exception_handler(HTTPException, _http)
     # OSError: a server that refuses, cannot be reached, or whose name does not resolve.
-    for error in (TemporalUnavailableError, InterfaceError, DBAPIError, PoolTimeoutError, OSError):
+    for error in (
+        TemporalUnavailableError,
+        TemporalAwayError,
+        InterfaceError,
+        DBAPIError,
+        PoolTimeoutError,
+        OSError,
+    ):
         app.add_exception_handler(error, _unavailable)
     app.add_middleware(_LastResort)
 
@@ -246,6 +264,29 @@ def in_words(seconds: int) -> str:
     if seconds > 2 * _HOUR:
         amount, one, many = math.ceil(seconds / _HOUR), "hora", "horas"
     return f"{amount} {one if amount == 1 else many}"
+
+
+async def _staff_login(_request: Request, _error: Exception) -> Response:
+    return RedirectResponse("/soporte/ingreso", status_code=HTTPStatus.SEE_OTHER)
+
+
+async def _unknown_reader(request: Request, _error: Exception) -> Response:
+    # The browser shows Temporal's interface the status only with the headers that let it read the answer.
+    origin = request.app.state.services.temporal_ui_origin
+    return JSONResponse(
+        {"message": "Ingrese primero en /soporte, con este mismo navegador, o envíe una clave de lectura."},
+        status_code=HTTPStatus.UNAUTHORIZED,
+        headers={"WWW-Authenticate": "Bearer", **cross_origin_headers(origin)},
+    )
+
+
+def cross_origin_headers(origin: str) -> dict[str, str]:
+    """Let one origin's pages read an answer that was asked for with cookies."""
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Credentials": "true",
+        "Vary": "Origin",
+    }
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -10,14 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.staticfiles import StaticFiles
 from temporalio.client import Client
 
-from api import errors, health
+from api import codec, errors, health
 from api.access_log import AccessLog
 from api.backlog import Backlog
 from api.deps import Services
 from api.metrics import ApiMetrics
-from api.pages import captcha, home, login, password, registration
+from api.pages import captcha, home, login, password, registration, support
 from api.registrations import Registrations
-from api.security import Cookies, FormTokens, RequestLimits, SecurityHeaders
+from api.security import Cookies, FormTokens, RequestLimits, SecurityHeaders, origin_of
 from api.templating import Pages
 from api.tracing import RequestTracing
 from api.v1 import documentation
@@ -79,6 +79,8 @@ def create_app(settings: Settings) -> FastAPI:
         health.router,
         documentation.router,
         v1_registrations.router,
+        support.router,
+        codec.router,
     ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=composition.STATIC), name="static")
@@ -86,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(
         RequestLimits,
         most=MAX_BODY_BYTES,
+        larger={codec.PREFIX: codec.MAX_BODY_BYTES},
         most_headers=MAX_HEADER_BYTES,
         patience_seconds=BODY_PATIENCE_SECONDS,
     )
@@ -144,6 +147,11 @@ def build_services(settings: Settings, client: Client, engine: AsyncEngine, metr
         password_policy=PasswordPolicy(settings.password_policy),
         answers_by_mail_only=settings.enumeration == "neutral",
         password_link_hours=settings.password_link_hours,
+        support=composition.build_support(settings, engine, client),
+        staff=composition.build_staff(settings, engine, hasher),
+        codec=composition.build_codec(settings),
+        temporal_namespace=settings.temporal_namespace,
+        temporal_ui_origin=origin_of(settings.temporal_ui_url),
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -66,13 +66,23 @@ class RequestLimits:
     Args:
         app: The application.
         most: Bytes that a body may have.
+        larger: Paths, by how they begin, whose bodies may have more.
         most_headers: Bytes that all headers may have together; the server itself knows no such limit.
         patience_seconds: How long a body may take to arrive. A few bytes a minute would hold a place for ever.
     """
 
-    def __init__(self, app: ASGIApp, *, most: int, most_headers: int, patience_seconds: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        most: int,
+        larger: Mapping[str, int] | None = None,
+        most_headers: int,
+        patience_seconds: float,
+    ) -> None:
         self._app = app
         self._most = most
+        self._larger = larger or {}
         self._most_headers = most_headers
         self._patience = patience_seconds
 
@@ -88,10 +98,13 @@ class RequestLimits:
             )
             await refused(scope, receive, send)
             return
-        await self._app(scope, self._measured(receive), send)
+        most = next(
+            (most for start, most in self._larger.items() if scope["path"].startswith(start)), self._most
+        )
+        await self._app(scope, self._measured(receive, most), send)
 
-    def _measured(self, receive: Receive) -> Receive:
-        left, deadline, is_complete = self._most, asyncio.get_running_loop().time() + self._patience, False
+    def _measured(self, receive: Receive, most: int) -> Receive:
+        left, deadline, is_complete = most, asyncio.get_running_loop().time() + self._patience, False
 
         async def receive_some() -> Message:
             nonlocal left, is_complete
@@ -131,7 +144,10 @@ class Cookies:
     def get(self, request: Request, short: str) -> str | None:
         return request.cookies.get(self.name(short))
 
-    def set(self, response: Response, short: str, value: str, *, max_age: int | None = None) -> None:
+    def set(
+        self, response: Response, short: str, value: str, *, max_age: int | None = None, strict: bool = False
+    ) -> None:
+        """Give a cookie; a strict one does not come along from links of other sites."""
         response.set_cookie(
             self.name(short),
             value,
@@ -139,7 +155,7 @@ class Cookies:
             path="/",
             httponly=True,
             secure=self._https,
-            samesite="lax",
+            samesite="strict" if strict else "lax",
         )
 
     def drop(self, response: Response, short: str) -> None:
@@ -187,6 +203,12 @@ def comes_from_elsewhere(request: Request, *, public_url: str) -> bool:
     if origin is None:
         return False
     return urlsplit(origin).netloc not in {request.headers.get("host"), urlsplit(public_url).netloc}
+
+
+def origin_of(address: str) -> str:
+    """The origin of an address as a browser tells it, without the path under which a page may live."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def is_api_key(authorization: str | None, keys: Sequence[str]) -> bool:

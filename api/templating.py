@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
@@ -13,7 +14,10 @@ from starlette.responses import HTMLResponse
 from api.security import Cookies, FormTokens, new_visit
 from mipres.adapters.spanish_dates import long_date, long_date_time
 from mipres.domain.divipola import Department, Municipality, municipality_and_department
+from mipres.domain.eligibility import BOGOTA
 from mipres.domain.passwords import ShownRule
+from mipres.domain.submissions import UserType
+from mipres.domain.support_words import STAGE_LABELS, waiting_label
 
 _DIGEST_LENGTH = 12
 
@@ -77,6 +81,11 @@ def _rule_item(rule: ShownRule) -> tuple[str, str | None]:
     return rule.text, rule.pattern
 
 
+def _short_moment(moment: datetime) -> str:
+    """`2026-11-24 10:05` in Colombia: in a table, where the long form does not fit."""
+    return f"{moment.astimezone(BOGOTA):%Y-%m-%d %H:%M}"
+
+
 def _spanish_name(name: str, names: Mapping[str, str]) -> str:
     return names.get(name, name)
 
@@ -89,6 +98,10 @@ _FILTERS: dict[str, Callable[..., object]] = {
     "rule_item": _rule_item,
     "spanish_name": _spanish_name,
     "place": municipality_and_department,
+    "stage_label": STAGE_LABELS.__getitem__,
+    "waiting_label": waiting_label,
+    "user_type_label": lambda code: UserType(code).label,
+    "short_moment": _short_moment,
 }
 
 

@@ -11,6 +11,7 @@ from temporalio.client import Client
 from mipres.adapters.accounts import PostgresAccounts
 from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.clock import SystemClock
+from mipres.adapters.codec import EncryptionCodec
 from mipres.adapters.credentials import Hasher
 from mipres.adapters.database import create_engine
 from mipres.adapters.lockouts import LoginLockouts
@@ -101,12 +102,22 @@ def build_support(settings: Settings, engine: AsyncEngine, client: Client) -> Su
 
 
 def build_staff(settings: Settings, engine: AsyncEngine, hasher: Hasher) -> PostgresStaff:
-    return PostgresStaff(engine, hasher=hasher, audit=build_audit(settings, engine), clock=SystemClock())
+    return PostgresStaff(
+        engine,
+        hasher=hasher,
+        lockouts=build_lockouts(settings, engine),
+        audit=build_audit(settings, engine),
+        clock=SystemClock(),
+    )
 
 
 def purpose_key(settings: Settings, purpose: str) -> bytes:
     """A key of its own for each use of MIPRES_SECRET_KEY."""
     return derive_key(settings.secret_key.get_secret_value(), purpose)
+
+
+def build_codec(settings: Settings) -> EncryptionCodec:
+    return EncryptionCodec(settings.payload_keys, active=settings.active_payload_key)
 
 
 def temporal_connection(settings: Settings) -> TemporalConnection:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -112,6 +112,12 @@ def _embedded_database_url(known: dict[str, Any]) -> SecretStr:
     )
 
 
+def _loopback_of(known: dict[str, Any]) -> str:
+    """The name under which this machine's pages are opened: the browser gives cookies to the same name only."""
+    host = urlsplit(known.get("public_url", "")).hostname
+    return host if host in {"localhost", "127.0.0.1"} else "127.0.0.1"
+
+
 def _not_empty(value: SecretStr) -> SecretStr:
     if not value.get_secret_value():
         raise ValueError("falta; defínala (`make run` trae su propio PostgreSQL).")
@@ -162,11 +168,10 @@ class Settings(BaseSettings):
     temporal_tls_cert: Path | None = None
     temporal_tls_key: Path | None = None
     temporal_tls_ca: Path | None = None
-    temporal_ui_url: WebAddress = Field(
-        default_factory=lambda known: f"http://127.0.0.1:{known['temporal_ui_port']}"
-    )
-
     public_url: WebAddress = Field(default_factory=lambda known: f"http://localhost:{known['api_port']}")
+    temporal_ui_url: WebAddress = Field(
+        default_factory=lambda known: f"http://{_loopback_of(known)}:{known['temporal_ui_port']}"
+    )
     smtp_url: SecretStr = Field(
         default_factory=lambda known: SecretStr(f"smtp://127.0.0.1:{known['smtp_port']}")
     )

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.credentials import Hasher
 from mipres.adapters.database import session_factory
+from mipres.adapters.lockouts import LoginLockouts
 from mipres.adapters.tables import StaffRow, StaffSessionRow
 from mipres.domain.audit import AuditEvent, AuditEventType, staff
 from mipres.ports import Clock
@@ -64,10 +65,17 @@ class PostgresStaff:
     """Keeps the accounts, checks passwords, and opens, finds and ends sessions. All of it is written down."""
 
     def __init__(
-        self, engine: AsyncEngine, *, hasher: Hasher, audit: PostgresAuditTrail, clock: Clock
+        self,
+        engine: AsyncEngine,
+        *,
+        hasher: Hasher,
+        lockouts: LoginLockouts,
+        audit: PostgresAuditTrail,
+        clock: Clock,
     ) -> None:
         self._sessions = session_factory(engine)
         self._hasher = hasher
+        self._lockouts = lockouts
         self._audit = audit
         self._clock = clock
 
@@ -123,19 +131,26 @@ class PostgresStaff:
             row.password_hash, row.disabled_at = password_hash, None
             await session.execute(delete(StaffSessionRow).where(StaffSessionRow.staff_id == row.id))
             await self._note_change(session, actor, name, "password_reset")
+        await self._lockouts.lift(_guarded(name))
 
     # ---- Login
 
     async def log_in(self, name: str, password: str) -> str | None:
         """The value of the new session's cookie, or None: one answer for every reason."""
+        turn = await self._lockouts.begin(_guarded(name))
         row = await self._row(name)
         usable = row.password_hash if row and row.disabled_at is None else None
         # Outside the database session: whoever waits for a processor must not keep a connection.
-        if not await self._hasher.verify(usable, password) or row is None:
+        matches = await self._hasher.verify(usable, password)
+        if turn.is_locked or not matches or row is None:
+            event = AuditEventType.STAFF_LOGIN_LOCKED if turn.locks else AuditEventType.STAFF_LOGIN_FAILED
             # A name that nobody has may be a password typed into the wrong field: it is not written down.
-            who = staff(row.name) if row else staff("?")
-            await self._audit.record(AuditEvent(type=AuditEventType.STAFF_LOGIN_FAILED, actor=who))
+            await self._audit.record(AuditEvent(type=event, actor=staff(row.name if row else "?")))
             return None
+        await self._lockouts.lift(_guarded(name))
+        return await self._enter(row)
+
+    async def _enter(self, row: StaffRow) -> str:
         event = AuditEvent(type=AuditEventType.STAFF_LOGIN_SUCCEEDED, actor=staff(row.name))
         return await self._open(row.id, StaffSessionKind.PAGES, event)
 
@@ -246,6 +261,11 @@ class PostgresStaff:
         await self._audit.record_in(
             session, AuditEvent(type=AuditEventType.STAFF_CHANGED, actor=actor, details=details)
         )
+
+
+def _guarded(name: str) -> str:
+    """Under which failures are counted: no citizen's login has a colon."""
+    return f"soporte:{name}"
 
 
 def new_password() -> str:

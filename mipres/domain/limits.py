@@ -46,3 +46,6 @@ ACCOUNT_LOGINS_A_DAY = Limit(name="account-logins-a-day", most=50, window=timede
 # The registries take five calls a second from all of us together: more would only queue up.
 API_CALLS = Limit(name="api-calls", most=600, window=timedelta(minutes=1))
 WRONG_KEYS = Limit(name="wrong-keys", most=20, window=timedelta(minutes=1))
+
+# Support has few people, and a password of fifteen characters is not mistyped for ever.
+STAFF_LOGINS = Limit(name="staff-logins", most=10, window=timedelta(minutes=5))

@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.credentials import Hasher
+from mipres.adapters.lockouts import LoginLockouts
 from mipres.adapters.staff import (
     ABSOLUTE_LIMIT,
     IDLE_LIMIT,
@@ -17,6 +18,7 @@ from mipres.adapters.staff import (
     StaffUnknownError,
     new_password,
 )
+from mipres.domain.lockout import FREE_FAILURES, LONGEST_LOCK
 from tests.fakes import FakeClock
 
 PASSWORD = "una clave larga de soporte"
@@ -27,7 +29,8 @@ RADICADOS = ("RM-000000000001", "RM-000000000002")
 
 @pytest.fixture
 def support(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> PostgresStaff:
-    return PostgresStaff(engine, hasher=Hasher(), audit=audit, clock=clock)
+    lockouts = LoginLockouts(engine, key=b"l" * 32, clock=clock)
+    return PostgresStaff(engine, hasher=Hasher(), lockouts=lockouts, audit=audit, clock=clock)
 
 
 async def logged_in(support: PostgresStaff, name: str = "ana") -> tuple[str, StaffMember]:
@@ -82,6 +85,18 @@ async def test_a_disabled_account_is_out_at_once_and_a_reset_lets_it_in(support:
     assert await support.log_in("ana", "otra clave larga de soporte") is not None
     with pytest.raises(StaffUnknownError):
         await support.disable("eva", actor="operator:root")
+
+
+async def test_a_name_is_locked_for_a_while_after_failures(
+    support: PostgresStaff, audit: PostgresAuditTrail, clock: FakeClock
+) -> None:
+    await support.add("ana", PASSWORD, actor="operator:root")
+    for _ in range(FREE_FAILURES):
+        assert await support.log_in("ana", "equivocada") is None
+    assert (await told(audit))[-1] == "staff_login_locked"
+    assert await support.log_in("ana", PASSWORD) is None
+    clock.advance(LONGEST_LOCK)
+    assert await support.log_in("ana", PASSWORD) is not None
 
 
 def test_generated_passwords_are_long_and_new() -> None:
