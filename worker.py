@@ -18,6 +18,8 @@ from workflows.contract import REGISTRATIONS_QUEUE, REGISTRIES, SEARCH_ATTRIBUTE
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
+from workflows.retention import Retention
+from workflows.schedules import ensure_schedules
 
 # Registries are other people's machines: this many calls a second, for all workers together.
 REGISTRY_CALLS_PER_SECOND = 5.0
@@ -30,7 +32,7 @@ def build_workers(client: Client, activities: Catalog) -> list[Worker]:
     main = Worker(
         client,
         task_queue=REGISTRATIONS_QUEUE,
-        workflows=[Registration, PasswordRecovery, LoginLocked],
+        workflows=[Registration, PasswordRecovery, LoginLocked, Retention],
         activities=activities.all(),
         graceful_shutdown_timeout=SHUTDOWN_PATIENCE,
     )
@@ -58,6 +60,7 @@ async def main() -> None:
         ports = await stack.enter_async_context(composition.open_ports(settings))
         for worker in build_workers(client, catalog(ports)):
             await stack.enter_async_context(worker)
+        await ensure_schedules(client)
         print("worker listo", flush=True)  # noqa: T201 - the launcher and people wait for this line.
         await stop.wait()
 

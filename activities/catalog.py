@@ -7,6 +7,7 @@ from typing import Any
 from activities.accounts import AccountActivities
 from activities.emails import EmailActivities
 from activities.registries import HealthTalentChecks, SocialSecurityChecks, SocialServiceChecks
+from activities.retention import RetentionActivities
 from activities.retries import StepRetries
 from mipres.ports import Ports
 
@@ -55,6 +56,7 @@ def catalog(ports: Ports) -> Catalog:
             mails.send_lock_notice,
             mails.tell_support,
             StepRetries().retry_step,
+            RetentionActivities(retention=ports.retention).purge_expired,
         ),
         miseguridadsocial=(people.check_person, people.check_delegation),
         rethus=(talent.check_profession, talent.check_other_user),

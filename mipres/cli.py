@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import json
 import os
 import re
 import sys
@@ -20,6 +21,7 @@ from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.credentials import Hasher
 from mipres.adapters.database import migrate as migrate_database
 from mipres.adapters.lockouts import LoginLockouts
+from mipres.adapters.person_data import NotGoneError, PersonData, as_json_value
 from mipres.adapters.staff import (
     MINIMUM_PASSWORD,
     PostgresStaff,
@@ -48,7 +50,9 @@ NOT_POSSIBLE, MISUSED, AWAY = 1, 2, 3
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 keys = typer.Typer(no_args_is_help=True, help="Claves que cifran lo que guarda Temporal.")
 staff = typer.Typer(no_args_is_help=True, help="Cuentas de soporte para /soporte.")
+person = typer.Typer(no_args_is_help=True, help="Derechos de una persona sobre sus datos (Ley 1581 de 2012).")
 app.add_typer(keys, name="keys")
+app.add_typer(person, name="person")
 app.add_typer(staff, name="staff")
 
 Radicado = Annotated[str, typer.Argument(help="Número de radicado: RM- y doce símbolos.")]
@@ -63,6 +67,8 @@ As = Annotated[
     str | None,
     typer.Option("--as", help="Quién actúa, si no es la cuenta del sistema operativo.", show_default=False),
 ]
+DocumentType = Annotated[str, typer.Argument(help="Tipo de documento, por ejemplo CC.")]
+DocumentNumber = Annotated[str, typer.Argument(help="Número de documento.")]
 WaitingOn = Annotated[
     str | None,
     typer.Option("--waiting-on", help=f"Solo los que esperan a uno: {', '.join(WAITED_FOR)}."),
@@ -290,6 +296,36 @@ def _act(action: Action, radicado: str, reason: str, as_: str | None, done: str)
     _run(work)
 
 
+# ---- A person's rights
+
+
+@person.command("export")
+def person_export(tipo: DocumentType, numero: DocumentNumber, reason: Reason, as_: As = None) -> None:
+    """Escribe en JSON todo lo que se guarda de una persona, para entregárselo."""
+    document, why = _document(tipo, numero), _reason(reason)
+
+    async def work(tools: Tools) -> None:
+        held = await tools.person_data.export(document, actor=_actor(as_), reason=why)
+        print(json.dumps(held, ensure_ascii=False, indent=2, default=as_json_value))
+
+    _run(work)
+
+
+@person.command("erase")
+def person_erase(tipo: DocumentType, numero: DocumentNumber, reason: Reason, as_: As = None) -> None:
+    """Suprime todo lo que se guarda de una persona: la cuenta y sus historias en Temporal. No se puede deshacer."""
+    document, why = _document(tipo, numero), _reason(reason)
+
+    async def work(tools: Tools) -> None:
+        try:
+            erased = await tools.person_data.erase(document, actor=_actor(as_), reason=why)
+        except NotGoneError:
+            _stop("Temporal aún no termina de retirar las historias: repita la orden.", AWAY)
+        print(f"Suprimido: {erased.accounts} cuentas y {erased.workflows} historias en Temporal.")
+
+    _run(work)
+
+
 # ---- Keys
 
 
@@ -431,6 +467,7 @@ class Tools:
     staff: PostgresStaff
     audit: PostgresAuditTrail
     lockouts: LoginLockouts
+    person_data: PersonData
 
 
 @asynccontextmanager
@@ -446,6 +483,7 @@ async def _open_tools(settings: Settings) -> AsyncIterator[Tools]:
             staff=composition.build_staff(settings, engine, Hasher()),
             audit=support.audit,
             lockouts=composition.build_lockouts(settings, engine),
+            person_data=composition.build_person_data(settings, engine, client),
         )
 
 

@@ -14,13 +14,16 @@ from mipres.adapters.clock import SystemClock
 from mipres.adapters.codec import EncryptionCodec
 from mipres.adapters.credentials import Hasher
 from mipres.adapters.database import create_engine
+from mipres.adapters.limits import PostgresLimits
 from mipres.adapters.lockouts import LoginLockouts
 from mipres.adapters.mail_templates import JinjaMailComposer
 from mipres.adapters.mailer import SmtpMailer
+from mipres.adapters.person_data import PersonData
 from mipres.adapters.registries.client import RegistryClient
 from mipres.adapters.registries.miseguridadsocial import HttpSocialSecurityRegistry
 from mipres.adapters.registries.rethus import HttpHealthTalentRegistry
 from mipres.adapters.registries.sso import HttpSocialServiceRegistry
+from mipres.adapters.retention import PostgresRetention
 from mipres.adapters.staff import PostgresStaff
 from mipres.adapters.support_desk import SupportDesk
 from mipres.adapters.support_records import SupportRecords
@@ -59,6 +62,7 @@ async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
             mailer=SmtpMailer(
                 settings.smtp_url.get_secret_value(), sender=settings.mail_from, sender_name="Registro MIPRES"
             ),
+            retention=PostgresRetention(engine, clock=SystemClock()),
             clock=SystemClock(),
             support_address=settings.support_email,
         )
@@ -97,6 +101,17 @@ def build_support(settings: Settings, engine: AsyncEngine, client: Client) -> Su
         desk=SupportDesk(client, ui_url=settings.temporal_ui_url),
         records=SupportRecords(engine, audit=audit),
         audit=audit,
+        radicado_key=purpose_key(settings, "radicado"),
+    )
+
+
+def build_person_data(settings: Settings, engine: AsyncEngine, client: Client) -> PersonData:
+    return PersonData(
+        engine,
+        client,
+        audit=build_audit(settings, engine),
+        lockouts=build_lockouts(settings, engine),
+        limits=PostgresLimits(engine, key=purpose_key(settings, "limits"), clock=SystemClock()),
         radicado_key=purpose_key(settings, "radicado"),
     )
 

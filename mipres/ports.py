@@ -158,6 +158,14 @@ class Accounts(Protocol):
         ...
 
 
+class Retention(Protocol):
+    """Removes what has served its purpose."""
+
+    async def purge(self) -> Mapping[str, int]:
+        """Remove it; how many rows of each table. Doing it twice removes nothing more."""
+        ...
+
+
 class AuditTrail(Protocol):
     """What happened, for good: it only grows, and a changed or missing row is noticed."""
 
@@ -215,5 +223,6 @@ class Ports:
     accounts: Accounts
     composer: MailComposer
     mailer: Mailer
+    retention: Retention
     clock: Clock
     support_address: str | None = None

@@ -207,6 +207,20 @@ class FakeAccounts:
 
 
 @dataclass(kw_only=True)
+class FakeRetention:
+    """Removes nothing; fails for the first `failures` purges."""
+
+    failures: int = 0
+    purges: int = 0
+
+    async def purge(self) -> Mapping[str, int]:
+        self.purges += 1
+        if self.purges <= self.failures:
+            raise ConnectionRefusedError("the database does not answer")
+        return {"sessions": 3}
+
+
+@dataclass(kw_only=True)
 class FakeMailer:
     """Takes every mail, unless it is `down` or `rejects` every address for good."""
 

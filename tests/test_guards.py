@@ -21,6 +21,7 @@ from tests.fakes import (
     FakeComposer,
     FakeHealthTalentRegistry,
     FakeMailer,
+    FakeRetention,
     FakeSocialSecurityRegistry,
     FakeSocialServiceRegistry,
 )
@@ -44,6 +45,7 @@ def test_every_step_is_served_where_it_waits() -> None:
             accounts=FakeAccounts(),
             composer=FakeComposer(),
             mailer=FakeMailer(),
+            retention=FakeRetention(),
             clock=FakeClock(),
         )
     )

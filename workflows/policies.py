@@ -22,6 +22,10 @@ DATABASE_ATTEMPT = timedelta(seconds=15)
 # The mail client gives up after 20 s.
 MAIL_ATTEMPT = timedelta(seconds=30)
 
+# Deleting by index takes moments; the first purge of a large database may take longer.
+PURGE_ATTEMPT = timedelta(minutes=5)
+PURGE_TOTAL = timedelta(hours=1)
+
 # Asking Temporal to try a step at once is one call to its server.
 RETRY_ATTEMPT = timedelta(seconds=10)
 # Whoever asked still waits for the answer; later the step has come round by itself.

@@ -21,6 +21,7 @@ from workflows import contract
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
+from workflows.retention import Retention
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 CONVERTER = data_converter(PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY)
@@ -58,6 +59,7 @@ PATHS = {
     "recovery-asked-twice",
     "lock-notice",
     "refused-by-mail",
+    "retention",
 }
 
 
@@ -71,7 +73,9 @@ def test_every_path_has_a_stored_history() -> None:
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_a_stored_history_replays(path: Path) -> None:
-    replayer = Replayer(workflows=[Registration, PasswordRecovery, LoginLocked], data_converter=CONVERTER)
+    replayer = Replayer(
+        workflows=[Registration, PasswordRecovery, LoginLocked, Retention], data_converter=CONVERTER
+    )
     await replayer.replay_workflow(_load(path))
 
 
@@ -113,7 +117,7 @@ def test_stored_histories_hold_nothing_readable_of_a_person() -> None:
 async def test_tracing_changes_nothing_in_a_replay(path: Path) -> None:
     tracing = tracing_through(InMemorySpanExporter(), service="replay")
     replayer = Replayer(
-        workflows=[Registration, PasswordRecovery, LoginLocked],
+        workflows=[Registration, PasswordRecovery, LoginLocked, Retention],
         data_converter=CONVERTER,
         interceptors=[tracing.interceptor()],
     )

@@ -29,6 +29,7 @@ from tests.fakes import (
     FakeComposer,
     FakeHealthTalentRegistry,
     FakeMailer,
+    FakeRetention,
     FakeSocialSecurityRegistry,
     FakeSocialServiceRegistry,
 )
@@ -36,6 +37,7 @@ from workflows import contract
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
+from workflows.retention import Retention
 
 HISTORIES = Path(__file__).parent.parent / "replay" / "histories"
 # A workflow task that the server lost is handed out again after ten seconds.
@@ -81,6 +83,7 @@ class World:
     placements: FakeSocialServiceRegistry = field(default_factory=FakeSocialServiceRegistry)
     accounts: FakeAccounts = field(default_factory=FakeAccounts)
     mailer: FakeMailer = field(default_factory=FakeMailer)
+    retention: FakeRetention = field(default_factory=FakeRetention)
     composer: FakeComposer = field(default_factory=FakeComposer)
     handles: dict[str, Handle] = field(default_factory=dict)
     record: bool = False
@@ -104,6 +107,7 @@ class World:
             accounts=self.accounts,
             composer=self.composer,
             mailer=self.mailer,
+            retention=self.retention,
             clock=self.clock,
             support_address="soporte@ejemplo.test",
         )
@@ -258,7 +262,8 @@ def unexplained(history: WorkflowHistory) -> list[str]:
 
 async def replay(histories: list[WorkflowHistory], env: WorkflowEnvironment) -> None:
     replayer = Replayer(
-        workflows=[Registration, PasswordRecovery, LoginLocked], data_converter=env.client.data_converter
+        workflows=[Registration, PasswordRecovery, LoginLocked, Retention],
+        data_converter=env.client.data_converter,
     )
     for history in histories:
         await replayer.replay_workflow(history)
@@ -285,7 +290,7 @@ async def world(temporal_env: WorkflowEnvironment, request: pytest.FixtureReques
             worker = Worker(
                 temporal_env.client,
                 task_queue=queue,
-                workflows=[Registration, PasswordRecovery, LoginLocked]
+                workflows=[Registration, PasswordRecovery, LoginLocked, Retention]
                 if queue == contract.REGISTRATIONS_QUEUE
                 else [],
                 activities=served,

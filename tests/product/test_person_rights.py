@@ -1,0 +1,98 @@
+"""What the product holds of a person is handed over, and erased so that nothing is left: on the real servers."""
+
+import json
+from typing import Any
+
+import pytest
+
+from mipres.cli import MISUSED
+from tests.product.conftest import PASSWORD, Product
+from tests.product.storage import stored_text, with_the_keys
+from tests.product.test_support_commands import REASON, Command, command
+from tests.product.visits import ask_recovery, log_in
+
+__all__ = ["command"]
+ENTITY = {"nit": "900123456", "name": "Clínica del Ejemplo", "kind": "IPS"}
+MARK = "Inolvidable"
+
+
+@pytest.fixture
+async def person(product: Product) -> dict[str, Any]:
+    """Somebody with an account in use, a recovery, a lock, a refusal as a delegate, and a step that waits."""
+    person = await product.new_professional(surnames=MARK, email="inolvidable@ejemplo.test")
+    await product.complete(person)
+    refused = await product.register(
+        user_type="delegate", document=person["document"], entity={"kind": "IPS", "nit": ENTITY["nit"]}
+    )
+    assert refused.status_code == 422
+    async with product.browser() as visitor:
+        await ask_recovery(product, visitor, person["document"])
+        await product.link_for(person, count=2)
+        for _ in range(10):
+            await log_in(visitor, person, "Otra-Clave-2027")
+    await product.set_registry("sso", mode="down")
+    try:
+        waiting = await product.register(user_type="social_service", document=person["document"])
+        assert waiting.status_code == 202
+    finally:
+        await product.set_registry("sso", mode="up")
+    return person
+
+
+async def known_to_temporal(product: Product, text: str) -> list[str]:
+    """Workflows in whose histories a text stands, read with the keys."""
+    client = await with_the_keys(product)
+    codec = client.data_converter.payload_codec
+    assert codec
+    found = []
+    async for run in client.list_workflows():
+        handle = client.get_workflow_handle(run.id, run_id=run.run_id)
+        async for event in handle.fetch_history_events(page_size=1):
+            payloads = event.workflow_execution_started_event_attributes.input.payloads
+            if any(text.encode() in payload.data for payload in await codec.decode(payloads)):
+                found.append(run.id.partition("/")[0])
+            break
+    return sorted(found)
+
+
+async def test_everything_is_handed_over_and_then_nothing_is_left(
+    product: Product, person: dict[str, Any], command: Command
+) -> None:
+    number = person["document"]["number"]
+
+    async def settled() -> bool:
+        known = await known_to_temporal(product, number)
+        return known == ["lock-notice", "recovery", *["registration"] * 3]
+
+    await product.eventually(settled)
+    told = await command("person", "export", "CC", number, "--reason", REASON)
+    assert told.exit_code == 0, told.output
+    held = json.loads(told.stdout)
+    assert held["cuenta"][0]["surnames"] == MARK
+    assert len(held["registros"]) == 5
+    assert {entry["evento"] for entry in held["auditoria"]} >= {"Cuenta creada", "Ingreso bloqueado"}
+    assert held["declaraciones"]
+    assert PASSWORD not in told.stdout
+    assert "argon2" not in told.stdout
+
+    erased = await command("person", "erase", "CC", number, "--reason", REASON)
+    assert erased.exit_code == 0, erased.output
+    assert "1 cuentas y 5 historias" in erased.stdout
+    assert await known_to_temporal(product, number) == []
+    stored = await stored_text(product)
+    for text in (number, MARK, person["email"]):
+        assert text not in stored
+    trail = await command("audit", f"CC{number}")
+    assert "Datos de la persona entregados" in trail.stdout
+    assert "Datos de la persona suprimidos" in trail.stdout
+
+    again = await command("person", "erase", "CC", number, "--reason", REASON)
+    assert "0 cuentas y 0 historias" in again.stdout
+    assert (await product.register_professional(person)).status_code == 201
+
+
+async def test_nobody_is_erased_without_a_reason(command: Command) -> None:
+    for words in (("erase",), ("export",)):
+        assert (await command("person", *words, "CC", "70999955")).exit_code == MISUSED
+        refused = await command("person", *words, "CC", "70999955", "--reason", "corto")
+        assert refused.exit_code == MISUSED

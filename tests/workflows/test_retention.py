@@ -1,0 +1,36 @@
+"""The workflow Retention and the schedule that starts it."""
+
+import asyncio
+
+from temporalio.client import Client
+
+from tests.workflows.conftest import World
+from workflows import contract
+from workflows.retention import Retention
+from workflows.schedules import RETENTION, ensure_schedules
+
+
+async def test_a_purge_is_repeated_until_the_database_answers(world: World) -> None:
+    world.retention.failures = 1
+    handle = await world.env.client.start_workflow(
+        Retention.run, id="retention-of-a-test", task_queue=contract.REGISTRATIONS_QUEUE
+    )
+    assert (await handle.result()).removed == {"sessions": 3}
+    assert world.retention.purges == 2
+    await world.keep(handle, "retention")
+
+
+async def test_every_worker_may_create_the_schedule_and_there_is_one(world: World) -> None:
+    client: Client = world.env.client
+    await asyncio.gather(*(ensure_schedules(client) for _ in range(3)))
+    handle = client.get_schedule_handle(RETENTION)
+    try:
+        await handle.pause(note="lo pidió operación")
+        await ensure_schedules(client)
+        description = await handle.describe()
+        # What an operator decided stays.
+        assert description.schedule.state.paused
+        [interval] = description.schedule.spec.intervals
+        assert interval.every.total_seconds() == 3600
+    finally:
+        await handle.delete()
