@@ -3,7 +3,8 @@
 import asyncio
 import signal
 import socket
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -21,10 +22,14 @@ from workflows.registration import Registration
 from workflows.retention import Retention
 from workflows.schedules import ensure_schedules
 
+# A worker whose cache is full of workflows with a task at hand can stand still for good (temporalio/sdk-rust#886).
+# Ten times as many places as tasks leave always some to give up.
+CACHED_WORKFLOWS = 1000
+WORKFLOW_TASKS = 100
 # Registries are other people's machines: this many calls a second, for all workers together.
 REGISTRY_CALLS_PER_SECOND = 5.0
-# Long enough for a registry call under way, short enough for a process manager's patience.
-SHUTDOWN_PATIENCE = timedelta(seconds=6)
+# A registry call is cut off after ten seconds; whoever stops the process gives it twenty.
+SHUTDOWN_PATIENCE = timedelta(seconds=12)
 
 
 def build_workers(client: Client, activities: Catalog) -> list[Worker]:
@@ -34,6 +39,8 @@ def build_workers(client: Client, activities: Catalog) -> list[Worker]:
         task_queue=REGISTRATIONS_QUEUE,
         workflows=[Registration, PasswordRecovery, LoginLocked, Retention],
         activities=activities.all(),
+        max_cached_workflows=CACHED_WORKFLOWS,
+        max_concurrent_workflow_tasks=WORKFLOW_TASKS,
         graceful_shutdown_timeout=SHUTDOWN_PATIENCE,
     )
     registries = [
@@ -49,6 +56,16 @@ def build_workers(client: Client, activities: Catalog) -> list[Worker]:
     return [main, *registries]
 
 
+@asynccontextmanager
+async def running(workers: Sequence[Worker]) -> AsyncIterator[None]:
+    """Run workers for a block of code; at its end they finish what they do, all at the same time."""
+    async with AsyncExitStack() as stack:
+        for worker in workers:
+            await stack.enter_async_context(worker)
+        yield
+        await asyncio.gather(*(worker.shutdown() for worker in workers))
+
+
 async def main() -> None:
     """Run until SIGTERM or SIGINT, then let what is under way finish."""
     settings, stop = load_settings(), asyncio.Event()
@@ -58,8 +75,7 @@ async def main() -> None:
     async with AsyncExitStack() as stack:
         client = await _connect(settings, stack)
         ports = await stack.enter_async_context(composition.open_ports(settings))
-        for worker in build_workers(client, catalog(ports)):
-            await stack.enter_async_context(worker)
+        await stack.enter_async_context(running(build_workers(client, catalog(ports))))
         await ensure_schedules(client)
         print("worker listo", flush=True)  # noqa: T201 - the launcher and people wait for this line.
         await stop.wait()
