@@ -222,11 +222,15 @@ class FakeRetention:
 
 @dataclass(kw_only=True)
 class FakeMailer:
-    """Takes every mail, unless it is `down` or `rejects` every address for good."""
+    """Takes every mail, unless it is `down` or `rejects` every address for good.
+
+    The first `unanswered` mails are taken, and the sender does not learn of it: a crash before the record.
+    """
 
     sent: list[Mail] = field(default_factory=list)
     down: bool = False
     rejects: bool = False
+    unanswered: int = 0
     attempts: int = 0
 
     async def send(self, mail: Mail) -> None:
@@ -236,6 +240,9 @@ class FakeMailer:
         if self.rejects:
             raise MailAddressRejectedError("the server refuses the address")
         self.sent.append(mail)
+        if self.unanswered > 0:
+            self.unanswered -= 1
+            raise MailNotAcceptedError("SMTPServerDisconnected")
 
 
 @dataclass(kw_only=True)

@@ -293,6 +293,17 @@ async def test_mail_that_is_down_is_retried_while_the_page_has_its_answer(world:
     await world.keep(handle, "mail-was-down")
 
 
+async def test_a_mail_whose_sending_was_never_recorded_comes_twice_with_the_same_link(world: World) -> None:
+    world.knows(MEDICINE)
+    world.mailer.unanswered = 1
+    handle, _ = await world.submit()
+    await world.mailed("password_link", "password_link")
+    first, second = world.mailer.sent
+    assert (first.text, first.message_key) == (second.text, second.message_key)
+    assert [link.closed for link in world.accounts.links.values()] == [False]
+    assert (await world.reaches(handle, Stage.AWAITING_PASSWORD)).waiting_on == ()
+
+
 async def test_a_rejected_address_is_shown_and_another_link_can_be_sent(world: World) -> None:
     world.knows(MEDICINE)
     world.mailer.rejects = True
