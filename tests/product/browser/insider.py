@@ -4,7 +4,6 @@ import base64
 import time
 from datetime import timedelta
 
-import asyncpg
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from temporalio.client import Client
 
@@ -15,6 +14,7 @@ from mipres.adapters.clock import SystemClock
 from mipres.adapters.tokens import derive_key
 from mipres.temporal import TemporalConnection, connect
 from tests.product.conftest import Product
+from tests.product.storage import rows
 from workflows.contract import registration_workflow_id
 
 
@@ -50,21 +50,19 @@ async def cancel(product: Product, radicado: str) -> None:
 
 async def supersede_links(product: Product, radicado: str) -> None:
     """As a later link does, for which a visitor would have to wait some minutes."""
-    connection = await asyncpg.connect(
-        host="127.0.0.1",
-        port=product.stack.ports["POSTGRES_PORT"],
-        user="mipres",
-        password=product.stack.secret("POSTGRES_PASSWORD"),
-        database="mipres",
-        ssl=False,
+    statement = (
+        "UPDATE password_links SET closed_at = now(), closed_reason = 'superseded' WHERE reference = $1"
     )
-    try:
-        await connection.execute(
-            "UPDATE password_links SET closed_at = now(), closed_reason = 'superseded' WHERE reference = $1",
-            radicado,
-        )
-    finally:
-        await connection.close()
+    await rows(product, statement, radicado)
+
+
+async def end_placement(product: Product, login: str) -> None:
+    """As the calendar does."""
+    statement = (
+        "UPDATE profiles SET ends_on = '2026-01-31' WHERE user_type = 'social_service' "
+        "AND account_id = (SELECT id FROM accounts WHERE login = $1)"
+    )
+    await rows(product, statement, login)
 
 
 async def _temporal(product: Product) -> Client:

@@ -6,14 +6,17 @@ from typing import Any
 import pytest
 
 from mipres.domain.documents import Document, DocumentType
+from mipres.domain.outcomes import Stage
 from mipres.domain.submissions import Submission, UserType
 from tests.product.browser.accessibility import examine
 from tests.product.browser.insider import (
     cancel,
+    end_placement,
     hasty_registrations,
     stale_form_token,
     supersede_links,
 )
+from tests.product.browser.rendered import ERRORS, error_page, show, status_page
 from tests.product.browser.visitor import Visitor
 from tests.product.conftest import Product
 
@@ -26,6 +29,8 @@ EMPTY = {
     "login-mipres": "/ingreso/mipres",
     "login-administration": "/ingreso/administracion",
     "recovery": "/contrasena/recuperar",
+    "status-search": "/registro/estado",
+    "api-docs": "/api/docs",
     "not-found": "/no/existe",
     "no-link": "/contrasena",
 }
@@ -40,6 +45,16 @@ REFUSED = {
     "sanctioned": ("profesional", "1020304057", {"registro_profesional": "25-4057"}),
     "profession_not_authorized": ("otro", "1020304094", {}),
     "not_in_sso": ("sso", "1020304073", {}),
+}
+
+
+PLACEMENT = {
+    "profession": "Medicina",
+    "site_code": "940010012301",
+    "site_name": "Hospital de Inírida",
+    "municipality": "94001",
+    "start": "2020-01-01",
+    "end": "2099-12-31",
 }
 
 
@@ -80,6 +95,47 @@ async def test_every_part_of_the_delegates_form_without_scripts(visitor: Visitor
     await visitor.fill(tipo_entidad="EPS")
     await visitor.press("Registrar")
     await examine(visitor, "plain-delegate-errors")
+
+
+@pytest.mark.parametrize("name", ERRORS)
+async def test_each_error_page(visitor: Visitor, name: str) -> None:
+    await show(visitor, await error_page(ERRORS[name]))
+    assert await visitor.title()
+    await examine(visitor, f"error-{name}")
+
+
+async def test_the_stages_that_pass_by(visitor: Visitor) -> None:
+    for name, page, said in (
+        ("checking", status_page(Stage.CHECKING), "Verificación en los registros del Estado En curso"),
+        ("mail", status_page(Stage.AWAITING_PASSWORD, "mail"), "No hemos podido entregar el correo"),
+        ("address", status_page(Stage.AWAITING_PASSWORD, "mail_address"), "rechaza la dirección"),
+    ):
+        await show(visitor, page)
+        assert said in await visitor.said()
+        await examine(visitor, f"status-{name}")
+
+
+async def test_a_radicado_that_nobody_has(visitor: Visitor) -> None:
+    await visitor.open("/registro/estado")
+    for typed, said in (
+        ("RM-1", "Escriba el número de radicado"),
+        ("RM-000000000000", "No hay ningún registro"),
+    ):
+        await visitor.fill(radicado=typed)
+        await visitor.press("Consultar")
+        assert said in await visitor.said()
+        await examine(visitor, f"status-search-{typed}")
+
+
+async def test_a_nit_with_its_check_digit(visitor: Visitor) -> None:
+    await visitor.open("/registro/delegado")
+    await visitor.fill(tipo_entidad="IPS", nit="900.123.456-8")
+    await visitor.press("Registrar")
+    await examine(visitor, "nit-offered")
+    await visitor.press("Usar 900123456")
+    assert await visitor.field("nit").input_value() == "900123456"
+    assert await visitor.page.locator(".error-summary").count() == 0
+    await examine(visitor, "nit-accepted")
 
 
 async def test_a_wrong_captcha(visitor: Visitor) -> None:
@@ -143,7 +199,34 @@ async def _login_pages(visitor: Visitor, login: str) -> None:
     await visitor.log_in("administracion", login)
     await examine(visitor, "wrong-door")
     await visitor.log_in("mipres", login)
-    await examine(visitor, "landing")
+    await examine(visitor, "landing-professional")
+
+
+async def test_the_landing_page_of_each_type_and_the_end_of_a_placement(
+    visitor: Visitor, product: Product
+) -> None:
+    entity = {"nit": "900123456", "name": "Clínica del Ejemplo", "kind": "IPS"}
+    person = await product.new_person(sso=PLACEMENT, delegate_of=[entity])
+    login = f"CC{person['document']['number']}"
+    await product.register(user_type="social_service", document=person["document"])
+    await visitor.open(await product.link_for(person))
+    await visitor.set_password()
+    await visitor.log_in("mipres", login)
+    assert "Hospital de Inírida" in await visitor.said()
+    await examine(visitor, "landing-social-service")
+    await end_placement(product, login)
+    await visitor.log_in("mipres", login)
+    assert "Su plaza de Servicio Social Obligatorio terminó" in await visitor.said()
+    await examine(visitor, "placement-ended")
+    await product.register(user_type="other", document=person["document"])
+    await visitor.log_in("mipres", login)
+    assert "Este perfil ya no permite ingresar" in await visitor.said()
+    await examine(visitor, "landing-other-and-ended")
+    told = {"kind": "IPS", "nit": entity["nit"]}
+    await product.register(user_type="delegate", document=person["document"], entity=told)
+    await visitor.log_in("administracion", login)
+    assert "Administrador de Usuarios" in await visitor.said()
+    await examine(visitor, "landing-delegate")
 
 
 async def test_while_a_registry_is_silent(visitor: Visitor, product: Product) -> None:

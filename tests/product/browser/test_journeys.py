@@ -1,5 +1,6 @@
 """Whole paths in a real browser: from the choice of the type to the landing page, with scripts and without."""
 
+import re
 from typing import Any
 
 import pytest
@@ -33,6 +34,12 @@ TYPES: dict[str, tuple[str, dict[str, Any], dict[str, str], str]] = {
         {"tipo_entidad": "EPS", "regimen": "CONTRIBUTIVO", "nit": NIT},
         "administracion",
     ),
+    "eps-subsidised": (
+        "delegado",
+        _entity("EPS", "SUBSIDIADO"),
+        {"tipo_entidad": "EPS", "regimen": "SUBSIDIADO", "nit": NIT},
+        "administracion",
+    ),
     "provider": (
         "delegado",
         _entity("PROVIDER"),
@@ -58,6 +65,17 @@ TYPES: dict[str, tuple[str, dict[str, Any], dict[str, str], str]] = {
     ),
     "social-service": ("sso", {"sso": PLACEMENT}, {}, "mipres"),
     "other": ("otro", {}, {}, "mipres"),
+}
+# What the landing page says of each, beside who is in.
+SHOWN = {
+    "ips": ("Delegado Administrativo", "Entidad de Ejemplo", "Administrador de Usuarios"),
+    "eps": ("Delegado Administrativo", "Contributivo", "Administrador de Usuarios"),
+    "eps-subsidised": ("Delegado Administrativo", "Subsidiado", "Administrador de Usuarios"),
+    "provider": ("Delegado Administrativo", "Proveedor", "Administrador de Usuarios"),
+    "natural-provider": ("Delegado Administrativo", "Medellín, Antioquia", "Administrador de Usuarios"),
+    "professional": ("Profesional de la Salud", "76-1234", "Prescripción"),
+    "social-service": ("Servicio Social Obligatorio", "Hospital de Inírida", "31 de diciembre de 2099"),
+    "other": ("Otro Usuario", "Admisión", "Dispensador", "Transcriptor IPS"),
 }
 
 
@@ -121,6 +139,9 @@ async def test_every_type_of_user_gets_in(
         await visitor.set_password()
         await visitor.log_in(application, f"CC{person['document']['number']}")
         assert visitor.page.url.endswith(f"/inicio/{application}")
+        said = await visitor.said()
+        for fact in ("Pepa Canaria Única", *SHOWN[name]):
+            assert fact in said
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no-scripts"])
@@ -157,27 +178,82 @@ async def _visible(visitor: Visitor) -> set[str]:
     return {name for name in names if await visitor.field(name).first.is_visible()}
 
 
-async def test_the_form_works_by_keyboard_alone(visitor: Visitor, product: Product) -> None:
-    person = await product.new_professional()
+async def test_everything_works_by_keyboard_alone(visitor: Visitor, product: Product) -> None:
+    """From the start page to the end of the session, without a mouse."""
+    place = {"department": "05", "municipality": "05001"}
+    person = await product.new_person(provider_in=place)
     keyboard = visitor.page.keyboard
-    await visitor.open("/registro/profesional")
+    await visitor.open("/")
     await keyboard.press("Tab")
     assert await _focused(visitor) == "#contenido"
     await keyboard.press("Enter")
-    await _tab_to(visitor, "tipo_documento")
-    await keyboard.type("Cédula de ciu")
-    for name, text in (
+    await _follow(visitor, "/registro/delegado")
+    for name, typed in (
+        ("tipo_entidad", "Proveedor"),
+        ("tiene_nit", " "),
+        ("departamento", "Antioquia"),
+        ("municipio", "Medellín"),
+        ("tipo_documento", "Cédula de ciu"),
         ("numero_documento", person["document"]["number"]),
-        ("registro_profesional", "76-1234"),
         ("captcha", await visitor.captcha_code()),
+        ("acepta_datos", " "),
     ):
         await _tab_to(visitor, name)
-        await keyboard.type(text)
-    await _tab_to(visitor, "acepta_datos")
-    await keyboard.press("Space")
-    async with visitor.page.expect_navigation():
-        await keyboard.press("Enter")
+        await keyboard.type(typed)
+        if name == "tiene_nit":
+            # Among radios the arrows choose.
+            await keyboard.press("ArrowRight")
+    await _enter(visitor)
     assert "REGISTRO SATISFACTORIO" in await visitor.said()
+
+    await visitor.open(await product.link_for(person))
+    await _tab_to(visitor, "contrasena")
+    await keyboard.type(PASSWORD)
+    await keyboard.press("Tab")
+    await keyboard.press("Enter")
+    assert await visitor.page.get_attribute("#contrasena", "type") == "text"
+    await _tab_to(visitor, "confirmacion")
+    await keyboard.type(PASSWORD)
+    await _enter(visitor)
+    await _follow(visitor, "/ingreso/administracion", within="main")
+    await _tab_to(visitor, "usuario")
+    await keyboard.type(f"CC{person['document']['number']}")
+    await _tab_to(visitor, "contrasena")
+    await keyboard.type(PASSWORD)
+    await _enter(visitor)
+    assert visitor.page.url.endswith("/inicio/administracion")
+    await _tab_until(visitor, "() => document.activeElement.textContent === 'Salir'")
+    await _enter(visitor)
+    assert visitor.page.url == f"{product.url}/"
+
+
+async def _enter(visitor: Visitor) -> None:
+    async with visitor.page.expect_navigation():
+        await visitor.page.keyboard.press("Enter")
+
+
+async def _follow(visitor: Visitor, href: str, *, within: str = "body") -> None:
+    await _tab_until(visitor, f"() => document.activeElement.matches('{within} [href=\"{href}\"]')")
+    await _enter(visitor)
+
+
+async def test_the_focus_goes_through_the_form_as_it_is_read(visitor: Visitor) -> None:
+    await visitor.open("/registro/profesional")
+    await visitor.page.focus("#tipo_documento")
+    order = [await _focused(visitor)]
+    while order[-1] != "acepta_datos":
+        await visitor.page.keyboard.press("Tab")
+        order.append(await _focused(visitor))
+        assert len(order) < 10
+    assert [name.partition("/")[0] for name in order] == [
+        "tipo_documento",
+        "numero_documento",
+        "registro_profesional",
+        "actualizar_imagen",
+        "",  # the recording, a link
+        "captcha",
+        "acepta_datos",
+    ]
 
 
 async def test_errors_take_the_focus_and_lead_to_their_fields(visitor: Visitor) -> None:
@@ -198,18 +274,22 @@ async def _focused(visitor: Visitor) -> str:
 
 
 async def _tab_to(visitor: Visitor, name: str) -> None:
-    for _ in range(30):
+    await _tab_until(visitor, f"() => document.activeElement.name === '{name}'")
+
+
+async def _tab_until(visitor: Visitor, arrived: str) -> None:
+    for _ in range(40):
         await visitor.page.keyboard.press("Tab")
-        if await _focused(visitor) == name:
+        if await visitor.page.evaluate(arrived):
             return
-    pytest.fail(f"the Tab key never reaches {name}")
+    pytest.fail(f"the Tab key never comes to: {arrived}")
 
 
 async def test_the_password_rules_are_ticked_while_one_types(visitor: Visitor, product: Product) -> None:
     person = await product.new_person()
     await product.register(user_type="other", document=person["document"])
     await visitor.open(await product.link_for(person))
-    rules = visitor.page.locator("[data-rules-for=contrasena] li")
+    rules = visitor.page.locator("[data-rules-for=contrasena] [data-pattern]")
     assert (
         await rules.evaluate_all("items => items.filter(item => item.classList.contains('met')).length") <= 1
     )
@@ -217,6 +297,48 @@ async def test_the_password_rules_are_ticked_while_one_types(visitor: Visitor, p
     assert await rules.evaluate_all("items => items.every(item => item.classList.contains('met'))")
     await visitor.page.get_by_role("button", name="Mostrar contraseña", exact=True).click()
     assert await visitor.page.get_attribute("#contrasena", "type") == "text"
+    await visitor.page.get_by_role("button", name="Ocultar contraseña", exact=True).click()
+    assert await visitor.page.get_attribute("#contrasena", "type") == "password"
+
+
+async def test_a_password_can_be_pasted(visitor: Visitor, product: Product) -> None:
+    person = await product.new_person()
+    await product.register(user_type="other", document=person["document"])
+    await visitor.open(await product.link_for(person))
+    await visitor.fill(contrasena=PASSWORD)
+    await visitor.page.get_by_role("button", name="Mostrar contraseña", exact=True).click()
+    await visitor.page.focus("#contrasena")
+    await visitor.page.keyboard.press("Control+A")
+    await visitor.page.keyboard.press("Control+C")
+    await visitor.page.focus("#confirmacion")
+    await visitor.page.keyboard.press("Control+V")
+    assert await visitor.field("confirmacion").input_value() == PASSWORD
+
+
+async def test_without_scripts_the_rules_are_told_afterwards(
+    plain_visitor: Visitor, product: Product
+) -> None:
+    person = await product.new_person()
+    await product.register(user_type="other", document=person["document"])
+    await plain_visitor.open(await product.link_for(person))
+    assert "Combinar letras mayúsculas y minúsculas" in await plain_visitor.said()
+    await plain_visitor.set_password("minúsculas-2026")
+    assert "usar letras mayúsculas" in await plain_visitor.said()
+
+
+async def test_the_code_is_spoken_in_the_page_and_without_scripts_in_another(
+    chrome: Browser, product: Product
+) -> None:
+    async with visiting(chrome, product) as visitor:
+        await visitor.open("/registro/otro")
+        async with visitor.page.expect_response("**/captcha/*.wav") as spoken:
+            await visitor.page.get_by_role("link", name="Escuchar el código", exact=True).click()
+        assert (await spoken.value).ok
+        assert len(visitor.page.context.pages) == 1
+    async with visiting(chrome, product, javascript=False) as visitor:
+        await visitor.open("/registro/otro")
+        link = visitor.page.get_by_role("link", name="Escuchar el código (se abre en otra pestaña)")
+        assert re.fullmatch(r"/captcha/[\w.-]+\.wav", await link.get_attribute("href") or "")
 
 
 async def test_another_image_keeps_what_was_typed(chrome: Browser, product: Product) -> None:

@@ -1,0 +1,76 @@
+"""Pages of states that no visitor and no test can bring about, made by the product's own code."""
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from types import SimpleNamespace
+
+import httpx2
+from fastapi import FastAPI, HTTPException
+from starlette.requests import Request
+
+from api import errors
+from api.registrations import RegistrationView, TemporalUnavailableError
+from api.security import Cookies, FormTokens
+from api.templating import Pages
+from mipres import composition
+from mipres.domain.outcomes import Outcome, OutcomeStatus, Stage
+from mipres.domain.submissions import UserType
+from tests.product.browser.visitor import Visitor
+
+_COOKIES = Cookies(https=False)
+_PAGES = Pages(
+    composition.TEMPLATES,
+    composition.STATIC,
+    cookies=_COOKIES,
+    form_tokens=FormTokens(b"k" * 32, cookies=_COOKIES),
+)
+ERRORS: dict[str, Exception] = {
+    "bad-request": HTTPException(HTTPStatus.BAD_REQUEST),
+    "method-not-allowed": HTTPException(HTTPStatus.METHOD_NOT_ALLOWED),
+    "too-large": HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    "too-many": errors.TooManyRequestsError(timedelta(minutes=3)),
+    "unexpected": RuntimeError("anything"),
+    "unavailable": TemporalUnavailableError(),
+}
+
+
+async def error_page(error: Exception) -> str:
+    """What the product's handlers say of an error."""
+    app = FastAPI()
+    app.state.services = SimpleNamespace(pages=_PAGES)
+    errors.install(app)
+
+    @app.get("/")
+    async def fail() -> None:
+        raise error
+
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://mipres.test") as client:
+        return (await client.get("/")).text
+
+
+def status_page(stage: Stage, *waiting_on: str) -> str:
+    """The status page of a registration in a stage."""
+    now = datetime.now(UTC)
+    view = RegistrationView(
+        radicado="RM-0123456789AB",
+        user_type=UserType.OTHER,
+        stage=stage,
+        waiting_on=waiting_on,
+        submitted_at=now,
+        updated_at=now,
+        outcome=None if stage is Stage.CHECKING else Outcome(status=OutcomeStatus.REGISTERED),
+    )
+    request = Request({"type": "http", "headers": [], "path": "/"})
+    page = _PAGES.render(request, "status", view=view, notice=None, refresh_seconds=10)
+    return bytes(page.body).decode()
+
+
+async def show(visitor: Visitor, page: str) -> None:
+    """Open a page at an address of the product, so that its style and its script come along."""
+    address = f"{visitor.product.url}/prueba"
+    await visitor.page.route(
+        address, lambda route: route.fulfill(body=page, content_type="text/html; charset=utf-8")
+    )
+    await visitor.page.goto(address)
+    await visitor.page.unroute(address)
