@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from mipres.domain.documents import Document
-from mipres.domain.outcomes import mask_email
+from mipres.domain.outcomes import Refusal, mask_email
 from mipres.domain.people import Person
 from mipres.domain.submissions import Submission
 from mipres.ports import Accounts, Consent, NewRegistration, ProfileFacts
@@ -68,6 +68,16 @@ class DiscardAccountInput:
     reference: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class NoteRefusalInput:
+    """Which registration was refused, in which run of its workflow, and why."""
+
+    reference: str
+    document: Document
+    refusal: Refusal
+    run: str
+
+
 class AccountActivities:
     """Served by the queue `registrations`."""
 
@@ -101,6 +111,16 @@ class AccountActivities:
     async def discard_account(self, request: DiscardAccountInput) -> None:
         """Take back what a registration made, never an account with a password."""
         await self._accounts.discard(reference=request.reference)
+
+    @activity.defn
+    async def note_refusal(self, request: NoteRefusalInput) -> None:
+        """Write the refusal into the audit trail."""
+        await self._accounts.note_refusal(
+            reference=request.reference,
+            document=request.document,
+            refusal=request.refusal,
+            run=request.run,
+        )
 
     @activity.defn
     async def expire_link(self, request: ExpireLinkInput) -> ExpireLinkResult:

@@ -46,6 +46,7 @@ def catalog(ports: Ports) -> Catalog:
             accounts.find_account,
             accounts.expire_link,
             accounts.discard_account,
+            accounts.note_refusal,
             mails.send_password_link,
             mails.confirm_password_set,
             mails.send_reminder,

@@ -107,6 +107,7 @@ def build_services(settings: Settings, client: Client, engine: AsyncEngine, metr
     cookies = Cookies(https=settings.public_url.startswith("https:"))
     form_tokens = FormTokens(composition.purpose_key(settings, "form"), cookies=cookies)
     lockouts = composition.build_lockouts(settings, engine)
+    audit = composition.build_audit(settings, engine)
     captcha_key = composition.purpose_key(settings, "captcha")
     return Services(
         registrations=Registrations(
@@ -116,13 +117,14 @@ def build_services(settings: Settings, client: Client, engine: AsyncEngine, metr
             submit_wait=timedelta(seconds=settings.submit_wait_seconds),
             link_lifetime=timedelta(hours=settings.password_link_hours),
             metrics=metrics,
+            audit=audit,
         ),
         accounts=composition.build_accounts(settings, engine),
         credentials=PostgresCredentials(
             engine,
             hasher=hasher,
             lockouts=lockouts,
-            audit=composition.build_audit(settings, engine),
+            audit=audit,
             clock=clock,
         ),
         sessions=PostgresSessions(engine, clock=clock),

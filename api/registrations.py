@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
@@ -28,13 +29,14 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.metrics import BY_MAIL, UNAVAILABLE, ApiMetrics
 from mipres.adapters.accounts import PasswordOwner, Renewal
+from mipres.domain.audit import CITIZEN, PROGRAM, AuditEvent, AuditEventType
 from mipres.domain.documents import Document
 from mipres.domain.links import LinkPurpose
 from mipres.domain.outcomes import Outcome, OutcomeStatus, Stage
 from mipres.domain.radicado import radicado_of, recovery_reference
 from mipres.domain.submissions import Submission, UserType
 from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION
-from mipres.ports import Clock, Consent
+from mipres.ports import AuditTrail, Clock, Consent
 from workflows import contract
 from workflows.contract import (
     REGISTRATION_STAGE,
@@ -58,6 +60,8 @@ log = structlog.get_logger()
 # Looking must stay quick even where Temporal or every worker is away.
 _LOOK = timedelta(seconds=1)
 _ATTEMPTS = 3
+# Writing takes some milliseconds; nobody's page waits longer for a database that does not answer.
+_NOTING_SECONDS = 1.0
 
 
 class TemporalUnavailableError(Exception):
@@ -119,7 +123,7 @@ class Registrations:
         metrics: Counts the answers.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, and each a service or a setting of its own.
         self,
         client: Client,
         *,
@@ -128,6 +132,7 @@ class Registrations:
         submit_wait: timedelta,
         link_lifetime: timedelta,
         metrics: ApiMetrics,
+        audit: AuditTrail,
     ) -> None:
         self._client = client
         self._key = radicado_key
@@ -135,6 +140,7 @@ class Registrations:
         self._submit_wait = submit_wait
         self._link_lifetime = link_lifetime
         self._metrics = metrics
+        self._audit = audit
 
     async def submit(self, submission: Submission, *, channel: str) -> Submitted:
         """Start the registration, or join the one that runs, and wait a little for its outcome.
@@ -163,6 +169,7 @@ class Registrations:
             self._metrics.submitted(user_type, channel, UNAVAILABLE)
             raise
         self._metrics.submitted(user_type, channel, outcome.code)
+        await self._note(AuditEventType.REGISTRATION_SUBMITTED, request, outcome.code)
         log.info(
             "registration_submitted",
             radicado=request.radicado,
@@ -196,6 +203,7 @@ class Registrations:
                     search_attributes=_first_attributes(request),
                 )
         self._metrics.submitted(submission.user_type, channel, BY_MAIL)
+        await self._note(AuditEventType.REGISTRATION_SUBMITTED, request, BY_MAIL)
         log.info(
             "registration_submitted",
             radicado=request.radicado,
@@ -213,7 +221,7 @@ class Registrations:
             return None
         return _view(radicado, description, await self._status(handle, description))
 
-    async def resend_link(self, radicado: str, *, reason: str) -> None:
+    async def resend_link(self, radicado: str, *, reason: str, actor: str = CITIZEN) -> None:
         """Have another link sent; the older one stops working.
 
         Raises:
@@ -228,6 +236,8 @@ class Registrations:
                     await self._handle(radicado).execute_update("resend_link", reason, id=str(uuid.uuid4()))
         except WorkflowUpdateFailedError as error:
             raise _resend_refusal(error) from None
+        event = AuditEvent(type=AuditEventType.RESEND_ASKED, actor=actor, reference=radicado, reason=reason)
+        await self._write_down(event)
 
     async def announce_password(self, owner: PasswordOwner) -> None:
         """Tell whoever waits for it. A hint that may get lost: they ask the database themselves."""
@@ -258,6 +268,10 @@ class Registrations:
                     start_signal="link_asked",
                     static_summary="Recuperación de contraseña",
                 )
+        event = AuditEvent(
+            type=AuditEventType.RECOVERY_ASKED, actor=CITIZEN, reference=reference, login=document.login
+        )
+        await self._write_down(event)
         log.info("password_recovery_asked", reference=reference)
 
     async def tell_lock(self, document: Document) -> None:
@@ -276,6 +290,28 @@ class Registrations:
                 )
         except TemporalUnavailableError:
             log.warning("lock_notice_lost", reference=reference)
+
+    async def _note(self, type_: AuditEventType, request: RegistrationRequest, outcome: str) -> None:
+        channel, user_type = request.consent.channel, request.submission.user_type
+        event = AuditEvent(
+            type=type_,
+            actor=CITIZEN if channel == "web" else PROGRAM,
+            reference=request.radicado,
+            login=request.submission.document.login,
+            details={"user_type": user_type.value, "channel": channel, "outcome": outcome},
+        )
+        await self._write_down(event)
+
+    async def _write_down(self, event: AuditEvent) -> None:
+        """What was asked of us. Fails open: Temporal has taken it, and a registration needs no database yet.
+
+        What comes of it is written by the worker, in the transaction of the fact itself.
+        """
+        try:
+            async with asyncio.timeout(_NOTING_SECONDS):
+                await self._audit.record(event)
+        except (OSError, SQLAlchemyError) as error:
+            log.warning("audit_not_written", type=event.type.value, error=type(error).__name__)
 
     async def is_reachable(self) -> bool:
         """Whether Temporal answers."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from mipres.domain.audit import AuditEntry, AuditEvent, AuditVerdict
 from mipres.domain.documents import Document
 from mipres.domain.links import LinkPurpose
+from mipres.domain.outcomes import Refusal
 from mipres.domain.people import EntityRecord, HealthProfessional, Person, Placement
 from mipres.domain.submissions import Entity, Submission
 
@@ -151,6 +152,10 @@ class Accounts(Protocol):
 
     async def discard(self, *, reference: str) -> None:
         """Take back the profile of a registration, and its account if that opens nothing and has no other profile."""
+        ...
+
+    async def note_refusal(self, *, reference: str, document: Document, refusal: Refusal, run: str) -> None:
+        """Write down that a run of a registration was refused; the same call twice writes once."""
         ...
 
     async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:

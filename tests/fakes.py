@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from mipres.domain.audit import AuditEntry, AuditEvent, AuditVerdict
 from mipres.domain.documents import Document
 from mipres.domain.errors import MailAddressRejectedError, MailNotAcceptedError, RegistryUnavailableError
 from mipres.domain.links import LinkPurpose
+from mipres.domain.outcomes import Refusal
 from mipres.domain.people import HealthProfessional, Person, Placement
 from mipres.domain.submissions import Entity
 from mipres.ports import (
@@ -112,6 +114,7 @@ class FakeAccounts:
     accounts: dict[uuid.UUID, AccountContact] = field(default_factory=dict)
     registrations: list[NewRegistration] = field(default_factory=list)
     links: dict[str, FakeLink] = field(default_factory=dict)
+    refusals: list[tuple[str, Refusal]] = field(default_factory=list)
     registering: asyncio.Event = field(default_factory=asyncio.Event)
     _gate: asyncio.Event | None = None
 
@@ -176,6 +179,10 @@ class FakeAccounts:
             account_id=account_id, reference=reference, purpose=purpose, link=link
         )
         return link
+
+    async def note_refusal(self, *, reference: str, document: Document, refusal: Refusal, run: str) -> None:
+        self._answer()
+        self.refusals.append((reference, refusal))
 
     async def open_link(self, account_id: uuid.UUID, *, reference: str) -> PasswordLink | None:
         self._answer()
@@ -263,3 +270,21 @@ class FakeComposer:
             html=f"<p>{name}</p>",
             message_key=message_key,
         )
+
+
+@dataclass(kw_only=True)
+class FakeAuditTrail:
+    """Keeps events in order."""
+
+    events: list[AuditEvent] = field(default_factory=list)
+
+    async def record(self, event: AuditEvent) -> None:
+        self.events.append(event)
+
+    async def entries(
+        self, *, reference: str | None = None, login: str | None = None, limit: int = 200
+    ) -> list[AuditEntry]:
+        raise NotImplementedError
+
+    async def verify(self) -> AuditVerdict:
+        return AuditVerdict(checked=len(self.events))

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
         DiscardAccountInput,
         ExpireLinkInput,
         ExpireLinkResult,
+        NoteRefusalInput,
         RegisterAccountInput,
         RegisterAccountResult,
     )
@@ -166,10 +167,24 @@ class Registration:
         facts, refusal = await self._check_registries()
         if refusal or self._person is None:
             self._answer(Outcome(status=OutcomeStatus.REFUSED, refusal=refusal), Stage.REFUSED)
+            await self._note_refusal(refusal)
             await self._tell_refusal(refusal)
             return
         account = await self._register_account(self._person, facts)
         await (self._welcome_back(account) if account.has_password else self._get_password(account))
+
+    async def _note_refusal(self, refusal: Refusal | None) -> None:
+        """Leave a trace: nothing else of a refused registration is kept."""
+        # Registrations that were refused before there was a trail end as they did then.
+        if refusal is None or not workflow.patched("refusal-in-the-trail"):
+            return
+        request = NoteRefusalInput(
+            reference=self._request.radicado,
+            document=self._request.submission.document,
+            refusal=refusal,
+            run=workflow.info().run_id,
+        )
+        await self._steps.do(steps.NOTE_REFUSAL, request)
 
     async def _check_registries(self) -> tuple[ProfileFacts, Refusal | None]:
         check = CheckInput(submission=self._request.submission)

@@ -101,6 +101,13 @@ DISCARD_ACCOUNT = Step(
     waits_on=DATABASE,
     attempt=DATABASE_ATTEMPT,
 )
+NOTE_REFUSAL = Step(
+    activity=AccountActivities.note_refusal,
+    id="anotar-rechazo",
+    summary="Anotar en la auditoría que el registro no procede",
+    waits_on=DATABASE,
+    attempt=DATABASE_ATTEMPT,
+)
 EXPIRE_LINK = Step(
     activity=AccountActivities.expire_link,
     id="vencer-enlace",

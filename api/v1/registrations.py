@@ -18,6 +18,7 @@ from api.v1.models import (
     RegistrationIn,
     RegistrationOut,
 )
+from mipres.domain.audit import PROGRAM
 from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.outcomes import REFUSAL_MESSAGES, OutcomeStatus, Refusal, message_of
 from mipres.domain.radicado import is_radicado
@@ -97,7 +98,9 @@ async def resend_link(radicado: str, found: ServicesDep) -> dict[str, str]:
     """Mail another link; the older one stops working."""
     await get_registration(radicado, found)
     try:
-        await found.registrations.resend_link(radicado, reason="pedido por un programa con la API")
+        await found.registrations.resend_link(
+            radicado, reason="pedido por un programa con la API", actor=PROGRAM
+        )
     except (UnknownRegistrationError, WrongStageError):
         raise ProblemError(
             HTTPStatus.CONFLICT,

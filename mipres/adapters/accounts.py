@@ -19,6 +19,7 @@ from mipres.domain.divipola import department_of
 from mipres.domain.documents import Document, DocumentType
 from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.links import LinkPurpose, LinkState
+from mipres.domain.outcomes import Refusal
 from mipres.domain.submissions import Entity, EntityKind, Regime, Submission, UserType
 from mipres.ports import AccountContact, Clock, Consent, NewRegistration, PasswordLink, RegisteredAccount
 
@@ -173,6 +174,16 @@ class PostgresAccounts:
                     login=account.login,
                 ),
             )
+
+    async def note_refusal(self, *, reference: str, document: Document, refusal: Refusal, run: str) -> None:
+        event = AuditEvent(
+            type=AuditEventType.REGISTRATION_REFUSED,
+            actor=PRODUCT,
+            reference=reference,
+            login=document.login,
+            details={"refusal": refusal.value, "run": run},
+        )
+        await self._audit.record_once(event)
 
     async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:
         async with self._sessions.begin() as session:

@@ -45,13 +45,25 @@ class PostgresAuditTrail:
         async with self._sessions.begin() as session:
             await self.record_in(session, event)
 
+    async def record_once(self, event: AuditEvent) -> None:
+        """Append one event unless it is there already: for callers that may be repeated after a crash."""
+        async with self._sessions.begin() as session:
+            await _lock(session)
+            known = select(AuditRow.number).where(
+                AuditRow.reference == event.reference,
+                AuditRow.type == event.type.value,
+                AuditRow.details == dict(event.details),
+            )
+            if (await session.execute(known.limit(1))).first() is None:
+                await self.record_in(session, event)
+
     async def record_in(self, session: AsyncSession, *events: AuditEvent) -> None:
         """Append events in the transaction of the fact that they tell, so that both hold or neither.
 
         To be called last in the transaction: appending waits for every other writer, and whoever waited
         for a lock of theirs after it would wait for ever.
         """
-        await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _APPEND_LOCK})
+        await _lock(session)
         # A statement of its own, because it has to see what the writer before committed.
         last = (
             await session.execute(
@@ -152,6 +164,10 @@ class PostgresAuditTrail:
     def _person(self, login: str) -> str:
         """The same person always has the same hash; without the key nobody can try document numbers."""
         return hmac.new(self._key, f"person|{login}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+async def _lock(session: AsyncSession) -> None:
+    await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _APPEND_LOCK})
 
 
 def _head(row: AuditRow) -> AuditHead:

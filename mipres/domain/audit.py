@@ -55,13 +55,10 @@ class AuditEventType(StrEnum):
 
 CITIZEN = "citizen"
 """The person of the registration, in a browser."""
+PROGRAM = "program"
+"""A client of the JSON API."""
 PRODUCT = "product"
 """The product by itself: a workflow's step or its deadline."""
-
-
-def program(key_fingerprint: str) -> str:
-    """A client of the JSON API; only a fingerprint of its key is told."""
-    return f"program:{key_fingerprint}"
 
 
 def staff(name: str) -> str:

@@ -9,11 +9,13 @@ from activities.accounts import (
     DiscardAccountInput,
     ExpireLinkInput,
     FindAccountInput,
+    NoteRefusalInput,
     RegisterAccountInput,
     RegisterAccountResult,
 )
 from mipres.domain.documents import parse_document
 from mipres.domain.links import LinkPurpose
+from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Person
 from mipres.domain.submissions import Submission, UserType
 from mipres.ports import Consent, NewRegistration, ProfileFacts
@@ -122,3 +124,12 @@ async def test_a_database_that_is_away_is_an_error_that_can_be_retried(accounts:
     with pytest.raises(ConnectionRefusedError):
         await register(accounts)
     assert accounts.registrations == []
+
+
+async def test_a_refusal_is_noted(accounts: FakeAccounts) -> None:
+    noting = AccountActivities(accounts=accounts).note_refusal
+    request = NoteRefusalInput(
+        reference=RADICADO, document=DOCUMENT, refusal=Refusal.NOT_IN_RETHUS, run="run"
+    )
+    await ActivityEnvironment().run(noting, request)
+    assert accounts.refusals == [(RADICADO, Refusal.NOT_IN_RETHUS)]

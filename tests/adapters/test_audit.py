@@ -13,6 +13,7 @@ from mipres.adapters.accounts import PostgresAccounts
 from mipres.adapters.audit import PostgresAuditTrail
 from mipres.domain.audit import AuditEvent, AuditEventType, operator
 from mipres.domain.errors import LinkNotUsableError
+from mipres.domain.outcomes import Refusal
 from tests.adapters.registrations import CONSENT, registration
 from tests.adapters.stored_accounts import RADICADO, give_password, issue, register
 from tests.fakes import FakeClock
@@ -223,6 +224,19 @@ async def test_another_submission_updates(
     later = replace(CONSENT, accepted_at=CONSENT.accepted_at + timedelta(days=1))
     await accounts.register(registration(radicado=RADICADO, consent=later))
     assert [event for event, _, _ in await told(audit)] == ["account_created", "account_updated"]
+
+
+async def test_a_refusal_is_written_once_a_run(accounts: PostgresAccounts, audit: PostgresAuditTrail) -> None:
+    document = registration().submission.document
+    for run in ("first", "first", "second"):
+        await accounts.note_refusal(
+            reference=RADICADO, document=document, refusal=Refusal.SANCTIONED, run=run
+        )
+    entries = await audit.entries(login=LOGIN)
+    assert [(entry.type, entry.details) for entry in entries] == [
+        ("registration_refused", {"refusal": "sanctioned", "run": "first"}),
+        ("registration_refused", {"refusal": "sanctioned", "run": "second"}),
+    ]
 
 
 async def test_a_registration_that_is_taken_back_leaves_its_trace(

@@ -7,7 +7,6 @@ from mipres.domain.audit import (
     ReasonRefusedError,
     checked_reason,
     operator,
-    program,
     staff,
 )
 from tests.fakes import FakeClock
@@ -45,7 +44,7 @@ def test_a_ticket_and_a_date_are_no_person(text: str) -> None:
 
 
 def test_actors_say_what_they_are() -> None:
-    assert (staff("ana"), operator("root"), program("ab12")) == ("staff:ana", "operator:root", "program:ab12")
+    assert (staff("ana"), operator("root")) == ("staff:ana", "operator:root")
 
 
 def test_an_event_of_a_later_release_is_still_shown() -> None:

@@ -223,7 +223,7 @@ async def test_ids_and_search_attributes_are_opaque(aviary: Aviary) -> None:
         assert dict(execution.raw_info.memo.fields) == {}
     names = {name for attributes in found.values() for name in attributes}
     ours = {"RegistrationStage", "UserType", "WaitingOn", "StuckSince"}
-    assert names - ours <= {"BuildIds", "TemporalUsedWorkerDeploymentVersions"}
+    assert names - ours <= {"BuildIds", "TemporalChangeVersion", "TemporalUsedWorkerDeploymentVersions"}
     assert found[f"registration/{aviary.radicado('waiting')}"]["WaitingOn"] == ["sso"]
 
 

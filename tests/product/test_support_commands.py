@@ -16,7 +16,7 @@ from dev.probes import free_port
 from mipres.cli import AWAY, MISUSED, NOT_POSSIBLE, app
 from tests.product.conftest import Product
 from tests.product.storage import rows
-from tests.product.visits import log_in
+from tests.product.visits import ask_recovery, log_in
 
 ROOT = Path(__file__).parents[2]
 REASON = "la persona lo pidió en la mesa de ayuda"
@@ -135,6 +135,24 @@ async def test_the_story_of_a_registration_is_in_the_trail(product: Product, com
     told = [line.split(" ", 3)[3].split(" · ")[0] for line in map(str.strip, await trail(command, radicado))]
     wanted = ["Cuenta creada", "Enlace emitido", "Enlace usado", "Contraseña creada o cambiada"]
     assert [event for event in told if event in wanted] == wanted
+    assert "Registro solicitado" in told
+
+
+async def test_what_was_refused_and_what_was_asked_is_in_the_trail_too(
+    product: Product, command: Command
+) -> None:
+    person = await product.new_professional(rethus=None)
+    refused = await product.register_professional(person)
+    assert refused.status_code == 422
+    login = f"CC{person['document']['number']}"
+    async with product.browser() as visitor:
+        await ask_recovery(product, visitor, person["document"])
+    told = "\n".join(await trail(command, login))
+    assert "Registro no procedente · product" in told
+    assert "refusal=not_in_rethus" in told
+    assert "Registro solicitado · program" in told
+    assert "Recuperación de contraseña pedida · citizen" in told
+    assert (await command("find", "CC", person["document"]["number"])).stdout.count("· no procedente") == 1
 
 
 async def test_resending_and_cancelling(product: Product, command: Command) -> None:

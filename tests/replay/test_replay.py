@@ -31,6 +31,8 @@ PATHS = {
     "refused-not-in-miseguridadsocial",
     "refused-not-in-rethus",
     "refused-sanctioned",
+    "refused-noted",
+    "refused-noted-later",
     "refused-delegate",
     "refused-sso",
     "refused-other",

@@ -83,7 +83,7 @@ async def test_a_sanctioned_professional_is_refused(world: World) -> None:
 
 async def test_a_professional_who_may_not_prescribe_is_refused(world: World) -> None:
     world.knows(NURSING)
-    await _is_refused(world, PROFESSIONAL, Refusal.PROFESSION_NOT_AUTHORIZED)
+    await _is_refused(world, PROFESSIONAL, Refusal.PROFESSION_NOT_AUTHORIZED, "refused-noted")
 
 
 async def test_a_delegate_whom_no_entity_named_is_refused(world: World) -> None:
@@ -102,6 +102,17 @@ async def test_a_physician_as_other_user_is_refused(world: World) -> None:
     await _is_refused(world, OTHER, Refusal.PROFESSION_NOT_AUTHORIZED, "refused-other")
 
 
+async def test_a_refusal_is_told_at_once_and_written_down_when_the_database_is_back(world: World) -> None:
+    world.knows()
+    world.accounts.down = True
+    handle, outcome = await world.submit(PROFESSIONAL)
+    assert outcome.refusal is Refusal.NOT_IN_RETHUS
+    world.accounts.down = False
+    assert (await handle.result()).stage is Stage.REFUSED
+    assert [refusal for _, refusal in world.accounts.refusals] == [Refusal.NOT_IN_RETHUS]
+    await world.keep(handle, "refused-noted-later")
+
+
 async def _is_refused(
     world: World, submission: Submission, refusal: Refusal, name: str | None = None
 ) -> None:
@@ -109,6 +120,7 @@ async def _is_refused(
     assert (outcome.status, outcome.refusal) == (OutcomeStatus.REFUSED, refusal)
     assert (await handle.result()).stage is Stage.REFUSED
     assert world.accounts.registrations == []
+    assert world.accounts.refusals == [(handle.id.rpartition("/")[2], refusal)]
     assert world.mailer.sent == []
     if name:
         await world.keep(handle, name)

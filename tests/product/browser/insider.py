@@ -13,6 +13,7 @@ from api.security import FORM_LIFETIME_SECONDS
 from mipres.adapters.clock import SystemClock
 from mipres.adapters.tokens import derive_key
 from mipres.temporal import TemporalConnection, connect
+from tests.fakes import FakeAuditTrail
 from tests.product.conftest import Product
 from tests.product.storage import rows
 from workflows.contract import registration_workflow_id
@@ -39,6 +40,7 @@ async def hasty_registrations(product: Product, *, link_lifetime: timedelta) -> 
         submit_wait=timedelta(seconds=5),
         link_lifetime=link_lifetime,
         metrics=ApiMetrics(),
+        audit=FakeAuditTrail(),
     )
 
 
