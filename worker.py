@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
+import uvloop
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.catalog import Catalog, catalog
 from mipres import composition
@@ -41,6 +42,9 @@ def build_workers(client: Client, activities: Catalog) -> list[Worker]:
         activities=activities.all(),
         max_cached_workflows=CACHED_WORKFLOWS,
         max_concurrent_workflow_tasks=WORKFLOW_TASKS,
+        # The sandbox would import the workflow's modules anew for every registration: more than all else
+        # that a worker does for it. It stands guard in the tests, over the same code.
+        workflow_runner=UnsandboxedWorkflowRunner(),
         graceful_shutdown_timeout=SHUTDOWN_PATIENCE,
     )
     registries = [
@@ -99,4 +103,5 @@ async def _connect(settings: Settings, stack: AsyncExitStack) -> Client:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

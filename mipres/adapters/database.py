@@ -1,19 +1,50 @@
 """The engine and the migrations. One engine a process."""
 
 import asyncio
+import math
+import time
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
+RESTED_SECONDS = 1.0
+"""A restart of PostgreSQL takes longer, so whatever survived one has rested."""
+_FREE_SINCE = "free_since"
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
 
 def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
-    return create_async_engine(
-        url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, hide_parameters=True
-    )
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, hide_parameters=True)
+    _ask_rested_connections(engine)
+    return engine
+
+
+def _ask_rested_connections(engine: AsyncEngine) -> None:
+    """Replace a connection that has died while nobody used it, before anybody gets it.
+
+    SQLAlchemy's own way asks at every turn, in three round trips: twice as many statements as the
+    product needs. A connection that was in use a moment ago is taken at its word.
+    """
+    dialect = engine.dialect
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def note(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info[_FREE_SINCE] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ask(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if time.monotonic() - record.info.get(_FREE_SINCE, math.inf) < RESTED_SECONDS:
+            return
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error:
+            raise DisconnectionError from None
 
 
 def session_factory(engine: AsyncEngine) -> async_sessionmaker:  # type: ignore[type-arg]
