@@ -26,8 +26,9 @@ from mipres import composition
 from mipres.adapters.challenges import CaptchaChallenges
 from mipres.adapters.clock import SystemClock
 from mipres.adapters.credentials import Hasher, PostgresCredentials
-from mipres.adapters.limits import NoLimits, PostgresLimits
+from mipres.adapters.limits import Limits, NoLimits, PostgresLimits
 from mipres.adapters.sessions import PostgresSessions
+from mipres.domain.limits import RELAXED_TIMES
 from mipres.domain.passwords import PasswordPolicy, common_passwords
 from mipres.settings import Settings, load_settings
 from mipres.telemetry import configure_logging
@@ -130,9 +131,7 @@ def build_services(settings: Settings, client: Client, engine: AsyncEngine, metr
         sessions=PostgresSessions(engine, clock=clock),
         hasher=hasher,
         lockouts=lockouts,
-        limits=NoLimits()
-        if settings.rate_limits == "off"
-        else PostgresLimits(engine, key=composition.purpose_key(settings, "limits"), clock=clock),
+        limits=_limits(settings, engine),
         trusted_proxies=settings.trusted_proxies,
         captcha=None
         if settings.captcha == "off"
@@ -154,6 +153,17 @@ def build_services(settings: Settings, client: Client, engine: AsyncEngine, metr
         codec=composition.build_codec(settings),
         temporal_namespace=settings.temporal_namespace,
         temporal_ui_origin=origin_of(settings.temporal_ui_url),
+    )
+
+
+def _limits(settings: Settings, engine: AsyncEngine) -> Limits:
+    if settings.rate_limits == "off":
+        return NoLimits()
+    return PostgresLimits(
+        engine,
+        key=composition.purpose_key(settings, "limits"),
+        clock=SystemClock(),
+        generosity=RELAXED_TIMES if settings.rate_limits == "relaxed" else 1,
     )
 
 

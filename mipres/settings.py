@@ -201,7 +201,9 @@ class Settings(BaseSettings):
     submit_wait_seconds: float = Field(default=5, gt=0, le=60)
     captcha: Literal["image", "off"] = "image"
     enumeration: Literal["explicit", "neutral"] = "explicit"
-    rate_limits: Literal["on", "off"] = "on"
+    rate_limits: Literal["on", "relaxed", "off"] = Field(
+        default_factory=lambda known: "on" if known["environment"] == "production" else "relaxed"
+    )
     trusted_proxies: Networks = ()
 
     @property
@@ -285,8 +287,8 @@ def _production_refusals(settings: Settings) -> Iterator[str]:
     yield from _plain_http(settings)
     if settings.captcha == "off":
         yield f"{variable('captcha')}: en producción no puede ser `off`; use `image`."
-    if settings.rate_limits == "off":
-        yield f"{variable('rate_limits')}: en producción no puede ser `off`; use `on`."
+    if settings.rate_limits != "on":
+        yield f"{variable('rate_limits')}: en producción debe ser `on`."
 
 
 def _missing(settings: Settings) -> Iterator[str]:

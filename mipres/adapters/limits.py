@@ -33,16 +33,23 @@ class PostgresLimits:
 
     Subjects are addresses of people or name them, so only a keyed hash of each is stored, and
     `purge` removes what no longer counts.
+
+    Args:
+        engine: The process's engine.
+        key: Hides the subjects.
+        clock: Says when a window is over.
+        generosity: How many times as much as a limit says is allowed.
     """
 
-    def __init__(self, engine: AsyncEngine, *, key: bytes, clock: Clock) -> None:
+    def __init__(self, engine: AsyncEngine, *, key: bytes, clock: Clock, generosity: int = 1) -> None:
         self._engine = engine
         self._key = key
         self._clock = clock
+        self._generosity = generosity
 
     async def take(self, limit: Limit, subject: str) -> timedelta:
         times, wait = await self._count(limit, subject)
-        return wait if times > limit.most else _NO_WAIT
+        return wait if times > limit.most * self._generosity else _NO_WAIT
 
     async def forget(self, limit: Limit, subject: str) -> None:
         statement = delete(RateLimitRow).where(
@@ -59,7 +66,7 @@ class PostgresLimits:
 
     async def _count(self, limit: Limit, subject: str) -> tuple[int, timedelta]:
         """One statement, so that requests of the same moment are counted one by one."""
-        now = self._clock.now()
+        now, most = self._clock.now(), limit.most * self._generosity
         is_over = RateLimitRow.ends_at <= now
         statement = insert(RateLimitRow).values(
             limit_name=limit.name, subject_hash=self._hashed(subject), times=1, ends_at=now + limit.window
@@ -68,7 +75,7 @@ class PostgresLimits:
             index_elements=["limit_name", "subject_hash"],
             set_={
                 # Beyond one too many nothing is learnt by counting on.
-                "times": case((is_over, 1), else_=func.least(RateLimitRow.times + 1, limit.most + 1)),
+                "times": case((is_over, 1), else_=func.least(RateLimitRow.times + 1, most + 1)),
                 "ends_at": case((is_over, now + limit.window), else_=RateLimitRow.ends_at),
             },
         ).returning(RateLimitRow.times, RateLimitRow.ends_at)

@@ -17,6 +17,9 @@ class Limit:
     window: timedelta
 
 
+RELAXED_TIMES = 10
+"""How much more is allowed where one person tries everything from one address, as in development."""
+
 # A person fills in one form; a hospital's people share one address, and no twenty of them send in one breath.
 SUBMISSIONS = Limit(name="submissions", most=20, window=timedelta(seconds=20))
 # A captcha buys one answer of the registries. These are for whoever solves captchas by the dozen: beyond them the

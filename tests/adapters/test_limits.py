@@ -34,6 +34,13 @@ async def test_the_last_one_passes_one_more_waits_and_time_mends_it(
     assert await limits.take(limit, "10.0.0.1") == timedelta(0)
 
 
+async def test_relaxed_limits_allow_a_multiple(engine: AsyncEngine, clock: FakeClock) -> None:
+    relaxed = PostgresLimits(engine, key=b"k" * 32, clock=clock, generosity=2)
+    for _ in range(2 * THREE.most):
+        assert not await relaxed.take(THREE, "x")
+    assert await relaxed.take(THREE, "x")
+
+
 async def test_every_subject_and_every_limit_is_counted_for_itself(limits: PostgresLimits) -> None:
     for _ in range(4):
         await limits.take(THREE, "10.0.0.1")

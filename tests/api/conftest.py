@@ -33,6 +33,7 @@ def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., F
             "payload_keys": PAYLOAD_KEYS,
             "api_keys": API_KEY,
             "captcha": "off",
+            "rate_limits": "on",
             "public_url": "http://mipres.test",
             "submit_wait_seconds": 1,
         }

@@ -168,9 +168,10 @@ def test_generated_secrets_are_good_enough_for_production() -> None:
     from mipres.settings import _production_refusals
 
     refused = {refusal.partition(":")[0] for refusal in _production_refusals(load_settings())}
-    # Only the plain http of the simulators and of this machine keeps compose out of production.
+    # Only what development may do keeps compose out of production: plain http, and limits for one visitor.
     assert refused == {
-        *("MIPRES_PUBLIC_URL", "MIPRES_MISEGURIDADSOCIAL_URL", "MIPRES_RETHUS_URL", "MIPRES_SSO_URL")
+        *("MIPRES_PUBLIC_URL", "MIPRES_MISEGURIDADSOCIAL_URL", "MIPRES_RETHUS_URL", "MIPRES_SSO_URL"),
+        "MIPRES_RATE_LIMITS",
     }
 
 

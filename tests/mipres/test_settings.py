@@ -147,6 +147,7 @@ def test_production_refuses_a_missing_setting(
         ("SSO_URL", "http://c.example"),
         ("CAPTCHA", "off"),
         ("RATE_LIMITS", "off"),
+        ("RATE_LIMITS", "relaxed"),
         ("API_PORT", "ocho-mil"),
         ("API_PORT", "70000"),
         ("ENVIRONMENT", "staging"),
