@@ -54,17 +54,11 @@ async def find_status(request: Request, found: ServicesDep) -> Response:
     radicado = read_radicado(typed or "")
     if radicado and await found.registrations.view(radicado):
         return RedirectResponse(f"/registro/estado/{radicado}", status_code=HTTPStatus.SEE_OTHER)
-    errors = {} if typed is None else {"radicado": _NOT_FOUND if radicado else _NO_RADICADO}
-    status = (
-        HTTPStatus.OK
-        if typed is None
-        else HTTPStatus.NOT_FOUND
-        if radicado
-        else HTTPStatus.UNPROCESSABLE_ENTITY
-    )
-    return found.pages.render(
-        request, "status_search", status=status, typed=(typed or "")[:MAX_DOCUMENT_INPUT], errors=errors
-    )
+    if typed is None:
+        return _search(request, found)
+    if radicado:
+        return _search(request, found, typed, error=_NOT_FOUND, status=HTTPStatus.NOT_FOUND)
+    return _search(request, found, typed, error=_NO_RADICADO, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 @router.get("/{tipo}", dependencies=[PUBLIC])
@@ -111,6 +105,20 @@ async def resend_link(radicado: str, request: Request, found: ServicesDep) -> Re
         page.headers["Retry-After"] = str(error.retry_after_seconds)
         return page
     return await _status(request, found, radicado, notice="resent", status=HTTPStatus.ACCEPTED)
+
+
+def _search(
+    request: Request,
+    found: Services,
+    typed: str = "",
+    *,
+    error: str | None = None,
+    status: int = HTTPStatus.OK,
+) -> Response:
+    errors = {"radicado": error} if error else {}
+    return found.pages.render(
+        request, "status_search", status=status, typed=typed[:MAX_DOCUMENT_INPUT], errors=errors
+    )
 
 
 async def _asks_too_much(found: Services, who: str, submission: Submission) -> bool:

@@ -272,6 +272,27 @@ async def test_odd_numbers_are_field_errors(product: Product, number: str) -> No
     assert 'aria-invalid="true"' in control(answer, "numero_documento")
 
 
+@pytest.mark.parametrize(
+    "odd", ["x" * 600, "٩٠٠١٢٣٤٥٦", "9001\x0023456", "\u202e900123456", "九百", "<b>", "😀"]
+)
+@pytest.mark.parametrize("has_nit", ["SI", "NO"])
+async def test_odd_answers_in_every_field_of_a_delegate_are_field_errors(
+    product: Product, odd: str, has_nit: str
+) -> None:
+    asked = {"SI": {"nit"}, "NO": {"departamento"}}[has_nit] | {"tipo_documento"}
+    everything = dict.fromkeys(
+        ("nit", "departamento", "municipio", "regimen", "tipo_documento", "numero_documento"), odd
+    )
+    fields = everything | {"tipo_entidad": "PROVEEDOR", "tiene_nit": has_nit}
+    async with product.browser() as visitor:
+        answer = await submit_form(product, visitor, "delegado", fields)
+        other = await submit_form(product, visitor, "delegado", {"tipo_entidad": odd, "tiene_nit": odd})
+    assert (answer.status_code, other.status_code) == (422, 422)
+    for name in asked:
+        assert 'aria-invalid="true"' in control(answer, name)
+    assert 'aria-invalid="true"' in control(other, "tipo_entidad")
+
+
 async def test_a_file_or_invalid_utf8_instead_of_a_text_is_no_error_of_ours(product: Product) -> None:
     async with product.browser() as visitor:
         page = await visitor.get("/registro/otro")

@@ -66,6 +66,12 @@ def status_page(stage: Stage, *waiting_on: str) -> str:
     return bytes(page.body).decode()
 
 
+def received_page() -> str:
+    """What is shown to whoever asks too much: the answer goes by mail."""
+    page = _PAGES.render(Request({"type": "http", "headers": [], "path": "/"}), "received")
+    return bytes(page.body).decode()
+
+
 async def show(visitor: Visitor, page: str) -> None:
     """Open a page at an address of the product, so that its style and its script come along."""
     address = f"{visitor.product.url}/prueba"

@@ -16,7 +16,7 @@ from tests.product.browser.insider import (
     stale_form_token,
     supersede_links,
 )
-from tests.product.browser.rendered import ERRORS, error_page, show, status_page
+from tests.product.browser.rendered import ERRORS, error_page, received_page, show, status_page
 from tests.product.browser.visitor import Visitor
 from tests.product.conftest import Product
 
@@ -109,6 +109,7 @@ async def test_the_stages_that_pass_by(visitor: Visitor) -> None:
         ("checking", status_page(Stage.CHECKING), "Verificación en los registros del Estado En curso"),
         ("mail", status_page(Stage.AWAITING_PASSWORD, "mail"), "No hemos podido entregar el correo"),
         ("address", status_page(Stage.AWAITING_PASSWORD, "mail_address"), "rechaza la dirección"),
+        ("received", received_page(), "La respuesta llega por correo"),
     ):
         await show(visitor, page)
         assert said in await visitor.said()
