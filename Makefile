@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: run test chaos bench bench-growth lint reset lock
+.PHONY: run test fuzz chaos bench bench-growth lint audit sbom reset lock
 
 PYTHON := .venv/bin/python
 PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes
@@ -15,6 +15,10 @@ run: .venv/.stack
 
 test: .venv/.dev
 	@$(PYTHON) -m pytest $(ARGS)
+
+# The same attacks as in `make test`, ten thousand cases and more, and how many answers were 500 or worse.
+fuzz: .venv/.dev
+	@FUZZ=long $(PYTHON) -m pytest -q tests/fuzz tests/product/test_attacks.py $(ARGS)
 
 # Kills every part at every step on a stack of its own, within ten minutes, and prints what was lost.
 chaos: .venv/.stack
@@ -34,6 +38,16 @@ lint: .venv/.dev
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 
+# Asks the advisory database of Python packages, so it needs the network and is no part of the tests.
+audit: .venv/.audit
+	@.venv/bin/pip-audit --require-hashes --disable-pip --requirement requirements.lock
+
+# What the image's Python packages are, as CycloneDX, from the lock and its hashes.
+sbom: .venv/.audit
+	@.venv/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
+		--output-reproducible --of JSON -o sbom.json
+	@echo "sbom.json"
+
 reset:
 	@python3 -m dev.reset
 
@@ -42,6 +56,7 @@ lock:
 	$(COMPILE) --group dev pyproject.toml --output-file requirements-dev.lock
 	$(COMPILE) --group stack --constraint requirements-dev.lock pyproject.toml --output-file requirements-stack.lock
 	$(COMPILE) --group bench --constraint requirements-dev.lock pyproject.toml --output-file requirements-bench.lock
+	$(COMPILE) --group pyproject.toml:audit --constraint requirements-dev.lock --output-file requirements-audit.lock
 	$(COMPILE) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
 
 .venv/.stack: requirements-stack.lock | .venv/bin/python
@@ -53,6 +68,11 @@ lock:
 	@echo "Instalando las dependencias de requirements-dev.lock en .venv (solo la primera vez)…"
 	@$(PIP_INSTALL) --requirement $<
 	@touch $@ .venv/.stack
+
+.venv/.audit: requirements-audit.lock | .venv/bin/python
+	@echo "Instalando las dependencias de requirements-audit.lock en .venv (solo la primera vez)…"
+	@$(PIP_INSTALL) --requirement $<
+	@touch $@
 
 .venv/.bench: requirements-bench.lock requirements-stack.lock | .venv/bin/python
 	@echo "Instalando las dependencias de requirements-bench.lock en .venv (solo la primera vez)…"

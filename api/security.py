@@ -214,5 +214,5 @@ def origin_of(address: str) -> str:
 def is_api_key(authorization: str | None, keys: Sequence[str]) -> bool:
     """Whether an Authorization header carries one of the keys; the time tells nothing about them."""
     scheme, _, candidate = (authorization or "").partition(" ")
-    matches = [hmac.compare_digest(candidate.encode(), key.encode()) for key in keys]
+    matches = [hmac.compare_digest(candidate.encode(errors="surrogatepass"), key.encode()) for key in keys]
     return scheme.lower() == "bearer" and any(matches)
