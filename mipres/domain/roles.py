@@ -11,6 +11,7 @@ class Role(StrEnum):
 
     USER_ADMINISTRATOR = "user_administrator"
     PRESCRIBER = "prescriber"
+    SITE_PRESCRIBER = "site_prescriber"
     ADMISSION = "admission"
     DISPENSER = "dispenser"
     IPS_TRANSCRIBER = "ips_transcriber"
@@ -48,6 +49,11 @@ _RULES = {
         allows="Prescribe y reporta las tecnologías en salud no financiadas con recursos de la UPC, así como los servicios complementarios.",
         given_by="Lo activa el delegado de la IPS a la que está vinculado o, si es independiente, el de la EPS.",
     ),
+    Role.SITE_PRESCRIBER: _RoleRule(
+        label="Prescripción en la sede de la plaza",
+        allows="Prescribe y reporta las tecnologías en salud no financiadas con recursos de la UPC o los servicios complementarios, solo en la sede asignada para realizar el Servicio Social Obligatorio y durante la vigencia del mismo.",
+        given_by="Lo activa el delegado de la entidad de la plaza.",
+    ),
     Role.ADMISSION: _RoleRule(
         label="Admisión",
         allows="Consulta el estado de afiliación del paciente antes de su atención por un profesional de la salud.",
@@ -68,7 +74,7 @@ _RULES = {
 _ROLES = {
     UserType.DELEGATE: (Role.USER_ADMINISTRATOR,),
     UserType.PROFESSIONAL: (Role.PRESCRIBER,),
-    UserType.SOCIAL_SERVICE: (Role.PRESCRIBER,),
+    UserType.SOCIAL_SERVICE: (Role.SITE_PRESCRIBER,),
     UserType.OTHER: (Role.ADMISSION, Role.DISPENSER, Role.IPS_TRANSCRIBER),
 }
 _ASSIGNED_LATER = frozenset({UserType.OTHER})

@@ -8,7 +8,7 @@ def test_each_type_of_user_has_the_roles_of_the_manual() -> None:
     assert {user_type: [role.label for role in roles_of(user_type)] for user_type in UserType} == {
         UserType.DELEGATE: ["Administrador de Usuarios"],
         UserType.PROFESSIONAL: ["Prescripción"],
-        UserType.SOCIAL_SERVICE: ["Prescripción"],
+        UserType.SOCIAL_SERVICE: ["Prescripción en la sede de la plaza"],
         UserType.OTHER: ["Admisión", "Dispensador", "Transcriptor IPS"],
     }
 

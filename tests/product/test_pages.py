@@ -844,7 +844,7 @@ async def test_the_landing_page_shows_every_profile_and_the_placement(product: P
 
 ROLES = {
     "social_service": [
-        "<strong>Prescripción.</strong>",
+        "<strong>Prescripción en la sede de la plaza.</strong>",
         "El perfil vale solo en esa sede y termina con la plaza.",
     ],
     "other": [
