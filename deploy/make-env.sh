@@ -20,6 +20,7 @@ cat >"$file.new" <<ENV
 POSTGRES_PASSWORD=$(random 24)
 TEMPORAL_DB_PASSWORD=$(random 24)
 REGISTRO_DB_PASSWORD=$(random 24)
+REGISTRO_APP_DB_PASSWORD=$(random 24)
 MIPRES_SECRET_KEY=$(random 32)
 MIPRES_PAYLOAD_KEYS=k1:$(head -c 32 /dev/urandom | base64)
 MIPRES_API_KEYS=$(random 32)

@@ -138,8 +138,11 @@ def test_every_variable_of_the_product_is_a_setting(composed: dict[str, Any]) ->
 
 
 def test_the_product_s_processes_are_told_the_same(composed: dict[str, Any]) -> None:
-    told = [composed[name]["environment"] for name in sorted(PRODUCT)]
-    assert told[0] == told[1] == told[2]
+    told = {name: dict(composed[name]["environment"]) for name in PRODUCT}
+    # But for the account: only migrations own the tables.
+    users = {name: urlsplit(settings.pop("MIPRES_DATABASE_URL")).username for name, settings in told.items()}
+    assert users == {"migrate": "registro", "worker": "registro_app", "api": "registro_app"}
+    assert told["migrate"] == told["worker"] == told["api"]
 
 
 def test_the_environment_makes_valid_settings(as_told_by_compose: dict[str, str]) -> None:
@@ -181,10 +184,9 @@ def test_no_secret_is_written_in_the_file(composed: dict[str, Any]) -> None:
         for name, value in service.get("environment", {}).items():
             if secret.search(name):
                 assert re.fullmatch(r"\$\{\w+:\?[^}]+\}", value), name
-    assert (
-        composed["postgresql"]["environment"]["REGISTRO_DB_PASSWORD"]
-        in (composed["api"]["environment"]["MIPRES_DATABASE_URL"])
-    )
+    passwords = composed["postgresql"]["environment"]
+    assert passwords["REGISTRO_APP_DB_PASSWORD"] in composed["api"]["environment"]["MIPRES_DATABASE_URL"]
+    assert passwords["REGISTRO_DB_PASSWORD"] in composed["migrate"]["environment"]["MIPRES_DATABASE_URL"]
 
 
 def test_the_example_names_what_compose_demands_and_gives_no_value(generated: dict[str, str]) -> None:

@@ -254,6 +254,37 @@ async def test_migrations_run_from_the_image_as_the_product_s_account(
     await connection.close()
 
 
+async def test_the_processes_account_writes_everything_and_changes_no_trail(
+    databases: int, image_tree: Path, composed: dict[str, Any], generated: dict[str, str]
+) -> None:
+    service = composed["migrate"]
+    url = service["environment"]["MIPRES_DATABASE_URL"].replace("postgresql:5432", f"{LOOPBACK}:{databases}")
+    settings = {**service["environment"], "MIPRES_DATABASE_URL": url}
+    migrated = await asyncio.to_thread(run_in, image_tree, *service["command"][1:], settings=settings)
+    assert migrated.returncode == 0, migrated.stderr
+    connection = await connect(databases, "registro_app", generated["REGISTRO_APP_DB_PASSWORD"], "registro")
+    rights = await connection.fetch(
+        "SELECT table_name, array_agg(privilege_type::text) AS granted"
+        " FROM information_schema.role_table_grants WHERE grantee = current_user GROUP BY table_name"
+    )
+    everything = {"SELECT", "INSERT", "UPDATE", "DELETE"}
+    granted = {row["table_name"]: set(row["granted"]) for row in rights}
+    assert granted.pop("audit_entries") == {"SELECT", "INSERT"}
+    assert all(table == everything for table in granted.values())
+    assert {"accounts", "staff", "sessions"} <= set(granted)
+    for statement in (
+        "UPDATE audit_entries SET actor = 'nobody'",
+        "DELETE FROM audit_entries",
+        "TRUNCATE audit_entries",
+        "DROP TRIGGER audit_entries_append_only ON audit_entries",
+        "ALTER TABLE audit_entries DISABLE TRIGGER ALL",
+        "CREATE TABLE mine (id int)",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement)
+    await connection.close()
+
+
 async def schema_calls(tmp_path: Path) -> list[str]:
     """What setup-schema.sh asks of a `temporal-sql-tool` that only takes note."""
     tool, notes = tmp_path / "temporal-sql-tool", tmp_path / "calls"

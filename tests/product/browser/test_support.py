@@ -43,3 +43,38 @@ async def test_the_pages_of_support_are_for_everybody(visitor: Visitor, product:
     await visitor.open("/soporte")
     await visitor.press("Pedir una clave")
     await examine(visitor, "support-key")
+
+
+async def test_temporal_s_interface_reads_with_the_session_of_support(
+    visitor: Visitor, product: Product
+) -> None:
+    person = await product.new_professional()
+    radicado = (await product.register_professional(person)).json()["radicado"]
+    number, interface = person["document"]["number"], product.stack.url("TEMPORAL_UI_PORT")
+    page = await visitor.page.context.new_page()
+    await page.goto(interface)
+    # What the dialog "Codec Server" keeps in the browser.
+    chosen = {
+        "endpoint": f'"{product.url}/codec"',
+        "includeCredentials": "true",
+        "overrideRemoteCodecConfiguration": "true",
+    }
+    await page.evaluate(
+        "chosen => Object.entries(chosen).forEach((one) => localStorage.setItem(...one))", chosen
+    )
+    history = f"{interface}/namespaces/default/workflows/registration%2F{radicado}"
+    async with page.expect_response(lambda answer: "/codec/decode" in answer.url) as refused:
+        await page.goto(history)
+    assert (await refused.value).status == 401
+    assert number not in await page.inner_text("body")
+
+    await enter(visitor, product)
+    async with page.expect_response(
+        lambda answer: "/codec/decode" in answer.url and answer.status == 200
+    ) as read:
+        await page.goto(history)
+    assert (await read.value).ok
+    await page.get_by_text(number).first.wait_for(timeout=20_000)
+    # What the browser complains about there, the refused call among it, is no page of ours.
+    await page.close()
+    visitor.complaints.clear()
