@@ -52,6 +52,9 @@ class Connection:
     async def put_json(self, path: str, value: object) -> Answer:
         return await self._ask("PUT", path, {"Content-Type": "application/json"}, json.dumps(value).encode())
 
+    async def delete(self, path: str) -> Answer:
+        return await self._ask("DELETE", path, {}, b"")
+
     async def post_form(self, path: str, fields: Mapping[str, str]) -> Answer:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return await self._ask("POST", path, headers, urlencode(fields).encode())

@@ -1,12 +1,13 @@
 """Professionals whom nobody has registered yet, known to the simulated registries."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.http import Connection, expect
 
 REGISTRATION_NUMBER = "76-1234"
+NIT = "900123456"
 _BATCH = 500
 _numbers = itertools.count(20_000_001)
 
@@ -46,14 +47,42 @@ class Professional:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Delegate(Professional):
+    """One person whom a clinic has named, so that ReTHUS is not asked."""
+
+    def request(self) -> dict[str, object]:
+        return {
+            "user_type": "delegate",
+            "entity": {"kind": "IPS", "nit": NIT},
+            "document": {"type": "CC", "number": self.number},
+            "data_terms_accepted": True,
+        }
+
+    def record(self) -> dict[str, object]:
+        clinic = {"nit": NIT, "name": "CLÍNICA DE EJEMPLO", "kind": "IPS", "regime": None}
+        return super().record() | {"rethus": None, "delegate_of": [clinic]}
+
+
 async def new_professionals(registries_port: int, count: int) -> list[Professional]:
     """Make people up and tell the simulator, before anything is timed."""
     people = [Professional(number=str(next(_numbers))) for _ in range(count)]
+    await _tell(registries_port, people)
+    return people
+
+
+async def new_delegates(registries_port: int, count: int) -> list[Delegate]:
+    """The same for delegates."""
+    people = [Delegate(number=str(next(_numbers))) for _ in range(count)]
+    await _tell(registries_port, people)
+    return people
+
+
+async def _tell(registries_port: int, people: Sequence[Professional]) -> None:
     connection = Connection(port=registries_port)
     for batch in _batches(people):
         expect(await connection.post_json("/_control/people", [person.record() for person in batch]), 200)
     connection.close()
-    return people
 
 
 async def set_registry(registries_port: int, name: str, behaviour: Mapping[str, object]) -> None:
@@ -63,6 +92,6 @@ async def set_registry(registries_port: int, name: str, behaviour: Mapping[str, 
     connection.close()
 
 
-def _batches(people: list[Professional]) -> Iterator[list[Professional]]:
+def _batches(people: Sequence[Professional]) -> Iterator[Sequence[Professional]]:
     for start in range(0, len(people), _BATCH):
         yield people[start : start + _BATCH]

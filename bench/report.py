@@ -162,9 +162,13 @@ def table(results: Results) -> str:
 
 def keep(results: Results, name: str) -> Path:
     """Write the JSON; its path below the repository."""
+    return keep_plain(dataclasses.asdict(results), name)
+
+
+def keep_plain(plain: Mapping[str, object], name: str) -> Path:
+    """The same for what is plain already."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    plain = dataclasses.asdict(results)
     path.write_text(json.dumps(plain, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path.relative_to(ROOT)
 

@@ -76,13 +76,13 @@ READY_LINE = "banco listo"
 @asynccontextmanager
 async def fresh_stack(**settings: object) -> AsyncIterator[BenchStack]:
     """Start everything that `make run` starts; `settings` go beside the defaults. All of it ends with the block."""
-    with _open_directory() as directory, (data := DataDirectory(path=directory / "data")).held():
+    with open_directory() as directory, (data := DataDirectory(path=directory / "data")).held():
         async with supervisor_of(Console(quiet=True)) as supervisor:
             yield await _start(supervisor, data, settings)
 
 
 @contextmanager
-def _open_directory() -> Iterator[Path]:
+def open_directory() -> Iterator[Path]:
     """A temporary directory that any account can walk to: PostgreSQL drops root."""
     with tempfile.TemporaryDirectory(prefix="registro-mipres-bench-") as name:
         Path(name).chmod(0o711)

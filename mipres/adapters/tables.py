@@ -40,7 +40,10 @@ class AccountRow(Base):
 
     __tablename__ = "accounts"
     # `login` is made of the document, so it needs no constraint of its own: ON CONFLICT arbitrates only one.
-    __table_args__ = (UniqueConstraint("document_type", "document_number"),)
+    __table_args__ = (
+        UniqueConstraint("document_type", "document_number"),
+        Index("ix_accounts_unfinished", "updated_at", postgresql_where="password_hash IS NULL"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     document_type: Mapped[str] = mapped_column(String(2))
@@ -116,7 +119,7 @@ class PasswordLinkRow(Base):
     issue_key: Mapped[str]
     purpose: Mapped[str]
     issued_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
     closed_at: Mapped[datetime | None]
     closed_reason: Mapped[str | None]
 

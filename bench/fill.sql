@@ -1,0 +1,37 @@
+-- Made-up rows for bench/plans.py, as many in every table as it says in place of :rows.
+
+INSERT INTO accounts (id, document_type, document_number, login, given_names, surnames, email, password_hash, created_at, updated_at)
+SELECT md5(i::text)::uuid, 'CC', (40000000 + i)::text, 'CC' || (40000000 + i), 'Ana María', 'Rodríguez Peña', 'p' || i || '@ejemplo.test', CASE WHEN i % 20 > 0 THEN 'hash' END, now(), now() - i * interval '1 second'
+FROM generate_series(1, :rows) i;
+
+INSERT INTO profiles (id, account_id, user_type, radicado, updated_at)
+SELECT md5(i::text)::uuid, md5(i::text)::uuid, 'professional', 'RM-' || upper(substr(md5(i::text), 1, 12)), now()
+FROM generate_series(1, :rows) i;
+
+INSERT INTO consents
+SELECT md5(i::text)::uuid, md5(i::text)::uuid, 'RM-' || upper(substr(md5(i::text), 1, 12)), '2025-03', repeat('0', 64), now(), 'web'
+FROM generate_series(1, :rows) i;
+
+INSERT INTO password_links (id, account_id, reference, issue_key, purpose, issued_at, expires_at, closed_at, closed_reason)
+SELECT md5(i::text)::uuid, md5(i::text)::uuid, 'RM-' || upper(substr(md5(i::text), 1, 12)), 'k' || i, 'create', now() - i * interval '1 second', now() + interval '1 day' - i * interval '1 second', CASE WHEN i % 20 > 0 THEN now() END, CASE WHEN i % 20 > 0 THEN 'used' END
+FROM generate_series(1, :rows) i;
+
+INSERT INTO sessions
+SELECT sha256(i::text::bytea), md5(i::text)::uuid, 'mipres', now(), now()
+FROM generate_series(1, :rows) i;
+
+INSERT INTO captcha_answers
+SELECT 'n' || i, now()
+FROM generate_series(1, :rows) i;
+
+INSERT INTO login_guards (login_hash, failures, failed_at)
+SELECT sha256(i::text::bytea), 1, now()
+FROM generate_series(1, :rows) i;
+
+INSERT INTO rate_limits
+SELECT 'submissions', sha256(i::text::bytea), 1, now() + interval '1 day'
+FROM generate_series(1, :rows) i;
+
+INSERT INTO audit_entries (number, occurred_at, type, actor, reference, person, details, previous_seal, seal)
+SELECT i, now(), 'made_up', 'bench', 'RM-' || upper(substr(md5(i::text), 1, 12)), md5('p' || i), '{}', sha256((i - 1)::text::bytea), sha256(i::text::bytea)
+FROM generate_series(1, :rows) i;

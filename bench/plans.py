@@ -1,0 +1,230 @@
+"""Whether the database finds every row that the product asks for by an index: `python -m bench.plans`.
+
+Fills the tables with made-up rows, does once what the product does, and has PostgreSQL explain each statement.
+"""
+
+import asyncio
+import json
+import os
+import re
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bench.report import RESULTS
+from bench.stack import open_directory
+from dev.postgres import embedded_postgres_server
+from mipres.adapters.accounts import PostgresAccounts
+from mipres.adapters.audit import PostgresAuditTrail
+from mipres.adapters.challenges import CaptchaChallenges
+from mipres.adapters.clock import SystemClock
+from mipres.adapters.credentials import Hasher, PostgresCredentials
+from mipres.adapters.database import create_engine, migrate
+from mipres.adapters.limits import PostgresLimits
+from mipres.adapters.lockouts import LoginLockouts
+from mipres.adapters.retention import PostgresRetention
+from mipres.adapters.sessions import PostgresSessions
+from mipres.adapters.support_records import SupportRecords
+from mipres.adapters.tokens import LinkTokens
+from mipres.domain.applications import Application
+from mipres.domain.audit import AuditEvent, AuditEventType
+from mipres.domain.documents import Document, parse_document
+from mipres.domain.limits import SUBMISSIONS
+from mipres.domain.links import LinkPurpose
+from mipres.domain.outcomes import Refusal
+from mipres.domain.people import Person
+from mipres.domain.submissions import Submission, UserType
+from mipres.ports import Consent, NewRegistration, ProfileFacts
+
+_KEY = bytes(32)
+_DAY = timedelta(days=1)
+_FILL = Path(__file__).with_name("fill.sql")
+
+
+# Sessions end within hours, so this table stays small, and an index on what every page updates would cost
+# more than the purge's one look a day.
+SCANNED_ON_PURPOSE = frozenset({"DELETE FROM sessions WHERE sessions.last_seen_at"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How PostgreSQL would run one statement.
+
+    Attributes:
+        scanned: Tables that it would read from one end to the other.
+    """
+
+    statement: str
+    scanned: tuple[str, ...]
+
+    @property
+    def is_a_mistake(self) -> bool:
+        on_purpose = any(self.statement.startswith(beginning) for beginning in SCANNED_ON_PURPOSE)
+        return bool(self.scanned) and not on_purpose
+
+
+async def fill(engine: AsyncEngine, rows: int) -> None:
+    """The same number of rows in every table that grows, and statistics about them."""
+    async with engine.begin() as connection:
+        for statement in _fill_statements():
+            await connection.execute(text(statement), {"rows": rows})
+    async with engine.connect() as connection:
+        autocommitting = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await autocommitting.execute(text("VACUUM ANALYZE"))
+
+
+def _fill_statements() -> list[str]:
+    """A colon that is no cast names a parameter."""
+    uncommented = re.sub(r"^--.*$", "", _FILL.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    statements = (part.strip() for part in uncommented.split(";"))
+    return [re.sub(r"::", r"\:\:", statement) for statement in statements if statement]
+
+
+async def explain_everything(engine: AsyncEngine) -> list[Plan]:
+    """Do what the product does, and explain every kind of statement that it took."""
+    with _listening(engine) as heard:
+        await _live(engine)
+    return [await _explain(engine, statement, parameters) for statement, parameters in heard.items()]
+
+
+async def _live(engine: AsyncEngine) -> None:
+    """Every adapter's statements, on the account of somebody in the middle of the tables."""
+    clock = SystemClock()
+    audit = PostgresAuditTrail(engine, key=_KEY, clock=clock)
+    lockouts = LoginLockouts(engine, key=_KEY, clock=clock)
+    accounts = PostgresAccounts(engine, tokens=LinkTokens(_KEY), audit=audit, clock=clock)
+    document = parse_document("CC", "40000777")
+    await _register_and_set_password(accounts, document)
+    credentials = PostgresCredentials(engine, hasher=Hasher(), lockouts=lockouts, audit=audit, clock=clock)
+    await credentials.authenticate(document.login, "wrong", Application.MIPRES)
+    account_id = await accounts.find(document)
+    sessions = PostgresSessions(engine, clock=clock)
+    if account_id is not None:
+        token = await sessions.open(account_id, Application.MIPRES)
+        await sessions.user_of(token, Application.MIPRES)
+        await sessions.end(token)
+    challenges = CaptchaChallenges(engine, key=_KEY, clock=clock)
+    await challenges.redeem(challenges.new(), "XXXXX")
+    limits = PostgresLimits(engine, key=_KEY, clock=clock)
+    await limits.take(SUBMISSIONS, "203.0.113.7")
+    await limits.forget(SUBMISSIONS, "203.0.113.7")
+    await limits.purge()
+    await lockouts.lift(document.login)
+    await lockouts.purge()
+    await _support(SupportRecords(engine, audit=audit), audit, document)
+    await PostgresRetention(engine, clock=clock).purge()
+
+
+async def _register_and_set_password(accounts: PostgresAccounts, document: Document) -> None:
+    radicado = "RM-BENCH0000001"
+    consent = Consent(terms_version="1", terms_sha256="0" * 64, accepted_at=datetime.now(UTC), channel="api")
+    submission = Submission(
+        user_type=UserType.PROFESSIONAL, document=document, professional_registration="76-1234"
+    )
+    person = Person(given_names="Ana", surnames="Ruiz", email="ana@ejemplo.test")
+    registered = await accounts.register(
+        NewRegistration(
+            radicado=radicado, submission=submission, person=person, facts=ProfileFacts(), consent=consent
+        )
+    )
+    link = await accounts.issue_link(
+        registered.account_id,
+        reference=radicado,
+        purpose=LinkPurpose.RECOVER,
+        lifetime=_DAY,
+        issue_key=uuid.uuid4().hex,
+    )
+    await accounts.contact(registered.account_id)
+    await accounts.open_link(registered.account_id, reference=radicado)
+    if link is not None:
+        await accounts.link(link.token)
+        await accounts.owner_of(link.token)
+        await accounts.renewal_of(link.token)
+        await accounts.set_password(link.token, await Hasher().hash("a password of nobody"))
+    await accounts.expire_links(registered.account_id, reference=radicado)
+    await accounts.note_refusal(
+        reference=radicado, document=document, refusal=Refusal.NOT_IN_RETHUS, run="run"
+    )
+    await accounts.discard(reference=radicado)
+
+
+async def _support(records: SupportRecords, audit: PostgresAuditTrail, document: Document) -> None:
+    await records.person(document, actor="bench")
+    await records.person_of("RM-BENCH0000001", actor="bench", reason="bench")
+    await audit.entries(reference="RM-BENCH0000001")
+    await audit.entries(login=document.login)
+    await audit.entries()
+    await audit.holds("5:0")
+    event_of_once = AuditEvent(
+        type=AuditEventType.DATA_VIEWED, actor="bench", reference="RM-BENCH0000001", login=document.login
+    )
+    await audit.record_once(event_of_once)
+
+
+@contextmanager
+def _listening(engine: AsyncEngine) -> Iterator[dict[str, Any]]:
+    """The statements of the block with the parameters of their first time."""
+    heard: dict[str, Any] = {}
+
+    def hear(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        if statement.partition(" ")[0] in {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"}:
+            heard.setdefault(statement, parameters)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", hear)
+    try:
+        yield heard
+    finally:
+        event.remove(engine.sync_engine, "before_cursor_execute", hear)
+
+
+async def _explain(engine: AsyncEngine, statement: str, parameters: Any) -> Plan:
+    async with engine.connect() as connection:
+        result = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
+        found = result.scalar_one()
+        await connection.rollback()
+    plan = json.loads(found) if isinstance(found, str) else found
+    return Plan(statement=statement, scanned=tuple(sorted(set(_scanned(plan[0]["Plan"])))))
+
+
+def _scanned(node: dict[str, Any]) -> Iterator[str]:
+    if node["Node Type"] == "Seq Scan":
+        yield node["Relation Name"]
+    for child in node.get("Plans", ()):
+        yield from _scanned(child)
+
+
+async def explained(url: str, rows: int) -> Sequence[Plan]:
+    """Plans on a migrated database with so many rows."""
+    engine = create_engine(url)
+    await fill(engine, rows)
+    plans = await explain_everything(engine)
+    await engine.dispose()
+    return plans
+
+
+async def _main(rows: int) -> int:
+    with open_directory() as directory:
+        async with embedded_postgres_server(directory / "postgres") as url:
+            await migrate(url)
+            plans = await explained(url, rows)
+    RESULTS.mkdir(exist_ok=True)
+    kept = {"rows": rows, "plans": [asdict(plan) for plan in plans]}
+    text_ = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
+    await asyncio.to_thread((RESULTS / "plans.json").write_text, text_, encoding="utf-8")
+    scanning = [plan for plan in plans if plan.is_a_mistake]
+    for plan in scanning:
+        print(f"{', '.join(plan.scanned)}: {' '.join(plan.statement.split())}")
+    print(f"{len(plans)} statements on {rows} rows a table, {len(scanning)} without an index")
+    return 1 if scanning else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(_main(int(os.environ.get("BENCH_ROWS", "1000000")))))
