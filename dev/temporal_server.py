@@ -37,7 +37,8 @@ def temporal_server(*, port: int, ui_port: int, database: Path) -> Part:
     command = (
         *(str(find_temporal()), "server", "start-dev", "--ip", LOOPBACK),
         *("--port", str(port), "--ui-port", str(ui_port), "--db-filename", str(database)),
-        *("--log-level", "error"),
+        # The interface would tell its maker's site, with a number of its own, each time it is opened.
+        *("--log-level", "error", "--ui-disable-news-fetch"),
         *_repeated("--sqlite-pragma", SQLITE_PRAGMAS),
         *_repeated("--dynamic-config-value", DYNAMIC_CONFIG),
         *_repeated("--search-attribute", SEARCH_ATTRIBUTES),

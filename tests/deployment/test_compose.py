@@ -55,6 +55,7 @@ def test_the_parts_of_the_product_are_there(composed: dict[str, Any]) -> None:
     assert set(composed) == {
         *("postgresql", "temporal-schema", "temporal", "temporal-setup", "temporal-ui"),
         *("mailpit", "registry-simulator", "migrate", "worker", "api"),
+        *("prometheus", "grafana"),
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.deployment.watched import watched_metrics
 from tests.product.conftest import Metrics, Product
 
 PERSONAL_LABELS = {"document", "number", "login", "email", "radicado", "workflow_id", "name", "path", "url"}
@@ -108,3 +109,29 @@ async def test_no_label_can_name_a_person(product: Product) -> None:
         for family in text_string_to_metric_families(metrics.text):
             for sample in family.samples:
                 assert not PERSONAL_LABELS & set(sample.labels), sample.name
+
+
+@pytest.mark.usefixtures("mail_down")
+async def test_everything_that_is_watched_is_told(product: Product) -> None:
+    await product.set_registry("sso", mode="down")
+    try:
+        assert (await product.register_professional(await product.new_person())).status_code == 422
+        assert (await product.register_professional(await product.new_professional())).status_code == 201
+        document = (await product.new_person())["document"]
+        assert (await product.register(user_type="social_service", document=document)).status_code == 202
+        await product.mail.put("/_control", json={"mode": "up"})
+        await product.complete(await product.new_professional())
+        unseen: set[str] = set()
+
+        async def told() -> bool:
+            api, worker = await both(product)
+            unseen.clear()
+            unseen.update(watched_metrics() - api.names() - worker.names())
+            return not unseen
+
+        try:
+            await product.eventually(told)
+        except TimeoutError:
+            pytest.fail(f"nobody tells {sorted(unseen)}")
+    finally:
+        await product.set_registry("sso", mode="up")

@@ -1,0 +1,71 @@
+"""The profile `monitoring`, without its programs: the files agree with each other and with the product."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deployment.composed import ROOT
+from tests.deployment.watched import MONITORING, alerts, dashboard, expressions, watched_metrics
+
+
+def headings(page: Path) -> set[str]:
+    found = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in found}
+
+
+def test_monitoring_is_only_started_when_asked_for(composed: dict[str, Any]) -> None:
+    asked = {name for name, service in composed.items() if service.get("profiles") == ["monitoring"]}
+    assert asked == {"prometheus", "grafana"}
+    for name, service in composed.items():
+        if name not in asked:
+            assert not asked & set(service.get("depends_on", {})), name
+
+
+def test_prometheus_asks_each_process_where_it_serves(composed: dict[str, Any]) -> None:
+    loaded = yaml.safe_load((MONITORING / "prometheus.yml").read_text(encoding="utf-8"))
+    asked = {}
+    for job in loaded["scrape_configs"]:
+        [found] = job["dns_sd_configs"]
+        [service] = found["names"]
+        assert service in composed
+        asked[service] = found["port"]
+    [published] = composed["api"]["ports"]
+    worker = composed["worker"]["environment"]
+    assert asked == {
+        "api": int(published.rpartition(":")[2]),
+        "worker": int(worker["MIPRES_METRICS_PORT"]),
+    }
+    assert worker["MIPRES_METRICS_HOST"] == "0.0.0.0"
+    [rules] = loaded["rule_files"]
+    assert f"./deploy/monitoring/alerts.yml:{rules}:ro" in composed["prometheus"]["volumes"]
+
+
+def test_grafana_finds_its_dashboard_and_prometheus(composed: dict[str, Any]) -> None:
+    source = yaml.safe_load((MONITORING / "grafana" / "datasource.yml").read_text(encoding="utf-8"))
+    [prometheus] = source["datasources"]
+    assert prometheus["url"] == "http://prometheus:9090"
+    assert {panel["datasource"]["uid"] for panel in dashboard()["panels"]} == {prometheus["uid"]}
+    provider = yaml.safe_load((MONITORING / "grafana" / "dashboards.yml").read_text(encoding="utf-8"))
+    folder = provider["providers"][0]["options"]["path"]
+    mounted = [mount for mount in composed["grafana"]["volumes"] if "registro-mipres.json" in mount]
+    assert [mount.split(":")[1].rpartition("/")[0] for mount in mounted] == [folder]
+    ids = [panel["id"] for panel in dashboard()["panels"]]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
+def test_an_alert_says_what_is_wrong_and_leads_to_the_run_book(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in {"info", "warning", "critical"}
+    assert rule["annotations"]["summary"].strip()
+    page, _, heading = rule["annotations"]["runbook"].partition("#")
+    assert heading in headings(ROOT / page)
+
+
+def test_expressions_are_whole() -> None:
+    for one in expressions():
+        for opening, closing in ("()", "[]", "{}"):
+            assert one.count(opening) == one.count(closing), one
+    assert len(watched_metrics()) > 15
