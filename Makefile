@@ -18,7 +18,7 @@ test: .venv/.dev
 
 # The same attacks as in `make test`, ten thousand cases and more, and how many answers were 500 or worse.
 fuzz: .venv/.dev
-	@FUZZ=long $(PYTHON) -m pytest -q tests/fuzz tests/product/test_attacks.py $(ARGS)
+	@FUZZ=long $(PYTHON) -m pytest -q --timeout 1800 tests/fuzz tests/product/test_attacks.py $(ARGS)
 
 # Kills every part at every step on a stack of its own, within ten minutes, and prints what was lost.
 chaos: .venv/.stack

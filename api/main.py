@@ -128,7 +128,7 @@ def build_services(settings: Settings, client: Client, engine: AsyncEngine, metr
             audit=audit,
             clock=clock,
         ),
-        sessions=PostgresSessions(engine, clock=clock),
+        sessions=PostgresSessions(engine, audit=composition.build_audit(settings, engine), clock=clock),
         hasher=hasher,
         lockouts=lockouts,
         limits=_limits(settings, engine),

@@ -106,7 +106,7 @@ async def _live(engine: AsyncEngine) -> None:
     credentials = PostgresCredentials(engine, hasher=Hasher(), lockouts=lockouts, audit=audit, clock=clock)
     await credentials.authenticate(document.login, "wrong", Application.MIPRES)
     account_id = await accounts.find(document)
-    sessions = PostgresSessions(engine, clock=clock)
+    sessions = PostgresSessions(engine, audit=audit, clock=clock)
     if account_id is not None:
         token = await sessions.open(account_id, Application.MIPRES)
         await sessions.user_of(token, Application.MIPRES)

@@ -9,9 +9,11 @@ from datetime import date, timedelta
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.database import session_factory
 from mipres.adapters.tables import AccountRow, ProfileRow, SessionRow
 from mipres.domain.applications import Application, application_of
+from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
 from mipres.domain.eligibility import has_ended, today_in_bogota
 from mipres.domain.submissions import UserType
 from mipres.ports import Clock
@@ -52,8 +54,9 @@ class LoggedInUser:
 class PostgresSessions:
     """Opens, finds and ends sessions. A session belongs to one application."""
 
-    def __init__(self, engine: AsyncEngine, *, clock: Clock) -> None:
+    def __init__(self, engine: AsyncEngine, *, audit: PostgresAuditTrail, clock: Clock) -> None:
         self._sessions = session_factory(engine)
+        self._audit = audit
         self._clock = clock
 
     async def open(self, account_id: uuid.UUID, application: Application) -> str:
@@ -98,8 +101,22 @@ class PostgresSessions:
         return None if all(profile.has_ended for profile in user.profiles) else user
 
     async def end(self, token: str) -> None:
+        """End a session, and write down that the person left; one that is over already leaves no trace."""
+        ending = (
+            delete(SessionRow)
+            .where(SessionRow.id_hash == _hashed(token), AccountRow.id == SessionRow.account_id)
+            .returning(AccountRow.login, SessionRow.application)
+        )
         async with self._sessions.begin() as session:
-            await session.execute(delete(SessionRow).where(SessionRow.id_hash == _hashed(token)))
+            ended = (await session.execute(ending)).first()
+            if ended is not None:
+                event = AuditEvent(
+                    type=AuditEventType.LOGOUT,
+                    actor=CITIZEN,
+                    login=ended.login,
+                    details={"application": ended.application},
+                )
+                await self._audit.record_in(session, event)
 
 
 def _hashed(token: str) -> bytes:

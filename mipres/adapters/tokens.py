@@ -35,7 +35,8 @@ class LinkTokens:
             raw = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)
         except (binascii.Error, UnicodeEncodeError, ValueError):
             return None
-        if len(raw) != _TOKEN_BYTES:
+        # The decoder also takes `+` for `-` and `/` for `_`; a token has one spelling.
+        if len(raw) != _TOKEN_BYTES or base64.urlsafe_b64encode(raw).decode() != token:
             return None
         link_id, seal = raw[:_ID_BYTES], raw[_ID_BYTES:]
         return uuid.UUID(bytes=link_id) if hmac.compare_digest(seal, self._seal(link_id)) else None

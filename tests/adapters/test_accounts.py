@@ -394,9 +394,9 @@ async def test_of_fifty_who_use_a_link_at_once_one_succeeds(
 
 
 async def test_a_new_password_ends_the_other_links_and_every_session(
-    accounts: PostgresAccounts, engine: AsyncEngine, clock: FakeClock
+    accounts: PostgresAccounts, audit: PostgresAuditTrail, engine: AsyncEngine, clock: FakeClock
 ) -> None:
-    sessions = PostgresSessions(engine, clock=clock)
+    sessions = PostgresSessions(engine, audit=audit, clock=clock)
     account_id = await register(accounts)
     await give_password(accounts, account_id)
     cookie = await sessions.open(account_id, Application.MIPRES)
@@ -409,9 +409,9 @@ async def test_a_new_password_ends_the_other_links_and_every_session(
 
 
 async def test_a_link_that_cannot_be_used_ends_no_session(
-    accounts: PostgresAccounts, engine: AsyncEngine, clock: FakeClock
+    accounts: PostgresAccounts, audit: PostgresAuditTrail, engine: AsyncEngine, clock: FakeClock
 ) -> None:
-    sessions = PostgresSessions(engine, clock=clock)
+    sessions = PostgresSessions(engine, audit=audit, clock=clock)
     account_id = await register(accounts)
     used = await give_password(accounts, account_id)
     cookie = await sessions.open(account_id, Application.MIPRES)

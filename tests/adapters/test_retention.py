@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.adapters.accounts import PostgresAccounts
+from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.challenges import CaptchaChallenges
 from mipres.adapters.limits import PostgresLimits
 from mipres.adapters.lockouts import LoginLockouts
@@ -69,10 +70,14 @@ async def test_an_account_in_use_stays_for_ever_and_its_old_links_do_not(
 
 
 async def test_sessions_captchas_locks_and_counts_go_when_they_are_over(
-    retention: PostgresRetention, accounts: PostgresAccounts, clock: FakeClock, engine: AsyncEngine
+    retention: PostgresRetention,
+    accounts: PostgresAccounts,
+    audit: PostgresAuditTrail,
+    clock: FakeClock,
+    engine: AsyncEngine,
 ) -> None:
     account_id: uuid.UUID = await register(accounts)
-    await PostgresSessions(engine, clock=clock).open(account_id, Application.MIPRES)
+    await PostgresSessions(engine, audit=audit, clock=clock).open(account_id, Application.MIPRES)
     challenges = CaptchaChallenges(engine, key=b"k" * 32, clock=clock)
     await challenges.redeem(challenges.new(), "x")
     await LoginLockouts(engine, key=b"k" * 32, clock=clock).begin("CC1")

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.adapters.accounts import PostgresAccounts
+from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, PostgresSessions
 from mipres.adapters.tables import SessionRow
 from mipres.domain.applications import Application
@@ -22,8 +23,8 @@ MIPRES, ADMINISTRATION = Application.MIPRES, Application.ADMINISTRATION
 
 
 @pytest.fixture
-def sessions(engine: AsyncEngine, clock: FakeClock) -> PostgresSessions:
-    return PostgresSessions(engine, clock=clock)
+def sessions(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> PostgresSessions:
+    return PostgresSessions(engine, audit=audit, clock=clock)
 
 
 @pytest.fixture
@@ -147,3 +148,13 @@ async def test_only_a_hash_of_the_cookie_is_stored(
         stored = (await connection.execute(select(SessionRow.id_hash))).scalar_one()
     assert stored == hashlib.sha256(token.encode()).digest()
     assert len(token) >= 43
+
+
+async def test_leaving_is_written_down_once(
+    sessions: PostgresSessions, account_id: uuid.UUID, audit: PostgresAuditTrail
+) -> None:
+    token = await sessions.open(account_id, MIPRES)
+    await sessions.end(token)
+    await sessions.end(token)
+    entries = [entry for entry in await audit.entries(login="CC1020304050") if entry.type == "logout"]
+    assert [entry.details["application"] for entry in entries] == ["mipres"]

@@ -70,3 +70,15 @@ def test_every_purpose_has_a_key_of_its_own() -> None:
     keys = {derive_key(secret, purpose) for secret in ("a", "b") for purpose in ("link", "radicado")}
     assert len(keys) == 4
     assert all(len(key) == 32 for key in keys)
+
+
+def test_a_token_has_one_spelling() -> None:
+    tokens = LinkTokens(b"k" * 32)
+    token = next(
+        token
+        for token in (tokens.token_of(uuid.uuid4()) for _ in range(200))
+        if "-" in token and "_" in token
+    )
+    assert tokens.link_id_of(token)
+    assert tokens.link_id_of(token.replace("-", "+")) is None
+    assert tokens.link_id_of(token.replace("_", "/")) is None
