@@ -12,7 +12,9 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.catalog import Catalog, catalog
+from activities.errors import DatabaseOutages
 from mipres import composition
+from mipres.adapters.database import UNREACHABLE
 from mipres.settings import Settings, load_settings
 from mipres.telemetry import MetricsPortTakenError, configure_logging, runtime_with_metrics
 from mipres.temporal import SearchAttributesMissingError, connect, require_search_attributes
@@ -40,6 +42,7 @@ def build_workers(client: Client, activities: Catalog) -> list[Worker]:
         task_queue=REGISTRATIONS_QUEUE,
         workflows=[Registration, PasswordRecovery, LoginLocked, Retention],
         activities=activities.all(),
+        interceptors=[DatabaseOutages(signs=UNREACHABLE)],
         max_cached_workflows=CACHED_WORKFLOWS,
         max_concurrent_workflow_tasks=WORKFLOW_TASKS,
         # The sandbox would import the workflow's modules anew for every registration: more than all else

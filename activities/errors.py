@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities import metrics
 from mipres.domain.errors import MailAddressRejectedError, MailNotAcceptedError, RegistryUnavailableError
@@ -12,6 +14,7 @@ from mipres.domain.errors import MailAddressRejectedError, MailNotAcceptedError,
 REGISTRY_UNAVAILABLE = "RegistryUnavailable"
 MAIL_NOT_ACCEPTED = "MailNotAccepted"
 MAIL_ADDRESS_REJECTED = "MailAddressRejected"
+DATABASE_UNAVAILABLE = "DatabaseUnavailable"
 ACCOUNT_MISSING = "AccountMissing"
 
 
@@ -55,3 +58,34 @@ def account_missing() -> ApplicationError:
         type=ACCOUNT_MISSING,
         non_retryable=True,
     )
+
+
+class DatabaseOutages(Interceptor):
+    """Tells an activity that the database failed from one that failed by itself, for every activity alike.
+
+    Args:
+        signs: The exceptions by which the database's client says that it got no answer.
+    """
+
+    def __init__(self, *, signs: tuple[type[Exception], ...]) -> None:
+        self._signs = signs
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's name.
+        return _NamingOutages(next, self._signs)
+
+
+class _NamingOutages(ActivityInboundInterceptor):
+    def __init__(self, inner: ActivityInboundInterceptor, signs: tuple[type[Exception], ...]) -> None:
+        super().__init__(inner)
+        self._signs = signs
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name.
+        try:
+            return await self.next.execute_activity(input)
+        except self._signs as error:
+            metrics.database_failed()
+            raise ApplicationError(
+                f"La base de datos de cuentas no respondió ({type(error).__name__}). Se reintenta solo; si dura, revise PostgreSQL y `/health/ready` de la API.",
+                type=DATABASE_UNAVAILABLE,
+                category=ApplicationErrorCategory.BENIGN,
+            ) from None

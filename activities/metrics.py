@@ -14,6 +14,10 @@ def registry_failed(registry: str) -> None:
     )
 
 
+def database_failed() -> None:
+    _count("mipres_database_failures", "Activities that the database did not answer")
+
+
 def mail_sent(template: str) -> None:
     _count("mipres_mails_sent", "Messages that the mail server took", template=template)
 

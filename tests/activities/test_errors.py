@@ -1,9 +1,15 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from asyncpg.exceptions import CannotConnectNowError
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
-from activities.errors import account_missing, translated
+from activities.errors import DatabaseOutages, account_missing, translated
+from mipres.adapters.database import UNREACHABLE
 from mipres.domain.errors import (
     LinkNotUsableError,
     MailAddressRejectedError,
@@ -83,3 +89,47 @@ def test_every_other_error_stays_what_it_is(error: Exception) -> None:
 def test_a_missing_account_is_final() -> None:
     error = account_missing()
     assert (error.type, error.non_retryable) == ("AccountMissing", True)
+
+
+class FailingActivity(ActivityInboundInterceptor):
+    """What is next in line: an activity that fails in the given way."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name.
+        raise self._error
+
+
+async def failure_of(error: Exception) -> Exception:
+    interceptor = DatabaseOutages(signs=UNREACHABLE).intercept_activity(FailingActivity(error))
+    work = ExecuteActivityInput(fn=print, args=(), executor=None, headers={})
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - which one is what the test asks.
+        await interceptor.execute_activity(work)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError("127.0.0.1:5432"),
+        CannotConnectNowError("the database system is starting up"),
+        OperationalError("SELECT 1", {"document": "1020304050"}, Exception("closed")),
+        PoolTimeoutError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_an_outage_of_the_database_has_a_type_a_cause_and_a_remedy(error: Exception) -> None:
+    told = await failure_of(error)
+    assert isinstance(told, ApplicationError)
+    assert (told.type, told.non_retryable) == ("DatabaseUnavailable", False)
+    assert told.category is ApplicationErrorCategory.BENIGN
+    assert type(error).__name__ in told.message
+    assert "revise PostgreSQL" in told.message
+    assert "1020304050" not in told.message
+    assert told.__suppress_context__
+
+
+@pytest.mark.parametrize("error", [ValueError("ours"), ProgrammingError("SELECT", {}, Exception("typo"))])
+async def test_a_mistake_of_ours_is_no_outage(error: Exception) -> None:
+    assert await failure_of(error) is error
