@@ -510,6 +510,39 @@ def api_body(person: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+# ---- Mails
+
+
+async def test_the_mails_are_those_of_the_manual(product: Product) -> None:
+    """Section 10.4: from whom, what it confirms, the link AQUÍ, how long it lives; and the one when it was used."""
+    person = await product.new_professional()
+    await product.complete(person)
+
+    async def both_came() -> bool:
+        return len(await product.mails_to(person["email"])) == 2
+
+    await product.eventually(both_came)
+    link, done = await product.mails_to(person["email"])
+    purpose = (
+        "contraseña de ingreso al aplicativo MIPRES No UPC y/o al Módulo Administración de Usuarios de MIPRES"
+    )
+    assert link["From"]["Address"] == done["From"]["Address"] == "hercules-noreply@sispro.gov.co"
+    assert link["Subject"] == "Registro satisfactorio en MIPRES: cree su contraseña"
+    assert re.search(
+        rf'{purpose} haga clic <a href="{product.url}/contrasena/[\w-]{{64}}"[^>]*>AQUÍ</a>', link["HTML"]
+    )
+    assert f"{purpose}, abra AQUÍ:" in " ".join(link["Text"].split())
+    for body in (link["HTML"], link["Text"]):
+        assert "una sola vez y vence el" in " ".join(body.split())
+        assert person["document"]["number"] not in body
+    assert done["Subject"] == "MIPRES: su contraseña fue creada"
+    for body in (done["HTML"], done["Text"]):
+        told = " ".join(body.split())
+        assert "fue creada con éxito" in told
+        assert "/ingreso/administracion" in told
+        assert "/ingreso/mipres" in told
+
+
 # ---- Links
 
 
