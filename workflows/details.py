@@ -68,7 +68,8 @@ _WHEN_WAITING = {
     MAIL: ("Revise el servidor de correo (`MIPRES_SMTP_URL`); cuando vuelva, todo sigue solo.", _RETRY),
     DATABASE: ("Revise PostgreSQL (`/health/ready` de la API); cuando vuelva, todo sigue solo.", _RETRY),
     MAIL_ADDRESS: (
-        "La persona corrige su correo en miseguridadsocial; después, deshaga este registro y que se registre de nuevo.",
+        "La persona corrige su correo en miseguridadsocial; con el próximo enlace se consulta otra vez.",
+        _RESEND,
         _CANCEL,
     ),
 }

@@ -57,6 +57,7 @@ class Registration:
         self._story: asyncio.Task[Any] | None = None
         self._delay_notice: asyncio.Task[None] | None = None
         self._person: Person | None = None
+        self._facts = ProfileFacts()
         self._account: RegisterAccountResult | None = None
         self._outcome: Outcome | None = None
         self._address_rejected = False
@@ -170,6 +171,7 @@ class Registration:
             await self._note_refusal(refusal)
             await self._tell_refusal(refusal)
             return
+        self._facts = facts
         account = await self._register_account(self._person, facts)
         await (self._welcome_back(account) if account.has_password else self._get_password(account))
 
@@ -246,9 +248,23 @@ class Registration:
         self._answer(outcome, Stage.AWAITING_PASSWORD)
         end: Stage | None = None
         while end is None:
+            # Registrations whose address was rejected before it was asked for again go on as they began.
+            if self._address_rejected and workflow.patched("address-is-asked-again"):
+                account = await self._with_address_of_today(account)
             password_exists = await self._send_link(account)
             end = Stage.COMPLETED if password_exists else await self._follow_link(account)
         self._enter(end)
+
+    async def _with_address_of_today(self, account: RegisterAccountResult) -> RegisterAccountResult:
+        """The account, with the address that the person may have corrected in miseguridadsocial meanwhile."""
+        check = CheckInput(submission=self._request.submission)
+        identity: IdentityResult = await self._steps.do(steps.CHECK_PERSON, check)
+        if identity.person is None or identity.person == self._person:
+            return account
+        self._person = identity.person
+        self._account = await self._register_account(identity.person, self._facts)
+        self._outcome = Outcome(status=OutcomeStatus.REGISTERED, email_hint=self._account.email_hint)
+        return self._account
 
     async def _send_link(self, account: RegisterAccountResult) -> bool:
         """Mail a new link, unless the password exists already: then say so."""

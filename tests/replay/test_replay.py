@@ -47,6 +47,7 @@ PATHS = {
     "given-up-support-told",
     "mail-was-down",
     "address-rejected",
+    "address-corrected",
     "expired",
     "signal-lost",
     "mistaken-signal",

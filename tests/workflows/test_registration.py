@@ -1,6 +1,7 @@
 """The workflow Registration: every path, told by what people see and by what the ports were asked."""
 
 import asyncio
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -326,10 +327,32 @@ async def test_a_rejected_address_is_shown_and_another_link_can_be_sent(world: W
 
     await world.eventually(shows_it)
     world.mailer.rejects = False
+    world.people.people[ANA] = replace(PERSON, email="ana.nueva@otro.test")
     await world.passes(handle, timedelta(minutes=4))
     await handle.execute_update("resend_link", "corrigió su correo")
     await world.mailed("password_link")
-    await world.keep(handle, "address-rejected")
+    assert world.mailer.sent[0].to_address == "ana.nueva@otro.test"
+    assert len(world.accounts.accounts) == 1
+    status = await handle.query(Registration.status)
+    assert (status.waiting_on, status.outcome and status.outcome.email_hint) == ((), "a•••@o•••.test")
+    await world.keep(handle, "address-corrected")
+
+
+async def test_an_address_that_nobody_corrected_is_tried_again_all_the_same(world: World) -> None:
+    world.knows(MEDICINE)
+    world.mailer.rejects = True
+    handle, _ = await world.submit()
+
+    async def shows_it() -> bool:
+        return (await handle.query(Registration.status)).waiting_on == (contract.MAIL_ADDRESS,)
+
+    await world.eventually(shows_it)
+    world.mailer.rejects = False
+    del world.people.people[ANA]
+    await world.passes(handle, timedelta(minutes=4))
+    await handle.execute_update("resend_link", "el buzón ya no está lleno")
+    await world.mailed("password_link")
+    assert len(world.accounts.registrations) == 1
 
 
 async def test_a_reminder_goes_out_when_a_quarter_of_the_time_is_left(world: World) -> None:
@@ -457,6 +480,19 @@ async def test_no_link_is_sent_where_the_password_exists_already(world: World) -
     await handle.execute_update("resend_link", "no llegó el correo")
     assert (await handle.result()).stage is Stage.COMPLETED
     await world.mailed("password_link")
+
+
+async def test_another_link_asked_for_while_the_password_is_being_set_is_none(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    await world.passes(handle, timedelta(minutes=4))
+    world.sets_password()
+    asked = handle.execute_update("resend_link", "no llegó el correo")
+    # The wish may come first, or too late for a registration that is over; the end is the same.
+    await asyncio.gather(asked, handle.signal(Registration.password_set), return_exceptions=True)
+    assert (await handle.result()).stage is Stage.COMPLETED
+    assert [mail.subject for mail in world.mailer.sent].count("password_link") == 1
 
 
 async def test_after_expiry_a_new_submission_starts_a_new_run(world: World) -> None:

@@ -1,0 +1,75 @@
+"""What the status page tells at each stage, and since when."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from starlette.requests import Request
+
+from api.registrations import RegistrationView
+from api.security import Cookies, FormTokens
+from api.templating import Pages
+from mipres.composition import STATIC, TEMPLATES
+from mipres.domain.outcomes import Outcome, OutcomeStatus, Stage
+from mipres.domain.submissions import UserType
+
+SINCE = "Desde el 24 de noviembre de 2026 a las 10:30 a. m."
+REGISTERED = Outcome(status=OutcomeStatus.REGISTERED, email_hint="a•••@e•••.test")
+VIEW = RegistrationView(
+    radicado="RM-0123456789AB",
+    user_type=UserType.PROFESSIONAL,
+    stage=Stage.CHECKING,
+    waiting_on=(),
+    submitted_at=datetime(2026, 11, 24, 15, 0, tzinfo=UTC),
+    updated_at=datetime(2026, 11, 24, 15, 30, tzinfo=UTC),
+    outcome=None,
+)
+
+
+def shown(view: RegistrationView) -> str:
+    cookies = Cookies(https=False)
+    pages = Pages(TEMPLATES, STATIC, cookies=cookies, form_tokens=FormTokens(bytes(32), cookies=cookies))
+    request = Request({"type": "http", "headers": [], "method": "GET", "path": "/"})
+    page = pages.render(request, "status", view=view, notice=None, refresh_seconds=10)
+    return bytes(page.body).decode()
+
+
+@pytest.mark.parametrize(
+    ("stage", "waiting_on", "told"),
+    [
+        (Stage.WAITING_REGISTRY, "rethus", "Esperamos a que responda ReTHUS"),
+        (Stage.CHECKING, "database", "Esperamos a que responda el sistema de cuentas"),
+        (Stage.AWAITING_PASSWORD, "mail", "No hemos podido entregar el correo todavía"),
+        (Stage.AWAITING_PASSWORD, "mail_address", "El servidor de correo rechaza la dirección"),
+    ],
+)
+def test_what_is_waited_for_is_told_with_its_time(stage: Stage, waiting_on: str, told: str) -> None:
+    page = shown(replace(VIEW, stage=stage, waiting_on=(waiting_on,)))
+    assert told in page
+    assert SINCE in page
+    assert '<meta http-equiv="refresh"' in page
+
+
+@pytest.mark.parametrize("stage", [Stage.CHECKING, Stage.AWAITING_PASSWORD])
+def test_what_goes_its_way_has_no_since(stage: Stage) -> None:
+    assert "Desde el" not in shown(replace(VIEW, stage=stage))
+
+
+def test_a_registration_that_was_given_up_says_why_and_is_no_refusal() -> None:
+    page = shown(replace(VIEW, stage=Stage.EXPIRED, waiting_on=("rethus",)))
+    assert "no respondió en siete días" in page
+    assert "No es un rechazo y no se creó ninguna cuenta" in page
+    assert "no fue favorable" not in page
+    assert 'http-equiv="refresh"' not in page
+
+
+def test_a_link_that_expired_is_another_story() -> None:
+    page = shown(replace(VIEW, stage=Stage.EXPIRED, outcome=REGISTERED))
+    assert "El enlace venció sin usarse" in page
+    assert "siete días" not in page
+
+
+def test_a_refusal_is_not_told_to_whoever_knows_the_number() -> None:
+    page = shown(replace(VIEW, stage=Stage.REFUSED))
+    assert "no fue favorable" in page
+    assert "siete días" not in page
