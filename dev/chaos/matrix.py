@@ -22,6 +22,7 @@ class Verdict:
         lost: People whose registration did not come to its end.
         doubled: People with anything more than once that must be there once.
         copies: Most copies of one link that somebody got.
+        seconds: From the first of them until the last was through.
     """
 
     part: str
@@ -37,51 +38,51 @@ class Verdict:
 
 
 async def crash_everywhere(
-    town: Town, *, until: float, told: Callable[[Verdict], None] = lambda _: None
+    town: Town, *, until: float, told: Callable[[Sequence[Verdict]], None] = lambda _: None
 ) -> list[Verdict]:
-    """Every cell, one after another, as far as the time reaches."""
-    verdicts = []
+    """Row after row, as far as the time reaches."""
+    verdicts: list[Verdict] = []
     for part in PARTS:
-        for step in STEPS:
-            if time.monotonic() < until:
-                verdicts.append(await crash_once(town, part, step))
-                told(verdicts[-1])
+        if time.monotonic() < until:
+            row = await crash_along_the_way(town, [(part, step) for step in STEPS])
+            told(row)
+            verdicts += row
     return verdicts
 
 
 async def crash_along_the_way(town: Town, cells: Sequence[tuple[str, Step]]) -> list[Verdict]:
-    """Some cells, whose people go on together while the next part is being killed."""
+    """Some cells, whose people go on while the next ones are held and the next part is killed."""
     interrupted = [(part, step, time.monotonic(), await _interrupt(town, part, step)) for part, step in cells]
-    endings = (_end(town, *cell) for cell in interrupted)
-    return await asyncio.gather(*endings)
+    return [await _verdict(town, *cell) for cell in interrupted]
 
 
-async def crash_once(town: Town, part: str, step: Step) -> Verdict:
-    """Hold people in a step, kill a part, start it again, and let them go on."""
-    began = time.monotonic()
-    return await _end(town, part, step, began, await _interrupt(town, part, step))
-
-
-Journeys = list[tuple[Citizen, asyncio.Task[None]]]
+Journeys = list[tuple[Citizen, asyncio.Task[float]]]
 
 
 async def _interrupt(town: Town, part: str, step: Step) -> Journeys:
+    """Hold people in a step, kill a part, start it again, and let them go on."""
     people = await newcomers(town, PEOPLE)
     if step.before:
         await asyncio.gather(*(step.before(person) for person in people))
     async with step.hold(town, people):
-        journeys = [(person, asyncio.create_task(person.go_on())) for person in people]
+        journeys = [(person, asyncio.create_task(_journey(person))) for person in people]
         await step.reached(town, people)
         await town.crash(part)
         await town.restart(part)
     return journeys
 
 
-async def _end(town: Town, part: str, step: Step, began: float, journeys: Journeys) -> Verdict:
-    lost = 0
+async def _journey(person: Citizen) -> float:
+    """When the person was through."""
+    await person.go_on()
+    return time.monotonic()
+
+
+async def _verdict(town: Town, part: str, step: Step, began: float, journeys: Journeys) -> Verdict:
+    lost, ended = 0, began
     for _, journey in journeys:
         try:
-            await journey
+            ended = max(ended, await journey)
         except NotYetError:
             lost += 1
     people = [person for person, _ in journeys]
@@ -91,7 +92,7 @@ async def _end(town: Town, part: str, step: Step, began: float, journeys: Journe
         lost=lost,
         doubled=sum([await _is_doubled(town, person) for person in people]),
         copies=max([await _copies(person) for person in people]),
-        seconds=time.monotonic() - began,
+        seconds=ended - began,
     )
 
 
@@ -129,6 +130,11 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     lost, doubled = sum(v.lost for v in verdicts), sum(v.doubled for v in verdicts)
     people = len(verdicts) * PEOPLE
     return f"{len(verdicts)} caídas, {people} personas: {lost} perdidas, {doubled} duplicadas."
+
+
+def whole() -> int:
+    """How many cells the table has."""
+    return len(PARTS) * len(STEPS)
 
 
 def diagonal() -> list[tuple[str, Step]]:

@@ -36,7 +36,14 @@ PATIENCE_SECONDS = 90.0
 # A server whose predecessor was killed may find its place still taken for a moment.
 RESTARTS = 20
 # Whatever a program that is being killed or started may answer instead of what was asked.
-NO_ANSWER = (httpx2.HTTPError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+NO_ANSWER = (
+    httpx2.HTTPError,
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    # What asyncpg makes of an answer that stops in its middle.
+    asyncpg.InternalClientError,
+)
 
 
 class NotYetError(Exception):

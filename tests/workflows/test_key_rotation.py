@@ -17,7 +17,7 @@ from mipres.adapters.payload_keys import with_another_key, with_second_active
 from mipres.domain.outcomes import OutcomeStatus, Stage
 from mipres.temporal import data_converter
 from tests.conftest import PAYLOAD_KEYS
-from tests.workflows.conftest import MEDICINE, World
+from tests.workflows.conftest import MEDICINE, Handle, World
 from workflows import contract
 from workflows.registration import Registration
 
@@ -66,6 +66,11 @@ def payloads_in(message: Any) -> list[Payload]:
     return found
 
 
+def seen_by(client: Client, handle: Handle) -> Handle:
+    """The same registration, through the keys of another process."""
+    return client.get_workflow_handle_for(Registration.run, handle.id)
+
+
 async def test_a_registration_goes_on_while_its_keys_are_rotated(temporal_env: WorkflowEnvironment) -> None:
     world = World(env=temporal_env)
     world.knows(MEDICINE)
@@ -82,7 +87,7 @@ async def test_a_registration_goes_on_while_its_keys_are_rotated(temporal_env: W
         await world.mailed("password_link")
     # First step: everybody reads the new key. An API that is already at the second step writes with it.
     async with working(world, reader):
-        told = last.get_workflow_handle_for(Registration.run, handle.id)
+        told = seen_by(last, handle)
         assert (await told.query(Registration.status)).stage is Stage.AWAITING_PASSWORD
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await told.execute_update("retry_now", "ReTHUS volvió a responder")
@@ -95,8 +100,8 @@ async def test_a_registration_goes_on_while_its_keys_are_rotated(temporal_env: W
         assert (await told.result()).stage is Stage.COMPLETED
 
     assert await sealed_with(last, handle.id) == {*old, new_id}
-    reading = reader.get_workflow_handle_for(Registration.run, handle.id)
+    reading = seen_by(reader, handle)
     assert (await reading.result()).stage is Stage.COMPLETED
     # Whoever was left out of the first step reads nothing of it: that is why the order matters.
     with pytest.raises(UnknownPayloadKeyError):
-        await first.get_workflow_handle_for(Registration.run, handle.id).result()
+        await seen_by(first, handle).result()
