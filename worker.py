@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import uvloop
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
 from activities.catalog import Catalog, catalog
 from activities.errors import DatabaseOutages
@@ -35,7 +36,23 @@ REGISTRY_CALLS_PER_SECOND = 5.0
 SHUTDOWN_PATIENCE = timedelta(seconds=12)
 
 
-def build_workers(client: Client, activities: Catalog) -> list[Worker]:
+def versioning(settings: Settings) -> WorkerDeploymentConfig | None:
+    """With a build named, Temporal gives tasks to the current build alone; registrations under way move to it."""
+    if settings.worker_deployment is None or settings.worker_build is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(
+            deployment_name=settings.worker_deployment, build_id=settings.worker_build
+        ),
+        use_worker_versioning=True,
+        # Registrations live for days: pinned to their build, they would keep old workers alive.
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+    )
+
+
+def build_workers(
+    client: Client, activities: Catalog, *, deployment: WorkerDeploymentConfig | None = None
+) -> list[Worker]:
     """The main worker knows every activity, because first attempts run beside their workflow."""
     main = Worker(
         client,
@@ -49,6 +66,7 @@ def build_workers(client: Client, activities: Catalog) -> list[Worker]:
         # that a worker does for it. It stands guard in the tests, over the same code.
         workflow_runner=UnsandboxedWorkflowRunner(),
         graceful_shutdown_timeout=SHUTDOWN_PATIENCE,
+        deployment_config=deployment,
     )
     registries = [
         Worker(
@@ -57,6 +75,7 @@ def build_workers(client: Client, activities: Catalog) -> list[Worker]:
             activities=getattr(activities, name),
             max_task_queue_activities_per_second=REGISTRY_CALLS_PER_SECOND,
             graceful_shutdown_timeout=SHUTDOWN_PATIENCE,
+            deployment_config=deployment,
         )
         for name in REGISTRIES
     ]
@@ -82,7 +101,9 @@ async def main() -> None:
     async with AsyncExitStack() as stack:
         client = await _connect(settings, stack)
         ports = await stack.enter_async_context(composition.open_ports(settings))
-        await stack.enter_async_context(running(build_workers(client, catalog(ports))))
+        await stack.enter_async_context(
+            running(build_workers(client, catalog(ports), deployment=versioning(settings)))
+        )
         await ensure_schedules(client)
         print("worker listo", flush=True)  # noqa: T201 - the launcher and people wait for this line.
         await stop.wait()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from temporalio.client import Client
 
-from bench import costs, report
+from bench import costs, report, simulation
 from bench.contenders import FLOOR, NAIVE, OURS, over_http, start_contenders
 from bench.machine import describe_machine, load_average
 from bench.mailbox import Mailbox, open_mailbox
@@ -115,6 +115,7 @@ def main() -> None:
     path = report.keep(results, f"bench-{name}" if name != "full" else "bench")
     if name == "full":
         report.publish(results)
+        simulation.publish()
     print(report.table(results))
     print(f"\n{path}")
 

@@ -168,6 +168,8 @@ class Settings(BaseSettings):
     temporal_tls_cert: Path | None = None
     temporal_tls_key: Path | None = None
     temporal_tls_ca: Path | None = None
+    worker_deployment: str | None = None
+    worker_build: str | None = None
     public_url: WebAddress = Field(default_factory=lambda known: f"http://localhost:{known['api_port']}")
     temporal_ui_url: WebAddress = Field(
         default_factory=lambda known: f"http://{_loopback_of(known)}:{known['temporal_ui_port']}"
@@ -210,6 +212,14 @@ class Settings(BaseSettings):
     def active_payload_key(self) -> str:
         """The key that encrypts; the others only decrypt what was written before a rotation."""
         return next(iter(self.payload_keys))
+
+    @model_validator(mode="after")
+    def _name_builds_with_their_deployment(self) -> Self:
+        if self.worker_build and not self.worker_deployment:
+            raise ValueError(
+                f"{variable('worker_deployment')}: falta; {variable('worker_build')} la necesita."
+            )
+        return self
 
     @model_validator(mode="after")
     def _refuse_an_unsafe_production(self) -> Self:

@@ -1,0 +1,91 @@
+"""Workers that name their build take tasks once their build is the current one, and registrations move along."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from temporalio.api.enums.v1 import VersioningBehavior
+from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
+from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
+
+from activities.catalog import catalog
+from mipres.domain.outcomes import OutcomeStatus
+from mipres.settings import Settings
+from mipres.temporal import data_converter
+from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
+from tests.workflows.conftest import MEDICINE, World
+from worker import build_workers, running, versioning
+from workflows.contract import SEARCH_ATTRIBUTES
+
+DEPLOYMENT = "registro"
+PATIENCE_SECONDS = 60
+
+
+def settings(**told: str) -> Settings:
+    values = {"secret_key": "s" * 40, "payload_keys": PAYLOAD_KEYS, "database_url": "postgresql://nobody"}
+    return Settings.model_validate({**values, **told})
+
+
+@pytest.fixture
+async def own_server() -> AsyncIterator[WorkflowEnvironment]:
+    """A server of its own: once a build is current, workers that name none get nothing any more."""
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
+        data_converter=data_converter(PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY),
+        search_attributes=list(SEARCH_ATTRIBUTES),
+    )
+    async with environment:
+        yield environment
+
+
+async def make_current(environment: WorkflowEnvironment, build: str) -> None:
+    """As `temporal worker deployment set-current-version` does, once the build's workers are known."""
+    request = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=environment.client.namespace, deployment_name=DEPLOYMENT, build_id=build, identity="test"
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            try:
+                await environment.client.workflow_service.set_worker_deployment_current_version(request)
+            except RPCError:
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+
+def test_a_worker_is_versioned_only_when_its_build_is_named() -> None:
+    assert versioning(settings()) is None
+    assert versioning(settings(worker_deployment=DEPLOYMENT)) is None
+    found = versioning(settings(worker_deployment=DEPLOYMENT, worker_build="2"))
+    assert found is not None
+    assert found.version.to_canonical_string() == "registro.2"
+
+
+def test_a_build_without_a_deployment_is_refused() -> None:
+    with pytest.raises(ValueError, match="MIPRES_WORKER_DEPLOYMENT: falta"):
+        settings(worker_build="2")
+
+
+async def test_registrations_run_on_the_current_build_and_move_to_the_next(
+    own_server: WorkflowEnvironment,
+) -> None:
+    world = World(env=own_server)
+    world.knows(MEDICINE)
+    for build in ("1", "2"):
+        deployment = versioning(settings(worker_deployment=DEPLOYMENT, worker_build=build))
+        workers = build_workers(own_server.client, catalog(world.ports()), deployment=deployment)
+        async with running(workers):
+            await make_current(own_server, build)
+            if build == "1":
+                handle, outcome = await world.submit()
+                assert outcome.status is OutcomeStatus.REGISTERED
+            else:
+                # Begun by the first build, it is ended by the second.
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await handle.execute_update("cancel_registration", "the test is over")
+        versions = (await handle.describe()).raw_description.workflow_execution_info.versioning_info
+        assert versions.behavior == VersioningBehavior.VERSIONING_BEHAVIOR_AUTO_UPGRADE
+        assert versions.deployment_version.build_id == build
