@@ -228,12 +228,13 @@ async def test_failures_of_another_day_are_forgotten(
     assert await lockouts.purge() == 1
 
 
-async def test_the_person_is_told_once_a_day(credentials: PostgresCredentials, clock: FakeClock) -> None:
-    assert await fail(credentials, 10) == [False] * 9 + [True]
+async def test_the_person_is_told_once_a_day(lockouts: LoginLockouts, clock: FakeClock) -> None:
+    turns = [await lockouts.begin(LOGIN) for _ in range(10)]
+    assert [turn.is_worth_telling for turn in turns] == [False] * 9 + [True]
     told = []
     for _ in range(96):
         clock.advance(timedelta(minutes=16))
-        told += await fail(credentials, 1)
+        told.append((await lockouts.begin(LOGIN)).is_worth_telling)
     assert told.count(True) == 1
 
 

@@ -101,7 +101,7 @@ async def test_thousands_of_forms_bring_nothing_down(
             seen[sending.result(30).status_code] += 1
 
         loop = asyncio.get_running_loop()
-        hunted = cases(400, long=5_000)(given(st.sampled_from(list(FORMS)), forms())(attack))
+        hunted = cases(400, long=6_000)(given(st.sampled_from(list(FORMS)), forms())(attack))
         await asyncio.to_thread(hunted)
     tell(capsys, "formularios", seen)
     assert {200, 403, 404, 422} <= set(seen)
