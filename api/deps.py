@@ -71,6 +71,7 @@ class Services:
     metrics_key: str | None
     metrics_open: bool
     public_url: str
+    mail_from: str
     password_policy: PasswordPolicy
     answers_by_mail_only: bool
     password_link_hours: int

@@ -145,6 +145,7 @@ def build_services(settings: Settings, client: Client, engine: AsyncEngine, metr
         metrics_open=settings.environment == "development",
         api_keys=tuple(key.get_secret_value() for key in settings.api_keys),
         public_url=settings.public_url,
+        mail_from=settings.mail_from,
         password_policy=PasswordPolicy(settings.password_policy),
         answers_by_mail_only=settings.enumeration == "neutral",
         password_link_hours=settings.password_link_hours,

@@ -252,6 +252,7 @@ def _success(request: Request, found: Services, submitted: Submitted) -> Respons
         data_updated=DATA_UPDATED,
         use_first_credentials=USE_FIRST_CREDENTIALS,
         link_hours=found.password_link_hours,
+        mail_from=found.mail_from,
         now=datetime.now(UTC),
         status_url=f"{found.public_url}/registro/estado/{submitted.radicado}",
         terms_version=TERMS_VERSION,
