@@ -153,7 +153,13 @@ async def test_each_refusal(visitor: Visitor, code: str) -> None:
     slug, number, fields = REFUSED[code]
     await visitor.register(slug, tipo_documento="CC", numero_documento=number, **fields)
     await examine(visitor, f"refused-{code}")
+
+
+async def test_the_status_of_a_refusal_whatever_it_is(visitor: Visitor) -> None:
+    slug, number, fields = REFUSED["not_in_sso"]
+    await visitor.register(slug, tipo_documento="CC", numero_documento=number, **fields)
     await visitor.open(f"/registro/estado/{await visitor.radicado()}")
+    assert "La verificación no fue favorable" in await visitor.said()
     await examine(visitor, "status-refused")
 
 
