@@ -141,6 +141,8 @@ class Registrations:
         self._link_lifetime = link_lifetime
         self._metrics = metrics
         self._audit = audit
+        # The event loop itself keeps no task alive.
+        self._noting: set[asyncio.Task[None]] = set()
 
     async def submit(self, submission: Submission, *, channel: str) -> Submitted:
         """Start the registration, or join the one that runs, and wait a little for its outcome.
@@ -307,9 +309,15 @@ class Registrations:
 
         What comes of it is written by the worker, in the transaction of the fact itself.
         """
+        noting = asyncio.create_task(self._record(event))
+        self._noting.add(noting)
+        noting.add_done_callback(self._noting.discard)
+        # A slow database gets its note a moment later; the page does not wait for it.
+        await asyncio.wait({noting}, timeout=_NOTING_SECONDS)
+
+    async def _record(self, event: AuditEvent) -> None:
         try:
-            async with asyncio.timeout(_NOTING_SECONDS):
-                await self._audit.record(event)
+            await self._audit.record(event)
         except (OSError, SQLAlchemyError) as error:
             log.warning("audit_not_written", type=event.type.value, error=type(error).__name__)
 

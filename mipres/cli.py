@@ -235,9 +235,9 @@ async def _retry_all(
         return
     failed = 0
     async for result in tools.support.retry_all(cases, reason=reason, actor=actor, jitter=jitter):
-        failed += result.problem is not None
-        print(f"{result.case.reference} · {result.problem or 'reintento pedido'}\n  {result.case.ui_url}")
-    print(f"{len(cases) - failed} reintentados, {failed} no.")
+        failed += result.failed
+        print(f"{result.case.reference} · {result.told}\n  {result.case.ui_url}")
+    print(f"{len(cases) - failed} reintentados o ya resueltos, {failed} sin respuesta.")
     if failed:
         raise typer.Exit(NOT_POSSIBLE)
 

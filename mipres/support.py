@@ -41,10 +41,16 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class BulkResult:
-    """How one registration of many answered; `problem` is a Spanish sentence or None."""
+    """How one registration of many answered.
+
+    Attributes:
+        told: In a few Spanish words.
+        failed: It still waits, and was not retried.
+    """
 
     case: Case
-    problem: str | None
+    told: str
+    failed: bool = False
 
 
 class Support:
@@ -130,16 +136,14 @@ class Support:
             yield await done
 
     async def _retry_one(self, case: Case, *, reason: str, actor: str) -> BulkResult:
-        problem = None
         try:
             await self.act(Action.RETRY, case.reference, reason=reason, actor=actor)
-        except ActionRefusedError as error:
-            problem = error.message
-        except UnknownCaseError:
-            problem = "ya terminó"
+        except (ActionRefusedError, UnknownCaseError):
+            # Between the list and the question it went on by itself, which is what was wanted.
+            return BulkResult(case=case, told="ya no espera")
         except ActionUnansweredError:
-            problem = "no respondió a tiempo"
-        return BulkResult(case=case, problem=problem)
+            return BulkResult(case=case, told="no respondió a tiempo", failed=True)
+        return BulkResult(case=case, told="reintento pedido")
 
     def _references_of(self, document: Document) -> list[str]:
         """Those that follow from the document alone."""

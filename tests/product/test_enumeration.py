@@ -30,6 +30,8 @@ async def other_api(product: Product, **told: str) -> AsyncIterator[httpx2.Async
         "trusted_proxies": "127.0.0.1",
         "captcha": "off",
         "submit_wait_seconds": 8,
+        # As in production; development allows ten times as much.
+        "rate_limits": "on",
     }
     app = create_app(Settings(**(dict(settings) | told)))
     async with app.router.lifespan_context(app):

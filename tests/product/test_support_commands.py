@@ -97,10 +97,11 @@ async def test_support_finds_what_waits_sees_why_and_retries_it(product: Product
         await product.set_registry("sso", mode="up")
         everybody = await command("retry", "--waiting-on", "sso", "--reason", REASON, "--jitter", "0s")
         assert everybody.exit_code == 0, everybody.output
-        assert "reintentados, 0 no." in everybody.stdout
+        assert "0 sin respuesta." in everybody.stdout
         await product.reaches(radicado, "awaiting_password")
         asked = [line for line in await trail(command, radicado) if "Reintento pedido" in line]
-        assert len(asked) == 2
+        # One more, or two when it had just gone on by itself and says so.
+        assert len(asked) in {2, 3}
         assert all(REASON in line for line in asked)
     finally:
         await product.set_registry("sso", mode="up")
@@ -132,10 +133,17 @@ async def test_a_look_is_masked_and_a_reason_unmasks_it(product: Product, comman
 
 async def test_the_story_of_a_registration_is_in_the_trail(product: Product, command: Command) -> None:
     radicado = await product.complete(await product.new_professional())
-    told = [line.split(" ", 3)[3].split(" · ")[0] for line in map(str.strip, await trail(command, radicado))]
+    told: list[str] = []
+
+    async def is_noted() -> bool:
+        # What was asked may be noted a moment after the answer.
+        lines = map(str.strip, await trail(command, radicado))
+        told[:] = [line.split(" ", 3)[3].split(" · ")[0] for line in lines]
+        return "Registro solicitado" in told
+
+    await product.eventually(is_noted)
     wanted = ["Cuenta creada", "Enlace emitido", "Enlace usado", "Contraseña creada o cambiada"]
     assert [event for event in told if event in wanted] == wanted
-    assert "Registro solicitado" in told
 
 
 async def test_what_was_refused_and_what_was_asked_is_in_the_trail_too(
@@ -147,7 +155,14 @@ async def test_what_was_refused_and_what_was_asked_is_in_the_trail_too(
     login = f"CC{person['document']['number']}"
     async with product.browser() as visitor:
         await ask_recovery(product, visitor, person["document"])
-    told = "\n".join(await trail(command, login))
+    told = ""
+
+    async def is_noted() -> bool:
+        nonlocal told
+        told = "\n".join(await trail(command, login))
+        return "Registro solicitado" in told and "Recuperación" in told
+
+    await product.eventually(is_noted)
     assert "Registro no procedente · product" in told
     assert "refusal=not_in_rethus" in told
     assert "Registro solicitado · program" in told
