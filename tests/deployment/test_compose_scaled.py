@@ -1,0 +1,74 @@
+"""deploy/compose.scaled.yml, as compose lays it over docker-compose.yml."""
+
+import ipaddress
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from mipres.settings import Settings, variable
+from tests.deployment.composed import DEPLOY, ROOT, compose_file
+
+
+class Overlay(yaml.SafeLoader):
+    """Knows compose's own tag for what is taken away."""
+
+
+Overlay.add_constructor("!reset", lambda _loader, _node: "taken away")
+
+
+@pytest.fixture(scope="module")
+def overlay() -> dict[str, Any]:
+    text = (DEPLOY / "compose.scaled.yml").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.load(text, Loader=Overlay)
+    return loaded
+
+
+def nginx() -> str:
+    return (DEPLOY / "proxy" / "nginx.conf").read_text(encoding="utf-8")
+
+
+def test_there_are_two_of_each_and_one_proxy(overlay: dict[str, Any]) -> None:
+    services = overlay["services"]
+    assert {name for name, service in services.items() if "image" in service} == {"proxy"}
+    assert {name: services[name]["deploy"]["replicas"] for name in ("api", "worker")} == {
+        "api": 2,
+        "worker": 2,
+    }
+    assert {"api", "worker"} <= set(compose_file()["services"])
+
+
+def test_the_proxy_takes_the_port_that_the_apis_give_up(overlay: dict[str, Any]) -> None:
+    assert overlay["services"]["api"]["ports"] == "taken away"
+    [published] = overlay["services"]["proxy"]["ports"]
+    [given_up] = compose_file()["services"]["api"]["ports"]
+    assert published.rpartition(":")[0] == given_up.rpartition(":")[0]
+    assert f"listen {published.rpartition(':')[2]};" in nginx()
+    assert f"server api:{given_up.rpartition(':')[2]} resolve" in nginx()
+
+
+def test_the_apis_believe_the_proxy_s_network_alone(overlay: dict[str, Any]) -> None:
+    told = overlay["services"]["api"]["environment"]
+    assert set(told) == {variable("trusted_proxies")}
+    assert variable("trusted_proxies") in {variable(field) for field in Settings.model_fields}
+    [network] = overlay["networks"]["default"]["ipam"]["config"]
+    assert ipaddress.ip_network(told[variable("trusted_proxies")]) == ipaddress.ip_network(network["subnet"])
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in nginx()
+
+
+def test_the_proxy_keeps_no_tokens_and_repeats_no_form() -> None:
+    assert "access_log off;" in nginx()
+    assert "non_idempotent" not in nginx()
+
+
+def test_the_proxy_is_confined_like_the_rest(overlay: dict[str, Any]) -> None:
+    proxy, api = overlay["services"]["proxy"], compose_file()["services"]["api"]
+    for name in ("restart", "read_only", "cap_drop", "security_opt"):
+        assert proxy[name] == compose_file()["x-hardened"][name], name
+    assert re.search(r":\d", proxy["image"])
+    assert {"cpus", "mem_limit", "pids_limit", "healthcheck"} <= set(proxy)
+    assert "healthcheck" in api
+    [mounted] = proxy["volumes"]
+    assert (ROOT / mounted.partition(":")[0]).is_file()
+    assert mounted.endswith(":ro")
