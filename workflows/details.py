@@ -73,6 +73,14 @@ _WHEN_WAITING = {
         _CANCEL,
     ),
 }
+LOCK_NOTICE = (
+    "**Aviso de que un ingreso se bloqueó**\n\nSi el documento tiene cuenta, se envía un correo; si no, nada. "
+    "Se reintenta durante un día. Soporte no tiene que hacer nada."
+)
+RETENTION = (
+    "**Depuración de lo que venció**\n\nCorre cada hora. Si espera, revise PostgreSQL; "
+    "la siguiente recupera lo que esta no alcance."
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from activities.emails import LockNoticeInput
     from workflows import contract, policies, steps
+    from workflows.details import LOCK_NOTICE
 
 
 @workflow.defn(name="LoginLocked")
@@ -15,6 +16,7 @@ class LoginLocked:
     @workflow.run
     async def run(self, request: contract.LockNoticeRequest) -> None:
         """Mail the notice while it is worth reading."""
+        workflow.set_current_details(LOCK_NOTICE)
         step = steps.SEND_LOCK_NOTICE
         notice = LockNoticeInput(
             document=request.document,

@@ -5,6 +5,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.retention import PurgeResult, RetentionActivities
     from workflows import policies
+    from workflows.details import RETENTION
 
 
 @workflow.defn(name="Retention")
@@ -14,6 +15,7 @@ class Retention:
     @workflow.run
     async def run(self) -> PurgeResult:
         """Purge, patiently: the next one waits for this one."""
+        workflow.set_current_details(RETENTION)
         return await workflow.execute_activity_method(
             RetentionActivities.purge_expired,
             start_to_close_timeout=policies.PURGE_ATTEMPT,

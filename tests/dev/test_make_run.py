@@ -11,6 +11,7 @@ import httpx2
 import psutil
 import pytest
 
+from dev.probes import free_port
 from tests.stack import Stack, free_ports, launch, running
 
 STOP_SECONDS = 10
@@ -24,7 +25,7 @@ PROFESSIONAL = {
 
 @pytest.fixture
 def ports() -> dict[str, int]:
-    return free_ports()
+    return {**free_ports(), "METRICS_PORT": free_port()}
 
 
 @pytest.fixture

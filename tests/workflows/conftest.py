@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WithStartWorkflowOperation, WorkflowHandle, WorkflowHistory
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
@@ -230,6 +231,16 @@ class World:
         # A stored history stays as it is: it stands for registrations that are under way somewhere.
         if self.record and not path.exists():
             path.write_text((await handle.fetch_history()).to_json() + "\n")
+
+
+async def metadata(handle: Handle) -> WorkflowMetadata:
+    """What Temporal's interface is told of a workflow."""
+    found: WorkflowMetadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return found
+
+
+async def told_to_support(handle: Handle) -> str:
+    return (await metadata(handle)).current_details
 
 
 def consent() -> Consent:

@@ -3,7 +3,7 @@
 import uuid
 
 from mipres.domain.documents import Document, DocumentType
-from tests.workflows.conftest import ANA, MEDICINE, Handle, World
+from tests.workflows.conftest import ANA, MEDICINE, Handle, World, told_to_support
 from workflows import contract
 from workflows.login_locked import LoginLocked
 from workflows.registration import Registration
@@ -35,6 +35,7 @@ async def test_only_whoever_has_a_password_is_told(world: World) -> None:
     await handle.result()
     await world.mailed("password_link", "password_set", "login_locked")
     await world.keep(handle, "lock-notice")
+    assert "Soporte no tiene que hacer nada" in await told_to_support(handle)
 
 
 async def test_a_stranger_is_not_told(world: World) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 from temporalio.client import Client
 
-from tests.workflows.conftest import World
+from tests.workflows.conftest import World, told_to_support
 from workflows import contract
 from workflows.retention import Retention
 from workflows.schedules import RETENTION, ensure_schedules
@@ -18,6 +18,7 @@ async def test_a_purge_is_repeated_until_the_database_answers(world: World) -> N
     assert (await handle.result()).removed == {"sessions": 3}
     assert world.retention.purges == 2
     await world.keep(handle, "retention")
+    assert "Corre cada hora" in await told_to_support(handle)
 
 
 async def test_every_worker_may_create_the_schedule_and_there_is_one(world: World) -> None:

@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from temporalio.api.sdk.v1 import WorkflowMetadata
 
 from mipres.domain.outcomes import Stage
-from tests.workflows.conftest import ANA, MEDICINE, PERSON, Handle, World
+from tests.workflows.conftest import ANA, MEDICINE, PERSON, World, metadata
 from workflows import contract
 from workflows.details import Situation, details_of, recovery_details
 from workflows.steps import DATABASE, MAIL
@@ -21,11 +20,6 @@ THINGS = (*contract.REGISTRIES, DATABASE, MAIL, contract.MAIL_ADDRESS)
 
 def situation(stage: Stage, waiting_on: str | None = None, **more: Any) -> str:
     return details_of(Situation(radicado=RADICADO, stage=stage, waiting_on=waiting_on, since=NOON, **more))
-
-
-async def metadata(handle: Handle) -> WorkflowMetadata:
-    found: WorkflowMetadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
-    return found
 
 
 # ---- The words
