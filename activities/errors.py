@@ -45,7 +45,7 @@ def translated() -> Iterator[None]:
     except MailAddressRejectedError:
         metrics.mail_failed("address_rejected")
         raise ApplicationError(
-            "El servidor de correo rechaza la dirección que figura en miseguridadsocial. La persona debe corregirla allí; después, cancele este registro y que se registre de nuevo.",
+            "El servidor de correo rechaza la dirección que figura en miseguridadsocial. La persona debe corregirla allí; después, reenvíe el enlace: se consulta otra vez.",
             type=MAIL_ADDRESS_REJECTED,
             non_retryable=True,
         ) from None
