@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from temporalio.client import Client
 
 from bench import costs, report, simulation
-from bench.contenders import FLOOR, NAIVE, OURS, over_http, start_contenders
+from bench.contenders import over_http, start_contenders
 from bench.machine import describe_machine, load_average
 from bench.mailbox import Mailbox, open_mailbox
 from bench.naive_workflow import NAMESPACE
 from bench.pages import page_times
 from bench.people import new_professionals
-from bench.rounds import Contender, Round, interleave, run_round
+from bench.rounds import FLOOR, NAIVE, OURS, Contender, Round, interleave, run_round
 from bench.sizes import Sizes, chosen_sizes
 from bench.stack import BenchStack, fresh_stack
 from bench.statistics import median, quantile

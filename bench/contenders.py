@@ -9,11 +9,10 @@ from bench import floor, naive
 from bench.mailbox import Mailbox
 from bench.naive_workflow import NAMESPACE
 from bench.people import new_professionals
-from bench.rounds import Contender, Register
+from bench.rounds import FLOOR, NAIVE, OURS, PEER, Contender, Register
 from bench.stack import BenchStack
 from bench.visits import Timed, Visitor
 
-FLOOR, OURS, NAIVE, PEER = "floor", "ours", "naive", "peer"
 PEER_PROCESSES = 2
 """As many as the product has Python processes, an API and a worker, so that neither has a core more."""
 

@@ -12,6 +12,8 @@ from temporalio.client import Client
 
 from bench.stack import BenchStack
 
+IDLE_MS = 0.3
+"""A part that took less a registration only stood by."""
 _LOCAL_ACTIVITY = "core_local_activity"
 _BILLED = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: "start",
@@ -125,6 +127,3 @@ def spent(before: Mapping[str, float], after: Mapping[str, float], registrations
     """Milliseconds a registration, by part; parts that only stood by are left out."""
     each = {name: (after[name] - before[name]) * 1000 / registrations for name in before if name in after}
     return {name: round(value, 2) for name, value in each.items() if value >= IDLE_MS}
-
-
-IDLE_MS = 0.3

@@ -1,14 +1,14 @@
 """Worker of the naive registration: the product's activities and settings, another workflow."""
 
 import asyncio
-from contextlib import suppress
 
+import uvloop
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.catalog import catalog
 from bench.naive_workflow import NAMESPACE, NaiveRegistration
@@ -53,16 +53,17 @@ async def _work() -> None:
     settings = load_settings()
     client = await connect(composition.temporal_connection(settings), identity="naive")
     async with composition.open_ports(settings) as ports:
-        # The server may still be learning the namespace's name.
-        with suppress(asyncio.CancelledError):
-            async with Worker(
-                client,
-                task_queue=REGISTRATIONS_QUEUE,
-                workflows=[NaiveRegistration],
-                activities=catalog(ports).all(),
-            ):
-                await serve()
+        worker = Worker(
+            client,
+            task_queue=REGISTRATIONS_QUEUE,
+            workflows=[NaiveRegistration],
+            activities=catalog(ports).all(),
+            # As the product's own: what differs is the workflow alone.
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        )
+        async with worker:
+            await serve()
 
 
 if __name__ == "__main__":
-    asyncio.run(_work())
+    uvloop.run(_work())

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.accounts import AccountActivities, RegisterAccountInput, RegisterAccountResult
@@ -72,7 +73,7 @@ class NaiveRegistration:
         self, identity: IdentityResult, profession: ProfessionResult
     ) -> RegisterAccountResult:
         if identity.person is None or profession.profession is None:
-            raise workflow.NondeterminismError("only people who pass every check are measured")
+            raise ApplicationError("only people who pass every check are measured", non_retryable=True)
         request = RegisterAccountInput(
             radicado=self._request.radicado,
             submission=self._request.submission,

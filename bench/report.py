@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.plot import Bar, Chart, svg_of
-from bench.rounds import Round
+from bench.rounds import FLOOR, OURS, PEER, Round
 from bench.sizes import SIZES
 from bench.statistics import median, median_of_ratios, quantile
 
@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "performance.md"
 PICTURE = ROOT / "docs" / "images" / "performance.svg"
-FLOOR, OURS, PEER = "floor", "ours", "peer"
 
 MOST_TIMES_FLOOR = 2.0
 LEAST_SHARE_OF_FLOOR = 0.5

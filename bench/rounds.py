@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bench.http import UnexpectedAnswerError
 from bench.visits import Timed
 
+FLOOR, OURS, NAIVE, PEER = "floor", "ours", "naive", "peer"
 ROUND_SECONDS = 40.0
 """A round that takes longer is given up, so that the whole command ends."""
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import report
+from bench.rounds import OURS
 
 MINUTES = 24 * 60
 DEPLOYMENT_PAGE = report.ROOT / "docs" / "deployment.md"
 # Shares of a day by hour, as offices work: little at night, most before and after noon.
 HOURS = (1, 1, 1, 1, 1, 2, 4, 8, 14, 16, 15, 12, 8, 10, 14, 13, 11, 8, 6, 5, 4, 3, 2, 1)
 REGISTRATIONS = 1_000_000
-# Most ask two registries, a delegate of a natural provider one.
 CALLS_A_REGISTRATION = 1.0
-"""Calls of the slowest registry, which is what holds people back."""
+"""Of each registry that is asked; the slowest is what holds people back."""
 SLOW_CALLS_PER_SECOND = 5.0
 SLOW_HOURS = (9, 11)
 BUSY_SHARE = 0.6
@@ -131,7 +131,7 @@ def sizing_table(cost: Mapping[str, Any]) -> str:
     ]
     peak = outcomes["as quick as asked"].peak_per_second
     spent: Mapping[str, float] = cost["processor_ms"]
-    history = cost["histories"][report.OURS]
+    history = cost["histories"][OURS]
     lines += [
         "",
         f"| part | processor time a registration | processes at {peak}/s, {BUSY_SHARE:.0%} busy |",
