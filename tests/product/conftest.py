@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
+import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from mipres.adapters.challenges import CaptchaChallenges
 from mipres.adapters.clock import SystemClock
 from mipres.adapters.tokens import derive_key
 from tests.product.collector import Collector, collecting
+from tests.product.second_processes import Alternating, second_api, second_worker
 from tests.stack import Stack, free_ports, running
 
 PASSWORD = "Clave-Segura-2026"
@@ -59,6 +62,7 @@ class Product:
     registries: httpx2.AsyncClient
     worker: httpx2.AsyncClient
     traces: Collector
+    api_ports: tuple[int, ...]
     headers: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {API_KEY}"})
 
     @property
@@ -67,7 +71,17 @@ class Product:
 
     def browser(self) -> httpx2.AsyncClient:
         """A visitor with cookies of their own."""
-        return httpx2.AsyncClient(base_url=self.url, trust_env=False, follow_redirects=True, timeout=30)
+        return self.client()
+
+    def client(self) -> httpx2.AsyncClient:
+        """Whoever speaks to the API processes, to each of them in turn."""
+        return httpx2.AsyncClient(
+            base_url=self.url,
+            transport=Alternating(self.api_ports) if len(self.api_ports) > 1 else None,
+            trust_env=False,
+            follow_redirects=True,
+            timeout=30,
+        )
 
     async def new_person(self, **facts: Any) -> dict[str, Any]:
         """Add a person whom nobody has used yet to the registries; `facts` go beside the defaults."""
@@ -186,20 +200,43 @@ def csrf_of(page: httpx2.Response) -> str:
     return found.group(1)
 
 
+@asynccontextmanager
+async def api_processes(stack: Stack) -> AsyncIterator[tuple[int, ...]]:
+    """Ports of the API processes: one, or with DOUBLED=1 two, and then two workers behind them."""
+    async with AsyncExitStack() as others:
+        ports = [stack.ports["API_PORT"]]
+        if os.environ.get("DOUBLED"):
+            api = await others.enter_async_context(second_api(stack.data_dir))
+            ports.append(int(api.url.rpartition(":")[2]))
+            await others.enter_async_context(second_worker(stack.data_dir))
+        yield tuple(ports)
+
+
 @pytest.fixture(scope="session")
 async def product(open_directory: Path) -> AsyncIterator[Product]:
     ports = {**free_ports(), "METRICS_PORT": free_port()}
     public = f"http://127.0.0.1:{ports['API_PORT']}"
     told = {"PUBLIC_URL": public, "SUBMIT_WAIT_SECONDS": "8", "RATE_LIMITS": "off"}
-    with collecting() as collector:
-        async with running(open_directory / "product", ports, OTLP_ENDPOINT=collector.url, **told) as stack:
-            clients = [
-                httpx2.AsyncClient(base_url=stack.url(name), trust_env=False, timeout=30)
-                for name in ("API_PORT", "MAIL_UI_PORT", "REGISTRY_PORT", "METRICS_PORT")
-            ]
-            api, mail, registries, worker = clients
-            yield Product(
-                stack=stack, api=api, mail=mail, registries=registries, worker=worker, traces=collector
-            )
-            for client in clients:
-                await client.aclose()
+    async with AsyncExitStack() as open_things:
+        collector = open_things.enter_context(collecting())
+        stack = await open_things.enter_async_context(
+            running(open_directory / "product", ports, OTLP_ENDPOINT=collector.url, **told)
+        )
+        api_ports = await open_things.enter_async_context(api_processes(stack))
+
+        async def client(port: str) -> httpx2.AsyncClient:
+            opened = httpx2.AsyncClient(base_url=stack.url(port), trust_env=False, timeout=30)
+            return await open_things.enter_async_context(opened)
+
+        found = Product(
+            stack=stack,
+            api=await client("API_PORT"),
+            mail=await client("MAIL_UI_PORT"),
+            registries=await client("REGISTRY_PORT"),
+            worker=await client("METRICS_PORT"),
+            traces=collector,
+            api_ports=api_ports,
+        )
+        if len(api_ports) > 1:
+            found.api = await open_things.enter_async_context(found.client())
+        yield found

@@ -1,97 +1,26 @@
 """A second API and a second worker beside the first, and what happens to people when one of them is told to stop."""
 
 import asyncio
-import os
 import re
-import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from temporalio.api.enums.v1 import EventType
 
-from dev.probes import free_port, http_ok
 from tests.product.conftest import PASSWORD, Product, csrf_of
+from tests.product.second_processes import Second, second_api, second_worker
 from tests.product.storage import runs_of, with_the_keys
 from tests.product.visits import log_in, professional_form, set_password, solved
 
-ROOT = Path(__file__).parents[2]
-# A start and a stop take a few seconds; a machine that does other work besides may take its time.
-STOP_SECONDS = 60
 LOST_WORK = {EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT, EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED}
-
-
-@dataclass(kw_only=True)
-class Second:
-    """Another process of the product beside those of the stack."""
-
-    process: Process
-    url: str = ""
-
-    def browser(self) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(base_url=self.url, trust_env=False, follow_redirects=True, timeout=30)
-
-    async def stop(self) -> int:
-        """Ask it to stop, and its exit code."""
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(STOP_SECONDS):
-            return await self.process.wait()
-
-
-@asynccontextmanager
-async def started(product: Product, *command: str) -> AsyncIterator[Process]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith("MIPRES_")}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *command),
-        cwd=ROOT,
-        env={
-            **own,
-            "MIPRES_DATA_DIR": str(product.stack.data_dir),
-            # On one machine each process needs a port of its own; the rest they have in common.
-            "MIPRES_METRICS_PORT": str(free_port()),
-        },
-        stdin=DEVNULL,
-        stdout=PIPE,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
-
-
-@asynccontextmanager
-async def second_api(product: Product) -> AsyncIterator[Second]:
-    port = free_port()
-    command = ("-m", "uvicorn", "api.main:app", "--host", "127.0.0.1", "--port", str(port))
-    options = ("--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "10")
-    async with started(product, *command, *options) as process:
-        await product.eventually(http_ok(port, "/health/ready"))
-        yield Second(process=process, url=f"http://127.0.0.1:{port}")
-
-
-@asynccontextmanager
-async def second_worker(product: Product) -> AsyncIterator[Second]:
-    async with started(product, "worker.py") as process:
-        assert process.stdout is not None
-        async with asyncio.timeout(STOP_SECONDS):
-            while b"worker listo" not in await process.stdout.readline():
-                assert not process.stdout.at_eof()
-        yield Second(process=process)
 
 
 @pytest.fixture(scope="module")
 async def other(product: Product) -> AsyncIterator[Second]:
     """A second API, and a second worker behind both."""
-    async with second_api(product) as api, second_worker(product) as worker:
+    async with second_api(product.stack.data_dir) as api, second_worker(product.stack.data_dir) as worker:
         yield api
         await worker.stop()
 
@@ -138,7 +67,7 @@ async def test_an_api_that_is_told_to_stop_answers_first(product: Product) -> No
     person = await product.new_professional()
     await product.set_registry("rethus", mode="slow", latency_ms=1500)
     try:
-        async with second_api(product) as other, other.browser() as visitor:
+        async with second_api(product.stack.data_dir) as other, other.browser() as visitor:
             page = await visitor.get("/registro/profesional")
             form = {**solved(product, page), "acepta_datos": "SI", **professional_form(person)}
             submitting = asyncio.create_task(visitor.post("/registro/profesional", data=form))
@@ -160,7 +89,7 @@ async def test_an_api_that_is_told_to_stop_answers_first(product: Product) -> No
 async def test_a_worker_that_is_told_to_stop_leaves_nothing_undone(product: Product) -> None:
     """Mails are held up in the middle of being sent, on both workers; then one is told to stop."""
     people = [await product.new_professional() for _ in range(6)]
-    async with second_worker(product) as other:
+    async with second_worker(product.stack.data_dir) as other:
         await product.mail.put("/_control", json={"mode": "slow"})
         try:
             answers = await asyncio.gather(*(product.register_professional(person) for person in people))

@@ -1,0 +1,96 @@
+"""A second API and a second worker beside those of the running product, as a deployment has them."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+
+import httpx2
+
+from dev.probes import free_port, http_ok
+
+ROOT = Path(__file__).parents[2]
+# A start and a stop take a few seconds; a machine that does other work besides may take its time.
+STOP_SECONDS = 60
+
+
+@dataclass(kw_only=True)
+class Second:
+    """Another process of the product beside those of the stack."""
+
+    process: Process
+    url: str = ""
+
+    def browser(self) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(base_url=self.url, trust_env=False, follow_redirects=True, timeout=30)
+
+    async def stop(self) -> int:
+        """Ask it to stop, and its exit code."""
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(STOP_SECONDS):
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def started(data_dir: Path, *command: str) -> AsyncIterator[Process]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MIPRES_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, *command),
+        cwd=ROOT,
+        env={
+            **own,
+            "MIPRES_DATA_DIR": str(data_dir),
+            # On one machine each process needs a port of its own; the rest they have in common.
+            "MIPRES_METRICS_PORT": str(free_port()),
+        },
+        stdin=DEVNULL,
+        stdout=PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+@asynccontextmanager
+async def second_api(data_dir: Path) -> AsyncIterator[Second]:
+    port = free_port()
+    command = ("-m", "uvicorn", "api.main:app", "--host", "127.0.0.1", "--port", str(port))
+    options = ("--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "10")
+    async with started(data_dir, *command, *options) as process:
+        is_ready = http_ok(port, "/health/ready")
+        async with asyncio.timeout(STOP_SECONDS):
+            while not await is_ready():
+                await asyncio.sleep(0.03)
+        yield Second(process=process, url=f"http://127.0.0.1:{port}")
+
+
+@asynccontextmanager
+async def second_worker(data_dir: Path) -> AsyncIterator[Second]:
+    async with started(data_dir, "worker.py") as process:
+        assert process.stdout is not None
+        async with asyncio.timeout(STOP_SECONDS):
+            while b"worker listo" not in await process.stdout.readline():
+                assert not process.stdout.at_eof()
+        yield Second(process=process)
+
+
+class Alternating(httpx2.AsyncHTTPTransport):
+    """Sends each request to the next of several APIs, as a proxy in front of them does."""
+
+    def __init__(self, ports: tuple[int, ...]) -> None:
+        super().__init__()
+        self._next: Callable[[], int] = cycle(ports).__next__
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.url = request.url.copy_with(port=self._next())
+        return await super().handle_async_request(request)
