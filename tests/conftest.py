@@ -36,12 +36,17 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "browser: drives a real Chromium; skipped where there is none, except in CI"
     )
     config.addinivalue_line(
+        "markers", "one_of_each: looks into the one API and the one worker; left out with DOUBLED=1"
+    )
+    config.addinivalue_line(
         "markers", "several_at_once: more than one workflow of the test is open at the same time"
     )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     _keep_the_domain_off_the_network(item)
+    if os.environ.get("DOUBLED") and item.get_closest_marker("one_of_each") is not None:
+        pytest.skip("looks into the one process of each kind")
     if item.get_closest_marker("browser") is not None and find_browser() is None:
         _without_browser()
 

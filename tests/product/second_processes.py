@@ -39,7 +39,8 @@ class Second:
 
 
 @asynccontextmanager
-async def started(data_dir: Path, *command: str) -> AsyncIterator[Process]:
+async def started(data_dir: Path, *command: str) -> AsyncIterator[tuple[Process, asyncio.Event]]:
+    """A process, and whether it has said that it is ready."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("MIPRES_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, *command),
@@ -53,20 +54,38 @@ async def started(data_dir: Path, *command: str) -> AsyncIterator[Process]:
         stdin=DEVNULL,
         stdout=PIPE,
     )
+    ready = asyncio.Event()
+    said = asyncio.create_task(_listen(process, ready))
     try:
-        yield process
+        yield process, ready
     finally:
         if process.returncode is None:
             process.kill()
-        await process.communicate()
+        await process.wait()
+        await said
+
+
+async def _listen(process: Process, ready: asyncio.Event) -> None:
+    # Without somebody who reads, a full pipe would stop the process.
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if b"worker listo" in line:
+            ready.set()
 
 
 @asynccontextmanager
 async def second_api(data_dir: Path) -> AsyncIterator[Second]:
     port = free_port()
     command = ("-m", "uvicorn", "api.main:app", "--host", "127.0.0.1", "--port", str(port))
-    options = ("--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "10")
-    async with started(data_dir, *command, *options) as process:
+    options = (
+        "--no-server-header",
+        "--no-access-log",
+        "--log-level",
+        "warning",
+        "--timeout-graceful-shutdown",
+        "10",
+    )
+    async with started(data_dir, *command, *options) as (process, _):
         is_ready = http_ok(port, "/health/ready")
         async with asyncio.timeout(STOP_SECONDS):
             while not await is_ready():
@@ -76,11 +95,9 @@ async def second_api(data_dir: Path) -> AsyncIterator[Second]:
 
 @asynccontextmanager
 async def second_worker(data_dir: Path) -> AsyncIterator[Second]:
-    async with started(data_dir, "worker.py") as process:
-        assert process.stdout is not None
+    async with started(data_dir, "worker.py") as (process, ready):
         async with asyncio.timeout(STOP_SECONDS):
-            while b"worker listo" not in await process.stdout.readline():
-                assert not process.stdout.at_eof()
+            await ready.wait()
         yield Second(process=process)
 
 

@@ -7,6 +7,8 @@ import pytest
 from tests.deployment.watched import watched_metrics
 from tests.product.conftest import Metrics, Product
 
+pytestmark = pytest.mark.one_of_each
+
 PERSONAL_LABELS = {"document", "number", "login", "email", "radicado", "workflow_id", "name", "path", "url"}
 
 

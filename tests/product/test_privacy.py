@@ -15,6 +15,8 @@ from tests.product.conftest import Product
 from tests.product.storage import radicado_for, stored_text, with_the_keys, without_the_keys
 from tests.product.visits import ask_recovery, log_in, professional_form, set_password, submit_form
 
+pytestmark = pytest.mark.one_of_each
+
 PASSWORD, NEW_PASSWORD = "Canario-Amarillo-91", "Canario-Naranja-92"
 STATES = {"completed", "recovered", "refused", "waiting", "mail down", "mail rejected"}
 

@@ -1,9 +1,12 @@
 """From a request to the activities it sets off: one trace, which says what happened and not to whom."""
 
+import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from mipres.tracing import ALLOWED_ATTRIBUTES
 from tests.product.conftest import Product
+
+pytestmark = pytest.mark.one_of_each
 
 
 def of_workflow(product: Product, workflow_id: str) -> list[tuple[str, Span]]:
