@@ -465,7 +465,10 @@ class Registration:
         if now == self._published:
             return
         workflow.upsert_search_attributes(_changes(self._published, now))
-        self._published, self._changed_at = now, workflow.now()
+        # That a wait has become long changes nothing of when it began.
+        if now[:2] != self._published[:2]:
+            self._changed_at = workflow.now()
+        self._published = now
         self._explain()
 
     def _explain(self) -> None:

@@ -235,7 +235,9 @@ async def test_after_ten_minutes_support_sees_that_it_is_stuck(world: World) -> 
     world.people.down = True
     handle, _ = await world.submit()
     begun = (await handle.describe()).start_time
+    since = (await handle.query(Registration.status)).updated_at
     await world.passes(handle, timedelta(minutes=11))
+    assert (await handle.query(Registration.status)).updated_at == since
     found = await world.attributes(handle)
     assert found["WaitingOn"] == ["miseguridadsocial"]
     assert timedelta(0) <= found["StuckSince"] - begun < timedelta(seconds=10)
