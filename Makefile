@@ -32,15 +32,16 @@ bench: .venv/.bench
 bench-growth: .venv/.bench
 	@$(PYTHON) -m bench.growth
 
-lint: .venv/.dev
+lint: .venv/.dev .venv/.audit
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
+	$(PYTHON) -m dev.audit
 
-# Asks the advisory database of Python packages, so it needs the network and is no part of the tests.
+# Fails where the advisory database of Python packages does not answer, too.
 audit: .venv/.audit
-	@.venv/bin/pip-audit --require-hashes --disable-pip --requirement requirements.lock
+	@$(PYTHON) -m dev.audit --strict
 
 # What the image's Python packages are, as CycloneDX, from the lock and its hashes.
 sbom: .venv/.audit
