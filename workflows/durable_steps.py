@@ -147,6 +147,29 @@ class StepRunner:
         self._on_change()
 
 
+async def notified(step: Step, notice: object) -> bool:
+    """Do a step that nothing depends on; False when it failed for as long as it was worth doing.
+
+    Raises:
+        FailureError: it was cancelled.
+    """
+    try:
+        await workflow.execute_activity_method(
+            step.activity,
+            notice,
+            start_to_close_timeout=step.attempt,
+            schedule_to_close_timeout=policies.NOTICE_WORTH_SENDING,
+            retry_policy=policies.PATIENT_RETRY,
+            activity_id=step.id,
+            summary=step.summary,
+        )
+    except FailureError as failure:
+        if is_cancelled_exception(failure):
+            raise
+        return False
+    return True
+
+
 def _type_of(failure: FailureError) -> str | None:
     """Type of the application error in a failure; local activities raise it bare, regular ones wrapped."""
     error = failure.cause if isinstance(failure, ActivityError) else failure

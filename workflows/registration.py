@@ -36,7 +36,7 @@ with workflow.unsafe.imports_passed_through():
     from mipres.ports import ProfileFacts
     from workflows import contract, metrics, policies, steps
     from workflows.details import Situation, details_of
-    from workflows.durable_steps import StepRunner
+    from workflows.durable_steps import StepRunner, notified
     from workflows.resending import LinkBudget
 
 
@@ -383,19 +383,7 @@ class Registration:
 
     async def _notify(self, step: steps.Step, notice: NoticeInput | SupportNoticeInput) -> None:
         """Do a step that the registration does not depend on."""
-        try:
-            await workflow.execute_activity_method(
-                step.activity,
-                notice,
-                start_to_close_timeout=step.attempt,
-                schedule_to_close_timeout=policies.NOTICE_WORTH_SENDING,
-                retry_policy=policies.PATIENT_RETRY,
-                activity_id=step.id,
-                summary=step.summary,
-            )
-        except FailureError as failure:
-            if is_cancelled_exception(failure):
-                raise
+        if not await notified(step, notice):
             workflow.logger.warning("a notice of %s was not sent", self._request.radicado)
 
     # ---- Waiting
