@@ -7,10 +7,9 @@ because a machine without a network must be able to check the rest.
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-_COMMAND = ("pip-audit", "--format", "json", "--progress-spinner", "off", "--require-hashes", "--disable-pip")
+_OPTIONS = ("--format", "json", "--progress-spinner", "off", "--require-hashes", "--disable-pip")
 
 
 def findings(report: dict[str, Any]) -> list[str]:
@@ -49,8 +48,7 @@ def verdict(report: dict[str, Any] | None, *, strict: bool) -> int:
 
 
 def main() -> int:
-    program, *options = _COMMAND
-    command = (str(Path(sys.executable).with_name(program)), *options, "--requirement", "requirements.lock")
+    command = (sys.executable, "-m", "pip_audit", *_OPTIONS, "--requirement", "requirements.lock")
     output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     return verdict(read(output), strict="--strict" in sys.argv[1:])
 
