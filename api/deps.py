@@ -30,7 +30,6 @@ from mipres.adapters.challenges import CaptchaChallenges
 from mipres.adapters.codec import EncryptionCodec
 from mipres.adapters.credentials import Hasher, PostgresCredentials
 from mipres.adapters.limits import Limits
-from mipres.adapters.lockouts import LoginLockouts
 from mipres.adapters.sessions import PostgresSessions
 from mipres.adapters.staff import PostgresStaff, StaffMember, StaffSessionKind
 from mipres.domain.limits import API_CALLS, WRONG_KEYS, Limit
@@ -58,7 +57,6 @@ class Services:
     credentials: PostgresCredentials
     sessions: PostgresSessions
     hasher: Hasher
-    lockouts: LoginLockouts
     limits: Limits
     trusted_proxies: tuple[Network, ...]
     captcha: CaptchaChallenges | None

@@ -130,7 +130,6 @@ def build_services(settings: Settings, client: Client, engine: AsyncEngine, metr
         ),
         sessions=PostgresSessions(engine, audit=composition.build_audit(settings, engine), clock=clock),
         hasher=hasher,
-        lockouts=lockouts,
         limits=_limits(settings, engine),
         trusted_proxies=settings.trusted_proxies,
         captcha=None

@@ -2,10 +2,11 @@
 
 import asyncio
 import uuid
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -60,8 +61,10 @@ log = structlog.get_logger()
 # Looking must stay quick even where Temporal or every worker is away.
 _LOOK = timedelta(seconds=1)
 _ATTEMPTS = 3
-# Writing takes some milliseconds; nobody's page waits longer for a database that does not answer.
-_NOTING_SECONDS = 1.0
+# A note or a signal takes some milliseconds; nobody's page waits longer for a server that does not answer.
+_PATIENCE_SECONDS = 1.0
+# Some ten minutes: a restart, or a server that is moved.
+_SIGNAL_PAUSES = (1, 2, 4, 8, 16, 32, *[60] * 9)
 
 
 class TemporalUnavailableError(Exception):
@@ -141,8 +144,7 @@ class Registrations:
         self._link_lifetime = link_lifetime
         self._metrics = metrics
         self._audit = audit
-        # The event loop itself keeps no task alive.
-        self._noting: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
 
     async def submit(self, submission: Submission, *, channel: str) -> Submitted:
         """Start the registration, or join the one that runs, and wait a little for its outcome.
@@ -242,20 +244,29 @@ class Registrations:
         await self._write_down(event)
 
     async def announce_password(self, owner: PasswordOwner) -> None:
-        """Tell whoever waits for it. A hint that may get lost: they ask the database themselves."""
+        """Tell whoever waits for it, and go on telling for some minutes where Temporal is away.
+
+        A hint that may get lost all the same: they ask the database themselves.
+        """
         waiting = [registration_workflow_id(radicado) for radicado in owner.radicados]
         if owner.purpose is LinkPurpose.RECOVER:
             waiting.append(recovery_workflow_id(owner.reference))
-        for workflow_id in waiting:
+        await asyncio.gather(
+            *(self._in_background(self._tell_password(workflow_id)) for workflow_id in waiting)
+        )
+
+    async def _tell_password(self, workflow_id: str) -> None:
+        for pause in _SIGNAL_PAUSES:
             try:
                 with _temporal_errors():
-                    await self._client.get_workflow_handle(workflow_id).signal(
-                        "password_set", rpc_timeout=_LOOK
-                    )
+                    handle = self._client.get_workflow_handle(workflow_id)
+                    return await handle.signal("password_set", rpc_timeout=_LOOK)
             except UnknownRegistrationError:
-                continue
+                return None
             except TemporalUnavailableError:
-                log.warning("password_signal_lost", workflow_id=workflow_id)
+                await asyncio.sleep(pause)
+        log.warning("password_signal_lost", workflow_id=workflow_id)
+        return None
 
     async def recover_password(self, document: Document) -> None:
         """Start a recovery, or ask the running one for another link. Tells nothing about the account."""
@@ -309,11 +320,15 @@ class Registrations:
 
         What comes of it is written by the worker, in the transaction of the fact itself.
         """
-        noting = asyncio.create_task(self._record(event))
-        self._noting.add(noting)
-        noting.add_done_callback(self._noting.discard)
-        # A slow database gets its note a moment later; the page does not wait for it.
-        await asyncio.wait({noting}, timeout=_NOTING_SECONDS)
+        await self._in_background(self._record(event))
+
+    async def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait a moment for it; what takes longer is done later, and no page waits for it."""
+        task = asyncio.create_task(work)
+        # The event loop itself keeps no task alive.
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        await asyncio.wait({task}, timeout=_PATIENCE_SECONDS)
 
     async def _record(self, event: AuditEvent) -> None:
         try:

@@ -100,7 +100,7 @@ async def _live(engine: AsyncEngine) -> None:
     clock = SystemClock()
     audit = PostgresAuditTrail(engine, key=_KEY, clock=clock)
     lockouts = LoginLockouts(engine, key=_KEY, clock=clock)
-    accounts = PostgresAccounts(engine, tokens=LinkTokens(_KEY), audit=audit, clock=clock)
+    accounts = PostgresAccounts(engine, tokens=LinkTokens(_KEY), audit=audit, lockouts=lockouts, clock=clock)
     document = parse_document("CC", "40000777")
     await _register_and_set_password(accounts, document)
     credentials = PostgresCredentials(engine, hasher=Hasher(), lockouts=lockouts, audit=audit, clock=clock)

@@ -83,6 +83,7 @@ def build_accounts(settings: Settings, engine: AsyncEngine) -> PostgresAccounts:
         engine,
         tokens=LinkTokens(purpose_key(settings, "password-link")),
         audit=build_audit(settings, engine),
+        lockouts=build_lockouts(settings, engine),
         clock=SystemClock(),
     )
 

@@ -70,8 +70,6 @@ async def set_password(request: Request, found: ServicesDep, who: ClientDep) -> 
         owner = await found.accounts.set_password(token, await found.hasher.hash(password))
     except LinkNotUsableError:
         return await _unusable(request, found, token, who)
-    # Whoever holds the mailbox is the person, whatever others tried at the door.
-    await found.lockouts.lift(owner.login)
     await found.registrations.announce_password(owner)
     response = found.pages.render(request, "password_set", owner=owner)
     found.cookies.drop(response, _COOKIE)
@@ -190,6 +188,8 @@ def _recovery_form(
 async def _unusable(request: Request, found: Services, token: str, who: str) -> Response:
     """Why the link is of no use, and the way on from there."""
     link = await found.accounts.link(token)
+    if link.state is LinkState.USED:
+        await _announce_again(found, token)
     if token and link.state is LinkState.UNKNOWN:
         await throttle(found, WRONG_LINKS, who)
     renewable = link.state is LinkState.EXPIRED and await found.accounts.renewal_of(token) is not None
@@ -199,3 +199,9 @@ async def _unusable(request: Request, found: Services, token: str, who: str) -> 
     if not renewable:
         found.cookies.drop(page, _COOKIE)
     return page
+
+
+async def _announce_again(found: Services, token: str) -> None:
+    """Somebody comes back to a used link when no answer came, and then the workflow may know nothing of it yet."""
+    if owner := await found.accounts.owner_of(token, state=LinkState.USED):
+        await found.registrations.announce_password(owner)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.database import session_factory
+from mipres.adapters.lockouts import LoginLockouts
 from mipres.adapters.tables import AccountRow, ConsentRow, PasswordLinkRow, ProfileRow, SessionRow
 from mipres.adapters.tokens import LinkTokens
 from mipres.domain.applications import Application, application_of
@@ -70,15 +71,23 @@ class PostgresAccounts:
         engine: The process's engine.
         tokens: Maker and checker of link tokens.
         audit: Takes note of every change, in the same transaction.
+        lockouts: What a new password lifts.
         clock: Source of every timestamp that rules depend on.
     """
 
     def __init__(
-        self, engine: AsyncEngine, *, tokens: LinkTokens, audit: PostgresAuditTrail, clock: Clock
+        self,
+        engine: AsyncEngine,
+        *,
+        tokens: LinkTokens,
+        audit: PostgresAuditTrail,
+        lockouts: LoginLockouts,
+        clock: Clock,
     ) -> None:
         self._sessions = session_factory(engine)
         self._tokens = tokens
         self._audit = audit
+        self._lockouts = lockouts
         self._clock = clock
 
     async def is_reachable(self) -> bool:
@@ -240,10 +249,10 @@ class PostgresAccounts:
         async with self._sessions.begin() as session:
             await session.execute(statement.values(closed_at=now, closed_reason=LinkState.SUPERSEDED))
 
-    async def owner_of(self, token: str) -> PasswordOwner | None:
-        """The person behind an open link."""
+    async def owner_of(self, token: str, *, state: LinkState = LinkState.OPEN) -> PasswordOwner | None:
+        """The person behind a link that is open, or in another state."""
         link = await self._link_row(token)
-        if link is None or _state(link, self._clock.now()) is not LinkState.OPEN:
+        if link is None or _state(link, self._clock.now()) is not state:
             return None
         async with self._sessions() as session:
             account = await session.get_one(AccountRow, link.account_id)
@@ -267,6 +276,8 @@ class PostgresAccounts:
             account.password_set_at = account.updated_at = now
             await _close_links(session, LinkState.SUPERSEDED, now, PasswordLinkRow.account_id == account.id)
             await session.execute(delete(SessionRow).where(SessionRow.account_id == account.id))
+            # Whoever holds the mailbox is the person, whatever others tried at the door.
+            await self._lockouts.lift_in(session, account.login)
             owner = await _owner(session, account, link)
             about = (owner.login, owner.reference, owner.purpose, CITIZEN)
             await self._audit.record_in(

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.adapters.database import session_factory
 from mipres.adapters.tables import LoginGuardRow
@@ -58,10 +58,15 @@ class LoginLockouts:
             return _count(guard, now)
 
     async def lift(self, login: str) -> bool:
-        """Begin anew: after a success, a recovered password, or by support. Whether there was anything to lift."""
-        statement = delete(LoginGuardRow).where(LoginGuardRow.login_hash == self._hashed(login))
+        """Begin anew: after a success, or by support. Whether there was anything to lift."""
         async with self._sessions.begin() as session:
-            return bool((await session.execute(statement)).rowcount)
+            return await self.lift_in(session, login)
+
+    async def lift_in(self, session: AsyncSession, login: str) -> bool:
+        """The same in the transaction of the password that is the reason for it."""
+        statement = delete(LoginGuardRow).where(LoginGuardRow.login_hash == self._hashed(login))
+        lifted = await session.execute(statement.returning(LoginGuardRow.login_hash))
+        return lifted.first() is not None
 
     async def purge(self) -> int:
         """Remove what is forgotten; how many there were."""

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from mipres.adapters.accounts import PostgresAccounts
 from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.database import create_engine
+from mipres.adapters.lockouts import LoginLockouts
 from mipres.adapters.tokens import LinkTokens
 from tests.fakes import FakeClock
 
@@ -30,5 +31,12 @@ def audit(engine: AsyncEngine, clock: FakeClock) -> PostgresAuditTrail:
 
 
 @pytest.fixture
-def accounts(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> PostgresAccounts:
-    return PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), audit=audit, clock=clock)
+def lockouts(engine: AsyncEngine, clock: FakeClock) -> LoginLockouts:
+    return LoginLockouts(engine, key=b"l" * 32, clock=clock)
+
+
+@pytest.fixture
+def accounts(
+    engine: AsyncEngine, audit: PostgresAuditTrail, lockouts: LoginLockouts, clock: FakeClock
+) -> PostgresAccounts:
+    return PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), audit=audit, lockouts=lockouts, clock=clock)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionma
 from mipres.adapters.accounts import PostgresAccounts, Renewal
 from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.database import create_engine
+from mipres.adapters.lockouts import LoginLockouts
 from mipres.adapters.sessions import PostgresSessions
 from mipres.adapters.tables import AccountRow, Base, ConsentRow, PasswordLinkRow, ProfileRow
 from mipres.adapters.tokens import LinkTokens
@@ -370,6 +371,22 @@ async def test_the_password_is_set_for_the_owner_of_the_link(
     assert contact.has_password
 
 
+async def test_a_new_password_lifts_a_lock(accounts: PostgresAccounts, lockouts: LoginLockouts) -> None:
+    account_id = await register(accounts)
+    while not (await lockouts.begin(DOCTOR.document.login)).is_locked:
+        pass
+    await give_password(accounts, account_id, "first")
+    assert not (await lockouts.begin(DOCTOR.document.login)).is_locked
+
+
+async def test_a_used_link_still_tells_whose_it_was(accounts: PostgresAccounts) -> None:
+    token = await give_password(accounts, await register(accounts), "first")
+    assert await accounts.owner_of(token) is None
+    owner = await accounts.owner_of(token, state=LinkState.USED)
+    assert owner is not None
+    assert owner.login == DOCTOR.document.login
+
+
 async def test_a_used_link_is_used_up(accounts: PostgresAccounts, engine: AsyncEngine) -> None:
     token = await give_password(accounts, await register(accounts), "first")
     assert await state_of(accounts, token) is LinkState.USED
@@ -589,10 +606,12 @@ async def test_a_database_that_answers_is_reachable(accounts: PostgresAccounts) 
 
 
 async def test_a_database_that_is_gone_is_not_reachable(
-    clock: FakeClock, audit: PostgresAuditTrail, unused_tcp_port: int
+    clock: FakeClock, audit: PostgresAuditTrail, lockouts: LoginLockouts, unused_tcp_port: int
 ) -> None:
     engine = create_engine(f"postgresql+asyncpg://nobody@127.0.0.1:{unused_tcp_port}/none")
-    accounts = PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), audit=audit, clock=clock)
+    accounts = PostgresAccounts(
+        engine, tokens=LinkTokens(b"k" * 32), audit=audit, lockouts=lockouts, clock=clock
+    )
     assert not await accounts.is_reachable()
     await engine.dispose()
 

@@ -32,11 +32,6 @@ def hasher() -> Hasher:
 
 
 @pytest.fixture
-def lockouts(engine: AsyncEngine, clock: FakeClock) -> LoginLockouts:
-    return LoginLockouts(engine, key=b"l" * 32, clock=clock)
-
-
-@pytest.fixture
 def credentials(
     engine: AsyncEngine, hasher: Hasher, lockouts: LoginLockouts, audit: PostgresAuditTrail, clock: FakeClock
 ) -> PostgresCredentials:

@@ -598,6 +598,26 @@ async def test_a_used_link_leads_to_the_login(product: Product) -> None:
         assert f'href="{way_on}">' in answer.text
 
 
+async def test_a_link_whose_use_nobody_heard_of_is_announced_when_it_is_opened_again(
+    product: Product,
+) -> None:
+    """The API died between storing the password and the signal, and the person tries once more."""
+    person = await product.new_professional()
+    radicado = (await product.register_professional(person)).json()["radicado"]
+    link = await product.link_for(person)
+    await rows(
+        product,
+        "UPDATE accounts SET password_hash = 'a hash' WHERE login = $1 RETURNING id",
+        login_of(person),
+    )
+    used = "UPDATE password_links SET closed_at = now(), closed_reason = 'used' WHERE reference = $1 RETURNING id"
+    assert await rows(product, used, radicado)
+    assert (await product.view(radicado))["stage"] == "awaiting_password"
+    async with product.browser() as visitor:
+        assert (await visitor.get(link)).status_code == 410
+    await product.reaches(radicado, "completed")
+
+
 async def test_a_superseded_link_offers_to_send_another(product: Product) -> None:
     person = await product.new_person(sso=PLACEMENT)
     other = {"user_type": "other", "document": person["document"]}

@@ -1,0 +1,92 @@
+"""A password is announced for as long as Temporal is away, and no page waits for it."""
+
+import asyncio
+import uuid
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from api import registrations
+from api.metrics import ApiMetrics
+from api.registrations import Registrations
+from mipres.adapters.accounts import PasswordOwner
+from mipres.adapters.clock import SystemClock
+from mipres.domain.links import LinkPurpose
+from mipres.ports import AuditTrail
+
+OWNER = PasswordOwner(
+    account_id=uuid.uuid4(),
+    login="CC1020304050",
+    full_name="Ana Ruiz",
+    purpose=LinkPurpose.CREATE,
+    reference="RAD-1",
+    radicados=("RAD-1", "RAD-2"),
+    applications=(),
+)
+
+
+@dataclass
+class Server:
+    """Temporal as far as signals go. `failures` is how often it does not answer; `gone` is what it does not know."""
+
+    failures: int = 0
+    gone: str = ""
+    got: list[str] = field(default_factory=list)
+    asked: int = 0
+
+    def get_workflow_handle(self, workflow_id: str) -> Any:
+        server = self
+
+        class Handle:
+            async def signal(self, name: str, **_: object) -> None:
+                server.asked += 1
+                if workflow_id.endswith(server.gone or "nothing"):
+                    raise RPCError("gone", RPCStatusCode.NOT_FOUND, b"")
+                if server.asked <= server.failures:
+                    raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
+                server.got.append(f"{workflow_id} {name}")
+
+        return Handle()
+
+
+def announcing(server: Server) -> Registrations:
+    return Registrations(
+        cast("Client", server),
+        radicado_key=b"k",
+        clock=SystemClock(),
+        submit_wait=timedelta(seconds=1),
+        link_lifetime=timedelta(hours=1),
+        metrics=ApiMetrics(),
+        audit=cast("AuditTrail", None),
+    )
+
+
+async def test_every_registration_of_the_person_is_told_and_those_that_ended_are_left_out() -> None:
+    server = Server(gone="RAD-1")
+    await announcing(server).announce_password(OWNER)
+    assert server.got == ["registration/RAD-2 password_set"]
+
+
+async def test_a_server_that_is_away_is_told_later_and_the_page_does_not_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registrations, "_SIGNAL_PAUSES", (0.02,) * 50)
+    monkeypatch.setattr(registrations, "_PATIENCE_SECONDS", 0.01)
+    server = Server(failures=6)
+    await announcing(server).announce_password(OWNER)
+    assert server.got == []
+    async with asyncio.timeout(10):
+        while len(server.got) < len(OWNER.radicados):
+            await asyncio.sleep(0)
+    assert sorted(server.got) == ["registration/RAD-1 password_set", "registration/RAD-2 password_set"]
+
+
+async def test_a_server_that_stays_away_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registrations, "_SIGNAL_PAUSES", (0, 0, 0))
+    server = Server(failures=1_000)
+    await announcing(server).announce_password(OWNER)
+    assert (server.got, server.asked) == ([], 3 * len(OWNER.radicados))
