@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import uvicorn
+import uvloop
 from starlette.types import ASGIApp
 
 # A client that never closes its connection must not hold up the end of the process.
@@ -86,4 +87,4 @@ def run(program: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         await program(stopping)
 
-    asyncio.run(until_signalled())
+    uvloop.run(until_signalled())

@@ -1,8 +1,9 @@
 """The messages, in a Maildir: one file each, on disk before the sender hears that it was taken."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from mailbox import Maildir
 from pathlib import Path
 
@@ -16,9 +17,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Inbox:
     def __init__(self, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
         self._maildir = Maildir(folder, create=True)
         # A folder of other making may hold names without a time of arrival; those are not ours to show.
-        self._keys = sorted(filter(_KEY.match, self._maildir.keys()), key=_arrival)
+        self._keys = dict.fromkeys(sorted(filter(_KEY.match, self._maildir.keys()), key=_arrival))
         self._summaries: dict[str, Summary] = {}
 
     def __len__(self) -> int:
@@ -26,7 +28,7 @@ class Inbox:
 
     def add(self, content: bytes) -> str:
         key: str = self._maildir.add(content)
-        self._keys.append(key)
+        self._keys[key] = None
         return key
 
     def clear(self) -> None:
@@ -36,15 +38,16 @@ class Inbox:
 
     def listing(self, *, start: int = 0, limit: int | None = None) -> Listing:
         """List messages, newest first."""
-        newest_first = self._keys[::-1]
         end = None if limit is None else start + limit
-        return Listing(total=len(self), messages=list(self._summarised(newest_first[start:end])))
+        return Listing(
+            total=len(self), messages=list(self._summarised(islice(reversed(self._keys), start, end)))
+        )
 
     def message(self, key: str) -> Message | None:
         """Read one message; None if it is not there."""
         return read(self._stored(key)) if key in self._keys else None
 
-    def _summarised(self, keys: list[str]) -> Iterator[Summary]:
+    def _summarised(self, keys: Iterable[str]) -> Iterator[Summary]:
         for key in keys:
             if key not in self._summaries:
                 self._summaries[key] = summarise(self._stored(key))
@@ -55,8 +58,15 @@ class Inbox:
         return StoredMessage(
             key=key,
             created=_EPOCH + timedelta(seconds=seconds, microseconds=microseconds),
-            content=self._maildir.get_bytes(key),
+            content=self._content(key),
         )
+
+    def _content(self, key: str) -> bytes:
+        try:
+            return (self._folder / "new" / key).read_bytes()
+        except FileNotFoundError:
+            # A mail program has moved it. Asking the library first would list the whole folder for each new message.
+            return self._maildir.get_bytes(key)
 
 
 def _arrival(key: str) -> tuple[int, int, int]:

@@ -1,6 +1,7 @@
 """Reads a raw message into what the API and the pages show. No message, however broken, may raise."""
 
 import email
+import email.parser
 import email.policy
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,7 +55,8 @@ class StoredMessage:
 
 
 def summarise(stored: StoredMessage) -> Summary:
-    return _summary(stored, _parse(stored.content))
+    headers = email.parser.BytesHeaderParser(policy=email.policy.default)
+    return _summary(stored, headers.parsebytes(stored.content))
 
 
 def read(stored: StoredMessage) -> Message:
@@ -80,7 +82,9 @@ def _summary(stored: StoredMessage, parsed: EmailMessage) -> Summary:
         ID=stored.key,
         From=senders[0] if senders else Mailbox(Name="", Address=""),
         To=_mailboxes(parsed, "to"),
-        Subject=next((value for name, value in _headers(parsed) if name.lower() == "subject"), ""),
+        Subject=next(
+            (_header(parsed, name, raw) for name, raw in parsed.raw_items() if name.lower() == "subject"), ""
+        ),
         Created=stored.created,
     )
 
@@ -108,11 +112,15 @@ def _mailbox(address: Address) -> Mailbox:
 
 def _headers(parsed: EmailMessage) -> Iterator[tuple[str, str]]:
     for name, raw in parsed.raw_items():
-        try:
-            value = str(parsed.policy.header_fetch_parse(name, raw))
-        except Exception:  # noqa: BLE001 - as above.
-            value = str(raw)
-        yield _clean(name), _clean(value)
+        yield _clean(name), _header(parsed, name, raw)
+
+
+def _header(parsed: EmailMessage, name: str, raw: str) -> str:
+    try:
+        value = str(parsed.policy.header_fetch_parse(name, raw))
+    except Exception:  # noqa: BLE001 - as above.
+        value = str(raw)
+    return _clean(value)
 
 
 def _body(parsed: EmailMessage, kind: Literal["plain", "html"]) -> str:

@@ -50,6 +50,18 @@ async def send(desk: SmtpDesk, mail: EmailMessage) -> None:
     await aiosmtplib.send(mail, hostname="127.0.0.1", port=desk.port)
 
 
+async def test_a_mail_that_another_program_has_marked_as_read_is_still_there(
+    client: httpx2.AsyncClient, desk: SmtpDesk, tmp_path: Path
+) -> None:
+    await send(desk, a_mail())
+    [arrived] = (tmp_path / "mail" / "new").iterdir()
+    arrived.rename(tmp_path / "mail" / "cur" / f"{arrived.name}:2,S")
+
+    [summary] = (await client.get("/api/v1/messages")).json()["messages"]
+    message = (await client.get(f"/api/v1/message/{summary['ID']}")).json()
+    assert message["Subject"] == "Cree su contraseña"
+
+
 async def test_a_sent_mail_is_listed_and_read(client: httpx2.AsyncClient, desk: SmtpDesk) -> None:
     await send(desk, a_mail(html="<p>Ábralo <a href='http://x/'>AQUÍ</a></p>"))
 
