@@ -9,8 +9,14 @@ from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client, Interceptor, TLSConfig
 from temporalio.common import SearchAttributeIndexedValueType as ValueType
 from temporalio.common import SearchAttributeKey
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
+from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    DefaultPayloadConverter,
+    JSONPlainPayloadConverter,
+)
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -30,10 +36,28 @@ class SearchAttributesMissingError(Exception):
     """The namespace lacks search attributes. The text is the Spanish line to show."""
 
 
+class PayloadConverter(CompositePayloadConverter):
+    """The SDK's converter for pydantic, which keeps what it has learnt of a type for the whole process.
+
+    The SDK makes a converter for each workflow run. With a memory of its own, each run would learn our types
+    anew: milliseconds of every registration, and most of the memory of one that waits.
+    """
+
+    _json = PydanticJSONPlainPayloadConverter()
+
+    def __init__(self) -> None:
+        super().__init__(
+            *(
+                self._json if isinstance(converter, JSONPlainPayloadConverter) else converter
+                for converter in DefaultPayloadConverter.default_encoding_payload_converters
+            )
+        )
+
+
 def data_converter(keys: Mapping[str, bytes], *, active: str) -> DataConverter:
     """Converter that leaves nothing readable in a history without the keys."""
-    return dataclasses.replace(
-        pydantic_data_converter,
+    return DataConverter(
+        payload_converter_class=PayloadConverter,
         payload_codec=EncryptionCodec(keys, active=active),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )
