@@ -13,7 +13,7 @@ from activities.catalog import catalog
 from mipres.ports import Mail
 from tests.fakes import FakeMailer
 from tests.workflows.conftest import MEDICINE, World
-from worker import REGISTRY_CALLS_PER_SECOND, build_workers, running
+from worker import HANDED_OUT_PER_SECOND, REGISTRY_CALLS_PER_SECOND, build_workers, running
 from workflows.contract import REGISTRATIONS_QUEUE, REGISTRIES, registry_queue
 
 LOST_WORK = {EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT, EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED}
@@ -58,8 +58,9 @@ async def test_each_queue_has_a_worker_and_each_registry_a_limit(shift: Shift) -
         str(worker.task_queue): worker.config().get("max_task_queue_activities_per_second")
         for worker in shift.workers
     }
-    gentle = {registry_queue(name): REGISTRY_CALLS_PER_SECOND for name in REGISTRIES}
+    gentle = {registry_queue(name): HANDED_OUT_PER_SECOND for name in REGISTRIES}
     assert limits == {REGISTRATIONS_QUEUE: None, **gentle}
+    assert HANDED_OUT_PER_SECOND < REGISTRY_CALLS_PER_SECOND
 
 
 async def test_a_full_cache_always_has_a_place_to_give_up(shift: Shift) -> None:

@@ -1,0 +1,44 @@
+"""Calls to a registry one after the other, not in bursts."""
+
+import asyncio
+from typing import Any
+
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+# A call may reach its registry some milliseconds late and the next one on time.
+_MARGIN = 1.02
+
+
+class Paced(Interceptor):
+    """Lets the activities of one worker begin no closer to each other than a limit asks for.
+
+    Temporal's own limit holds in the mean: every part of a task queue hands out its share, and all of
+    them at the same moment.
+
+    Args:
+        per_second: How many may begin in any second.
+    """
+
+    def __init__(self, *, per_second: float) -> None:
+        self._pause = _MARGIN / per_second
+        self._free_at = 0.0
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's name.
+        return _InTurn(next, self)
+
+    async def turn(self) -> None:
+        """Wait until the next call may be made."""
+        now = asyncio.get_running_loop().time()
+        start = max(now, self._free_at)
+        self._free_at = start + self._pause
+        await asyncio.sleep(start - now)
+
+
+class _InTurn(ActivityInboundInterceptor):
+    def __init__(self, inner: ActivityInboundInterceptor, pace: Paced) -> None:
+        super().__init__(inner)
+        self._pace = pace
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name.
+        await self._pace.turn()
+        return await self.next.execute_activity(input)
