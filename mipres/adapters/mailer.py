@@ -1,6 +1,7 @@
 """Mail over SMTP."""
 
 import re
+import socket
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate
@@ -32,6 +33,7 @@ class SmtpMailer:
         self._url = urlsplit(url)
         self._sender = sender
         self._sender_name = sender_name
+        self._own_name = socket.getfqdn()
 
     async def send(self, mail: Mail) -> None:
         message = self._message(mail)
@@ -43,6 +45,8 @@ class SmtpMailer:
                 username=unquote(self._url.username) if self._url.username else None,
                 password=unquote(self._url.password) if self._url.password else None,
                 use_tls=self._url.scheme == "smtps",
+                # Without it the library asks the name service at every message.
+                local_hostname=self._own_name,
                 timeout=_TIMEOUT_SECONDS,
             )
         except aiosmtplib.SMTPRecipientsRefused as error:
