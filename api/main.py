@@ -15,6 +15,7 @@ from api.access_log import AccessLog
 from api.backlog import Backlog
 from api.deps import Services
 from api.metrics import ApiMetrics
+from api.notes import AuditNotes
 from api.pages import captcha, home, login, password, registration, support
 from api.registrations import Registrations
 from api.security import Cookies, FormTokens, RequestLimits, SecurityHeaders, origin_of
@@ -55,8 +56,10 @@ def create_app(settings: Settings) -> FastAPI:
             interceptors=[tracing.interceptor()] if tracing else [],
         )
         async with composition.open_engine(settings) as engine:
-            app.state.services = build_services(settings, client, engine, metrics)
+            notes = AuditNotes(composition.build_audit(settings, engine))
+            app.state.services = build_services(settings, client, engine, metrics, notes)
             yield
+            await notes.finish()
         if tracing:
             await asyncio.to_thread(tracing.close)
 
@@ -100,7 +103,9 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def build_services(settings: Settings, client: Client, engine: AsyncEngine, metrics: ApiMetrics) -> Services:
+def build_services(
+    settings: Settings, client: Client, engine: AsyncEngine, metrics: ApiMetrics, notes: AuditNotes
+) -> Services:
     """Every service, over the process's one client and one engine."""
     clock, hasher = SystemClock(), Hasher()
     # Read now, so that no request waits for it.
@@ -118,7 +123,7 @@ def build_services(settings: Settings, client: Client, engine: AsyncEngine, metr
             submit_wait=timedelta(seconds=settings.submit_wait_seconds),
             link_lifetime=timedelta(hours=settings.password_link_hours),
             metrics=metrics,
-            audit=audit,
+            notes=notes,
         ),
         accounts=composition.build_accounts(settings, engine),
         credentials=PostgresCredentials(

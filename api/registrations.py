@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
@@ -29,6 +28,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.metrics import BY_MAIL, UNAVAILABLE, ApiMetrics
+from api.notes import AuditNotes
 from mipres.adapters.accounts import PasswordOwner, Renewal
 from mipres.domain.audit import CITIZEN, PROGRAM, AuditEvent, AuditEventType
 from mipres.domain.documents import Document
@@ -37,7 +37,7 @@ from mipres.domain.outcomes import Outcome, OutcomeStatus, Stage
 from mipres.domain.radicado import radicado_of, recovery_reference
 from mipres.domain.submissions import Submission, UserType
 from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION
-from mipres.ports import AuditTrail, Clock, Consent
+from mipres.ports import Clock, Consent
 from workflows import contract
 from workflows.contract import (
     REGISTRATION_STAGE,
@@ -61,7 +61,7 @@ log = structlog.get_logger()
 # Looking must stay quick even where Temporal or every worker is away.
 _LOOK = timedelta(seconds=1)
 _ATTEMPTS = 3
-# A note or a signal takes some milliseconds; nobody's page waits longer for a server that does not answer.
+# A signal takes some milliseconds; nobody's page waits longer for a server that does not answer.
 _PATIENCE_SECONDS = 1.0
 # Some ten minutes: a restart, or a server that is moved.
 _SIGNAL_PAUSES = (1, 2, 4, 8, 16, 32, *[60] * 9)
@@ -124,6 +124,7 @@ class Registrations:
         submit_wait: How long a submission waits for its first outcome.
         link_lifetime: Lifetime of the password link, part of the workflow's input.
         metrics: Counts the answers.
+        notes: Tell the audit trail what was asked.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only, and each a service or a setting of its own.
@@ -135,7 +136,7 @@ class Registrations:
         submit_wait: timedelta,
         link_lifetime: timedelta,
         metrics: ApiMetrics,
-        audit: AuditTrail,
+        notes: AuditNotes,
     ) -> None:
         self._client = client
         self._key = radicado_key
@@ -143,7 +144,7 @@ class Registrations:
         self._submit_wait = submit_wait
         self._link_lifetime = link_lifetime
         self._metrics = metrics
-        self._audit = audit
+        self._notes = notes
         self._background: set[asyncio.Task[None]] = set()
 
     async def submit(self, submission: Submission, *, channel: str) -> Submitted:
@@ -173,7 +174,7 @@ class Registrations:
             self._metrics.submitted(user_type, channel, UNAVAILABLE)
             raise
         self._metrics.submitted(user_type, channel, outcome.code)
-        await self._note(AuditEventType.REGISTRATION_SUBMITTED, request, outcome.code)
+        self._note(AuditEventType.REGISTRATION_SUBMITTED, request, outcome.code)
         log.info(
             "registration_submitted",
             radicado=request.radicado,
@@ -207,7 +208,7 @@ class Registrations:
                     search_attributes=_first_attributes(request),
                 )
         self._metrics.submitted(submission.user_type, channel, BY_MAIL)
-        await self._note(AuditEventType.REGISTRATION_SUBMITTED, request, BY_MAIL)
+        self._note(AuditEventType.REGISTRATION_SUBMITTED, request, BY_MAIL)
         log.info(
             "registration_submitted",
             radicado=request.radicado,
@@ -241,7 +242,7 @@ class Registrations:
         except WorkflowUpdateFailedError as error:
             raise _resend_refusal(error) from None
         event = AuditEvent(type=AuditEventType.RESEND_ASKED, actor=actor, reference=radicado, reason=reason)
-        await self._write_down(event)
+        self._notes.take(event)
 
     async def announce_password(self, owner: PasswordOwner) -> None:
         """Tell whoever waits for it, and go on telling for some minutes where Temporal is away.
@@ -284,7 +285,7 @@ class Registrations:
         event = AuditEvent(
             type=AuditEventType.RECOVERY_ASKED, actor=CITIZEN, reference=reference, login=document.login
         )
-        await self._write_down(event)
+        self._notes.take(event)
         log.info("password_recovery_asked", reference=reference)
 
     async def tell_lock(self, document: Document) -> None:
@@ -304,7 +305,7 @@ class Registrations:
         except TemporalUnavailableError:
             log.warning("lock_notice_lost", reference=reference)
 
-    async def _note(self, type_: AuditEventType, request: RegistrationRequest, outcome: str) -> None:
+    def _note(self, type_: AuditEventType, request: RegistrationRequest, outcome: str) -> None:
         channel, user_type = request.consent.channel, request.submission.user_type
         event = AuditEvent(
             type=type_,
@@ -313,14 +314,7 @@ class Registrations:
             login=request.submission.document.login,
             details={"user_type": user_type.value, "channel": channel, "outcome": outcome},
         )
-        await self._write_down(event)
-
-    async def _write_down(self, event: AuditEvent) -> None:
-        """What was asked of us. Fails open: Temporal has taken it, and a registration needs no database yet.
-
-        What comes of it is written by the worker, in the transaction of the fact itself.
-        """
-        await self._in_background(self._record(event))
+        self._notes.take(event)
 
     async def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Wait a moment for it; what takes longer is done later, and no page waits for it."""
@@ -329,12 +323,6 @@ class Registrations:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         await asyncio.wait({task}, timeout=_PATIENCE_SECONDS)
-
-    async def _record(self, event: AuditEvent) -> None:
-        try:
-            await self._audit.record(event)
-        except (OSError, SQLAlchemyError) as error:
-            log.warning("audit_not_written", type=event.type.value, error=type(error).__name__)
 
     async def is_reachable(self) -> bool:
         """Whether Temporal answers."""

@@ -174,8 +174,8 @@ class Retention(Protocol):
 class AuditTrail(Protocol):
     """What happened, for good: it only grows, and a changed or missing row is noticed."""
 
-    async def record(self, event: AuditEvent) -> None:
-        """Append one event. Facts of the database are appended by their adapters, in the same transaction."""
+    async def record(self, *events: AuditEvent) -> None:
+        """Append events. Facts of the database are appended by their adapters, in the same transaction."""
         ...
 
     async def entries(

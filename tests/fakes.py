@@ -278,8 +278,8 @@ class FakeAuditTrail:
 
     events: list[AuditEvent] = field(default_factory=list)
 
-    async def record(self, event: AuditEvent) -> None:
-        self.events.append(event)
+    async def record(self, *events: AuditEvent) -> None:
+        self.events.extend(events)
 
     async def entries(
         self, *, reference: str | None = None, login: str | None = None, limit: int = 200

@@ -1,16 +1,30 @@
 """Accounts in PostgreSQL. Every write that decides between rivals locks the account row first."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, and_, case, delete, literal_column, or_, select, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Row,
+    and_,
+    bindparam,
+    case,
+    delete,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.adapters.audit import PostgresAuditTrail
-from mipres.adapters.database import session_factory
+from mipres.adapters.database import reading_factory, session_factory
 from mipres.adapters.lockouts import LoginLockouts
 from mipres.adapters.tables import AccountRow, ConsentRow, PasswordLinkRow, ProfileRow, SessionRow
 from mipres.adapters.tokens import LinkTokens
@@ -26,6 +40,31 @@ from mipres.ports import AccountContact, Clock, Consent, NewRegistration, Passwo
 
 # PostgreSQL's own mark of a row that an upsert has inserted and not updated.
 _WAS_INSERTED = literal_column("(xmax = 0)", Boolean)
+
+# One row for each profile of the link's owner, or a single one without a profile.
+_OWNER = (
+    select(
+        PasswordLinkRow.purpose,
+        PasswordLinkRow.reference,
+        PasswordLinkRow.expires_at,
+        PasswordLinkRow.closed_reason,
+        AccountRow.id,
+        AccountRow.login,
+        AccountRow.given_names,
+        AccountRow.surnames,
+        ProfileRow.radicado,
+        ProfileRow.user_type,
+    )
+    .join(AccountRow, AccountRow.id == PasswordLinkRow.account_id)
+    .outerjoin(ProfileRow, ProfileRow.account_id == AccountRow.id)
+    .where(PasswordLinkRow.id == bindparam("link_id"))
+)
+_ACCOUNT_OF_LINK = (
+    select(AccountRow)
+    .join(PasswordLinkRow, PasswordLinkRow.account_id == AccountRow.id)
+    .where(PasswordLinkRow.id == bindparam("link_id"))
+    .with_for_update(of=AccountRow)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +124,7 @@ class PostgresAccounts:
         clock: Clock,
     ) -> None:
         self._sessions = session_factory(engine)
+        self._reading = reading_factory(engine)
         self._tokens = tokens
         self._audit = audit
         self._lockouts = lockouts
@@ -93,7 +133,7 @@ class PostgresAccounts:
     async def is_reachable(self) -> bool:
         """Whether the database answers."""
         try:
-            async with self._sessions() as session:
+            async with self._reading() as session:
                 await session.execute(select(1))
         except (OSError, SQLAlchemyError):
             return False
@@ -109,13 +149,13 @@ class PostgresAccounts:
         return account
 
     async def contact(self, account_id: uuid.UUID) -> AccountContact | None:
-        async with self._sessions() as session:
+        async with self._reading() as session:
             row = await session.get(AccountRow, account_id)
         return None if row is None else _contact(row)
 
     async def find(self, document: Document) -> uuid.UUID | None:
         statement = select(AccountRow.id).where(AccountRow.login == document.login)
-        async with self._sessions() as session:
+        async with self._reading() as session:
             found: uuid.UUID | None = await session.scalar(statement)
         return found
 
@@ -157,7 +197,7 @@ class PostgresAccounts:
             PasswordLinkRow.closed_at.is_(None),
             PasswordLinkRow.expires_at > self._clock.now(),
         )
-        async with self._sessions() as session:
+        async with self._reading() as session:
             row = await session.scalar(statement)
         return row and PasswordLink(token=self._tokens.token_of(row.id), expires_at=row.expires_at)
 
@@ -212,7 +252,7 @@ class PostgresAccounts:
         row = await self._link_row(token)
         if row is None:
             return LinkView(state=LinkState.UNKNOWN)
-        async with self._sessions() as session:
+        async with self._reading() as session:
             statement = select(ProfileRow.user_type).where(ProfileRow.radicado == row.reference)
             user_type = (await session.scalars(statement)).first()
         return LinkView(
@@ -229,7 +269,7 @@ class PostgresAccounts:
             return None
         if _state(link, self._clock.now()) is not LinkState.EXPIRED:
             return None
-        async with self._sessions() as session:
+        async with self._reading() as session:
             account = await session.get_one(AccountRow, link.account_id)
             profile = await session.scalar(select(ProfileRow).where(ProfileRow.radicado == link.reference))
             consents = select(ConsentRow).where(ConsentRow.radicado == link.reference)
@@ -251,12 +291,12 @@ class PostgresAccounts:
 
     async def owner_of(self, token: str, *, state: LinkState = LinkState.OPEN) -> PasswordOwner | None:
         """The person behind a link that is open, or in another state."""
-        link = await self._link_row(token)
-        if link is None or _state(link, self._clock.now()) is not state:
+        link_id = self._tokens.link_id_of(token)
+        if link_id is None:
             return None
-        async with self._sessions() as session:
-            account = await session.get_one(AccountRow, link.account_id)
-            return await _owner(session, account, link)
+        async with self._reading() as session:
+            found = (await session.execute(_OWNER, {"link_id": link_id})).all()
+        return _owner(found) if found and _state(found[0], self._clock.now()) is state else None
 
     async def set_password(self, token: str, password_hash: str) -> PasswordOwner:
         """Use up the link and store the hash, in one transaction.
@@ -264,13 +304,12 @@ class PostgresAccounts:
         Raises:
             LinkNotUsableError: the link is not open any more; nothing was changed.
         """
-        link = await self._link_row(token)
-        if link is None:
+        link_id, now = self._tokens.link_id_of(token), self._clock.now()
+        if link_id is None:
             raise LinkNotUsableError
-        now = self._clock.now()
         async with self._sessions.begin() as session:
-            account = await _lock_account(session, link.account_id)
-            if account is None or not await _use_link(session, link.id, now):
+            account = await session.scalar(_ACCOUNT_OF_LINK, {"link_id": link_id})
+            if account is None or not await _use_link(session, link_id, now):
                 raise LinkNotUsableError
             account.password_hash = password_hash
             account.password_set_at = account.updated_at = now
@@ -278,7 +317,7 @@ class PostgresAccounts:
             await session.execute(delete(SessionRow).where(SessionRow.account_id == account.id))
             # Whoever holds the mailbox is the person, whatever others tried at the door.
             await self._lockouts.lift_in(session, account.login)
-            owner = await _owner(session, account, link)
+            owner = _owner((await session.execute(_OWNER, {"link_id": link_id})).all())
             about = (owner.login, owner.reference, owner.purpose, CITIZEN)
             await self._audit.record_in(
                 session,
@@ -291,7 +330,7 @@ class PostgresAccounts:
         link_id = self._tokens.link_id_of(token)
         if link_id is None:
             return None
-        async with self._sessions() as session:
+        async with self._reading() as session:
             row: PasswordLinkRow | None = await session.get(PasswordLinkRow, link_id)
         return row
 
@@ -441,7 +480,7 @@ def _of_link(
     )
 
 
-def _state(row: PasswordLinkRow, now: datetime) -> LinkState:
+def _state(row: PasswordLinkRow | Row[Any], now: datetime) -> LinkState:
     if row.closed_reason is not None:
         return LinkState(row.closed_reason)
     return LinkState.EXPIRED if row.expires_at <= now else LinkState.OPEN
@@ -495,15 +534,15 @@ async def _use_link(session: AsyncSession, link_id: uuid.UUID, now: datetime) ->
     return (await session.execute(statement)).first() is not None
 
 
-async def _owner(session: AsyncSession, account: AccountRow, link: PasswordLinkRow) -> PasswordOwner:
-    statement = select(ProfileRow).where(ProfileRow.account_id == account.id)
-    profiles = (await session.scalars(statement)).all()
+def _owner(rows: Sequence[Row[Any]]) -> PasswordOwner:
+    """Whoever the rows of `_OWNER` tell of."""
+    first, profiles = rows[0], [row for row in rows if row.radicado is not None]
     return PasswordOwner(
-        account_id=account.id,
-        login=account.login,
-        full_name=f"{account.given_names} {account.surnames}".strip(),
-        purpose=LinkPurpose(link.purpose),
-        reference=link.reference,
-        radicados=tuple(profile.radicado for profile in profiles),
-        applications=tuple(sorted({application_of(UserType(profile.user_type)) for profile in profiles})),
+        account_id=first.id,
+        login=first.login,
+        full_name=f"{first.given_names} {first.surnames}".strip(),
+        purpose=LinkPurpose(first.purpose),
+        reference=first.reference,
+        radicados=tuple(row.radicado for row in profiles),
+        applications=tuple(sorted({application_of(UserType(row.user_type)) for row in profiles})),
     )

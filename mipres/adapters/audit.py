@@ -10,10 +10,10 @@ import json
 from collections.abc import Sequence
 from datetime import UTC
 
-from sqlalchemy import or_, select, text
+from sqlalchemy import insert, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from mipres.adapters.database import session_factory
+from mipres.adapters.database import reading_factory, session_factory
 from mipres.adapters.tables import AuditRow
 from mipres.domain.audit import AuditEntry, AuditEvent, AuditHead, AuditVerdict
 from mipres.ports import Clock
@@ -22,6 +22,10 @@ GENESIS = bytes(32)
 """What stands in the place of the row before the first."""
 # One writer at a time appends; the number only has to be this product's own, and the same in every release.
 _APPEND_LOCK = 6_477_377_02
+# The migration says why it is a function.
+_HEAD = text("SELECT last_number, last_seal FROM lock_audit_head(:lock)")
+_COLUMNS = tuple(column.name for column in AuditRow.__table__.columns)
+_APPEND = insert(AuditRow)
 _DIGEST_SHOWN = 16
 _BATCH = 1_000
 
@@ -37,18 +41,19 @@ class PostgresAuditTrail:
 
     def __init__(self, engine: AsyncEngine, *, key: bytes, clock: Clock) -> None:
         self._sessions = session_factory(engine)
+        self._reading = reading_factory(engine)
         self._key = key
         self._clock = clock
 
-    async def record(self, event: AuditEvent) -> None:
-        """Append one event in a transaction of its own."""
+    async def record(self, *events: AuditEvent) -> None:
+        """Append events in a transaction of their own."""
         async with self._sessions.begin() as session:
-            await self.record_in(session, event)
+            await self.record_in(session, *events)
 
     async def record_once(self, event: AuditEvent) -> None:
         """Append one event unless it is there already: for callers that may be repeated after a crash."""
         async with self._sessions.begin() as session:
-            await _lock(session)
+            await _lock_head(session)
             known = select(AuditRow.number).where(
                 AuditRow.reference == event.reference,
                 AuditRow.type == event.type.value,
@@ -63,19 +68,15 @@ class PostgresAuditTrail:
         To be called last in the transaction: appending waits for every other writer, and whoever waited
         for a lock of theirs after it would wait for ever.
         """
-        await _lock(session)
-        # A statement of its own, because it has to see what the writer before committed.
-        last = (
-            await session.execute(
-                select(AuditRow.number, AuditRow.seal).order_by(AuditRow.number.desc()).limit(1)
-            )
-        ).first()
-        number, seal = (last.number, last.seal) if last else (0, GENESIS)
+        if not events:
+            return
+        number, seal = await _lock_head(session)
+        rows = []
         for event in events:
             row = self._row(event, number=number + 1, previous=seal)
-            session.add(row)
+            rows.append({column: getattr(row, column) for column in _COLUMNS})
             number, seal = row.number, row.seal
-        await session.flush()
+        await session.execute(_APPEND, rows)
 
     async def entries(
         self, *, reference: str | None = None, login: str | None = None, limit: int = 200
@@ -89,7 +90,7 @@ class PostgresAuditTrail:
         statement = select(AuditRow).order_by(AuditRow.number.desc()).limit(limit)
         if wanted:
             statement = statement.where(or_(*wanted))
-        async with self._sessions() as session:
+        async with self._reading() as session:
             rows = list(await session.scalars(statement))
         return [_entry(row) for row in reversed(rows)]
 
@@ -112,13 +113,13 @@ class PostgresAuditTrail:
         number = head.partition(":")[0]
         if not number.isdecimal():
             return False
-        async with self._sessions() as session:
+        async with self._reading() as session:
             row = await session.get(AuditRow, int(number))
         return row is not None and hmac.compare_digest(str(_head(row)), head)
 
     async def _after(self, number: int) -> Sequence[AuditRow]:
         statement = select(AuditRow).where(AuditRow.number > number).order_by(AuditRow.number).limit(_BATCH)
-        async with self._sessions() as session:
+        async with self._reading() as session:
             rows: Sequence[AuditRow] = (await session.scalars(statement)).all()
         return rows
 
@@ -166,8 +167,10 @@ class PostgresAuditTrail:
         return hmac.new(self._key, f"person|{login}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
-async def _lock(session: AsyncSession) -> None:
-    await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _APPEND_LOCK})
+async def _lock_head(session: AsyncSession) -> tuple[int, bytes]:
+    """Wait for every other writer; number and seal of the last row that there is then."""
+    last = (await session.execute(_HEAD, {"lock": _APPEND_LOCK})).one()
+    return (last.last_number, last.last_seal) if last.last_number else (0, GENESIS)
 
 
 def _head(row: AuditRow) -> AuditHead:

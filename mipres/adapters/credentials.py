@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.adapters.audit import PostgresAuditTrail
-from mipres.adapters.database import session_factory
+from mipres.adapters.database import reading_factory, session_factory
 from mipres.adapters.lockouts import LoginLockouts, Turn
 from mipres.adapters.tables import AccountRow, ProfileRow
 from mipres.domain.applications import Application, application_of
@@ -99,6 +99,7 @@ class PostgresCredentials:
         clock: Clock,
     ) -> None:
         self._sessions = session_factory(engine)
+        self._reading = reading_factory(engine)
         self._hasher = hasher
         self._lockouts = lockouts
         self._audit = audit
@@ -136,7 +137,7 @@ class PostgresCredentials:
         # PostgreSQL takes no NUL in a text, and no login has anything but letters and digits.
         if not (login.isascii() and login.isalnum()):
             return None
-        async with self._sessions() as session:
+        async with self._reading() as session:
             found: AccountRow | None = await session.scalar(
                 select(AccountRow).where(AccountRow.login == login)
             )

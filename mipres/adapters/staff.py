@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.adapters.audit import PostgresAuditTrail
 from mipres.adapters.credentials import Hasher
-from mipres.adapters.database import session_factory
+from mipres.adapters.database import reading_factory, session_factory
 from mipres.adapters.lockouts import LoginLockouts
 from mipres.adapters.tables import StaffRow, StaffSessionRow
 from mipres.domain.audit import AuditEvent, AuditEventType, staff
@@ -74,6 +74,7 @@ class PostgresStaff:
         clock: Clock,
     ) -> None:
         self._sessions = session_factory(engine)
+        self._reading = reading_factory(engine)
         self._hasher = hasher
         self._lockouts = lockouts
         self._audit = audit
@@ -103,7 +104,7 @@ class PostgresStaff:
             await self._note_change(session, actor, name, "added")
 
     async def everybody(self) -> list[StaffMember]:
-        async with self._sessions() as session:
+        async with self._reading() as session:
             rows = await session.scalars(select(StaffRow).order_by(StaffRow.name))
             return [_member(row) for row in rows]
 
@@ -218,7 +219,7 @@ class PostgresStaff:
     async def _row(self, name: str) -> StaffRow | None:
         if not NAME.fullmatch(name):
             return None
-        async with self._sessions() as session:
+        async with self._reading() as session:
             row: StaffRow | None = await session.scalar(select(StaffRow).where(StaffRow.name == name))
         return row
 

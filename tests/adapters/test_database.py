@@ -14,6 +14,17 @@ async def process_id(engine: AsyncEngine) -> int:
         return int((await connection.execute(PID)).scalar_one())
 
 
+async def test_a_question_opens_no_transaction(engine: AsyncEngine) -> None:
+    begun = text("SELECT now()")
+    async with database.reading_factory(engine)() as session:
+        first, second = [(await session.execute(begun)).scalar_one() for _ in range(2)]
+    # In a transaction the clock stands still.
+    assert first != second
+    async with database.session_factory(engine)() as session:
+        first, second = [(await session.execute(begun)).scalar_one() for _ in range(2)]
+    assert first == second
+
+
 async def kill(url: str, pid: int) -> None:
     other = database.create_engine(url)
     async with other.connect() as connection:

@@ -12,11 +12,12 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api import registrations
 from api.metrics import ApiMetrics
+from api.notes import AuditNotes
 from api.registrations import Registrations
 from mipres.adapters.accounts import PasswordOwner
 from mipres.adapters.clock import SystemClock
 from mipres.domain.links import LinkPurpose
-from mipres.ports import AuditTrail
+from tests.fakes import FakeAuditTrail
 
 OWNER = PasswordOwner(
     account_id=uuid.uuid4(),
@@ -61,7 +62,7 @@ def announcing(server: Server) -> Registrations:
         submit_wait=timedelta(seconds=1),
         link_lifetime=timedelta(hours=1),
         metrics=ApiMetrics(),
-        audit=cast("AuditTrail", None),
+        notes=AuditNotes(FakeAuditTrail()),
     )
 
 

@@ -43,7 +43,9 @@ def results(**changes: object) -> report.Results:
             "histories": {"ours": history},
             "statements": 9.0,
             "statement_ms": 1.0,
-            "processor_ms": {"api": 3.0},
+            "processor_ms": {"api": 30.0, "worker": 70.0},
+            "processor_ms_of_others": {"floor": {"temporal": 25.0, "piso": 15.0}},
+            "password_hash_ms": 20.0,
         },
         "page_p50_ms": {"/": 1.5},
     }
@@ -150,3 +152,11 @@ def test_a_history_is_counted_as_temporal_cloud_bills_it() -> None:
 
 def test_parts_that_stood_by_cost_nothing() -> None:
     assert spent({"api": 1.0, "idle": 1.0, "gone": 1.0}, {"api": 1.5, "idle": 1.001}, 10) == {"api": 50.0}
+
+
+def test_the_table_tells_what_the_processors_alone_allow() -> None:
+    told = report.table(results())
+    assert "| ours | 100.0 ms | 20.0 | worker 70.0, api 30.0 |" in told
+    assert "| floor | 40.0 ms | 50.0 | temporal 25.0, piso 15.0 |" in told
+    # Twice the floor's 40 ms, less the 40 and the 20 that have to be spent.
+    assert "allow 0.67 of the floor's throughput; as much as half of it leaves 20.0 ms" in told

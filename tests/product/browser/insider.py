@@ -8,6 +8,7 @@ from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from temporalio.client import Client
 
 from api.metrics import ApiMetrics
+from api.notes import AuditNotes
 from api.registrations import Registrations
 from api.security import FORM_LIFETIME_SECONDS
 from mipres.adapters.clock import SystemClock
@@ -40,7 +41,7 @@ async def hasty_registrations(product: Product, *, link_lifetime: timedelta) -> 
         submit_wait=timedelta(seconds=5),
         link_lifetime=link_lifetime,
         metrics=ApiMetrics(),
-        audit=FakeAuditTrail(),
+        notes=AuditNotes(FakeAuditTrail()),
     )
 
 
