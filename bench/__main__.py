@@ -76,15 +76,13 @@ async def _sequential_outcomes(stack: BenchStack, mailbox: Mailbox, count: int) 
 async def _cost(
     stack: BenchStack, mailbox: Mailbox, count: int, contenders: Sequence[Contender]
 ) -> dict[str, object]:
-    """One more round of the product alone, with the books open."""
+    """One more round of each, the product's with the database's books open too."""
     statements = costs.Statements(stack.admin_database_url)
     ours = over_http(OURS, stack, mailbox, [stack.settings.api_port])
     await statements.reset()
-    before = costs.processor_seconds(stack)
-    measured = await run_round(ours, concurrency=COST_CONCURRENCY, count=count)
-    after = costs.processor_seconds(stack)
+    spent, done = await _processor_ms(stack, ours, count)
     top = await statements.top()
-    done = len(measured.wholes)
+    others = [contender for contender in contenders if contender.name != OURS]
     histories = {
         OURS: await costs.newest_history(await _client("default"), _COMPLETED),
         NAIVE: await costs.newest_history(await _client(NAMESPACE), "ExecutionStatus = 'Completed'"),
@@ -96,9 +94,20 @@ async def _cost(
         "statements": round(calls / done, 1),
         "statement_ms": round(sum(float(str(row["ms"])) for row in top) / done, 2),
         "top_statements": [row | {"calls": round(int(str(row["calls"])) / done, 2)} for row in top[:12]],
-        "processor_ms": costs.spent(before, after, done),
-        "contenders": [contender.name for contender in contenders],
+        "processor_ms": spent,
+        "processor_ms_of_others": {
+            other.name: (await _processor_ms(stack, other, count))[0] for other in others
+        },
+        "password_hash_ms": await costs.password_hash_ms(),
     }
+
+
+async def _processor_ms(stack: BenchStack, contender: Contender, count: int) -> tuple[dict[str, float], int]:
+    """What each part spends on one of its registrations, and how many were done."""
+    before = costs.processor_seconds(stack)
+    measured = await run_round(contender, concurrency=COST_CONCURRENCY, count=count)
+    done = len(measured.wholes)
+    return costs.spent(before, costs.processor_seconds(stack), done), done
 
 
 async def _client(namespace: str) -> Client:

@@ -1,5 +1,6 @@
 """What one registration costs: history, actions, statements, processor time."""
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,7 +12,9 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
 from bench.stack import BenchStack
+from mipres.adapters.credentials import Hasher
 
+_HASHES = 20
 IDLE_MS = 0.3
 """A part that took less a registration only stood by."""
 _LOCAL_ACTIVITY = "core_local_activity"
@@ -103,6 +106,15 @@ class Statements:
             }
             for row in rows
         ]
+
+
+async def password_hash_ms() -> float:
+    """Processor time of the one password hash that a registration cannot do without."""
+    hasher = Hasher()
+    began = time.process_time()
+    for number in range(_HASHES):
+        await hasher.hash(f"Clave-Segura-{number}")
+    return round((time.process_time() - began) * 1000 / _HASHES, 2)
 
 
 def processor_seconds(stack: BenchStack) -> dict[str, float]:
