@@ -33,9 +33,8 @@ CACHED_WORKFLOWS = 1000
 WORKFLOW_TASKS = 100
 # Registries are other people's machines: this many calls a second, for all workers together.
 REGISTRY_CALLS_PER_SECOND = 5.0
-# The server hands out a little less than a worker may call: nothing waits for its turn in a worker, and a call
-# that comes late does not make the next one too early.
-HANDED_OUT_PER_SECOND = REGISTRY_CALLS_PER_SECOND * 0.95
+# A little less, because a call may reach its registry late and the next one on time.
+PACE = REGISTRY_CALLS_PER_SECOND * 0.95
 # A registry call is cut off after ten seconds; whoever stops the process gives it twenty.
 SHUTDOWN_PATIENCE = timedelta(seconds=12)
 
@@ -77,8 +76,8 @@ def build_workers(
             client,
             task_queue=registry_queue(name),
             activities=getattr(activities, name),
-            max_task_queue_activities_per_second=HANDED_OUT_PER_SECOND,
-            interceptors=[Paced(per_second=REGISTRY_CALLS_PER_SECOND)],
+            max_task_queue_activities_per_second=PACE,
+            interceptors=[Paced(per_second=PACE)],
             graceful_shutdown_timeout=SHUTDOWN_PATIENCE,
             deployment_config=deployment,
         )

@@ -5,9 +5,6 @@ from typing import Any
 
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-# A call may reach its registry some milliseconds late and the next one on time.
-_MARGIN = 1.02
-
 
 class Paced(Interceptor):
     """Lets the activities of one worker begin no closer to each other than a limit asks for.
@@ -16,11 +13,11 @@ class Paced(Interceptor):
     them at the same moment.
 
     Args:
-        per_second: How many may begin in any second.
+        per_second: How many may begin, on average and at most.
     """
 
     def __init__(self, *, per_second: float) -> None:
-        self._pause = _MARGIN / per_second
+        self._pause = 1 / per_second
         self._free_at = 0.0
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's name.

@@ -58,8 +58,10 @@ def create_app(settings: Settings) -> FastAPI:
         async with composition.open_engine(settings) as engine:
             notes = AuditNotes(composition.build_audit(settings, engine))
             app.state.services = build_services(settings, client, engine, metrics, notes)
-            yield
-            await notes.finish()
+            try:
+                yield
+            finally:
+                await notes.finish()
         if tracing:
             await asyncio.to_thread(tracing.close)
 

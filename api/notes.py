@@ -34,7 +34,9 @@ class AuditNotes:
     async def finish(self) -> None:
         """Write what is left."""
         if self._writing is not None:
-            await asyncio.wait({self._writing}, timeout=_FAREWELL_SECONDS)
+            _, unfinished = await asyncio.wait({self._writing}, timeout=_FAREWELL_SECONDS)
+            if unfinished:
+                log.warning("audit_not_written", unwritten=len(self._unwritten), error="TimeoutError")
 
     async def _write(self) -> None:
         while self._unwritten:

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -245,29 +245,38 @@ class Registrations:
         self._notes.take(event)
 
     async def announce_password(self, owner: PasswordOwner) -> None:
-        """Tell whoever waits for it, and go on telling for some minutes where Temporal is away.
+        """Tell whoever waits for it, and go on telling registrations for some minutes where Temporal is away.
 
-        A hint that may get lost all the same: they ask the database themselves.
+        A hint that may get lost all the same: they ask the database themselves. A recovery is told once:
+        the next one of the same person has the same id, and must not take an old password for its own.
         """
-        waiting = [registration_workflow_id(radicado) for radicado in owner.radicados]
+        telling = [
+            self._tell_password(registration_workflow_id(radicado), pauses=_SIGNAL_PAUSES)
+            for radicado in owner.radicados
+        ]
         if owner.purpose is LinkPurpose.RECOVER:
-            waiting.append(recovery_workflow_id(owner.reference))
+            telling.append(self._tell_password(recovery_workflow_id(owner.reference)))
+        await asyncio.gather(*(self._in_background(one) for one in telling))
+
+    async def announce_again(self, owner: PasswordOwner) -> None:
+        """Tell the registrations of a password that was set some time ago, in case nobody told them then."""
         await asyncio.gather(
-            *(self._in_background(self._tell_password(workflow_id)) for workflow_id in waiting)
+            *(self._tell_password(registration_workflow_id(radicado)) for radicado in owner.radicados)
         )
 
-    async def _tell_password(self, workflow_id: str) -> None:
-        for pause in _SIGNAL_PAUSES:
+    async def _tell_password(self, workflow_id: str, *, pauses: Sequence[int] = ()) -> None:
+        for pause in (0, *pauses):
+            await asyncio.sleep(pause)
             try:
                 with _temporal_errors():
                     handle = self._client.get_workflow_handle(workflow_id)
-                    return await handle.signal("password_set", rpc_timeout=_LOOK)
+                    await handle.signal("password_set", rpc_timeout=_LOOK)
             except UnknownRegistrationError:
-                return None
+                return
             except TemporalUnavailableError:
-                await asyncio.sleep(pause)
-        log.warning("password_signal_lost", workflow_id=workflow_id)
-        return None
+                log.warning("password_not_announced", workflow_id=workflow_id, after_seconds=pause)
+            else:
+                return
 
     async def recover_password(self, document: Document) -> None:
         """Start a recovery, or ask the running one for another link. Tells nothing about the account."""

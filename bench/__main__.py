@@ -107,7 +107,7 @@ async def _processor_ms(stack: BenchStack, contender: Contender, count: int) -> 
     before = costs.processor_seconds(stack)
     measured = await run_round(contender, concurrency=COST_CONCURRENCY, count=count)
     done = len(measured.wholes)
-    return costs.spent(before, costs.processor_seconds(stack), done), done
+    return costs.spent(contender.name, before, costs.processor_seconds(stack), done), done
 
 
 async def _client(namespace: str) -> Client:

@@ -11,9 +11,17 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
+from bench.rounds import FLOOR, NAIVE, OURS, PEER
 from bench.stack import BenchStack
 from mipres.adapters.credentials import Hasher
 
+_OWNERS = {
+    **dict.fromkeys(("api", "worker"), OURS),
+    **dict.fromkeys(("api-ingenua", "ingenuo"), NAIVE),
+    **dict.fromkeys(("par-0", "par-1"), PEER),
+    "piso": FLOOR,
+}
+"""Whose parts they are; all others serve every contender."""
 _HASHES = 20
 IDLE_MS = 0.3
 """A part that took less a registration only stood by."""
@@ -135,7 +143,10 @@ def _seconds(process: psutil.Process, *, alone: bool) -> float:
     return total
 
 
-def spent(before: Mapping[str, float], after: Mapping[str, float], registrations: int) -> dict[str, float]:
-    """Milliseconds a registration, by part; parts that only stood by are left out."""
-    each = {name: (after[name] - before[name]) * 1000 / registrations for name in before if name in after}
+def spent(
+    contender: str, before: Mapping[str, float], after: Mapping[str, float], registrations: int
+) -> dict[str, float]:
+    """Milliseconds a registration, by part; the other contenders' parts and those that stood by are left out."""
+    parts = {name for name in before if name in after and _OWNERS.get(name, contender) == contender}
+    each = {name: (after[name] - before[name]) * 1000 / registrations for name in parts}
     return {name: round(value, 2) for name, value in each.items() if value >= IDLE_MS}

@@ -36,6 +36,7 @@ _MOST_TURNED_AWAY = 200
 _PAUSE_SECONDS = 1.0
 # Until the mails of those who came last are sent.
 _REST_SECONDS = 5.0
+_PERSON_SECONDS = 0.1
 _ADDENDS = 200_000
 
 
@@ -126,14 +127,15 @@ class Submitter:
         return times
 
 
-async def _level(stack: BenchStack, submit: Submitter, waiting: int) -> Level:
-    missing = max(0, waiting - submit.count)
-    _say(f"{waiting} que esperan su contraseña: faltan {missing}…")
+async def _level(stack: BenchStack, submit: Submitter, wanted: int) -> Level:
+    missing = max(0, wanted - submit.count)
+    _say(f"{wanted} que esperan su contraseña: faltan {missing}…")
     await submit.many(await new_professionals(stack.registries_port, missing), at_once=FILLING)
+    waiting = submit.count
     await asyncio.sleep(_REST_SECONDS)
     outcome, arithmetic = await _newcomers(submit, await new_professionals(stack.registries_port, NEWCOMERS))
     level = Level(
-        waiting=submit.count,
+        waiting=waiting,
         worker_memory=round(_memory(stack) / MEBIBYTE, 1),
         outcome=outcome,
         arithmetic=arithmetic,
@@ -150,6 +152,8 @@ async def _newcomers(submit: Submitter, people: Sequence[Professional]) -> tuple
     outcomes, sums = [], []
     for person in people:
         outcomes.append(await submit.one(person, connection))
+        # What the product still does for this person would slow the sum.
+        await asyncio.sleep(_PERSON_SECONDS)
         began = time.perf_counter()
         sum(range(_ADDENDS))
         sums.append(time.perf_counter() - began)

@@ -1,6 +1,7 @@
 """`/contrasena…`: from the mailed link to the created password. Looking never consumes a link."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -9,12 +10,14 @@ from fastapi.responses import RedirectResponse
 
 from api.captcha import FormCaptcha
 from api.deps import PROTECTED_FORM, PUBLIC, ClientDep, Services, ServicesDep, limited, throttle
+from api.errors import TooManyRequestsError
 from api.forms import DOCUMENT_OPTIONS, text_of
 from api.pages.registration import outcome_page
 from api.registrations import TermsChangedError
 from mipres.adapters.accounts import PasswordOwner
 from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.limits import (
+    ANNOUNCEMENTS,
     DOCUMENT_RECOVERIES,
     DOCUMENT_SUBMISSIONS,
     PASSWORDS,
@@ -189,7 +192,7 @@ async def _unusable(request: Request, found: Services, token: str, who: str) -> 
     """Why the link is of no use, and the way on from there."""
     link = await found.accounts.link(token)
     if link.state is LinkState.USED:
-        await _announce_again(found, token)
+        await _announce_again(found, token, who)
     if token and link.state is LinkState.UNKNOWN:
         await throttle(found, WRONG_LINKS, who)
     renewable = link.state is LinkState.EXPIRED and await found.accounts.renewal_of(token) is not None
@@ -201,7 +204,10 @@ async def _unusable(request: Request, found: Services, token: str, who: str) -> 
     return page
 
 
-async def _announce_again(found: Services, token: str) -> None:
+async def _announce_again(found: Services, token: str, who: str) -> None:
     """Somebody comes back to a used link when no answer came, and then the workflow may know nothing of it yet."""
-    if owner := await found.accounts.owner_of(token, state=LinkState.USED):
-        await found.registrations.announce_password(owner)
+    # The page is for everybody who looks; the signals are for some looks a minute.
+    with suppress(TooManyRequestsError):
+        await throttle(found, ANNOUNCEMENTS, who)
+        if owner := await found.accounts.owner_of(token, state=LinkState.USED):
+            await found.registrations.announce_again(owner)

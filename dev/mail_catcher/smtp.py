@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import weakref
 from enum import StrEnum
+from typing import cast
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -108,8 +109,9 @@ class SmtpDesk:
             self._server.close()
             self._server = None
         for session in self._sessions:
-            if isinstance(session.transport, asyncio.Transport):
-                session.transport.abort()
+            # uvloop's transports are none of asyncio's classes, only alike.
+            if session.transport is not None:
+                cast("asyncio.Transport", session.transport).abort()
 
     async def set_mode(self, mode: Mode) -> None:
         if mode is Mode.DOWN:

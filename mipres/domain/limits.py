@@ -38,6 +38,8 @@ RECOVERIES = Limit(name="recoveries", most=30, window=timedelta(hours=1))
 DOCUMENT_RECOVERIES = Limit(name="document-recoveries", most=5, window=timedelta(hours=1))
 # A genuine link is never wrong; a badly copied one is wrong a few times.
 WRONG_LINKS = Limit(name="wrong-links", most=20, window=timedelta(minutes=1))
+# Looks at a used link that tell its registrations once more.
+ANNOUNCEMENTS = Limit(name="announcements", most=10, window=timedelta(minutes=1))
 # Hashing takes a processor for some 30 ms, so this also bounds what one client can take of it.
 PASSWORDS = Limit(name="passwords", most=20, window=timedelta(minutes=1))
 

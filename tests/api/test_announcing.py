@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -87,7 +87,30 @@ async def test_a_server_that_is_away_is_told_later_and_the_page_does_not_wait(
 
 
 async def test_a_server_that_stays_away_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registrations, "_SIGNAL_PAUSES", (0, 0, 0))
+    monkeypatch.setattr(registrations, "_SIGNAL_PAUSES", (0, 0))
     server = Server(failures=1_000)
     await announcing(server).announce_password(OWNER)
     assert (server.got, server.asked) == ([], 3 * len(OWNER.radicados))
+
+
+async def test_a_recovery_is_told_once_because_the_next_one_has_the_same_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registrations, "_SIGNAL_PAUSES", (0, 0))
+    owner = replace(OWNER, purpose=LinkPurpose.RECOVER, reference="REC-1", radicados=())
+    server = Server()
+    await announcing(server).announce_password(owner)
+    assert server.got == ["recovery/REC-1 password_set"]
+    away = Server(failures=1_000)
+    await announcing(away).announce_password(owner)
+    assert away.asked == 1
+
+
+async def test_an_old_link_that_is_opened_again_tells_registrations_only_and_once() -> None:
+    owner = replace(OWNER, purpose=LinkPurpose.RECOVER, reference="REC-1")
+    server = Server()
+    await announcing(server).announce_again(owner)
+    assert sorted(server.got) == ["registration/RAD-1 password_set", "registration/RAD-2 password_set"]
+    away = Server(failures=1_000)
+    await announcing(away).announce_again(owner)
+    assert away.asked == len(OWNER.radicados)

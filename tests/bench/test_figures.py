@@ -151,7 +151,16 @@ def test_a_history_is_counted_as_temporal_cloud_bills_it() -> None:
 
 
 def test_parts_that_stood_by_cost_nothing() -> None:
-    assert spent({"api": 1.0, "idle": 1.0, "gone": 1.0}, {"api": 1.5, "idle": 1.001}, 10) == {"api": 50.0}
+    before, after = {"api": 1.0, "idle": 1.0, "gone": 1.0}, {"api": 1.5, "idle": 1.001}
+    assert spent("ours", before, after, 10) == {"api": 50.0}
+
+
+def test_what_belongs_to_another_contender_is_not_counted() -> None:
+    before = {"temporal": 0.0, "worker": 0.0, "par-0": 0.0, "piso": 0.0}
+    after = dict.fromkeys(before, 1.0)
+    assert set(spent("ours", before, after, 10)) == {"temporal", "worker"}
+    assert set(spent("peer", before, after, 10)) == {"temporal", "par-0"}
+    assert set(spent("floor", before, after, 10)) == {"temporal", "piso"}
 
 
 def test_the_table_tells_what_the_processors_alone_allow() -> None:

@@ -51,6 +51,20 @@ async def test_a_signal_ends_it_in_spite_of_an_open_session(start: Start, number
         await smtp.noop()
 
 
+async def test_going_down_cuts_a_session_of_the_program_itself(
+    start: Start, http: httpx2.AsyncClient
+) -> None:
+    catcher = await start(*PROGRAM)
+    smtp = aiosmtplib.SMTP(hostname="127.0.0.1", port=catcher.smtp_port)
+    await smtp.connect()
+    await smtp.ehlo()
+
+    await http.put(f"{catcher.url}/_control", json={"mode": "down"})
+
+    with pytest.raises(aiosmtplib.SMTPServerDisconnected):
+        await smtp.noop()
+
+
 @pytest.mark.parametrize("option", ["--smtp-port", "--ui-port"])
 async def test_a_taken_port_is_told_in_one_line(option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -10,10 +10,11 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker, WorkerConfig
 
 from activities.catalog import catalog
+from activities.pacing import Paced
 from mipres.ports import Mail
 from tests.fakes import FakeMailer
 from tests.workflows.conftest import MEDICINE, World
-from worker import HANDED_OUT_PER_SECOND, REGISTRY_CALLS_PER_SECOND, build_workers, running
+from worker import PACE, REGISTRY_CALLS_PER_SECOND, build_workers, running
 from workflows.contract import REGISTRATIONS_QUEUE, REGISTRIES, registry_queue
 
 LOST_WORK = {EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT, EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED}
@@ -58,9 +59,15 @@ async def test_each_queue_has_a_worker_and_each_registry_a_limit(shift: Shift) -
         str(worker.task_queue): worker.config().get("max_task_queue_activities_per_second")
         for worker in shift.workers
     }
-    gentle = {registry_queue(name): HANDED_OUT_PER_SECOND for name in REGISTRIES}
+    gentle = {registry_queue(name): PACE for name in REGISTRIES}
     assert limits == {REGISTRATIONS_QUEUE: None, **gentle}
-    assert HANDED_OUT_PER_SECOND < REGISTRY_CALLS_PER_SECOND
+    assert PACE < REGISTRY_CALLS_PER_SECOND
+    paced = {
+        str(worker.task_queue)
+        for worker in shift.workers
+        if any(isinstance(item, Paced) for item in worker.config().get("interceptors") or ())
+    }
+    assert paced == set(gentle)
 
 
 async def test_a_full_cache_always_has_a_place_to_give_up(shift: Shift) -> None:
