@@ -2,13 +2,9 @@
 
 import asyncio
 import os
-import sys
 import uuid
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
@@ -25,48 +21,35 @@ from mipres.domain.eligibility import has_ended, today_in_bogota
 from mipres.domain.submissions import UserType
 from mipres.ports import Clock
 
-_T = TypeVar("_T")
-# About a third of what the others get, where there is not enough for all.
-_NICENESS = 5
 # OWASP Password Storage: argon2id with 19 MiB, two passes, one lane.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
 
 class Hasher:
-    """Hashes and verifies in threads of its own, as many at once as there are processors.
+    """Hashes and verifies in threads, as many at once as there are processors.
 
-    More would only make everybody wait longer, and keep memory for it. The threads give way to those that
-    answer pages: where processors are short, whoever sends a password waits, and nobody else does.
+    More would only make everybody wait longer, and keep memory for it.
     """
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(
-            os.cpu_count() or 1, thread_name_prefix="argon2", initializer=_give_way
-        )
+        self._slots = asyncio.Semaphore(os.cpu_count() or 1)
         # Verifying against this takes the same time as against a real hash, so an unknown
         # login does not answer faster than a wrong password.
         self._decoy = _HASHER.hash(uuid.uuid4().hex)
 
     async def hash(self, password: str) -> str:
-        return await self._in_thread(_HASHER.hash, password)
+        async with self._slots:
+            return await asyncio.to_thread(_HASHER.hash, password)
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
         """Tell whether the password is right; without a hash the answer is no, in the same time."""
-        matches = await self._in_thread(_matches, password_hash or self._decoy, password)
+        async with self._slots:
+            matches = await asyncio.to_thread(_matches, password_hash or self._decoy, password)
         return matches and password_hash is not None
 
     def is_outdated(self, password_hash: str) -> bool:
         """Whether the hash was made with other parameters than today's."""
         return _HASHER.check_needs_rehash(password_hash)
-
-    async def _in_thread(self, work: Callable[..., _T], *values: str) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *values)
-
-
-def _give_way() -> None:
-    # Only Linux counts the niceness of each thread; elsewhere it would be the whole process's.
-    if sys.platform == "linux":
-        os.nice(_NICENESS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,6 @@
 import asyncio
-import os
-import sys
-import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -147,18 +143,6 @@ async def test_a_hash_is_argon2id_with_the_parameters_of_owasp(hasher: Hasher) -
     assert parameters.type is Type.ID
     assert (parameters.memory_cost, parameters.time_cost, parameters.parallelism) == (19_456, 2, 1)
     assert (parameters.salt_len, parameters.hash_len) == (16, 32)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no niceness of its own")
-async def test_hashing_gives_way_to_whoever_answers_pages(
-    hasher: Hasher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def own_niceness(_password: str) -> str:
-        return str(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
-
-    monkeypatch.setattr("mipres.adapters.credentials._HASHER", SimpleNamespace(hash=own_niceness))
-    ours = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-    assert int(await hasher.hash(PASSWORD)) > ours
 
 
 async def test_one_password_has_two_hashes(hasher: Hasher) -> None:
