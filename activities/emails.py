@@ -188,10 +188,15 @@ class EmailActivities:
 
     @activity.defn
     async def tell_support(self, notice: SupportNoticeInput) -> None:
-        """Tell support of a registration that was given up: in the log, and by mail where there is an address."""
+        """Tell support of a registration that was given up: in the log, in the trail, and by mail where there is an address."""
         activity.logger.warning(
             "registration %s was given up; it waited for %s", notice.reference, notice.waiting_on
         )
+        noted = await self._accounts.note_given_up(
+            reference=notice.reference, waited_for=notice.waiting_on, run=notice.message_key
+        )
+        if not noted:
+            activity.logger.warning("the trail does not tell that %s was given up", notice.reference)
         if self._support_address is None:
             return
         desk = AccountContact(

@@ -162,6 +162,7 @@ async def _register_and_set_password(accounts: PostgresAccounts, document: Docum
     await accounts.note_refusal(
         reference=radicado, document=document, refusal=Refusal.NOT_IN_RETHUS, run="run"
     )
+    await accounts.note_given_up(reference=radicado, waited_for="rethus", run="run")
     await accounts.discard(reference=radicado)
 
 

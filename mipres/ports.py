@@ -158,6 +158,10 @@ class Accounts(Protocol):
         """Write down that a run of a registration was refused; the same call twice writes once."""
         ...
 
+    async def note_given_up(self, *, reference: str, waited_for: str, run: str) -> bool:
+        """Write down once that a run of a registration was given up; False where that could not be written."""
+        ...
+
     async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:
         """Close the open links of a registration or recovery; tell whether the password exists."""
         ...

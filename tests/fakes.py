@@ -115,6 +115,7 @@ class FakeAccounts:
     registrations: list[NewRegistration] = field(default_factory=list)
     links: dict[str, FakeLink] = field(default_factory=dict)
     refusals: list[tuple[str, Refusal]] = field(default_factory=list)
+    given_up: set[tuple[str, str, str]] = field(default_factory=set)
     registering: asyncio.Event = field(default_factory=asyncio.Event)
     _gate: asyncio.Event | None = None
 
@@ -183,6 +184,12 @@ class FakeAccounts:
     async def note_refusal(self, *, reference: str, document: Document, refusal: Refusal, run: str) -> None:
         self._answer()
         self.refusals.append((reference, refusal))
+
+    async def note_given_up(self, *, reference: str, waited_for: str, run: str) -> bool:
+        if self.down:
+            return False
+        self.given_up.add((reference, waited_for, run))
+        return True
 
     async def open_link(self, account_id: uuid.UUID, *, reference: str) -> PasswordLink | None:
         self._answer()

@@ -234,6 +234,20 @@ class PostgresAccounts:
         )
         await self._audit.record_once(event)
 
+    async def note_given_up(self, *, reference: str, waited_for: str, run: str) -> bool:
+        event = AuditEvent(
+            type=AuditEventType.REGISTRATION_GIVEN_UP,
+            actor=PRODUCT,
+            reference=reference,
+            details={"waited_for": waited_for, "run": run},
+        )
+        try:
+            await self._audit.record_once(event)
+        except (OSError, SQLAlchemyError):
+            # It may be the database that everybody has waited for.
+            return False
+        return True
+
     async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:
         async with self._sessions.begin() as session:
             account = await _lock_account(session, account_id)

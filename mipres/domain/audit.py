@@ -25,6 +25,7 @@ class AuditEventType(StrEnum):
     REGISTRATION_SUBMITTED = "registration_submitted", "Registro solicitado"
     REGISTRATION_REFUSED = "registration_refused", "Registro no procedente"
     REGISTRATION_DISCARDED = "registration_discarded", "Registro deshecho"
+    REGISTRATION_GIVEN_UP = "registration_given_up", "Registro sin terminar"
     ACCOUNT_CREATED = "account_created", "Cuenta creada"
     ACCOUNT_UPDATED = "account_updated", "Datos de la cuenta actualizados"
     LINK_ISSUED = "link_issued", "Enlace emitido"

@@ -189,6 +189,15 @@ async def test_support_is_told_where_it_has_an_address(desk: Desk) -> None:
     assert desk.sent == [("support_given_up", "soporte")]
     assert desk.mailer.sent[0].to_address == "soporte@ejemplo.test"
     assert desk.composer.contexts == [{"reference": RADICADO, "waiting_on": "rethus"}]
+    assert desk.accounts.given_up == {(RADICADO, "rethus", "soporte")}
+
+
+async def test_support_is_told_though_the_trail_cannot_be_written(desk: Desk) -> None:
+    desk.accounts.down = True
+    notice = SupportNoticeInput(reference=RADICADO, waiting_on="database", message_key="soporte")
+    await desk.tell_support(notice, address="soporte@ejemplo.test")
+    assert desk.sent == [("support_given_up", "soporte")]
+    assert desk.accounts.given_up == set()
 
 
 async def test_a_mail_server_that_is_away_can_be_tried_again(desk: Desk) -> None:

@@ -11,6 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
 from mipres.adapters.accounts import PostgresAccounts
 from mipres.adapters.audit import PostgresAuditTrail
+from mipres.adapters.database import create_engine
+from mipres.adapters.lockouts import LoginLockouts
+from mipres.adapters.tokens import LinkTokens
 from mipres.domain.audit import AuditEvent, AuditEventType, operator
 from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.outcomes import Refusal
@@ -237,6 +240,31 @@ async def test_a_refusal_is_written_once_a_run(accounts: PostgresAccounts, audit
         ("registration_refused", {"refusal": "sanctioned", "run": "first"}),
         ("registration_refused", {"refusal": "sanctioned", "run": "second"}),
     ]
+
+
+async def test_a_registration_that_is_given_up_is_written_once_a_run(
+    accounts: PostgresAccounts, audit: PostgresAuditTrail
+) -> None:
+    for run in ("first", "first", "second"):
+        assert await accounts.note_given_up(reference=RADICADO, waited_for="rethus", run=run)
+    entries = await audit.entries(reference=RADICADO)
+    assert [(entry.type, entry.details) for entry in entries] == [
+        ("registration_given_up", {"waited_for": "rethus", "run": "first"}),
+        ("registration_given_up", {"waited_for": "rethus", "run": "second"}),
+    ]
+
+
+async def test_where_the_database_is_away_giving_up_is_not_written_and_no_error(
+    clock: FakeClock, audit: PostgresAuditTrail, lockouts: LoginLockouts, unused_tcp_port: int
+) -> None:
+    engine = create_engine(f"postgresql+asyncpg://nobody@127.0.0.1:{unused_tcp_port}/none")
+    away = PostgresAuditTrail(engine, key=b"a" * 32, clock=clock)
+    accounts = PostgresAccounts(
+        engine, tokens=LinkTokens(b"k" * 32), audit=away, lockouts=lockouts, clock=clock
+    )
+    assert not await accounts.note_given_up(reference=RADICADO, waited_for="database", run="first")
+    assert await audit.entries(reference=RADICADO) == []
+    await engine.dispose()
 
 
 async def test_a_registration_that_is_taken_back_leaves_its_trace(

@@ -268,6 +268,9 @@ async def test_nothing_is_half_created_when_a_registry_stays_away_for_a_week(wor
     assert (status.stage, status.waiting_on, status.outcome) == (Stage.EXPIRED, ("rethus",), None)
     assert world.accounts.registrations == []
     await world.mailed("registration_given_up", "support_given_up")
+    assert [(reference, waited) for reference, waited, _ in world.accounts.given_up] == [
+        (status.radicado, "rethus")
+    ]
     # Support finds them all by what they waited for in the end.
     assert await world.attributes(handle) == {"RegistrationStage": "expired", "WaitingOn": ["rethus"]}
     await world.keep(handle, "given-up-support-told")
