@@ -19,16 +19,18 @@ class Paced(Interceptor):
     def __init__(self, *, per_second: float) -> None:
         self._pause = 1 / per_second
         self._free_at = 0.0
+        self._order = asyncio.Lock()
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's name.
         return _InTurn(next, self)
 
     async def turn(self) -> None:
         """Wait until the next call may be made."""
-        now = asyncio.get_running_loop().time()
-        start = max(now, self._free_at)
-        self._free_at = start + self._pause
-        await asyncio.sleep(start - now)
+        loop = asyncio.get_running_loop()
+        async with self._order:
+            await asyncio.sleep(self._free_at - loop.time())
+            # From the real beginning: whoever was woken late must not have the next one close behind.
+            self._free_at = loop.time() + self._pause
 
 
 class _InTurn(ActivityInboundInterceptor):

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
@@ -29,6 +30,20 @@ async def test_a_burst_is_spaced_out_and_each_call_gets_its_answer() -> None:
     assert found == ["found"] * 6
     # An event loop may wake a sleeper some microseconds early, and a busy machine late.
     assert all(at - began > (number - 0.1) / PER_SECOND for number, at in enumerate(callee.times))
+
+
+async def test_a_call_that_begins_late_does_not_bring_the_next_one_closer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    callee, sleep = Callee(), asyncio.sleep
+
+    async def oversleep(seconds: float) -> None:
+        await sleep(max(0, seconds) + (0.5 / PER_SECOND if len(callee.times) == 1 else 0))
+
+    monkeypatch.setattr("activities.pacing.asyncio.sleep", oversleep)
+    chain = Paced(per_second=PER_SECOND).intercept_activity(callee)
+    await asyncio.gather(*(chain.execute_activity(call()) for _ in range(3)))
+    assert callee.times[2] - callee.times[1] > 0.9 / PER_SECOND
 
 
 async def test_the_first_call_after_a_rest_waits_for_nothing() -> None:

@@ -14,7 +14,7 @@ from activities.pacing import Paced
 from mipres.ports import Mail
 from tests.fakes import FakeMailer
 from tests.workflows.conftest import MEDICINE, World
-from worker import PACE, REGISTRY_CALLS_PER_SECOND, build_workers, running
+from worker import BEGUN_PER_SECOND, HANDED_OUT_PER_SECOND, REGISTRY_CALLS_PER_SECOND, build_workers, running
 from workflows.contract import REGISTRATIONS_QUEUE, REGISTRIES, registry_queue
 
 LOST_WORK = {EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT, EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED}
@@ -59,9 +59,9 @@ async def test_each_queue_has_a_worker_and_each_registry_a_limit(shift: Shift) -
         str(worker.task_queue): worker.config().get("max_task_queue_activities_per_second")
         for worker in shift.workers
     }
-    gentle = {registry_queue(name): PACE for name in REGISTRIES}
+    gentle = {registry_queue(name): HANDED_OUT_PER_SECOND for name in REGISTRIES}
     assert limits == {REGISTRATIONS_QUEUE: None, **gentle}
-    assert PACE < REGISTRY_CALLS_PER_SECOND
+    assert HANDED_OUT_PER_SECOND < BEGUN_PER_SECOND < REGISTRY_CALLS_PER_SECOND
     paced = {
         str(worker.task_queue)
         for worker in shift.workers
