@@ -296,6 +296,11 @@ async def test_whoever_waits_for_a_registry_is_told_so(product: Product) -> None
         assert (set(told), told["status"]) == ({"status", "radicado", "status_url"}, "in_progress")
         # A registry that is away says nothing about anybody.
         assert not any(sentence in page.text for sentence in SENTENCES.values())
+    # They go on by themselves, and must have done so before another test counts what comes to its outcome.
+    radicados = [found[0] for page in pages if (found := re.search(r"RM-\w{12}", page.text))]
+    radicados += [answer.json()["radicado"] for answer in answers]
+    assert len(radicados) == len(waiting)
+    await asyncio.gather(*(product.reaches(radicado, "awaiting_password") for radicado in radicados))
 
 
 # ---- The matrix is whole
