@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from activities.errors import MAIL_ADDRESS_REJECTED
@@ -98,15 +99,7 @@ class StepRunner:
                 activity_id=step.id,
                 summary=step.summary,
             )
-        return await workflow.execute_activity_method(
-            step.activity,
-            request,
-            start_to_close_timeout=step.attempt,
-            schedule_to_close_timeout=policies.GIVE_UP_AFTER,
-            retry_policy=policies.FAST_RETRY,
-            activity_id=step.id,
-            summary=step.summary,
-        )
+        return await _start(step, request, within=policies.GIVE_UP_AFTER, retry=policies.FAST_RETRY)
 
     async def _durably(self, step: Step, request: object) -> Any:
         self._pending = step
@@ -117,15 +110,8 @@ class StepRunner:
 
     async def _patiently(self, step: Step, request: object) -> Any:
         self._note(step.waits_on)
-        handle = workflow.start_activity_method(
-            step.activity,
-            request,
-            task_queue=step.queue,
-            start_to_close_timeout=step.attempt,
-            schedule_to_close_timeout=policies.GIVE_UP_AFTER,
-            retry_policy=policies.PATIENT_RETRY,
-            activity_id=step.id,
-            summary=step.summary,
+        handle = _start(
+            step, request, within=policies.GIVE_UP_AFTER, retry=policies.PATIENT_RETRY, queue=step.queue
         )
         since = workflow.now()
         try:
@@ -154,20 +140,28 @@ async def notified(step: Step, notice: object) -> bool:
         FailureError: it was cancelled.
     """
     try:
-        await workflow.execute_activity_method(
-            step.activity,
-            notice,
-            start_to_close_timeout=step.attempt,
-            schedule_to_close_timeout=policies.NOTICE_WORTH_SENDING,
-            retry_policy=policies.PATIENT_RETRY,
-            activity_id=step.id,
-            summary=step.summary,
-        )
+        await _start(step, notice, within=policies.NOTICE_WORTH_SENDING, retry=policies.PATIENT_RETRY)
     except FailureError as failure:
         if is_cancelled_exception(failure):
             raise
         return False
     return True
+
+
+def _start(
+    step: Step, request: object, *, within: timedelta, retry: RetryPolicy, queue: str | None = None
+) -> workflow.ActivityHandle[Any]:
+    """Schedule a step outside the workflow task; by default on the workflow's own queue."""
+    return workflow.start_activity_method(
+        step.activity,
+        request,
+        task_queue=queue,
+        start_to_close_timeout=step.attempt,
+        schedule_to_close_timeout=within,
+        retry_policy=retry,
+        activity_id=step.id,
+        summary=step.summary,
+    )
 
 
 def _type_of(failure: FailureError) -> str | None:

@@ -53,6 +53,10 @@ def _check(
     )
 
 
+def _database(activity: Callable[[Any, Any], Any], id_: str, summary: str) -> Step:
+    return Step(activity=activity, id=id_, summary=summary, waits_on=DATABASE, attempt=DATABASE_ATTEMPT)
+
+
 def _mail(activity: Callable[[Any, Any], Any], id_: str, summary: str, *, starts_local: bool = False) -> Step:
     return Step(
         activity=activity,
@@ -80,40 +84,22 @@ CHECK_OTHER_USER = _check(
     HealthTalentChecks.check_other_user, RETHUS, "Comprobar en ReTHUS que no sea profesional prescriptor"
 )
 CHECK_PLACEMENT = _check(SocialServiceChecks.check_placement, SSO, "Comprobar la plaza en SSO")
-REGISTER_ACCOUNT = Step(
-    activity=AccountActivities.register_account,
-    id="crear-cuenta",
-    summary="Crear o actualizar la cuenta y el perfil",
-    waits_on=DATABASE,
-    attempt=DATABASE_ATTEMPT,
+REGISTER_ACCOUNT = _database(
+    AccountActivities.register_account, "crear-cuenta", "Crear o actualizar la cuenta y el perfil"
 )
-FIND_ACCOUNT = Step(
-    activity=AccountActivities.find_account,
-    id="buscar-cuenta",
-    summary="Buscar la cuenta del documento",
-    waits_on=DATABASE,
-    attempt=DATABASE_ATTEMPT,
+FIND_ACCOUNT = _database(AccountActivities.find_account, "buscar-cuenta", "Buscar la cuenta del documento")
+DISCARD_ACCOUNT = _database(
+    AccountActivities.discard_account,
+    "deshacer-cuenta",
+    "Retirar lo que creó este registro, salvo una cuenta en uso",
 )
-DISCARD_ACCOUNT = Step(
-    activity=AccountActivities.discard_account,
-    id="deshacer-cuenta",
-    summary="Retirar lo que creó este registro, salvo una cuenta en uso",
-    waits_on=DATABASE,
-    attempt=DATABASE_ATTEMPT,
+NOTE_REFUSAL = _database(
+    AccountActivities.note_refusal, "anotar-rechazo", "Anotar en la auditoría que el registro no procede"
 )
-NOTE_REFUSAL = Step(
-    activity=AccountActivities.note_refusal,
-    id="anotar-rechazo",
-    summary="Anotar en la auditoría que el registro no procede",
-    waits_on=DATABASE,
-    attempt=DATABASE_ATTEMPT,
-)
-EXPIRE_LINK = Step(
-    activity=AccountActivities.expire_link,
-    id="vencer-enlace",
-    summary="Preguntar a la base de datos si hay contraseña y, si no, vencer el enlace",
-    waits_on=DATABASE,
-    attempt=DATABASE_ATTEMPT,
+EXPIRE_LINK = _database(
+    AccountActivities.expire_link,
+    "vencer-enlace",
+    "Preguntar a la base de datos si hay contraseña y, si no, vencer el enlace",
 )
 SEND_LINK = _mail(EmailActivities.send_password_link, "enviar-enlace", "Enviar el enlace de contraseña")
 SEND_REMINDER = _mail(

@@ -20,6 +20,7 @@ from tests.workflows.conftest import (
     PROFESSIONAL,
     PROVIDER,
     SOCIAL_SERVICE,
+    Handle,
     World,
     placement,
     sanction,
@@ -322,7 +323,8 @@ async def test_a_mail_whose_sending_was_never_recorded_comes_twice_with_the_same
     assert (await world.reaches(handle, Stage.AWAITING_PASSWORD)).waiting_on == ()
 
 
-async def test_a_rejected_address_is_shown_and_another_link_can_be_sent(world: World) -> None:
+async def submitted_with_a_rejected_address(world: World) -> Handle:
+    """A registration that shows that its address was rejected; from now on the server takes mail."""
     world.knows(MEDICINE)
     world.mailer.rejects = True
     handle, _ = await world.submit()
@@ -332,6 +334,11 @@ async def test_a_rejected_address_is_shown_and_another_link_can_be_sent(world: W
 
     await world.eventually(shows_it)
     world.mailer.rejects = False
+    return handle
+
+
+async def test_a_rejected_address_is_shown_and_another_link_can_be_sent(world: World) -> None:
+    handle = await submitted_with_a_rejected_address(world)
     world.people.people[ANA] = replace(PERSON, email="ana.nueva@otro.test")
     await world.passes(handle, timedelta(minutes=4))
     await handle.execute_update("resend_link", "corrigió su correo")
@@ -344,15 +351,7 @@ async def test_a_rejected_address_is_shown_and_another_link_can_be_sent(world: W
 
 
 async def test_an_address_that_nobody_corrected_is_tried_again_all_the_same(world: World) -> None:
-    world.knows(MEDICINE)
-    world.mailer.rejects = True
-    handle, _ = await world.submit()
-
-    async def shows_it() -> bool:
-        return (await handle.query(Registration.status)).waiting_on == (contract.MAIL_ADDRESS,)
-
-    await world.eventually(shows_it)
-    world.mailer.rejects = False
+    handle = await submitted_with_a_rejected_address(world)
     del world.people.people[ANA]
     await world.passes(handle, timedelta(minutes=4))
     await handle.execute_update("resend_link", "el buzón ya no está lleno")
