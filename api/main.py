@@ -135,7 +135,7 @@ def build_services(
             audit=audit,
             clock=clock,
         ),
-        sessions=PostgresSessions(engine, audit=composition.build_audit(settings, engine), clock=clock),
+        sessions=PostgresSessions(engine, audit=audit, clock=clock),
         hasher=hasher,
         limits=_limits(settings, engine),
         trusted_proxies=settings.trusted_proxies,

@@ -174,7 +174,7 @@ class Registrations:
             self._metrics.submitted(user_type, channel, UNAVAILABLE)
             raise
         self._metrics.submitted(user_type, channel, outcome.code)
-        self._note(AuditEventType.REGISTRATION_SUBMITTED, request, outcome.code)
+        self._note_submission(request, outcome.code)
         log.info(
             "registration_submitted",
             radicado=request.radicado,
@@ -208,7 +208,7 @@ class Registrations:
                     search_attributes=_first_attributes(request),
                 )
         self._metrics.submitted(submission.user_type, channel, BY_MAIL)
-        self._note(AuditEventType.REGISTRATION_SUBMITTED, request, BY_MAIL)
+        self._note_submission(request, BY_MAIL)
         log.info(
             "registration_submitted",
             radicado=request.radicado,
@@ -314,10 +314,10 @@ class Registrations:
         except TemporalUnavailableError:
             log.warning("lock_notice_lost", reference=reference)
 
-    def _note(self, type_: AuditEventType, request: RegistrationRequest, outcome: str) -> None:
+    def _note_submission(self, request: RegistrationRequest, outcome: str) -> None:
         channel, user_type = request.consent.channel, request.submission.user_type
         event = AuditEvent(
-            type=type_,
+            type=AuditEventType.REGISTRATION_SUBMITTED,
             actor=CITIZEN if channel == "web" else PROGRAM,
             reference=request.radicado,
             login=request.submission.document.login,
