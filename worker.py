@@ -14,13 +14,14 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymen
 
 from activities.catalog import Catalog, catalog
 from activities.errors import DatabaseOutages
-from activities.pacing import Paced
+from activities.spacing import SpacedCalls
 from mipres import composition
-from mipres.adapters.database import UNREACHABLE
+from mipres.database.engine import UNREACHABLE
+from mipres.domain.stages import REGISTRIES
 from mipres.settings import Settings, load_settings
 from mipres.telemetry import MetricsPortTakenError, configure_logging, runtime_with_metrics
-from mipres.temporal import SearchAttributesMissingError, connect, require_search_attributes
-from workflows.contract import REGISTRATIONS_QUEUE, REGISTRIES, SEARCH_ATTRIBUTES, registry_queue
+from mipres.temporal.connection import SearchAttributesMissingError, connect, require_search_attributes
+from mipres.temporal.names import REGISTRATIONS_QUEUE, SEARCH_ATTRIBUTES, registry_queue
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
@@ -79,7 +80,7 @@ def build_workers(
             task_queue=registry_queue(name),
             activities=getattr(activities, name),
             max_task_queue_activities_per_second=HANDED_OUT_PER_SECOND,
-            interceptors=[Paced(per_second=BEGUN_PER_SECOND)],
+            interceptors=[SpacedCalls(per_second=BEGUN_PER_SECOND)],
             graceful_shutdown_timeout=SHUTDOWN_PATIENCE,
             deployment_config=deployment,
         )

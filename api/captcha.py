@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from starlette.datastructures import FormData
 
 from api.forms import text_of
-from mipres.adapters.challenges import CaptchaChallenges
+from mipres.captcha.challenges import CaptchaChallenges
 
 CAPTCHA_MISSING = "Escriba el código de la imagen"
 CAPTCHA_WRONG = "El código no corresponde a la imagen; escriba el de la imagen nueva"

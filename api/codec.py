@@ -11,7 +11,7 @@ from temporalio.api.common.v1 import Payload, Payloads
 
 from api.deps import CODEC_READER, PUBLIC, Services, ServicesDep, StaffDep
 from api.errors import cross_origin_headers
-from mipres.adapters.codec import UnknownPayloadKeyError
+from mipres.temporal.codec import UnknownPayloadKeyError
 
 log = structlog.get_logger()
 

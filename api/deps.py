@@ -11,7 +11,6 @@ from fastapi.security import HTTPBearer
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from api.backlog import Backlog
 from api.clients import Network, client_of
 from api.errors import (
     CodecReaderUnknownError,
@@ -25,16 +24,17 @@ from api.metrics import ApiMetrics
 from api.registrations import Registrations
 from api.security import Cookies, FormTokens, FormTokenState, comes_from_elsewhere, is_api_key
 from api.templating import Pages
-from mipres.adapters.accounts import PostgresAccounts
-from mipres.adapters.challenges import CaptchaChallenges
-from mipres.adapters.codec import EncryptionCodec
-from mipres.adapters.credentials import Hasher, PostgresCredentials
-from mipres.adapters.limits import Limits
-from mipres.adapters.sessions import PostgresSessions
-from mipres.adapters.staff import PostgresStaff, StaffMember, StaffSessionKind
+from api.temporal_gauges import TemporalGauges
+from mipres.captcha.challenges import CaptchaChallenges
+from mipres.database.accounts import PostgresAccounts
+from mipres.database.credentials import Hasher, PostgresCredentials
+from mipres.database.limits import Limits
+from mipres.database.sessions import PostgresSessions
 from mipres.domain.limits import API_CALLS, WRONG_KEYS, Limit
 from mipres.domain.passwords import PasswordPolicy
-from mipres.support import Support
+from mipres.support.actions import Support
+from mipres.support.staff import PostgresStaff, StaffMember, StaffSessionKind
+from mipres.temporal.codec import EncryptionCodec
 
 log = structlog.get_logger()
 
@@ -65,7 +65,7 @@ class Services:
     form_tokens: FormTokens
     api_keys: tuple[str, ...]
     metrics: ApiMetrics
-    backlog: Backlog
+    backlog: TemporalGauges
     metrics_key: str | None
     metrics_open: bool
     public_url: str

@@ -15,9 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.registrations import TemporalUnavailableError
-from mipres.adapters.support_desk import TemporalAwayError
 from mipres.domain.outcomes import FILL_ALL_FIELDS
+from mipres.temporal.answers import TemporalUnavailableError
 
 log = structlog.get_logger()
 
@@ -109,7 +108,6 @@ def install(app: FastAPI) -> None:
     # OSError: a server that refuses, cannot be reached, or whose name does not resolve.
     for error in (
         TemporalUnavailableError,
-        TemporalAwayError,
         InterfaceError,
         DBAPIError,
         PoolTimeoutError,

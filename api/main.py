@@ -12,28 +12,28 @@ from temporalio.client import Client
 
 from api import codec, errors, health
 from api.access_log import AccessLog
-from api.backlog import Backlog
+from api.audit_queue import AuditQueue
 from api.deps import Services
 from api.metrics import ApiMetrics
-from api.notes import AuditNotes
 from api.pages import captcha, home, login, password, registration, support
 from api.registrations import Registrations
 from api.security import Cookies, FormTokens, RequestLimits, SecurityHeaders, origin_of
 from api.templating import Pages
+from api.temporal_gauges import TemporalGauges
 from api.tracing import RequestTracing
 from api.v1 import documentation
 from api.v1 import registrations as v1_registrations
 from mipres import composition
-from mipres.adapters.challenges import CaptchaChallenges
-from mipres.adapters.clock import SystemClock
-from mipres.adapters.credentials import Hasher, PostgresCredentials
-from mipres.adapters.limits import Limits, NoLimits, PostgresLimits
-from mipres.adapters.sessions import PostgresSessions
+from mipres.captcha.challenges import CaptchaChallenges
+from mipres.clock import SystemClock
+from mipres.database.credentials import Hasher, PostgresCredentials
+from mipres.database.limits import Limits, NoLimits, PostgresLimits
+from mipres.database.sessions import PostgresSessions
 from mipres.domain.limits import RELAXED_TIMES
 from mipres.domain.passwords import PasswordPolicy, common_passwords
 from mipres.settings import Settings, load_settings
 from mipres.telemetry import configure_logging
-from mipres.temporal import connect
+from mipres.temporal.connection import connect
 
 # The largest form has a dozen short fields; nothing honest comes near this.
 MAX_BODY_BYTES = 16 * 1024
@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
             interceptors=[tracing.interceptor()] if tracing else [],
         )
         async with composition.open_engine(settings) as engine:
-            notes = AuditNotes(composition.build_audit(settings, engine))
+            notes = AuditQueue(composition.build_audit(settings, engine))
             app.state.services = build_services(settings, client, engine, metrics, notes)
             try:
                 yield
@@ -106,7 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def build_services(
-    settings: Settings, client: Client, engine: AsyncEngine, metrics: ApiMetrics, notes: AuditNotes
+    settings: Settings, client: Client, engine: AsyncEngine, metrics: ApiMetrics, notes: AuditQueue
 ) -> Services:
     """Every service, over the process's one client and one engine."""
     clock, hasher = SystemClock(), Hasher()
@@ -146,7 +146,7 @@ def build_services(
         cookies=cookies,
         form_tokens=form_tokens,
         metrics=metrics,
-        backlog=Backlog(client),
+        backlog=TemporalGauges(client),
         metrics_key=settings.metrics_key.get_secret_value() if settings.metrics_key else None,
         metrics_open=settings.environment == "development",
         api_keys=tuple(key.get_secret_value() for key in settings.api_keys),

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from api.backlog import Backlog, Figures
+from api.temporal_gauges import Figures, TemporalGauges
 from mipres.domain.submissions import UserType
 
 # No outcome: Temporal gave no answer, and nothing was accepted.
@@ -48,7 +48,7 @@ class ApiMetrics:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    async def text(self, backlog: Backlog) -> bytes:
+    async def text(self, backlog: TemporalGauges) -> bytes:
         """Everything, with Temporal asked first if its figures are not fresh."""
         figures = await backlog.figures()
         # A registry of its own, so that scrapes at the same time do not mix their figures.

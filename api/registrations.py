@@ -2,8 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +15,6 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import (
     SearchAttributePair,
@@ -27,31 +25,30 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from api.audit_queue import AuditQueue
 from api.metrics import BY_MAIL, UNAVAILABLE, ApiMetrics
-from api.notes import AuditNotes
-from mipres.adapters.accounts import PasswordOwner, Renewal
+from mipres.database.accounts import PasswordOwner, Renewal
 from mipres.domain.audit import CITIZEN, PROGRAM, AuditEvent, AuditEventType
 from mipres.domain.documents import Document
 from mipres.domain.links import LinkPurpose
-from mipres.domain.outcomes import Outcome, OutcomeStatus, Stage
+from mipres.domain.outcomes import Outcome, OutcomeStatus
 from mipres.domain.radicado import radicado_of, recovery_reference
+from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import Submission, UserType
 from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION
 from mipres.ports import Clock, Consent
-from workflows import contract
-from workflows.contract import (
+from mipres.temporal import names
+from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, translated
+from mipres.temporal.names import (
     REGISTRATION_STAGE,
     REGISTRATIONS_QUEUE,
     USER_TYPE,
     WAITING_ON,
-    LockNoticeRequest,
-    RecoveryRequest,
-    RegistrationRequest,
-    RegistrationStatus,
     lock_notice_workflow_id,
     recovery_workflow_id,
     registration_workflow_id,
 )
+from workflows.contract import LockNoticeRequest, RecoveryRequest, RegistrationRequest, RegistrationStatus
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
@@ -65,14 +62,6 @@ _ATTEMPTS = 3
 _PATIENCE_SECONDS = 1.0
 # Some ten minutes: a restart, or a server that is moved.
 _SIGNAL_PAUSES = (1, 2, 4, 8, 16, 32, *[60] * 9)
-
-
-class TemporalUnavailableError(Exception):
-    """Temporal gave no answer: the registration has not been accepted."""
-
-
-class UnknownRegistrationError(Exception):
-    """No such registration is running."""
 
 
 class WrongStageError(Exception):
@@ -108,7 +97,7 @@ class RegistrationView:
     radicado: str
     user_type: UserType | None
     stage: Stage
-    waiting_on: tuple[str, ...]
+    waiting_on: tuple[WaitingOn, ...]
     submitted_at: datetime
     updated_at: datetime
     outcome: Outcome | None
@@ -136,7 +125,7 @@ class Registrations:
         submit_wait: timedelta,
         link_lifetime: timedelta,
         metrics: ApiMetrics,
-        notes: AuditNotes,
+        notes: AuditQueue,
     ) -> None:
         self._client = client
         self._key = radicado_key
@@ -195,7 +184,7 @@ class Registrations:
             TemporalUnavailableError: it is not known to have been accepted.
         """
         request = replace(self._request(submission, self._consent(channel)), tell_by_mail=True)
-        with _temporal_errors():
+        with translated():
             async with asyncio.timeout(self._submit_wait.total_seconds()):
                 await self._client.start_workflow(
                     Registration.run,
@@ -220,9 +209,9 @@ class Registrations:
         """One registration, also while no worker runs; None for an unknown radicado."""
         handle = self._handle(radicado)
         try:
-            with _temporal_errors():
+            with translated():
                 description = await handle.describe(rpc_timeout=_LOOK)
-        except UnknownRegistrationError:
+        except UnknownWorkflowError:
             return None
         return _view(radicado, description, await self._status(handle, description))
 
@@ -230,13 +219,13 @@ class Registrations:
         """Have another link sent; the older one stops working.
 
         Raises:
-            UnknownRegistrationError: no registration of this radicado is running.
+            UnknownWorkflowError: no registration of this radicado is running.
             WrongStageError: it waits for no password.
             TooSoonError: the last link is too fresh, or too many were sent today.
             TemporalUnavailableError: nobody could take the wish.
         """
         try:
-            with _temporal_errors():
+            with translated():
                 async with asyncio.timeout(self._submit_wait.total_seconds()):
                     await self._handle(radicado).execute_update("resend_link", reason, id=str(uuid.uuid4()))
         except WorkflowUpdateFailedError as error:
@@ -268,10 +257,10 @@ class Registrations:
         for pause in (0, *pauses):
             await asyncio.sleep(pause)
             try:
-                with _temporal_errors():
+                with translated():
                     handle = self._client.get_workflow_handle(workflow_id)
                     await handle.signal("password_set", rpc_timeout=_LOOK)
-            except UnknownRegistrationError:
+            except UnknownWorkflowError:
                 return
             except TemporalUnavailableError:
                 log.warning("password_not_announced", workflow_id=workflow_id, after_seconds=pause)
@@ -281,7 +270,7 @@ class Registrations:
     async def recover_password(self, document: Document) -> None:
         """Start a recovery, or ask the running one for another link. Tells nothing about the account."""
         reference = recovery_reference(document, key=self._key)
-        with _temporal_errors():
+        with translated():
             async with asyncio.timeout(self._submit_wait.total_seconds()):
                 await self._client.start_workflow(
                     PasswordRecovery.run,
@@ -301,7 +290,7 @@ class Registrations:
         """Have the person of a locked login told, if there is one. Nobody waits for it, and it may fail."""
         reference = recovery_reference(document, key=self._key)
         try:
-            with _temporal_errors():
+            with translated():
                 await self._client.start_workflow(
                     LoginLocked.run,
                     LockNoticeRequest(reference=reference, document=document),
@@ -336,7 +325,7 @@ class Registrations:
     async def is_reachable(self) -> bool:
         """Whether Temporal answers."""
         try:
-            with _temporal_errors():
+            with translated():
                 return await self._client.service_client.check_health(timeout=_LOOK)
         except TemporalUnavailableError:
             return False
@@ -359,7 +348,7 @@ class Registrations:
 
     async def _first_outcome(self, request: RegistrationRequest) -> Outcome:
         try:
-            with _temporal_errors():
+            with translated():
                 async with asyncio.timeout(self._submit_wait.total_seconds()):
                     return await self._outcome_of_some_run(request)
         except TemporalUnavailableError:
@@ -389,9 +378,9 @@ class Registrations:
     async def _require_started(self, radicado: str) -> None:
         """A registration is only promised when the server is known to hold it."""
         try:
-            with _temporal_errors():
+            with translated():
                 await self._handle(radicado).describe(rpc_timeout=_LOOK)
-        except UnknownRegistrationError as error:
+        except UnknownWorkflowError as error:
             raise TemporalUnavailableError from error
 
     async def _status(
@@ -441,33 +430,15 @@ def _first_attributes(request: RegistrationRequest) -> TypedSearchAttributes:
     )
 
 
-@contextmanager
-def _temporal_errors() -> Iterator[None]:
-    """Every way in which the SDK says that the server, or a worker behind it, gave no answer."""
-    try:
-        yield
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            raise UnknownRegistrationError from error
-        raise TemporalUnavailableError from error
-    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-        raise TemporalUnavailableError from error
-    except RuntimeError as error:
-        # A client that connects with its first call raises nothing more particular.
-        if "client connect" not in str(error):
-            raise
-        raise TemporalUnavailableError from error
-
-
 def _resend_refusal(error: WorkflowUpdateFailedError) -> Exception:
     cause = error.cause
     match cause.type if isinstance(cause, ApplicationError) else None:
-        case contract.TOO_SOON if isinstance(cause, ApplicationError):
+        case names.TOO_SOON if isinstance(cause, ApplicationError):
             return TooSoonError(int(cause.details[0]))
-        case contract.WRONG_STAGE:
+        case names.WRONG_STAGE:
             return WrongStageError()
     # The registration ended while it was asked.
-    return UnknownRegistrationError()
+    return UnknownWorkflowError()
 
 
 def _view(
@@ -479,7 +450,9 @@ def _view(
         radicado=radicado,
         user_type=UserType(user_type) if user_type else None,
         stage=status.stage if status else _stage_without_worker(description),
-        waiting_on=status.waiting_on if status else tuple(attributes.get(WAITING_ON) or ()),
+        waiting_on=status.waiting_on
+        if status
+        else tuple(WaitingOn(name) for name in attributes.get(WAITING_ON) or ()),
         submitted_at=description.start_time,
         updated_at=datetime.fromisoformat(status.updated_at) if status else description.start_time,
         outcome=status.outcome if status else None,

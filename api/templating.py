@@ -1,7 +1,7 @@
 """Pages from templates/pages, with addresses of static files that change when their content does."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from http import HTTPStatus
@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from api.security import Cookies, FormTokens, new_visit
-from mipres.adapters.spanish_dates import long_date, long_date_time
 from mipres.domain.divipola import Department, Municipality, municipality_and_department
 from mipres.domain.eligibility import BOGOTA
 from mipres.domain.passwords import ShownRule
+from mipres.domain.stages import STAGES_FOR_STAFF, WAITING_FOR_CITIZENS, WAITING_FOR_STAFF
 from mipres.domain.submissions import UserType
-from mipres.domain.support_words import STAGE_LABELS, waiting_label
+from mipres.mail.dates import long_date, long_date_time
 
 _DIGEST_LENGTH = 12
 
@@ -86,20 +86,16 @@ def _short_moment(moment: datetime) -> str:
     return f"{moment.astimezone(BOGOTA):%Y-%m-%d %H:%M}"
 
 
-def _spanish_name(name: str, names: Mapping[str, str]) -> str:
-    return names.get(name, name)
-
-
 _FILTERS: dict[str, Callable[..., object]] = {
     "long_date": long_date,
     "long_date_time": long_date_time,
     "department_option": _department_option,
     "municipality_group": _municipality_group,
     "rule_item": _rule_item,
-    "spanish_name": _spanish_name,
     "place": municipality_and_department,
-    "stage_label": STAGE_LABELS.__getitem__,
-    "waiting_label": waiting_label,
+    "stage_label": lambda stage: STAGES_FOR_STAFF[stage].label,
+    "waiting_label": WAITING_FOR_STAFF.__getitem__,
+    "waiting_for_citizens": WAITING_FOR_CITIZENS.__getitem__,
     "user_type_label": lambda code: UserType(code).label,
     "short_moment": _short_moment,
 }

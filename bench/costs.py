@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from bench.rounds import FLOOR, NAIVE, OURS, PEER
 from bench.stack import BenchStack
-from mipres.adapters.credentials import Hasher
+from mipres.database.credentials import Hasher
 
 _OWNERS = {
     **dict.fromkeys(("api", "worker"), OURS),

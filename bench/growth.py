@@ -23,7 +23,7 @@ from bench.statistics import median, ratio
 from mipres import composition
 from mipres.domain.documents import parse_document
 from mipres.settings import DEVELOPMENT_KEY
-from mipres.temporal import connect
+from mipres.temporal.connection import connect
 
 SAMPLES = 40
 NEWCOMERS = 200

@@ -15,8 +15,8 @@ from bench.naive_workflow import NAMESPACE, NaiveRegistration
 from bench.programs import serve
 from mipres import composition
 from mipres.settings import load_settings
-from mipres.temporal import connect
-from workflows.contract import REGISTRATIONS_QUEUE, SEARCH_ATTRIBUTES
+from mipres.temporal.connection import connect
+from mipres.temporal.names import REGISTRATIONS_QUEUE, SEARCH_ATTRIBUTES
 
 _RETENTION = Duration(seconds=24 * 60 * 60)
 _PATIENCE_SECONDS = 60

@@ -22,19 +22,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bench.report import RESULTS
 from bench.stack import open_directory
 from dev.postgres import embedded_postgres_server
-from mipres.adapters.accounts import PostgresAccounts
-from mipres.adapters.audit import PostgresAuditTrail
-from mipres.adapters.challenges import CaptchaChallenges
-from mipres.adapters.clock import SystemClock
-from mipres.adapters.credentials import Hasher, PostgresCredentials
-from mipres.adapters.database import create_engine, migrate
-from mipres.adapters.limits import PostgresLimits
-from mipres.adapters.lockouts import LoginLockouts
-from mipres.adapters.retention import PostgresRetention
-from mipres.adapters.sessions import PostgresSessions
-from mipres.adapters.support_records import SupportRecords
-from mipres.adapters.tables import AuditRow
-from mipres.adapters.tokens import LinkTokens
+from mipres.captcha.challenges import CaptchaChallenges
+from mipres.clock import SystemClock
+from mipres.database.accounts import PostgresAccounts
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.credentials import Hasher, PostgresCredentials
+from mipres.database.engine import create_engine, migrate
+from mipres.database.limits import PostgresLimits
+from mipres.database.lockouts import LoginLockouts
+from mipres.database.retention import PostgresRetention
+from mipres.database.sessions import PostgresSessions
+from mipres.database.tables import AuditRow
 from mipres.domain.applications import Application
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.documents import Document, parse_document
@@ -43,7 +41,9 @@ from mipres.domain.links import LinkPurpose
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Person
 from mipres.domain.submissions import Submission, UserType
+from mipres.keys import LinkTokens
 from mipres.ports import Consent, NewRegistration, ProfileFacts
+from mipres.support.records import SupportRecords
 
 _KEY = bytes(32)
 _DAY = timedelta(days=1)

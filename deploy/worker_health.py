@@ -16,8 +16,8 @@ from temporalio.service import RPCError
 
 from mipres import composition
 from mipres.settings import Settings, load_settings
-from mipres.temporal import connect
-from workflows.contract import REGISTRATIONS_QUEUE
+from mipres.temporal.connection import connect
+from mipres.temporal.names import REGISTRATIONS_QUEUE
 
 # A poll lasts up to a minute when there is nothing to do.
 STALE = timedelta(minutes=2)

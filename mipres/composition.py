@@ -8,30 +8,30 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from mipres.adapters.accounts import PostgresAccounts
-from mipres.adapters.audit import PostgresAuditTrail
-from mipres.adapters.clock import SystemClock
-from mipres.adapters.codec import EncryptionCodec
-from mipres.adapters.credentials import Hasher
-from mipres.adapters.database import create_engine
-from mipres.adapters.limits import PostgresLimits
-from mipres.adapters.lockouts import LoginLockouts
-from mipres.adapters.mail_templates import JinjaMailComposer
-from mipres.adapters.mailer import SmtpMailer
-from mipres.adapters.person_data import PersonData
-from mipres.adapters.registries.client import RegistryClient
-from mipres.adapters.registries.miseguridadsocial import HttpSocialSecurityRegistry
-from mipres.adapters.registries.rethus import HttpHealthTalentRegistry
-from mipres.adapters.registries.sso import HttpSocialServiceRegistry
-from mipres.adapters.retention import PostgresRetention
-from mipres.adapters.staff import PostgresStaff
-from mipres.adapters.support_desk import SupportDesk
-from mipres.adapters.support_records import SupportRecords
-from mipres.adapters.tokens import LinkTokens, derive_key
+from mipres.clock import SystemClock
+from mipres.database.accounts import PostgresAccounts
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.credentials import Hasher
+from mipres.database.engine import create_engine
+from mipres.database.limits import PostgresLimits
+from mipres.database.lockouts import LoginLockouts
+from mipres.database.retention import PostgresRetention
+from mipres.keys import LinkTokens, derive_key
+from mipres.mail.composer import JinjaMailComposer
+from mipres.mail.smtp import SmtpMailer
 from mipres.ports import Ports
+from mipres.registries.client import RegistryClient
+from mipres.registries.miseguridadsocial import HttpSocialSecurityRegistry
+from mipres.registries.rethus import HttpHealthTalentRegistry
+from mipres.registries.sso import HttpSocialServiceRegistry
 from mipres.settings import Settings
-from mipres.support import Support
-from mipres.temporal import TemporalConnection
+from mipres.support.actions import Support
+from mipres.support.desk import SupportDesk
+from mipres.support.person_data import PersonData
+from mipres.support.records import SupportRecords
+from mipres.support.staff import PostgresStaff
+from mipres.temporal.codec import EncryptionCodec
+from mipres.temporal.connection import TemporalConnection
 from mipres.tracing import Tracing, tracing_to
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -6,7 +6,7 @@
 # alone (efe, ele, eme) are hard to tell apart at 8 kHz.
 set -eu
 
-voices="$(dirname "$0")/../mipres/adapters/captcha_voices"
+voices="$(dirname "$0")/../mipres/captcha/voices"
 mkdir -p "$voices"
 rm -f "$voices"/*.wav
 

@@ -12,9 +12,18 @@ from pathlib import Path
 import asyncpg
 import pytest
 from pytest_socket import disable_socket, enable_socket
+from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 
 from dev.postgres import embedded_postgres_server
+from mipres.database.accounts import PostgresAccounts
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.engine import create_engine, migrate
+from mipres.database.lockouts import LoginLockouts
+from mipres.keys import LinkTokens
+from mipres.temporal.connection import data_converter
+from mipres.temporal.names import SEARCH_ATTRIBUTES
+from tests.fakes import FakeClock
 
 TEMPLATE = "migrated"
 PAYLOAD_KEYS = {"test": bytes(range(32))}
@@ -96,8 +105,6 @@ async def postgres_url(open_directory: Path) -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 async def migrated_template(postgres_url: str) -> str:
     """Name of a database that holds the schema and nothing else."""
-    from mipres.adapters.database import migrate
-
     await _administer(postgres_url, f"CREATE DATABASE {TEMPLATE}")
     await migrate(_sibling(postgres_url, TEMPLATE))
     return TEMPLATE
@@ -112,12 +119,38 @@ async def database_url(postgres_url: str, migrated_template: str) -> AsyncIterat
     await _administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def audit(engine: AsyncEngine, clock: FakeClock) -> PostgresAuditTrail:
+    return PostgresAuditTrail(engine, key=b"a" * 32, clock=clock)
+
+
+@pytest.fixture
+def lockouts(engine: AsyncEngine, clock: FakeClock) -> LoginLockouts:
+    return LoginLockouts(engine, key=b"l" * 32, clock=clock)
+
+
+@pytest.fixture
+def accounts(
+    engine: AsyncEngine, audit: PostgresAuditTrail, lockouts: LoginLockouts, clock: FakeClock
+) -> PostgresAccounts:
+    return PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), audit=audit, lockouts=lockouts, clock=clock)
+
+
 @pytest.fixture(scope="session")
 async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
     """The real server with its clock under the tests' control, and the product's data converter."""
-    from mipres.temporal import data_converter
-    from workflows.contract import SEARCH_ATTRIBUTES
-
     environment = await WorkflowEnvironment.start_time_skipping_v2(
         ts_config=TimeSkippingConfig(enabled=False),
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),

@@ -3,18 +3,20 @@
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
+from temporalio.client import WorkflowExecutionStatus
 
 import activities
 import workflows
 from activities.catalog import catalog
-from mipres.adapters import support_desk
-from mipres.domain.outcomes import REFUSAL_MESSAGES, Outcome, OutcomeStatus, Refusal, Stage, message_of
-from mipres.domain.support_words import STAGE_LABELS, WAITING_LABELS
+from mipres.domain import stages
+from mipres.domain.outcomes import REFUSAL_MESSAGES, Outcome, OutcomeStatus, Refusal, message_of
+from mipres.domain.stages import EngineState, Stage, WaitingOn
 from mipres.ports import Ports
+from mipres.support.desk import Action
+from mipres.temporal import names
+from mipres.temporal.names import WorkflowType
 from tests.fakes import (
     FakeAccounts,
     FakeClock,
@@ -25,8 +27,11 @@ from tests.fakes import (
     FakeSocialSecurityRegistry,
     FakeSocialServiceRegistry,
 )
-from workflows import contract, steps
+from workflows import steps
+from workflows.login_locked import LoginLocked
+from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
+from workflows.retention import Retention
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,7 +57,7 @@ def test_every_step_is_served_where_it_waits() -> None:
     named = [step for step in vars(steps).values() if isinstance(step, steps.Step)]
     assert len(named) > 10
     for step in named:
-        own = step.queue == contract.REGISTRATIONS_QUEUE
+        own = step.queue == names.REGISTRATIONS_QUEUE
         group = served.own if own else getattr(served, step.waits_on)
         assert step.activity.__name__ in {activity.__name__ for activity in group}, step.id
 
@@ -71,7 +76,7 @@ def test_only_one_module_connects_to_temporal() -> None:
         for path in (ROOT / folder).rglob("*.py")
     ]
     connecting = [path.name for path in sources if "Client.connect(" in path.read_text()]
-    assert connecting == ["temporal.py"]
+    assert connecting == ["connection.py"]
 
 
 def test_no_tracked_file_names_a_package_registry() -> None:
@@ -96,22 +101,79 @@ def test_no_tracked_file_names_a_package_registry() -> None:
             assert not hosts.search(path.read_text(errors="ignore")), name
 
 
-def test_support_calls_the_workflows_by_their_own_names() -> None:
-    """The commands may not import the workflows, so they name them; the names must be theirs."""
+def test_the_names_are_those_of_the_workflows() -> None:
+    """What has no access to the workflows knows them by name; the names must be theirs."""
+    by_name = {
+        WorkflowType.REGISTRATION: Registration,
+        WorkflowType.PASSWORD_RECOVERY: PasswordRecovery,
+        WorkflowType.LOGIN_LOCKED: LoginLocked,
+        WorkflowType.RETENTION: Retention,
+    }
+    assert set(by_name) == set(WorkflowType)
+    for name, kind in by_name.items():
+        assert workflow._Definition.must_from_class(kind).name == name
     known = workflow._Definition.must_from_class(Registration)
-    assert known.name == support_desk.REGISTRATION_TYPE
-    assert {action.value for action in support_desk.Action} <= set(known.updates)
-    keys: tuple[SearchAttributeKey[Any], ...] = (
-        support_desk.REGISTRATION_STAGE,
-        support_desk.USER_TYPE,
-        support_desk.WAITING_ON,
-        support_desk.STUCK_SINCE,
-    )
-    theirs = [(key.name, key.indexed_value_type) for key in contract.SEARCH_ATTRIBUTES]
-    assert [(key.name, key.indexed_value_type) for key in keys] == theirs
-    assert support_desk.ID_PREFIXES["RM"] + "RM-1" == contract.registration_workflow_id("RM-1")
-    assert support_desk.ID_PREFIXES["RC"] + "RC-1" == contract.recovery_workflow_id("RC-1")
+    assert {action.value for action in Action} <= set(known.updates)
+
+
+def test_every_id_has_its_inverse() -> None:
+    assert names.workflow_id_of("RM-1") == names.registration_workflow_id("RM-1")
+    assert names.workflow_id_of("RC-1") == names.recovery_workflow_id("RC-1")
+    for make in (
+        names.registration_workflow_id,
+        names.recovery_workflow_id,
+        names.lock_notice_workflow_id,
+    ):
+        assert names.reference_of(make("RX-1")) == "RX-1"
+
+
+def test_every_stage_and_everything_waited_for_has_its_words() -> None:
+    assert set(stages.STAGES_FOR_STAFF) == set(Stage)
+    assert set(stages.WAITING_FOR_STAFF) == set(stages.WAITING_FOR_CITIZENS) == set(WaitingOn)
+    assert set(stages.ENGINE_FOR_STAFF) == set(EngineState)
+    assert {state.name for state in WorkflowExecutionStatus} <= set(EngineState)
     waited_for = {step.waits_on for step in vars(steps).values() if isinstance(step, steps.Step)}
-    assert set(support_desk.WAITED_FOR) == waited_for | {contract.MAIL_ADDRESS}
-    assert set(support_desk.WAITED_FOR) == set(WAITING_LABELS)
-    assert set(STAGE_LABELS) == set(Stage)
+    assert waited_for | {WaitingOn.MAIL_ADDRESS} == set(WaitingOn)
+
+
+# A workflow id, a condition of a visibility query, or a search attribute, spelled out in a string.
+SPELLED = re.compile(
+    r"""["'](registration|recovery|lock-notice)/|ExecutionStatus ?=|(RegistrationStage|WaitingOn|StuckSince|UserType)["']? ?(=|IS)"""
+)
+
+
+def test_no_second_place_spells_temporals_names() -> None:
+    sources = [
+        ROOT / "worker.py",
+        *(
+            path
+            for folder in ("api", "mipres", "activities", "workflows")
+            for path in (ROOT / folder).rglob("*.py")
+        ),
+    ]
+    spelled = {
+        (path.name, line)
+        for path in sources
+        if path.name != "names.py"
+        for line in path.read_text().splitlines()
+        if SPELLED.search(line)
+    }
+    assert spelled == set()
+
+
+def test_no_second_table_of_words_for_stages_or_waiting() -> None:
+    """Phrases alone are looked for: one word may stand elsewhere by chance."""
+    words = {
+        *(entry.label for entry in stages.STAGES_FOR_STAFF.values()),
+        *stages.ENGINE_FOR_STAFF.values(),
+        stages.WAITING_FOR_STAFF[WaitingOn.DATABASE],
+        stages.WAITING_FOR_STAFF[WaitingOn.MAIL],
+        stages.WAITING_FOR_STAFF[WaitingOn.MAIL_ADDRESS],
+        stages.WAITING_FOR_CITIZENS[WaitingOn.DATABASE],
+        stages.WAITING_FOR_CITIZENS[WaitingOn.MAIL_ADDRESS],
+    }
+    quoted = re.compile("|".join(f"[\"']{re.escape(word)}[\"']" for word in words if " " in word))
+    for folder in ("api", "mipres", "activities", "workflows", "templates"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in {".py", ".html", ".txt"} and path.name != "stages.py":
+                assert not quoted.search(path.read_text()), path

@@ -1,50 +1,12 @@
-"""Names that programs outside rely on: queues, ids, search attributes, payloads. Nothing else."""
+"""What goes into the workflows and comes out of them. Nothing else."""
 
 from dataclasses import dataclass
 
-from temporalio.common import SearchAttributeKey
-
 from mipres.domain.documents import Document
-from mipres.domain.outcomes import Outcome, Stage
+from mipres.domain.outcomes import Outcome
+from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import Submission, UserType
 from mipres.ports import Consent
-
-REGISTRATIONS_QUEUE = "registrations"
-MISEGURIDADSOCIAL = "miseguridadsocial"
-RETHUS = "rethus"
-SSO = "sso"
-REGISTRIES = (MISEGURIDADSOCIAL, RETHUS, SSO)
-
-REGISTRATION_STAGE = SearchAttributeKey.for_keyword("RegistrationStage")
-USER_TYPE = SearchAttributeKey.for_keyword("UserType")
-WAITING_ON = SearchAttributeKey.for_keyword_list("WaitingOn")
-STUCK_SINCE = SearchAttributeKey.for_datetime("StuckSince")
-SEARCH_ATTRIBUTES = (REGISTRATION_STAGE, USER_TYPE, WAITING_ON, STUCK_SINCE)
-
-
-# Types of the errors with which an update is refused.
-REASON_MISSING = "ReasonMissing"
-WRONG_STAGE = "WrongStage"
-TOO_SOON = "TooSoon"
-
-MAIL_ADDRESS = "mail_address"
-"""What a registration waits for when the mail server rejects the person's address for good."""
-
-
-def registry_queue(registry: str) -> str:
-    return f"registry-{registry}"
-
-
-def registration_workflow_id(radicado: str) -> str:
-    return f"registration/{radicado}"
-
-
-def recovery_workflow_id(reference: str) -> str:
-    return f"recovery/{reference}"
-
-
-def lock_notice_workflow_id(reference: str) -> str:
-    return f"lock-notice/{reference}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +55,6 @@ class RegistrationStatus:
     radicado: str
     user_type: UserType
     stage: Stage
-    waiting_on: tuple[str, ...]
+    waiting_on: tuple[WaitingOn, ...]
     updated_at: str
     outcome: Outcome | None = None

@@ -7,25 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mipres.domain.eligibility import BOGOTA
-from mipres.domain.outcomes import Stage
-from workflows.contract import MAIL_ADDRESS, REGISTRIES
-from workflows.steps import DATABASE, MAIL
+from mipres.domain.stages import (
+    ENGINE_FOR_STAFF,
+    REGISTRIES,
+    STAGES_FOR_STAFF,
+    WAITING_FOR_STAFF,
+    EngineState,
+    Stage,
+    WaitingOn,
+)
 
-_STAGES = {
-    Stage.CHECKING: "Verificando los datos en los registros",
-    Stage.WAITING_REGISTRY: "Esperando a un registro que no responde",
-    Stage.AWAITING_PASSWORD: "Registro creado; falta que la persona cree la contraseña",
-    Stage.COMPLETED: "Registro completo",
-    Stage.REFUSED: "Registro no procedente según los registros",
-    Stage.EXPIRED: "Vencido sin terminar",
-    Stage.CANCELLED: "Cancelado por soporte",
-}
-_ENDED = {Stage.COMPLETED, Stage.REFUSED, Stage.EXPIRED, Stage.CANCELLED}
-_WAITING = {
-    MAIL: "el servidor de correo",
-    DATABASE: "la base de datos de cuentas",
-    MAIL_ADDRESS: "que se corrija la dirección de correo de la persona",
-}
 _RETRIES = (
     "Se reintenta solo: primero a los pocos segundos, después cada 5 minutos, durante 7 días. "
     "Los intentos y el último error están en *Pending Activities*."
@@ -60,14 +51,20 @@ _WHEN_WAITING = {
     **{
         registry: (
             _RETRY,
-            f"Si dura, avise a quien opera {registry}; cuando vuelva, todo sigue solo.",
+            f"Si dura, avise a quien opera {WAITING_FOR_STAFF[registry]}; cuando vuelva, todo sigue solo.",
             _CANCEL,
         )
         for registry in REGISTRIES
     },
-    MAIL: ("Revise el servidor de correo (`MIPRES_SMTP_URL`); cuando vuelva, todo sigue solo.", _RETRY),
-    DATABASE: ("Revise PostgreSQL (`/health/ready` de la API); cuando vuelva, todo sigue solo.", _RETRY),
-    MAIL_ADDRESS: (
+    WaitingOn.MAIL: (
+        "Revise el servidor de correo (`MIPRES_SMTP_URL`); cuando vuelva, todo sigue solo.",
+        _RETRY,
+    ),
+    WaitingOn.DATABASE: (
+        "Revise PostgreSQL (`/health/ready` de la API); cuando vuelva, todo sigue solo.",
+        _RETRY,
+    ),
+    WaitingOn.MAIL_ADDRESS: (
         "La persona corrige su correo en miseguridadsocial; con el próximo enlace se consulta otra vez.",
         _RESEND,
         _CANCEL,
@@ -96,17 +93,17 @@ class Situation:
 
     radicado: str
     stage: Stage
-    waiting_on: str | None
+    waiting_on: WaitingOn | None
     since: datetime
     stuck_since: datetime | None = None
 
 
 def details_of(situation: Situation) -> str:
     """Markdown for `set_current_details`."""
-    lines = [f"**{_STAGES[situation.stage]}**", f"Desde: {_local(situation.since)}"]
+    lines = [f"**{STAGES_FOR_STAFF[situation.stage].sentence}**", f"Desde: {_local(situation.since)}"]
     advice = _AT_EACH_STAGE.get(situation.stage, ())
-    if situation.waiting_on and situation.stage in _ENDED:
-        lines.append(f"Quedó sin terminar por: **{_named(situation.waiting_on)}**")
+    if situation.waiting_on and situation.stage.has_ended:
+        lines.append(f"Quedó sin terminar por: **{WAITING_FOR_STAFF[situation.waiting_on]}**")
     elif situation.waiting_on:
         lines += _waiting(situation.waiting_on, situation.stuck_since)
         advice = _WHEN_WAITING[situation.waiting_on]
@@ -115,23 +112,20 @@ def details_of(situation: Situation) -> str:
     return "\n\n".join(lines)
 
 
-def recovery_details(waiting_on: str | None, *, link_sent: bool, stuck_since: datetime | None) -> str:
+def recovery_details(waiting_on: WaitingOn | None, *, link_sent: bool, stuck_since: datetime | None) -> str:
     """Markdown for a recovery of a password."""
     if waiting_on:
         return "\n\n".join(["**Recuperación de contraseña detenida**", *_waiting(waiting_on, stuck_since)])
-    stage = "en curso; el enlace dura 30 minutos" if link_sent else "en curso"
+    running = ENGINE_FOR_STAFF[EngineState.RUNNING]
+    stage = f"{running}; el enlace dura 30 minutos" if link_sent else running
     return f"**Recuperación de contraseña {stage}**\n\nSoporte no tiene que hacer nada."
 
 
-def _waiting(waiting_on: str, stuck_since: datetime | None) -> list[str]:
-    lines = [f"Espera a: **{_named(waiting_on)}**"]
+def _waiting(waiting_on: WaitingOn, stuck_since: datetime | None) -> list[str]:
+    lines = [f"Espera a: **{WAITING_FOR_STAFF[waiting_on]}**"]
     if stuck_since:
         lines.append(f"Atascado desde: {_local(stuck_since)}")
-    return lines if waiting_on == MAIL_ADDRESS else [*lines, _RETRIES]
-
-
-def _named(waiting_on: str) -> str:
-    return _WAITING.get(waiting_on, waiting_on)
+    return lines if waiting_on is WaitingOn.MAIL_ADDRESS else [*lines, _RETRIES]
 
 
 def _local(moment: datetime) -> str:

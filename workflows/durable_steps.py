@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 
 from activities.errors import MAIL_ADDRESS_REJECTED
 from activities.retries import RetryStepInput, StepRetries
+from mipres.domain.stages import WaitingOn
 from workflows import policies
 from workflows.steps import Step
 
@@ -35,7 +36,7 @@ class StepRunner:
         self._on_change = on_change
         self._on_stuck = on_stuck
         self._interrupted = interrupted
-        self.waiting_on: str | None = None
+        self.waiting_on: WaitingOn | None = None
         self.stuck_since: datetime | None = None
         self._pending: Step | None = None
 
@@ -128,7 +129,7 @@ class StepRunner:
         self._note(None)
         return result
 
-    def _note(self, waiting_on: str | None, *, stuck_since: datetime | None = None) -> None:
+    def _note(self, waiting_on: WaitingOn | None, *, stuck_since: datetime | None = None) -> None:
         self.waiting_on, self.stuck_since = waiting_on, stuck_since
         self._on_change()
 

@@ -2,7 +2,8 @@
 
 from temporalio import workflow
 
-from mipres.domain.outcomes import Outcome, Stage
+from mipres.domain.outcomes import Outcome
+from mipres.domain.stages import Stage
 from mipres.domain.submissions import UserType
 
 

@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.accounts import ExpireLinkInput, FindAccountInput, FindAccountResult
     from activities.emails import ConfirmPasswordInput, SendLinkInput
     from mipres.domain.links import LinkPurpose
+    from mipres.temporal import names
     from workflows import contract, policies, steps
     from workflows.details import recovery_details
     from workflows.durable_steps import StepRunner
@@ -92,8 +93,8 @@ class PasswordRecovery:
         waiting, stuck = self._steps.waiting_on, self._steps.stuck_since
         workflow.upsert_search_attributes(
             [
-                contract.WAITING_ON.value_set([waiting]) if waiting else contract.WAITING_ON.value_unset(),
-                contract.STUCK_SINCE.value_set(stuck) if stuck else contract.STUCK_SINCE.value_unset(),
+                names.WAITING_ON.value_set([waiting]) if waiting else names.WAITING_ON.value_unset(),
+                names.STUCK_SINCE.value_set(stuck) if stuck else names.STUCK_SINCE.value_unset(),
             ]
         )
         self._explain()

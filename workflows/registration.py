@@ -30,10 +30,12 @@ with workflow.unsafe.imports_passed_through():
     )
     from activities.registries import CheckInput, IdentityResult, PlacementResult, ProfessionResult
     from mipres.domain.links import LinkPurpose
-    from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal, Stage
+    from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
     from mipres.domain.people import Person
+    from mipres.domain.stages import REGISTRIES, Stage, WaitingOn
     from mipres.domain.submissions import UserType
     from mipres.ports import ProfileFacts
+    from mipres.temporal import names
     from workflows import contract, metrics, policies, steps
     from workflows.details import Situation, details_of
     from workflows.durable_steps import StepRunner, notified
@@ -101,7 +103,7 @@ class Registration:
     @resend_link.validator
     def _validate_resend(self, reason: str) -> None:
         if not reason.strip():
-            raise ApplicationError("Escriba el motivo", type=contract.REASON_MISSING)
+            raise ApplicationError("Escriba el motivo", type=names.REASON_MISSING)
         problem = self._resend_problem()
         if problem is not None:
             raise problem
@@ -115,9 +117,9 @@ class Registration:
     @retry_now.validator
     def _validate_retry(self, reason: str) -> None:
         if not reason.strip():
-            raise ApplicationError("Escriba el motivo", type=contract.REASON_MISSING)
+            raise ApplicationError("Escriba el motivo", type=names.REASON_MISSING)
         if not self._steps.is_pending:
-            raise ApplicationError("Este registro no espera ningún reintento", type=contract.WRONG_STAGE)
+            raise ApplicationError("Este registro no espera ningún reintento", type=names.WRONG_STAGE)
 
     @workflow.update(
         description="Cancela el registro y deshace lo que creó; nunca toca una cuenta en uso. Entrada: el motivo."
@@ -134,9 +136,9 @@ class Registration:
     @cancel_registration.validator
     def _validate_cancel(self, reason: str) -> None:
         if not reason.strip():
-            raise ApplicationError("Escriba el motivo", type=contract.REASON_MISSING)
+            raise ApplicationError("Escriba el motivo", type=names.REASON_MISSING)
         if self._has_ended:
-            raise ApplicationError("Este registro ya terminó", type=contract.WRONG_STAGE)
+            raise ApplicationError("Este registro ya terminó", type=names.WRONG_STAGE)
 
     @workflow.signal(description="La persona creó su contraseña. Sin contenido; la base de datos decide.")
     def password_set(self) -> None:
@@ -404,25 +406,23 @@ class Registration:
 
     def _resend_problem(self) -> ApplicationError | None:
         if self._progress is not Stage.AWAITING_PASSWORD:
-            return ApplicationError("Este registro no espera contraseña", type=contract.WRONG_STAGE)
+            return ApplicationError("Este registro no espera contraseña", type=names.WRONG_STAGE)
         wait = self._links.wait(workflow.now())
         if wait > timedelta(0):
             seconds = int(wait.total_seconds()) + 1
-            return ApplicationError("Espere para pedir otro enlace", seconds, type=contract.TOO_SOON)
+            return ApplicationError("Espere para pedir otro enlace", seconds, type=names.TOO_SOON)
         return None
 
     # ---- What others can see
 
     @property
     def _stage(self) -> Stage:
-        waits_for_registry = (
-            self._steps.waiting_on in contract.REGISTRIES and self._progress is Stage.CHECKING
-        )
+        waits_for_registry = self._steps.waiting_on in REGISTRIES and self._progress is Stage.CHECKING
         return Stage.WAITING_REGISTRY if waits_for_registry else self._progress
 
     @property
-    def _waiting_on(self) -> str | None:
-        return contract.MAIL_ADDRESS if self._address_rejected else self._steps.waiting_on
+    def _waiting_on(self) -> WaitingOn | None:
+        return WaitingOn.MAIL_ADDRESS if self._address_rejected else self._steps.waiting_on
 
     @property
     def _is_interrupted(self) -> bool:
@@ -430,7 +430,7 @@ class Registration:
 
     @property
     def _has_ended(self) -> bool:
-        return self._progress not in {Stage.CHECKING, Stage.AWAITING_PASSWORD}
+        return self._progress.has_ended
 
     @property
     def _is_answerable(self) -> bool:
@@ -486,13 +486,11 @@ def _changes(before: _Published, after: _Published) -> list[SearchAttributeUpdat
     (old_stage, old_waiting, old_stuck), (stage, waiting, stuck) = before, after
     changes: list[SearchAttributeUpdate[Any]] = []
     if stage is not old_stage:
-        changes.append(contract.REGISTRATION_STAGE.value_set(stage))
+        changes.append(names.REGISTRATION_STAGE.value_set(stage))
     if waiting != old_waiting:
-        changes.append(
-            contract.WAITING_ON.value_set([waiting]) if waiting else contract.WAITING_ON.value_unset()
-        )
+        changes.append(names.WAITING_ON.value_set([waiting]) if waiting else names.WAITING_ON.value_unset())
     if stuck != old_stuck:
-        changes.append(contract.STUCK_SINCE.value_set(stuck) if stuck else contract.STUCK_SINCE.value_unset())
+        changes.append(names.STUCK_SINCE.value_set(stuck) if stuck else names.STUCK_SINCE.value_unset())
     return changes
 
 

@@ -4,18 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
 from mipres.domain.eligibility import BOGOTA
-from workflows.contract import MAIL_ADDRESS, REGISTRIES
-from workflows.steps import DATABASE, MAIL
-
-RUNNING = 'WorkflowType="Registration" AND ExecutionStatus="Running"'
-STUCK = f"{RUNNING} AND StuckSince IS NOT NULL"
-BROKEN_CODE = "TemporalReportedProblems IS NOT NULL"
-_WAITING_TITLES = {
-    **{registry: f"Esperan a {registry}" for registry in REGISTRIES},
-    DATABASE: "Esperan a la base de datos",
-    MAIL: "Esperan al servidor de correo",
-    MAIL_ADDRESS: "El servidor de correo rechaza la dirección de la persona",
-}
+from mipres.domain.stages import WAITING_FOR_STAFF, Stage, WaitingOn
+from mipres.temporal import names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,41 +29,41 @@ def saved_views(now: datetime) -> tuple[SavedView, ...]:
         SavedView(
             key="stuck",
             title="Atascados ahora (esperan hace más de 10 minutos)",
-            query=STUCK,
+            query=names.STUCK,
         ),
-        *(waiting_view(name) for name in _WAITING_TITLES),
+        *(waiting_view(what) for what in WaitingOn),
         SavedView(
             key="link-unused",
             title="Enlace enviado y sin usar",
-            query=f'{RUNNING} AND RegistrationStage="awaiting_password"',
+            query=names.running_in(Stage.AWAITING_PASSWORD),
         ),
         SavedView(
             key="refused-today",
             title="Rechazados hoy",
-            query=f'WorkflowType="Registration" AND RegistrationStage="refused" AND CloseTime >= "{_midnight(now)}"',
+            query=names.closed_in(Stage.REFUSED, since=_midnight(now)),
         ),
         SavedView(
             key="paused",
             title="En pausa por soporte",
-            query="TemporalPauseInfo IS NOT NULL",
+            query=names.PAUSED,
         ),
         SavedView(
             key="broken-code",
             title="Código roto: el programa no puede seguir la historia",
-            query=BROKEN_CODE,
+            query=names.BROKEN_CODE,
         ),
     )
 
 
-def waiting_view(waiting_on: str) -> SavedView:
-    """The registrations that wait for one thing, by its name in WaitingOn."""
+def waiting_view(waiting_on: WaitingOn) -> SavedView:
+    """The registrations that wait for one thing."""
     return SavedView(
         key=f"waiting-{waiting_on.replace('_', '-')}",
-        title=_WAITING_TITLES[waiting_on],
-        query=f'{RUNNING} AND WaitingOn="{waiting_on}"',
+        title=f"Esperan a {WAITING_FOR_STAFF[waiting_on]}".replace(" a el ", " al "),
+        query=names.waiting_for(waiting_on),
     )
 
 
-def _midnight(now: datetime) -> str:
+def _midnight(now: datetime) -> datetime:
     today = now.astimezone(BOGOTA).date()
-    return datetime.combine(today, time(), BOGOTA).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.combine(today, time(), BOGOTA).astimezone(UTC)

@@ -13,10 +13,10 @@ from temporalio.client import (
     ScheduleSpec,
 )
 
-from workflows import contract, policies
+from mipres.temporal import names
+from workflows import policies
 from workflows.retention import Retention
 
-RETENTION = "retention"
 _EVERY_HOUR = timedelta(hours=1)
 
 
@@ -24,8 +24,8 @@ async def ensure_schedules(client: Client) -> None:
     """Create what is missing; whatever operators changed of a schedule stays."""
     action = ScheduleActionStartWorkflow(
         Retention.run,
-        id=RETENTION,
-        task_queue=contract.REGISTRATIONS_QUEUE,
+        id=names.RETENTION_ID,
+        task_queue=names.REGISTRATIONS_QUEUE,
         static_summary="Retención de datos",
         execution_timeout=policies.PURGE_TOTAL,
     )
@@ -36,6 +36,6 @@ async def ensure_schedules(client: Client) -> None:
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=_EVERY_HOUR),
     )
     try:
-        await client.create_schedule(RETENTION, schedule)
+        await client.create_schedule(names.RETENTION_ID, schedule)
     except ScheduleAlreadyRunningError:
         return

@@ -8,11 +8,9 @@ from typing import Any
 from activities.accounts import AccountActivities
 from activities.emails import EmailActivities
 from activities.registries import HealthTalentChecks, SocialSecurityChecks, SocialServiceChecks
-from workflows.contract import MISEGURIDADSOCIAL, REGISTRATIONS_QUEUE, RETHUS, SSO, registry_queue
+from mipres.domain.stages import WaitingOn
+from mipres.temporal.names import REGISTRATIONS_QUEUE, registry_queue
 from workflows.policies import DATABASE_ATTEMPT, MAIL_ATTEMPT, REGISTRY_ATTEMPT
-
-DATABASE = "database"
-MAIL = "mail"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,17 +30,17 @@ class Step:
     activity: Callable[[Any, Any], Any]
     id: str
     summary: str
-    waits_on: str
+    waits_on: WaitingOn
     attempt: timedelta
     starts_local: bool = True
 
     @property
     def queue(self) -> str:
-        return REGISTRATIONS_QUEUE if self.waits_on in {DATABASE, MAIL} else registry_queue(self.waits_on)
+        return registry_queue(self.waits_on) if self.waits_on.is_registry else REGISTRATIONS_QUEUE
 
 
 def _check(
-    activity: Callable[[Any, Any], Any], registry: str, summary: str, *, id_: str | None = None
+    activity: Callable[[Any, Any], Any], registry: WaitingOn, summary: str, *, id_: str | None = None
 ) -> Step:
     return Step(
         activity=activity,
@@ -54,7 +52,9 @@ def _check(
 
 
 def _database(activity: Callable[[Any, Any], Any], id_: str, summary: str) -> Step:
-    return Step(activity=activity, id=id_, summary=summary, waits_on=DATABASE, attempt=DATABASE_ATTEMPT)
+    return Step(
+        activity=activity, id=id_, summary=summary, waits_on=WaitingOn.DATABASE, attempt=DATABASE_ATTEMPT
+    )
 
 
 def _mail(activity: Callable[[Any, Any], Any], id_: str, summary: str, *, starts_local: bool = False) -> Step:
@@ -62,28 +62,32 @@ def _mail(activity: Callable[[Any, Any], Any], id_: str, summary: str, *, starts
         activity=activity,
         id=id_,
         summary=summary,
-        waits_on=MAIL,
+        waits_on=WaitingOn.MAIL,
         attempt=MAIL_ATTEMPT,
         starts_local=starts_local,
     )
 
 
 CHECK_PERSON = _check(
-    SocialSecurityChecks.check_person, MISEGURIDADSOCIAL, "Buscar a la persona en miseguridadsocial"
+    SocialSecurityChecks.check_person, WaitingOn.MISEGURIDADSOCIAL, "Buscar a la persona en miseguridadsocial"
 )
 CHECK_DELEGATION = _check(
     SocialSecurityChecks.check_delegation,
-    MISEGURIDADSOCIAL,
+    WaitingOn.MISEGURIDADSOCIAL,
     "Comprobar en miseguridadsocial que la entidad lo nombró delegado",
     id_="consultar-miseguridadsocial-entidad",
 )
 CHECK_PROFESSION = _check(
-    HealthTalentChecks.check_profession, RETHUS, "Comprobar profesión y sanciones en ReTHUS"
+    HealthTalentChecks.check_profession, WaitingOn.RETHUS, "Comprobar profesión y sanciones en ReTHUS"
 )
 CHECK_OTHER_USER = _check(
-    HealthTalentChecks.check_other_user, RETHUS, "Comprobar en ReTHUS que no sea profesional prescriptor"
+    HealthTalentChecks.check_other_user,
+    WaitingOn.RETHUS,
+    "Comprobar en ReTHUS que no sea profesional prescriptor",
 )
-CHECK_PLACEMENT = _check(SocialServiceChecks.check_placement, SSO, "Comprobar la plaza en SSO")
+CHECK_PLACEMENT = _check(
+    SocialServiceChecks.check_placement, WaitingOn.SSO, "Comprobar la plaza en WaitingOn.SSO"
+)
 REGISTER_ACCOUNT = _database(
     AccountActivities.register_account, "crear-cuenta", "Crear o actualizar la cuenta y el perfil"
 )

@@ -8,8 +8,8 @@ from fastapi.responses import RedirectResponse
 from api.deps import PROTECTED_FORM, PUBLIC, ClientDep, Services, ServicesDep, limited, throttle
 from api.forms import text_of
 from api.security import new_visit
-from mipres.adapters.credentials import Authenticated
-from mipres.adapters.sessions import LoggedInUser
+from mipres.database.credentials import Authenticated
+from mipres.database.sessions import LoggedInUser
 from mipres.domain.applications import TODO_SOBRE_MIPRES, Application
 from mipres.domain.documents import MAX_DOCUMENT_INPUT
 from mipres.domain.limits import ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY, LOGINS

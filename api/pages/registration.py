@@ -12,7 +12,7 @@ from api.captcha import CAPTCHA_MISSING, FormCaptcha
 from api.clients import network_of
 from api.deps import PROTECTED_FORM, PUBLIC, ClientDep, Services, ServicesDep, limited, throttle
 from api.forms import DOCUMENT_OPTIONS, by_field, submission_of, text_of
-from api.registrations import Submitted, TooSoonError, UnknownRegistrationError, WrongStageError
+from api.registrations import Submitted, TooSoonError, WrongStageError
 from mipres.domain import divipola
 from mipres.domain.documents import MAX_DOCUMENT_INPUT
 from mipres.domain.errors import InvalidSubmissionError
@@ -38,6 +38,7 @@ from mipres.domain.outcomes import (
 from mipres.domain.radicado import is_radicado, read_radicado
 from mipres.domain.submissions import EntityKind, RawSubmission, Submission, UserType, check_submission
 from mipres.domain.terms import TERMS_TEXT, TERMS_VERSION
+from mipres.temporal.answers import UnknownWorkflowError
 
 router = APIRouter(prefix="/registro", include_in_schema=False)
 
@@ -98,7 +99,7 @@ async def resend_link(radicado: str, request: Request, found: ServicesDep) -> Re
     """Send the link again: never more often than the registration itself allows."""
     try:
         await found.registrations.resend_link(_radicado(radicado), reason=_RESEND_REASON)
-    except (UnknownRegistrationError, WrongStageError):
+    except (UnknownWorkflowError, WrongStageError):
         return await _status(request, found, radicado, notice="not_waiting", status=HTTPStatus.CONFLICT)
     except TooSoonError as error:
         page = await _status(request, found, radicado, notice="too_soon", status=HTTPStatus.TOO_MANY_REQUESTS)

@@ -23,18 +23,18 @@ from api.deps import (
 )
 from api.forms import DOCUMENT_OPTIONS, text_of
 from api.security import new_visit
-from mipres.adapters.staff import KEY_LIFETIME, StaffMember
-from mipres.adapters.support_desk import (
-    Action,
-    ActionRefusedError,
-    ActionUnansweredError,
-    UnknownCaseError,
-)
 from mipres.domain.audit import ReasonRefusedError, checked_reason
 from mipres.domain.limits import LOGINS, STAFF_LOGINS
 from mipres.domain.passwords import MAX_PASSWORD_LENGTH
 from mipres.domain.radicado import is_reference
 from mipres.domain.submissions import check_document
+from mipres.support.desk import (
+    Action,
+    ActionRefusedError,
+    ActionUnansweredError,
+)
+from mipres.support.staff import KEY_LIFETIME, StaffMember
+from mipres.temporal.answers import UnknownWorkflowError
 from workflows.saved_views import saved_views
 
 router = APIRouter(prefix="/soporte", include_in_schema=False)
@@ -166,7 +166,7 @@ async def _problem(
         await found.support.act(action, reference, reason=reason, actor=member.actor)
     except ActionRefusedError as error:
         return f"El registro no lo admite: {error.message}"
-    except UnknownCaseError:
+    except UnknownWorkflowError:
         return "El registro ya terminó"
     except ActionUnansweredError:
         return "Nadie lo confirmó a tiempo: ¿corre algún worker? Puede que aún se haga"
@@ -225,7 +225,7 @@ async def _case(
     """One registration; its person in clear only with a reason."""
     try:
         case, person = await found.support.show(_known(reference), actor=member.actor, reason=reason)
-    except UnknownCaseError:
+    except UnknownWorkflowError:
         raise HTTPException(HTTPStatus.NOT_FOUND) from None
     return found.pages.render(
         request,

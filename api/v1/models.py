@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from mipres.domain.outcomes import Stage
+from mipres.domain.stages import Stage
 from mipres.domain.submissions import RawSubmission, UserType
 
 Text = Annotated[str, StringConstraints(max_length=100)]

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from api.deps import API_KEY_REQUIRED, ServicesDep
 from api.errors import API_PREFIX, PROBLEM_JSON, ProblemError, validation_problem
 from api.forms import by_field
-from api.registrations import Submitted, TooSoonError, UnknownRegistrationError, WrongStageError
+from api.registrations import Submitted, TooSoonError, WrongStageError
 from api.v1.models import (
     API_FIELDS,
     InProgressOut,
@@ -23,6 +23,7 @@ from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.outcomes import REFUSAL_MESSAGES, OutcomeStatus, Refusal, message_of
 from mipres.domain.radicado import is_radicado
 from mipres.domain.submissions import RawSubmission, Submission, check_submission
+from mipres.temporal.answers import UnknownWorkflowError
 
 router = APIRouter(
     prefix=f"{API_PREFIX}/registrations", tags=["registrations"], dependencies=[API_KEY_REQUIRED]
@@ -101,7 +102,7 @@ async def resend_link(radicado: str, found: ServicesDep) -> dict[str, str]:
         await found.registrations.resend_link(
             radicado, reason="pedido por un programa con la API", actor=PROGRAM
         )
-    except (UnknownRegistrationError, WrongStageError):
+    except (UnknownWorkflowError, WrongStageError):
         raise ProblemError(
             HTTPStatus.CONFLICT,
             "wrong_stage",

@@ -21,7 +21,7 @@ from dev.process import Console, LaunchError, Supervisor
 from dev.stack import Stack
 from mipres import composition
 from mipres.settings import DATABASE_NAME, DEVELOPMENT_KEY, load_settings, variable
-from mipres.temporal import connect
+from mipres.temporal.connection import connect
 
 T = TypeVar("T")
 

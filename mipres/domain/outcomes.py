@@ -1,19 +1,7 @@
-"""How a registration can come out, its stages, and every sentence of the manual that tells it."""
+"""How a registration can come out, and every sentence of the manual that tells it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
-
-
-class Stage(StrEnum):
-    """Where a registration stands. Values are those of the JSON API and of RegistrationStage."""
-
-    CHECKING = "checking"
-    WAITING_REGISTRY = "waiting_registry"
-    AWAITING_PASSWORD = "awaiting_password"  # noqa: S105 - the name of a stage, no secret.
-    COMPLETED = "completed"
-    REFUSED = "refused"
-    EXPIRED = "expired"
-    CANCELLED = "cancelled"
 
 
 class Refusal(StrEnum):

@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from activities.errors import DatabaseOutages, account_missing, translated
-from mipres.adapters.database import UNREACHABLE
+from mipres.database.engine import UNREACHABLE
 from mipres.domain.errors import (
     LinkNotUsableError,
     MailAddressRejectedError,

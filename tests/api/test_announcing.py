@@ -11,11 +11,11 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from api import registrations
+from api.audit_queue import AuditQueue
 from api.metrics import ApiMetrics
-from api.notes import AuditNotes
 from api.registrations import Registrations
-from mipres.adapters.accounts import PasswordOwner
-from mipres.adapters.clock import SystemClock
+from mipres.clock import SystemClock
+from mipres.database.accounts import PasswordOwner
 from mipres.domain.links import LinkPurpose
 from tests.fakes import FakeAuditTrail
 
@@ -62,7 +62,7 @@ def announcing(server: Server) -> Registrations:
         submit_wait=timedelta(seconds=1),
         link_lifetime=timedelta(hours=1),
         metrics=ApiMetrics(),
-        notes=AuditNotes(FakeAuditTrail()),
+        notes=AuditQueue(FakeAuditTrail()),
     )
 
 

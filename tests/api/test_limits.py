@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 
 from api.errors import in_words
-from mipres.adapters.database import create_engine
-from mipres.adapters.limits import PostgresLimits
+from mipres.database.engine import create_engine
+from mipres.database.limits import PostgresLimits
 from mipres.domain import limits
 from mipres.domain.limits import Limit
 from tests.api.conftest import API_KEY

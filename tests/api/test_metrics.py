@@ -8,9 +8,9 @@ import pytest
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.testing import WorkflowEnvironment
 
-from api.backlog import Backlog
+from api.temporal_gauges import TemporalGauges
+from mipres.temporal import names
 from tests.api.conftest import API_KEY, OpenClient
-from workflows import contract
 
 KEY = "m" * 32
 PRODUCTION = {
@@ -71,13 +71,13 @@ async def stuck(temporal_env: WorkflowEnvironment) -> AsyncIterator[datetime]:
     now, handles = datetime.now(UTC), []
     for number, hours in enumerate((2, 50)):
         attributes: list[SearchAttributePair[Any]] = [
-            SearchAttributePair(contract.STUCK_SINCE, now - timedelta(hours=hours)),
-            SearchAttributePair(contract.WAITING_ON, ["sso"]),
+            SearchAttributePair(names.STUCK_SINCE, now - timedelta(hours=hours)),
+            SearchAttributePair(names.WAITING_ON, ["sso"]),
         ]
         handles.append(
             await temporal_env.client.start_workflow(
                 "Registration",
-                id=contract.registration_workflow_id(f"RM-OLD{number}"),
+                id=names.registration_workflow_id(f"RM-OLD{number}"),
                 task_queue="nobody",
                 search_attributes=TypedSearchAttributes(attributes),
             )
@@ -91,7 +91,7 @@ async def test_the_oldest_of_all_that_are_stuck_is_found_to_the_minute(
     temporal_env: WorkflowEnvironment, stuck: datetime
 ) -> None:
     time, figures = 0.0, None
-    backlog = Backlog(temporal_env.client, timer=lambda: time)
+    backlog = TemporalGauges(temporal_env.client, timer=lambda: time)
     for _ in range(100):
         time += 60
         figures = await backlog.figures()
@@ -106,7 +106,7 @@ async def test_the_oldest_of_all_that_are_stuck_is_found_to_the_minute(
 
 async def test_figures_are_asked_for_again_only_after_a_while(temporal_env: WorkflowEnvironment) -> None:
     time = 0.0
-    backlog = Backlog(temporal_env.client, timer=lambda: time)
+    backlog = TemporalGauges(temporal_env.client, timer=lambda: time)
     first = await backlog.figures()
     time = 4.0
     assert await backlog.figures() is first

@@ -24,7 +24,7 @@ from mipres.domain.submissions import (
     UserType,
     check_submission,
 )
-from tests.adapters.registrations import CONSENT
+from tests.database.registrations import CONSENT
 
 DOCUMENT = parse_document("CE", "654321")
 OTHER = Submission(user_type=UserType.OTHER, document=DOCUMENT)

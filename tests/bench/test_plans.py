@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from bench.plans import explain_everything, explained, fill
-from mipres.adapters.database import create_engine
+from mipres.database.engine import create_engine
 
 # Enough that an index is cheaper than reading the table; `python -m bench.plans` takes a million.
 ROWS = 20_000

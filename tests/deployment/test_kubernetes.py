@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from mipres.settings import Settings, variable
+from mipres.temporal.names import REGISTRATIONS_QUEUE
 from tests.deployment.composed import DEPLOY, compose_file
-from workflows.contract import REGISTRATIONS_QUEUE
 
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 VERSIONS = ("1.31.0", kubernetes_validate.latest_version())

@@ -14,9 +14,9 @@ from dev.postgres_binaries import find_postgres_bin
 from dev.probes import LOOPBACK, free_port
 from dev.process import Console, Part, supervisor_of
 from dev.temporal_server import find_temporal
+from mipres.temporal.names import SEARCH_ATTRIBUTES
 from tests.deployment.composed import DEPLOY, ROOT
 from tests.deployment.image import environment, run_in
-from workflows.contract import SEARCH_ATTRIBUTES
 
 START_SECONDS = 60.0
 NAMESPACE = "compose"

@@ -9,7 +9,7 @@ from tempfile import gettempdir
 import pytest
 
 from dev.registry_simulator.seed import markdown_table
-from mipres.domain.outcomes import Stage
+from mipres.domain.stages import Stage
 from mipres.settings import Settings, variable
 
 ROOT = Path(__file__).parents[2]

@@ -17,10 +17,8 @@ from api.clients import client_of, network_of
 from api.errors import in_words
 from api.forms import submission_of
 from api.security import Cookies, FormTokens, FormTokenState, comes_from_elsewhere, is_api_key
-from mipres.adapters.challenges import CaptchaChallenges
-from mipres.adapters.clock import SystemClock
-from mipres.adapters.codec import EncryptionCodec, UnknownPayloadKeyError
-from mipres.adapters.tokens import LinkTokens
+from mipres.captcha.challenges import CaptchaChallenges
+from mipres.clock import SystemClock
 from mipres.domain.audit import ReasonRefusedError, checked_reason
 from mipres.domain.documents import DOCUMENT_RULES, DocumentType, parse_document
 from mipres.domain.errors import FieldError, InvalidSubmissionError
@@ -28,6 +26,8 @@ from mipres.domain.outcomes import mask_email
 from mipres.domain.passwords import PasswordContext, PasswordPolicy, normalise_password, unmet_rules
 from mipres.domain.radicado import is_radicado
 from mipres.domain.submissions import UserType, check_submission
+from mipres.keys import LinkTokens
+from mipres.temporal.codec import EncryptionCodec, UnknownPayloadKeyError
 from tests.fuzz.sizes import cases
 
 # Digits and letters of documents among everything else, so that not every case ends at the first character.

@@ -10,7 +10,8 @@ from api.registrations import RegistrationView
 from api.security import Cookies, FormTokens
 from api.templating import Pages
 from mipres.composition import STATIC, TEMPLATES
-from mipres.domain.outcomes import Outcome, OutcomeStatus, Stage
+from mipres.domain.outcomes import Outcome, OutcomeStatus
+from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import UserType
 
 SINCE = "Desde el 24 de noviembre de 2026 a las 10:30 a. m."
@@ -44,7 +45,7 @@ def shown(view: RegistrationView) -> str:
     ],
 )
 def test_what_is_waited_for_is_told_with_its_time(stage: Stage, waiting_on: str, told: str) -> None:
-    page = shown(replace(VIEW, stage=stage, waiting_on=(waiting_on,)))
+    page = shown(replace(VIEW, stage=stage, waiting_on=(WaitingOn(waiting_on),)))
     assert told in page
     assert SINCE in page
     assert '<meta http-equiv="refresh"' in page
@@ -56,7 +57,7 @@ def test_what_goes_its_way_has_no_since(stage: Stage) -> None:
 
 
 def test_a_registration_that_was_given_up_says_why_and_is_no_refusal() -> None:
-    page = shown(replace(VIEW, stage=Stage.EXPIRED, waiting_on=("rethus",)))
+    page = shown(replace(VIEW, stage=Stage.EXPIRED, waiting_on=(WaitingOn.RETHUS,)))
     assert "no respondió en siete días" in page
     assert "No es un rechazo y no se creó ninguna cuenta" in page
     assert "no fue favorable" not in page

@@ -16,9 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from dev.probes import free_port
-from mipres.adapters.challenges import CaptchaChallenges
-from mipres.adapters.clock import SystemClock
-from mipres.adapters.tokens import derive_key
+from mipres.captcha.challenges import CaptchaChallenges
+from mipres.clock import SystemClock
+from mipres.keys import derive_key
 from tests.product.collector import Collector, collecting
 from tests.product.second_processes import Alternating, second_api, second_worker
 from tests.stack import Stack, free_ports, running

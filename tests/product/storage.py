@@ -8,10 +8,10 @@ from typing import Any
 import asyncpg
 from temporalio.client import Client, WorkflowExecution
 
-from mipres.adapters.tokens import derive_key
 from mipres.domain.radicado import radicado_of
 from mipres.domain.submissions import Submission
-from mipres.temporal import TemporalConnection, connect
+from mipres.keys import derive_key
+from mipres.temporal.connection import TemporalConnection, connect
 from tests.product.conftest import Product
 
 

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager, contextmanager
 import httpx2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mipres.adapters.audit import PostgresAuditTrail
-from mipres.adapters.clock import SystemClock
-from mipres.adapters.credentials import Hasher
-from mipres.adapters.database import create_engine
-from mipres.adapters.lockouts import LoginLockouts
-from mipres.adapters.staff import PostgresStaff
+from mipres.clock import SystemClock
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.credentials import Hasher
+from mipres.database.engine import create_engine
+from mipres.database.lockouts import LoginLockouts
+from mipres.support.staff import PostgresStaff
 from tests.product.conftest import Product, csrf_of
 from tests.product.storage import derived_key
 

@@ -15,10 +15,10 @@ from dev.postgres_binaries import find_postgres_bin
 from dev.probes import free_port
 from dev.process import Console, supervisor_of
 from dev.temporal_server import temporal_server
-from mipres.adapters.audit import PostgresAuditTrail
-from mipres.adapters.clock import SystemClock
-from mipres.adapters.database import create_engine
-from mipres.adapters.tokens import derive_key
+from mipres.clock import SystemClock
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.engine import create_engine
+from mipres.keys import derive_key
 from tests.product.conftest import Product
 
 ROOT = Path(__file__).parents[2]

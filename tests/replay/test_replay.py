@@ -13,8 +13,8 @@ from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from mipres.domain.outcomes import Stage
-from mipres.temporal import data_converter
+from mipres.domain.stages import Stage
+from mipres.temporal.connection import data_converter
 from mipres.tracing import tracing_through
 from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 from workflows import contract

@@ -20,10 +20,12 @@ from temporalio.worker import Replayer, Worker
 
 from activities.catalog import catalog
 from mipres.domain.documents import Document, DocumentType
-from mipres.domain.outcomes import Outcome, Stage
+from mipres.domain.outcomes import Outcome
 from mipres.domain.people import EntityRecord, HealthProfessional, Person, Placement, Profession, Sanction
+from mipres.domain.stages import REGISTRIES, Stage
 from mipres.domain.submissions import Entity, EntityKind, Submission, UserType
 from mipres.ports import Consent, Delegation, Ports
+from mipres.temporal import names
 from tests.fakes import (
     FakeAccounts,
     FakeClock,
@@ -120,7 +122,7 @@ class World:
         radicado = radicado or f"RM-{uuid.uuid4().hex[:12].upper()}"
         await self._keep_to_one_at_a_time(radicado)
         handle: Handle = self.env.client.get_workflow_handle_for(
-            Registration.run, contract.registration_workflow_id(radicado)
+            Registration.run, names.registration_workflow_id(radicado)
         )
         self.handles[radicado] = handle
         outcome: Outcome = await self.env.client.execute_update_with_start_workflow(
@@ -129,7 +131,7 @@ class World:
                 Registration.run,
                 contract.RegistrationRequest(radicado=radicado, submission=submission, consent=consent()),
                 id=handle.id,
-                task_queue=contract.REGISTRATIONS_QUEUE,
+                task_queue=names.REGISTRATIONS_QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             ),
             id=str(uuid.uuid4()),
@@ -145,8 +147,8 @@ class World:
             contract.RegistrationRequest(
                 radicado=radicado, submission=submission, consent=consent(), tell_by_mail=True
             ),
-            id=contract.registration_workflow_id(radicado),
-            task_queue=contract.REGISTRATIONS_QUEUE,
+            id=names.registration_workflow_id(radicado),
+            task_queue=names.REGISTRATIONS_QUEUE,
             start_signal="asked_again",
         )
         self.handles[radicado] = handle
@@ -158,8 +160,8 @@ class World:
         handle = await self.env.client.start_workflow(
             PasswordRecovery.run,
             request,
-            id=contract.recovery_workflow_id(reference),
-            task_queue=contract.REGISTRATIONS_QUEUE,
+            id=names.recovery_workflow_id(reference),
+            task_queue=names.REGISTRATIONS_QUEUE,
             start_signal="link_asked",
         )
         self.handles[reference] = handle
@@ -223,7 +225,7 @@ class World:
 
     async def attributes(self, handle: Handle) -> dict[str, Any]:
         pairs = (await handle.describe()).typed_search_attributes.search_attributes
-        return {pair.key.name: pair.value for pair in pairs if pair.key in contract.SEARCH_ATTRIBUTES}
+        return {pair.key.name: pair.value for pair in pairs if pair.key in names.SEARCH_ATTRIBUTES}
 
     async def keep(self, handle: Handle, name: str) -> None:
         """Store the history for replay, when pytest runs with --record-histories."""
@@ -293,16 +295,14 @@ async def world(temporal_env: WorkflowEnvironment, request: pytest.FixtureReques
     # workflows at once can then stop a worker for good (temporalio/sdk-rust#886), so they get a cache.
     cached = 100 if several_at_once else 0
     activities = catalog(made.ports())
-    queues: dict[str, Any] = {
-        contract.registry_queue(name): getattr(activities, name) for name in contract.REGISTRIES
-    }
+    queues: dict[str, Any] = {names.registry_queue(name): getattr(activities, name) for name in REGISTRIES}
     async with AsyncExitStack() as stack:
-        for queue, served in {**queues, contract.REGISTRATIONS_QUEUE: activities.all()}.items():
+        for queue, served in {**queues, names.REGISTRATIONS_QUEUE: activities.all()}.items():
             worker = Worker(
                 temporal_env.client,
                 task_queue=queue,
                 workflows=[Registration, PasswordRecovery, LoginLocked, Retention]
-                if queue == contract.REGISTRATIONS_QUEUE
+                if queue == names.REGISTRATIONS_QUEUE
                 else [],
                 activities=served,
                 max_cached_workflows=cached,

@@ -12,13 +12,14 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.catalog import catalog
-from mipres.adapters.codec import UnknownPayloadKeyError
-from mipres.adapters.payload_keys import with_another_key, with_second_active
-from mipres.domain.outcomes import OutcomeStatus, Stage
-from mipres.temporal import data_converter
+from mipres.domain.outcomes import OutcomeStatus
+from mipres.domain.stages import Stage
+from mipres.temporal import names
+from mipres.temporal.codec import UnknownPayloadKeyError
+from mipres.temporal.connection import data_converter
+from mipres.temporal.payload_keys import with_another_key, with_second_active
 from tests.conftest import PAYLOAD_KEYS
 from tests.workflows.conftest import MEDICINE, Handle, World
-from workflows import contract
 from workflows.registration import Registration
 
 Keys = dict[str, bytes]
@@ -34,7 +35,7 @@ def holder_of(env: WorkflowEnvironment, keys: Keys) -> Client:
 async def working(world: World, client: Client) -> AsyncIterator[None]:
     async with Worker(
         client,
-        task_queue=contract.REGISTRATIONS_QUEUE,
+        task_queue=names.REGISTRATIONS_QUEUE,
         workflows=[Registration],
         activities=catalog(world.ports()).all(),
         max_cached_workflows=0,
@@ -92,7 +93,7 @@ async def test_a_registration_goes_on_while_its_keys_are_rotated(temporal_env: W
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await told.execute_update("retry_now", "ReTHUS volvió a responder")
         assert isinstance(refused.value.cause, ApplicationError)
-        assert refused.value.cause.type == contract.WRONG_STAGE
+        assert refused.value.cause.type == names.WRONG_STAGE
     # Second step: the workers write with it too.
     async with working(world, last):
         world.sets_password()

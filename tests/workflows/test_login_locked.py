@@ -3,6 +3,7 @@
 import uuid
 
 from mipres.domain.documents import Document, DocumentType
+from mipres.temporal import names
 from tests.workflows.conftest import ANA, MEDICINE, Handle, World, told_to_support
 from workflows import contract
 from workflows.login_locked import LoginLocked
@@ -14,8 +15,8 @@ async def lock(world: World, document: Document = ANA) -> Handle:
     handle = await world.env.client.start_workflow(
         LoginLocked.run,
         contract.LockNoticeRequest(reference=reference, document=document),
-        id=contract.lock_notice_workflow_id(reference),
-        task_queue=contract.REGISTRATIONS_QUEUE,
+        id=names.lock_notice_workflow_id(reference),
+        task_queue=names.REGISTRATIONS_QUEUE,
     )
     world.handles[reference] = handle
     return handle

@@ -8,7 +8,8 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from mipres.domain.outcomes import OutcomeStatus, Refusal, Stage
+from mipres.domain.outcomes import OutcomeStatus, Refusal
+from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import Submission
 from tests.workflows.conftest import (
     ANA,
@@ -25,7 +26,6 @@ from tests.workflows.conftest import (
     placement,
     sanction,
 )
-from workflows import contract
 from workflows.registration import Registration
 
 
@@ -330,7 +330,7 @@ async def submitted_with_a_rejected_address(world: World) -> Handle:
     handle, _ = await world.submit()
 
     async def shows_it() -> bool:
-        return (await handle.query(Registration.status)).waiting_on == (contract.MAIL_ADDRESS,)
+        return (await handle.query(Registration.status)).waiting_on == (WaitingOn.MAIL_ADDRESS,)
 
     await world.eventually(shows_it)
     world.mailer.rejects = False

@@ -4,16 +4,16 @@ import asyncio
 
 from temporalio.client import Client
 
+from mipres.temporal import names
 from tests.workflows.conftest import World, told_to_support
-from workflows import contract
 from workflows.retention import Retention
-from workflows.schedules import RETENTION, ensure_schedules
+from workflows.schedules import ensure_schedules
 
 
 async def test_a_purge_is_repeated_until_the_database_answers(world: World) -> None:
     world.retention.failures = 1
     handle = await world.env.client.start_workflow(
-        Retention.run, id="retention-of-a-test", task_queue=contract.REGISTRATIONS_QUEUE
+        Retention.run, id="retention-of-a-test", task_queue=names.REGISTRATIONS_QUEUE
     )
     assert (await handle.result()).removed == {"sessions": 3}
     assert world.retention.purges == 2
@@ -24,7 +24,7 @@ async def test_a_purge_is_repeated_until_the_database_answers(world: World) -> N
 async def test_every_worker_may_create_the_schedule_and_there_is_one(world: World) -> None:
     client: Client = world.env.client
     await asyncio.gather(*(ensure_schedules(client) for _ in range(3)))
-    handle = client.get_schedule_handle(RETENTION)
+    handle = client.get_schedule_handle(names.RETENTION_ID)
     try:
         await handle.pause(note="lo pidió operación")
         await ensure_schedules(client)

@@ -7,7 +7,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from mipres.temporal import data_converter
+from mipres.temporal.connection import data_converter
 from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 from workflows.registration import Registration
 

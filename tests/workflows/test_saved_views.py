@@ -8,8 +8,9 @@ from temporalio.api.workflowservice.v1 import PauseActivityRequest
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from mipres.domain.outcomes import Stage
-from mipres.domain.temporal_ui import list_url, workflow_url
+from mipres.domain.stages import REGISTRIES, Stage, WaitingOn
+from mipres.temporal import names
+from mipres.temporal.ui import list_url, workflow_url
 from tests.workflows.conftest import MEDICINE, OTHER, Handle, World, consent
 from workflows import contract
 from workflows.saved_views import SavedView, saved_views, waiting_view
@@ -40,7 +41,7 @@ async def shows_nothing_of(world: World, key: str, handle: Handle) -> bool:
 def test_keys_and_titles_are_different_and_in_spanish() -> None:
     views = saved_views(datetime.now(UTC))
     assert len({one.key for one in views}) == len({one.title for one in views}) == len(views) == 11
-    assert {f"waiting-{name}" for name in contract.REGISTRIES} < {one.key for one in views}
+    assert {f"waiting-{name}" for name in REGISTRIES} < {one.key for one in views}
 
 
 def test_today_is_colombias() -> None:
@@ -49,7 +50,7 @@ def test_today_is_colombias() -> None:
 
 
 def test_links_carry_the_query_and_the_id_whole() -> None:
-    query = waiting_view("rethus").query
+    query = waiting_view(WaitingOn.RETHUS).query
     link = list_url(query, ui_url=UI, namespace="default")
     assert link.startswith(f"{UI}/namespaces/default/workflows?query=WorkflowType%3D%22Registration%22%20AND")
     assert workflow_url("registration/RM-1", ui_url=UI, namespace="a b") == (
@@ -75,10 +76,10 @@ async def test_a_stuck_registration(world: World) -> None:
     """That the workflow sets the attribute after ten minutes is a test of its own; nobody serves this queue."""
     handle = await world.env.client.start_workflow(
         "Registration",
-        id=contract.registration_workflow_id("RM-STUCK"),
+        id=names.registration_workflow_id("RM-STUCK"),
         task_queue="nobody",
         search_attributes=TypedSearchAttributes(
-            [SearchAttributePair(contract.STUCK_SINCE, datetime(2026, 11, 24, tzinfo=UTC))]
+            [SearchAttributePair(names.STUCK_SINCE, datetime(2026, 11, 24, tzinfo=UTC))]
         ),
     )
     await finds(world, "stuck", handle)
@@ -138,7 +139,7 @@ async def test_broken_code(world: World) -> None:
     handle = await world.env.client.start_workflow(
         BrokenRegistration.run,
         contract.RegistrationRequest(radicado="RM-BROKEN", submission=OTHER, consent=consent()),
-        id=contract.registration_workflow_id("RM-BROKEN"),
+        id=names.registration_workflow_id("RM-BROKEN"),
         task_queue="broken",
     )
     worker = Worker(

@@ -7,18 +7,15 @@ from typing import Any
 
 import pytest
 
-from mipres.domain.outcomes import Stage
+from mipres.domain.stages import REGISTRIES, Stage, WaitingOn
 from tests.workflows.conftest import ANA, MEDICINE, PERSON, World, metadata
-from workflows import contract
 from workflows.details import Situation, details_of, recovery_details
-from workflows.steps import DATABASE, MAIL
 
 NOON = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
 RADICADO = "RM-0123456789AB"
-THINGS = (*contract.REGISTRIES, DATABASE, MAIL, contract.MAIL_ADDRESS)
 
 
-def situation(stage: Stage, waiting_on: str | None = None, **more: Any) -> str:
+def situation(stage: Stage, waiting_on: WaitingOn | None = None, **more: Any) -> str:
     return details_of(Situation(radicado=RADICADO, stage=stage, waiting_on=waiting_on, since=NOON, **more))
 
 
@@ -27,26 +24,26 @@ def situation(stage: Stage, waiting_on: str | None = None, **more: Any) -> str:
 
 @pytest.mark.parametrize("stage", Stage)
 def test_every_stage_says_since_when_and_what_can_be_done(stage: Stage) -> None:
-    waiting = "rethus" if stage is Stage.WAITING_REGISTRY else None
+    waiting = WaitingOn.RETHUS if stage is Stage.WAITING_REGISTRY else None
     said = situation(stage, waiting)
     assert "Desde: 2026-11-24 12:00 (hora de Colombia)" in said
     assert re.search(r"\*\*Qué puede hacer soporte\*\*\n\n- \w", said)
 
 
-@pytest.mark.parametrize("waiting_on", THINGS)
-def test_whatever_is_waited_for_has_a_name_and_a_remedy(waiting_on: str) -> None:
-    stage = Stage.WAITING_REGISTRY if waiting_on in contract.REGISTRIES else Stage.AWAITING_PASSWORD
+@pytest.mark.parametrize("waiting_on", WaitingOn)
+def test_whatever_is_waited_for_has_a_name_and_a_remedy(waiting_on: WaitingOn) -> None:
+    stage = Stage.WAITING_REGISTRY if waiting_on in REGISTRIES else Stage.AWAITING_PASSWORD
     said = situation(stage, waiting_on, stuck_since=NOON - timedelta(minutes=30))
     assert "Espera a: **" in said
     assert "Atascado desde: 2026-11-24 11:30" in said
-    command = "cancel" if waiting_on == contract.MAIL_ADDRESS else "retry"
+    command = "cancel" if waiting_on == WaitingOn.MAIL_ADDRESS else "retry"
     assert f'`python -m mipres.cli {command} {RADICADO} --reason "…"`' in said
-    assert ("5 minutos" in said) is (waiting_on != contract.MAIL_ADDRESS)
+    assert ("5 minutos" in said) is (waiting_on != WaitingOn.MAIL_ADDRESS)
 
 
 def test_what_has_ended_is_not_to_be_retried() -> None:
-    said = situation(Stage.EXPIRED, "rethus", stuck_since=NOON)
-    assert "Quedó sin terminar por: **rethus**" in said
+    said = situation(Stage.EXPIRED, WaitingOn.RETHUS, stuck_since=NOON)
+    assert "Quedó sin terminar por: **ReTHUS**" in said
     assert "retry" not in said
     assert "registrarse de nuevo" in said
 
@@ -54,7 +51,7 @@ def test_what_has_ended_is_not_to_be_retried() -> None:
 def test_a_recovery_is_told_too() -> None:
     assert "en curso" in recovery_details(None, link_sent=False, stuck_since=None)
     assert "30 minutos" in recovery_details(None, link_sent=True, stuck_since=None)
-    assert "el servidor de correo" in recovery_details(MAIL, link_sent=False, stuck_since=NOON)
+    assert "el servidor de correo" in recovery_details(WaitingOn.MAIL, link_sent=False, stuck_since=NOON)
 
 
 # ---- The workflow
@@ -66,7 +63,7 @@ async def test_a_waiting_registration_explains_itself(world: World) -> None:
     handle, _ = await world.submit()
     told = await metadata(handle)
     assert "**Esperando a un registro que no responde**" in told.current_details
-    assert "Espera a: **rethus**" in told.current_details
+    assert "Espera a: **ReTHUS**" in told.current_details
     radicado = handle.id.partition("/")[2]
     assert f"python -m mipres.cli retry {radicado} " in told.current_details
     for personal in (ANA.number, PERSON.surnames, PERSON.email):
@@ -99,6 +96,6 @@ async def test_a_recovery_explains_itself(world: World) -> None:
     handle = await world.recover()
 
     async def explained() -> bool:
-        return "**la base de datos de cuentas**" in (await metadata(handle)).current_details
+        return "**la base de datos**" in (await metadata(handle)).current_details
 
     await world.eventually(explained)

@@ -10,12 +10,13 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker, WorkerConfig
 
 from activities.catalog import catalog
-from activities.pacing import Paced
+from activities.spacing import SpacedCalls
+from mipres.domain.stages import REGISTRIES
 from mipres.ports import Mail
+from mipres.temporal.names import REGISTRATIONS_QUEUE, registry_queue
 from tests.fakes import FakeMailer
 from tests.workflows.conftest import MEDICINE, World
 from worker import BEGUN_PER_SECOND, HANDED_OUT_PER_SECOND, REGISTRY_CALLS_PER_SECOND, build_workers, running
-from workflows.contract import REGISTRATIONS_QUEUE, REGISTRIES, registry_queue
 
 LOST_WORK = {EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT, EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED}
 
@@ -65,7 +66,7 @@ async def test_each_queue_has_a_worker_and_each_registry_a_limit(shift: Shift) -
     paced = {
         str(worker.task_queue)
         for worker in shift.workers
-        if any(isinstance(item, Paced) for item in worker.config().get("interceptors") or ())
+        if any(isinstance(item, SpacedCalls) for item in worker.config().get("interceptors") or ())
     }
     assert paced == set(gentle)
 

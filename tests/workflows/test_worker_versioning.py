@@ -14,11 +14,11 @@ from temporalio.testing import WorkflowEnvironment
 from activities.catalog import catalog
 from mipres.domain.outcomes import OutcomeStatus
 from mipres.settings import Settings
-from mipres.temporal import data_converter
+from mipres.temporal.connection import data_converter
+from mipres.temporal.names import SEARCH_ATTRIBUTES
 from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 from tests.workflows.conftest import MEDICINE, World
 from worker import build_workers, running, versioning
-from workflows.contract import SEARCH_ATTRIBUTES
 
 DEPLOYMENT = "registro"
 PATIENCE_SECONDS = 60

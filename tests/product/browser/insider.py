@@ -7,17 +7,17 @@ from datetime import timedelta
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from temporalio.client import Client
 
+from api.audit_queue import AuditQueue
 from api.metrics import ApiMetrics
-from api.notes import AuditNotes
 from api.registrations import Registrations
 from api.security import FORM_LIFETIME_SECONDS
-from mipres.adapters.clock import SystemClock
-from mipres.adapters.tokens import derive_key
-from mipres.temporal import TemporalConnection, connect
+from mipres.clock import SystemClock
+from mipres.keys import derive_key
+from mipres.temporal.connection import TemporalConnection, connect
+from mipres.temporal.names import registration_workflow_id
 from tests.fakes import FakeAuditTrail
 from tests.product.conftest import Product
 from tests.product.storage import rows
-from workflows.contract import registration_workflow_id
 
 
 class _StaleSigner(TimestampSigner):
@@ -41,7 +41,7 @@ async def hasty_registrations(product: Product, *, link_lifetime: timedelta) -> 
         submit_wait=timedelta(seconds=5),
         link_lifetime=link_lifetime,
         metrics=ApiMetrics(),
-        notes=AuditNotes(FakeAuditTrail()),
+        notes=AuditQueue(FakeAuditTrail()),
     )
 
 

@@ -9,12 +9,14 @@ from fastapi import FastAPI, HTTPException
 from starlette.requests import Request
 
 from api import errors
-from api.registrations import RegistrationView, TemporalUnavailableError
+from api.registrations import RegistrationView
 from api.security import Cookies, FormTokens
 from api.templating import Pages
 from mipres import composition
-from mipres.domain.outcomes import Outcome, OutcomeStatus, Stage
+from mipres.domain.outcomes import Outcome, OutcomeStatus
+from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import UserType
+from mipres.temporal.answers import TemporalUnavailableError
 from tests.product.browser.visitor import Visitor
 
 _COOKIES = Cookies(https=False)
@@ -56,7 +58,7 @@ def status_page(stage: Stage, *waiting_on: str) -> str:
         radicado="RM-0123456789AB",
         user_type=UserType.OTHER,
         stage=stage,
-        waiting_on=waiting_on,
+        waiting_on=tuple(WaitingOn(name) for name in waiting_on),
         submitted_at=now,
         updated_at=now,
         outcome=None if stage is Stage.CHECKING else Outcome(status=OutcomeStatus.REGISTERED),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mipres.domain.documents import Document, DocumentType
-from mipres.domain.outcomes import Stage
+from mipres.domain.stages import Stage
 from mipres.domain.submissions import Submission, UserType
 from tests.product.browser.accessibility import examine
 from tests.product.browser.insider import (

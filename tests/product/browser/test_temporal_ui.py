@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
-from mipres.domain.temporal_ui import list_url, workflow_url
+from mipres.temporal.ui import list_url, workflow_url
 from tests.product.conftest import Product
 from tests.product.support import STAFF_PASSWORD, new_staff
 from workflows.saved_views import saved_views

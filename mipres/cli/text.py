@@ -1,0 +1,86 @@
+"""How the operators' commands write what they found. Nothing here decides anything."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from mipres.domain.audit import AuditEntry
+from mipres.domain.eligibility import BOGOTA
+from mipres.domain.stages import WAITING_FOR_STAFF
+from mipres.domain.submissions import UserType
+from mipres.support.desk import Case, PendingActivity
+from mipres.support.records import PersonView
+from mipres.support.staff import StaffMember
+
+_WIDTH = 14
+
+
+def moment(when: datetime) -> str:
+    """`2026-11-24 10:05`, in Colombia."""
+    return f"{when.astimezone(BOGOTA):%Y-%m-%d %H:%M}"
+
+
+def case_line(case: Case) -> str:
+    """One registration in a list, with its address in Temporal's interface."""
+    waiting = ", ".join(WAITING_FOR_STAFF[name] for name in case.waiting_on)
+    since = f" desde {moment(case.stuck_since)}" if case.stuck_since else ""
+    espera = f" · espera {waiting}{since}" if waiting else ""
+    return f"{case.reference} · {case.state}{espera} · iniciado {moment(case.started_at)}\n  {case.ui_url}"
+
+
+def case_lines(case: Case, person: PersonView | None) -> Iterator[str]:
+    """Everything about one registration."""
+    yield f"{case.reference} · {case.state}"
+    if case.user_type:
+        yield _fact("tipo", UserType(case.user_type).label)
+    yield _fact("iniciado", moment(case.started_at))
+    if case.closed_at:
+        yield _fact("terminado", moment(case.closed_at))
+    for name in case.waiting_on:
+        since = f", atascado desde {moment(case.stuck_since)}" if case.stuck_since else ""
+        yield _fact("espera", WAITING_FOR_STAFF[name] + since)
+    for pending in case.pending:
+        yield _fact("pendiente", _pending(pending))
+    yield from person_lines(person)
+    yield _fact("Temporal", case.ui_url)
+
+
+def person_lines(person: PersonView | None) -> Iterator[str]:
+    if person is None:
+        yield _fact("persona", "sin cuenta todavía")
+        return
+    yield _fact("persona", f"{person.full_name} · {person.login} · {person.email}")
+    password = f"creada {moment(person.password_set_at)}" if person.password_set_at else "sin crear"
+    yield _fact("contraseña", password)
+    if person.link_expires_at:
+        yield _fact("enlace", f"vence {moment(person.link_expires_at)}")
+
+
+def entry_line(entry: AuditEntry) -> str:
+    about = f" · {entry.reference}" if entry.reference else ""
+    details = "".join(f" · {name}={value}" for name, value in entry.details.items())
+    reason = f" · «{entry.reason}»" if entry.reason else ""
+    return (
+        f"{entry.number:>6} {moment(entry.occurred_at)} {entry.label} · {entry.actor}{about}{details}{reason}"
+    )
+
+
+def staff_line(member: StaffMember) -> str:
+    state = f"deshabilitada {moment(member.disabled_at)}" if member.disabled_at else "activa"
+    return f"{member.name} · {state} · creada {moment(member.created_at)}"
+
+
+def joined(lines: Iterable[str]) -> str:
+    return "\n".join(lines)
+
+
+def _fact(name: str, value: str) -> str:
+    return f"  {name:<{_WIDTH}}{value}"
+
+
+def _pending(pending: PendingActivity) -> str:
+    parts = [pending.activity_id, f"intento {pending.attempt}"]
+    if pending.next_attempt_at:
+        parts.append(f"próximo {moment(pending.next_attempt_at)}")
+    if pending.error_type:
+        parts.append(f"{pending.error_type}: {pending.error_message}")
+    return " · ".join(parts)

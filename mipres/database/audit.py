@@ -1,0 +1,193 @@
+"""The audit trail in PostgreSQL: append-only, each row sealed over the one before it with a key of ours.
+
+The database refuses to change or remove a row (see the migration); whoever gets around that, as the
+table's owner can, still cannot seal the changed row anew without MIPRES_SECRET_KEY.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from datetime import UTC
+
+from sqlalchemy import insert, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from mipres.database.engine import reading_factory, session_factory
+from mipres.database.tables import AuditRow
+from mipres.domain.audit import AuditEntry, AuditEvent, AuditHead, AuditVerdict
+from mipres.ports import Clock
+
+GENESIS = bytes(32)
+"""What stands in the place of the row before the first."""
+# One writer at a time appends; the number only has to be this product's own, and the same in every release.
+_APPEND_LOCK = 6_477_377_02
+# The migration says why it is a function.
+_HEAD = text("SELECT last_number, last_seal FROM lock_audit_head(:lock)")
+_COLUMNS = tuple(column.name for column in AuditRow.__table__.columns)
+_APPEND = insert(AuditRow)
+_DIGEST_SHOWN = 16
+_BATCH = 1_000
+
+
+class PostgresAuditTrail:
+    """Implements ports.AuditTrail, and writes inside other adapters' transactions.
+
+    Args:
+        engine: The process's engine.
+        key: Seals rows and hides logins.
+        clock: Time of every row.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, key: bytes, clock: Clock) -> None:
+        self._sessions = session_factory(engine)
+        self._reading = reading_factory(engine)
+        self._key = key
+        self._clock = clock
+
+    async def record(self, *events: AuditEvent) -> None:
+        """Append events in a transaction of their own."""
+        async with self._sessions.begin() as session:
+            await self.record_in(session, *events)
+
+    async def record_once(self, event: AuditEvent) -> None:
+        """Append one event unless it is there already: for callers that may be repeated after a crash."""
+        async with self._sessions.begin() as session:
+            await _lock_head(session)
+            known = select(AuditRow.number).where(
+                AuditRow.reference == event.reference,
+                AuditRow.type == event.type.value,
+                AuditRow.details == dict(event.details),
+            )
+            if (await session.execute(known.limit(1))).first() is None:
+                await self.record_in(session, event)
+
+    async def record_in(self, session: AsyncSession, *events: AuditEvent) -> None:
+        """Append events in the transaction of the fact that they tell, so that both hold or neither.
+
+        To be called last in the transaction: appending waits for every other writer, and whoever waited
+        for a lock of theirs after it would wait for ever.
+        """
+        if not events:
+            return
+        number, seal = await _lock_head(session)
+        rows = []
+        for event in events:
+            row = self._row(event, number=number + 1, previous=seal)
+            rows.append({column: getattr(row, column) for column in _COLUMNS})
+            number, seal = row.number, row.seal
+        await session.execute(_APPEND, rows)
+
+    async def entries(
+        self, *, reference: str | None = None, login: str | None = None, limit: int = 200
+    ) -> list[AuditEntry]:
+        """The newest events of a radicado or of a login, oldest first; without either, of everybody."""
+        wanted = []
+        if reference is not None:
+            wanted.append(AuditRow.reference == reference)
+        if login is not None:
+            wanted.append(AuditRow.person == self._person(login))
+        statement = select(AuditRow).order_by(AuditRow.number.desc()).limit(limit)
+        if wanted:
+            statement = statement.where(or_(*wanted))
+        async with self._reading() as session:
+            rows = list(await session.scalars(statement))
+        return [_entry(row) for row in reversed(rows)]
+
+    async def verify(self) -> AuditVerdict:
+        """Check every row against its seal and against the row before it."""
+        head, seal = AuditHead(number=0, digest=""), GENESIS
+        while True:
+            rows = await self._after(head.number)
+            for row in rows:
+                if problem := self._problem(row, expected=head.number + 1, previous=seal):
+                    return AuditVerdict(
+                        checked=head.number, head=_or_none(head), broken_at=head.number + 1, problem=problem
+                    )
+                head, seal = _head(row), row.seal
+            if len(rows) < _BATCH:
+                return AuditVerdict(checked=head.number, head=_or_none(head))
+
+    async def holds(self, head: str) -> bool:
+        """Whether a head that was noted before (`number:digest`) still is part of the trail."""
+        number = head.partition(":")[0]
+        if not number.isdecimal():
+            return False
+        async with self._reading() as session:
+            row = await session.get(AuditRow, int(number))
+        return row is not None and hmac.compare_digest(str(_head(row)), head)
+
+    async def _after(self, number: int) -> Sequence[AuditRow]:
+        statement = select(AuditRow).where(AuditRow.number > number).order_by(AuditRow.number).limit(_BATCH)
+        async with self._reading() as session:
+            rows: Sequence[AuditRow] = (await session.scalars(statement)).all()
+        return rows
+
+    def _row(self, event: AuditEvent, *, number: int, previous: bytes) -> AuditRow:
+        row = AuditRow(
+            number=number,
+            occurred_at=self._clock.now(),
+            type=event.type.value,
+            actor=event.actor,
+            reference=event.reference,
+            person=None if event.login is None else self._person(event.login),
+            reason=event.reason,
+            details=dict(event.details),
+            previous_seal=previous,
+        )
+        row.seal = self._seal(row)
+        return row
+
+    def _problem(self, row: AuditRow, *, expected: int, previous: bytes) -> str | None:
+        if row.number != expected:
+            return "falta la fila: fue borrada"
+        if not hmac.compare_digest(row.previous_seal, previous):
+            return "no sigue a la fila anterior: una de las dos fue reemplazada"
+        if not hmac.compare_digest(row.seal, self._seal(row)):
+            return "su contenido no es el que se escribió"
+        return None
+
+    def _seal(self, row: AuditRow) -> bytes:
+        content = [
+            row.number,
+            row.occurred_at.astimezone(UTC).isoformat(),
+            row.type,
+            row.actor,
+            row.reference,
+            row.person,
+            row.reason,
+            dict(row.details),
+            row.previous_seal.hex(),
+        ]
+        canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hmac.new(self._key, canonical.encode(), hashlib.sha256).digest()
+
+    def _person(self, login: str) -> str:
+        """The same person always has the same hash; without the key nobody can try document numbers."""
+        return hmac.new(self._key, f"person|{login}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+async def _lock_head(session: AsyncSession) -> tuple[int, bytes]:
+    """Wait for every other writer; number and seal of the last row that there is then."""
+    last = (await session.execute(_HEAD, {"lock": _APPEND_LOCK})).one()
+    return (last.last_number, last.last_seal) if last.last_number else (0, GENESIS)
+
+
+def _head(row: AuditRow) -> AuditHead:
+    return AuditHead(number=row.number, digest=row.seal.hex()[:_DIGEST_SHOWN])
+
+
+def _or_none(head: AuditHead) -> AuditHead | None:
+    return head if head.number else None
+
+
+def _entry(row: AuditRow) -> AuditEntry:
+    return AuditEntry(
+        number=row.number,
+        occurred_at=row.occurred_at,
+        type=row.type,
+        actor=row.actor,
+        reference=row.reference,
+        reason=row.reason,
+        details=dict(row.details),
+    )

@@ -1,0 +1,178 @@
+"""Password hashes (argon2id, OWASP parameters), made off the event loop, and the check at login."""
+
+import asyncio
+import os
+import uuid
+from dataclasses import dataclass
+from datetime import date
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.engine import reading_factory, session_factory
+from mipres.database.lockouts import LoginLockouts, Turn
+from mipres.database.tables import AccountRow, ProfileRow
+from mipres.domain.applications import Application, application_of
+from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
+from mipres.domain.eligibility import has_ended, today_in_bogota
+from mipres.domain.submissions import UserType
+from mipres.ports import Clock
+
+# OWASP Password Storage: argon2id with 19 MiB, two passes, one lane.
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+
+class Hasher:
+    """Hashes and verifies in threads, as many at once as there are processors.
+
+    More would only make everybody wait longer, and keep memory for it.
+    """
+
+    def __init__(self) -> None:
+        self._slots = asyncio.Semaphore(os.cpu_count() or 1)
+        # Verifying against this takes the same time as against a real hash, so an unknown
+        # login does not answer faster than a wrong password.
+        self._decoy = _HASHER.hash(uuid.uuid4().hex)
+
+    async def hash(self, password: str) -> str:
+        async with self._slots:
+            return await asyncio.to_thread(_HASHER.hash, password)
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """Tell whether the password is right; without a hash the answer is no, in the same time."""
+        async with self._slots:
+            matches = await asyncio.to_thread(_matches, password_hash or self._decoy, password)
+        return matches and password_hash is not None
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Whether the hash was made with other parameters than today's."""
+        return _HASHER.check_needs_rehash(password_hash)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndedPlacement:
+    """A social-service placement that is over, and the last day on which it opened something."""
+
+    site_name: str
+    last_day: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authenticated:
+    """An account whose password was right, and the applications that its profiles open today."""
+
+    account_id: uuid.UUID
+    applications: frozenset[Application]
+    ended_placement: EndedPlacement | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginResult:
+    """How an attempt to log in came out.
+
+    Attributes:
+        account: None for every failure alike: whoever fails learns nothing of the account.
+        tell_lock: The login has just been locked, and its person, if any, should know.
+    """
+
+    account: Authenticated | None
+    tell_lock: bool = False
+
+
+class PostgresCredentials:
+    """Checks a login and its password, counts failures, and writes both down.
+
+    Unknown login, wrong password, no password yet, and a locked login whose password is right: each takes
+    the same statements and one real hash, so that neither answer nor time tells them apart.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        hasher: Hasher,
+        lockouts: LoginLockouts,
+        audit: PostgresAuditTrail,
+        clock: Clock,
+    ) -> None:
+        self._sessions = session_factory(engine)
+        self._reading = reading_factory(engine)
+        self._hasher = hasher
+        self._lockouts = lockouts
+        self._audit = audit
+        self._clock = clock
+
+    async def authenticate(self, login: str, password: str, wanted: Application) -> LoginResult:
+        """Judge one attempt to enter an application."""
+        turn = await self._lockouts.begin(login)
+        known = await self._look_up(login)
+        # Outside the database session: whoever waits for a processor must not keep a connection.
+        matches = await self._hasher.verify(known.password_hash if known else None, password)
+        if turn.is_locked or not matches or known is None:
+            return await self._failed(login, turn, wanted)
+        await self._lockouts.lift(login)
+        account = await self._welcome(known, password)
+        event = (
+            AuditEventType.LOGIN_SUCCEEDED if wanted in account.applications else AuditEventType.LOGIN_FAILED
+        )
+        await self._note(event, login, wanted, "password_right")
+        return LoginResult(account=account)
+
+    async def _failed(self, login: str, turn: Turn, wanted: Application) -> LoginResult:
+        cause = "locked" if turn.is_locked else "wrong_credentials"
+        event = AuditEventType.LOGIN_LOCKED if turn.locks else AuditEventType.LOGIN_FAILED
+        await self._note(event, login, wanted, cause)
+        return LoginResult(account=None, tell_lock=turn.is_worth_telling)
+
+    async def _note(self, event: AuditEventType, login: str, wanted: Application, cause: str) -> None:
+        # Half a character of a broken form is no text that can be hashed.
+        login = login.encode(errors="replace").decode()
+        details = {"application": wanted.value, "cause": cause}
+        await self._audit.record(AuditEvent(type=event, actor=CITIZEN, login=login, details=details))
+
+    async def _look_up(self, login: str) -> AccountRow | None:
+        # PostgreSQL takes no NUL in a text, and no login has anything but letters and digits.
+        if not (login.isascii() and login.isalnum()):
+            return None
+        async with self._reading() as session:
+            found: AccountRow | None = await session.scalar(
+                select(AccountRow).where(AccountRow.login == login)
+            )
+        return found
+
+    async def _welcome(self, account: AccountRow, password: str) -> Authenticated:
+        old = account.password_hash
+        # Computed before the transaction: it takes a processor, not a connection.
+        better = await self._hasher.hash(password) if old and self._hasher.is_outdated(old) else None
+        own = select(ProfileRow).where(ProfileRow.account_id == account.id)
+        async with self._sessions.begin() as session:
+            profiles = list(await session.scalars(own))
+            if better is not None:
+                # Only over the hash that was verified: the person may be changing the password right now.
+                same = (AccountRow.id == account.id, AccountRow.password_hash == old)
+                await session.execute(update(AccountRow).where(*same).values(password_hash=better))
+        return _authenticated(account.id, profiles, today=today_in_bogota(self._clock.now()))
+
+
+def _authenticated(account_id: uuid.UUID, profiles: list[ProfileRow], *, today: date) -> Authenticated:
+    in_force = [item for item in profiles if not has_ended(item.ends_on, today=today)]
+    ended = [
+        EndedPlacement(site_name=item.site_name or "", last_day=item.ends_on)
+        for item in profiles
+        if item.ends_on and item not in in_force
+    ]
+    return Authenticated(
+        account_id=account_id,
+        applications=frozenset(application_of(UserType(item.user_type)) for item in in_force),
+        ended_placement=ended[0] if ended else None,
+    )
+
+
+def _matches(password_hash: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(password_hash, password)
+    except VerificationError:
+        return False

@@ -1,0 +1,95 @@
+"""Failed logins in a row, by login, and the locks that follow from them."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from mipres.database.engine import session_factory
+from mipres.database.tables import LoginGuardRow
+from mipres.domain.lockout import FORGOTTEN_AFTER, NOTICE_PAUSE, lock_after
+from mipres.ports import Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One attempt to log in.
+
+    Attributes:
+        is_locked: It must fail, whatever the password.
+        locks: If it fails, the login is locked from now on.
+        is_worth_telling: The person has not been told of a lock for a while.
+    """
+
+    is_locked: bool
+    locks: bool = False
+    is_worth_telling: bool = False
+
+
+class LoginLockouts:
+    """Counts by what was typed, so that a login that nobody has is locked like any other.
+
+    Only a keyed hash of the login is stored.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, key: bytes, clock: Clock) -> None:
+        self._sessions = session_factory(engine)
+        self._key = key
+        self._clock = clock
+
+    async def begin(self, login: str) -> Turn:
+        """Count an attempt as failed before its password is looked at; a success lifts it again.
+
+        Otherwise attempts of the same moment would all pass before the first of them had failed.
+        """
+        now, key = self._clock.now(), self._hashed(login)
+        fresh = insert(LoginGuardRow).values(login_hash=key, failures=0, failed_at=now)
+        # An update that changes nothing holds the row until the end of the transaction.
+        held = fresh.on_conflict_do_update(index_elements=["login_hash"], set_={"login_hash": key})
+        async with self._sessions.begin() as session:
+            guard = (await session.scalars(held.returning(LoginGuardRow))).one()
+            if guard.locked_until is not None and guard.locked_until > now:
+                # Not counted: whoever keeps trying must not keep the person out for longer.
+                return Turn(is_locked=True)
+            return _count(guard, now)
+
+    async def lift(self, login: str) -> bool:
+        """Begin anew: after a success, or by support. Whether there was anything to lift."""
+        async with self._sessions.begin() as session:
+            return await self.lift_in(session, login)
+
+    async def lift_in(self, session: AsyncSession, login: str) -> bool:
+        """The same in the transaction of the password that is the reason for it."""
+        statement = delete(LoginGuardRow).where(LoginGuardRow.login_hash == self._hashed(login))
+        lifted = await session.execute(statement.returning(LoginGuardRow.login_hash))
+        return lifted.first() is not None
+
+    async def purge(self) -> int:
+        """Remove what is forgotten; how many there were."""
+        statement = delete(LoginGuardRow).where(
+            LoginGuardRow.failed_at <= self._clock.now() - max(FORGOTTEN_AFTER, NOTICE_PAUSE)
+        )
+        async with self._sessions.begin() as session:
+            removed: int = (await session.execute(statement)).rowcount
+        return removed
+
+    def _hashed(self, login: str) -> bytes:
+        # Capitals, so that `cc1` and `CC1` are one login here as they are at the door.
+        return hmac.new(self._key, login.upper().encode(errors="replace"), hashlib.sha256).digest()
+
+
+def _count(guard: LoginGuardRow, now: datetime) -> Turn:
+    guard.failures = 1 if guard.failed_at <= now - FORGOTTEN_AFTER else guard.failures + 1
+    guard.failed_at = now
+    lock = lock_after(guard.failures)
+    if not lock:
+        return Turn(is_locked=False)
+    guard.locked_until = now + lock
+    is_worth_telling = guard.told_at is None or guard.told_at <= now - NOTICE_PAUSE
+    if is_worth_telling:
+        guard.told_at = now
+    return Turn(is_locked=False, locks=True, is_worth_telling=is_worth_telling)

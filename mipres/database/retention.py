@@ -1,0 +1,68 @@
+"""Removing what has served its purpose. docs/privacy.md tells how long each thing is kept, and why."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, delete, or_, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.database.engine import session_factory
+from mipres.database.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT
+from mipres.database.tables import (
+    AccountRow,
+    Base,
+    CaptchaAnswerRow,
+    LoginGuardRow,
+    PasswordLinkRow,
+    RateLimitRow,
+    SessionRow,
+)
+from mipres.domain.lockout import FORGOTTEN_AFTER, NOTICE_PAUSE
+from mipres.ports import Clock
+
+UNFINISHED_ACCOUNTS = timedelta(days=30)
+"""Whoever has not created a password by then registers anew, which takes a minute."""
+CLOSED_LINKS = timedelta(days=30)
+"""So long a page can still tell why a link is of no use."""
+CAPTCHA_ANSWERS = timedelta(hours=1)
+"""A challenge lives ten minutes; after that its answer proves nothing."""
+
+
+class PostgresRetention:
+    """Implements ports.Retention."""
+
+    def __init__(self, engine: AsyncEngine, *, clock: Clock) -> None:
+        self._sessions = session_factory(engine)
+        self._clock = clock
+
+    async def purge(self) -> Mapping[str, int]:
+        """Remove it; how many rows of each table. Doing it twice removes nothing more."""
+        removed = {}
+        for table, which in self._rules():
+            async with self._sessions.begin() as session:
+                removed[table.__tablename__] = (await session.execute(delete(table).where(which))).rowcount
+        return removed
+
+    def _rules(self) -> list[tuple[type[Base], ColumnElement[bool]]]:
+        now = self._clock.now()
+        is_open = (PasswordLinkRow.closed_at.is_(None), PasswordLinkRow.expires_at > now)
+        open_link = select(PasswordLinkRow.id).where(PasswordLinkRow.account_id == AccountRow.id, *is_open)
+        return [
+            (
+                AccountRow,
+                AccountRow.password_hash.is_(None)
+                & (AccountRow.updated_at <= now - UNFINISHED_ACCOUNTS)
+                & ~open_link.exists(),
+            ),
+            (PasswordLinkRow, PasswordLinkRow.expires_at <= now - CLOSED_LINKS),
+            (
+                SessionRow,
+                or_(
+                    SessionRow.last_seen_at <= now - IDLE_LIMIT,
+                    SessionRow.created_at <= now - ABSOLUTE_LIMIT,
+                ),
+            ),
+            (CaptchaAnswerRow, CaptchaAnswerRow.answered_at <= now - CAPTCHA_ANSWERS),
+            (LoginGuardRow, LoginGuardRow.failed_at <= now - max(FORGOTTEN_AFTER, NOTICE_PAUSE)),
+            (RateLimitRow, RateLimitRow.ends_at <= now),
+        ]

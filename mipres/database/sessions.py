@@ -1,0 +1,152 @@
+"""Login sessions in PostgreSQL: the cookie carries a random value, the table its hash."""
+
+import hashlib
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.engine import session_factory
+from mipres.database.tables import AccountRow, ProfileRow, SessionRow
+from mipres.domain.applications import Application, application_of
+from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
+from mipres.domain.eligibility import has_ended, today_in_bogota
+from mipres.domain.submissions import UserType
+from mipres.ports import Clock
+
+IDLE_LIMIT = timedelta(minutes=15)
+ABSOLUTE_LIMIT = timedelta(hours=12)
+_TOKEN_BYTES = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """One profile as its owner sees it. One that has ended opens nothing any more."""
+
+    user_type: UserType
+    entity_name: str | None
+    entity_kind: str | None
+    entity_regime: str | None
+    entity_nit: str | None
+    municipality: str | None
+    profession_name: str | None
+    professional_registration: str | None
+    site_name: str | None
+    ends_on: date | None
+    has_ended: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedInUser:
+    """Who is in, and with which profiles of the application that the session belongs to: one of them in force."""
+
+    account_id: uuid.UUID
+    login: str
+    full_name: str
+    application: Application
+    profiles: tuple[Profile, ...]
+
+
+class PostgresSessions:
+    """Opens, finds and ends sessions. A session belongs to one application."""
+
+    def __init__(self, engine: AsyncEngine, *, audit: PostgresAuditTrail, clock: Clock) -> None:
+        self._sessions = session_factory(engine)
+        self._audit = audit
+        self._clock = clock
+
+    async def open(self, account_id: uuid.UUID, application: Application) -> str:
+        """Start a session and return the value of its cookie."""
+        token, now = secrets.token_urlsafe(_TOKEN_BYTES), self._clock.now()
+        async with self._sessions.begin() as session:
+            session.add(
+                SessionRow(
+                    id_hash=_hashed(token),
+                    account_id=account_id,
+                    application=application,
+                    created_at=now,
+                    last_seen_at=now,
+                )
+            )
+        return token
+
+    async def user_of(self, token: str, application: Application) -> LoggedInUser | None:
+        """The user of a live session of this application; looking counts as activity.
+
+        A session ends with the last profile that it was opened for.
+        """
+        now = self._clock.now()
+        touch = (
+            update(SessionRow)
+            .where(
+                SessionRow.id_hash == _hashed(token),
+                SessionRow.application == application,
+                SessionRow.last_seen_at > now - IDLE_LIMIT,
+                SessionRow.created_at > now - ABSOLUTE_LIMIT,
+            )
+            .values(last_seen_at=now)
+            .returning(SessionRow.account_id)
+        )
+        async with self._sessions.begin() as session:
+            account_id = (await session.execute(touch)).scalar_one_or_none()
+            if account_id is None:
+                return None
+            account = await session.get_one(AccountRow, account_id)
+            rows = await session.scalars(select(ProfileRow).where(ProfileRow.account_id == account_id))
+            user = _user(account, list(rows), application, today=today_in_bogota(now))
+        return None if all(profile.has_ended for profile in user.profiles) else user
+
+    async def end(self, token: str) -> None:
+        """End a session, and write down that the person left; one that is over already leaves no trace."""
+        ending = (
+            delete(SessionRow)
+            .where(SessionRow.id_hash == _hashed(token), AccountRow.id == SessionRow.account_id)
+            .returning(AccountRow.login, SessionRow.application)
+        )
+        async with self._sessions.begin() as session:
+            ended = (await session.execute(ending)).first()
+            if ended is not None:
+                event = AuditEvent(
+                    type=AuditEventType.LOGOUT,
+                    actor=CITIZEN,
+                    login=ended.login,
+                    details={"application": ended.application},
+                )
+                await self._audit.record_in(session, event)
+
+
+def _hashed(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _user(
+    account: AccountRow, rows: list[ProfileRow], application: Application, *, today: date
+) -> LoggedInUser:
+    profiles = tuple(_profile(row, today=today) for row in sorted(rows, key=lambda row: row.created_at))
+    return LoggedInUser(
+        account_id=account.id,
+        login=account.login,
+        full_name=f"{account.given_names} {account.surnames}".strip(),
+        application=application,
+        profiles=tuple(item for item in profiles if application_of(item.user_type) is application),
+    )
+
+
+def _profile(row: ProfileRow, *, today: date) -> Profile:
+    return Profile(
+        user_type=UserType(row.user_type),
+        entity_name=row.entity_name,
+        entity_kind=row.entity_kind,
+        entity_regime=row.entity_regime,
+        entity_nit=row.entity_nit,
+        municipality=row.municipality,
+        profession_name=row.profession_name,
+        professional_registration=row.professional_registration,
+        site_name=row.site_name,
+        ends_on=row.ends_on,
+        has_ended=has_ended(row.ends_on, today=today),
+    )

@@ -1,0 +1,223 @@
+"""Every table, once. Every timestamp has a zone; personal data lives here and nowhere else in clear."""
+
+import uuid
+from datetime import date, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that migrations can name them too."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: DateTime(timezone=True), date: Date(), str: Text()}  # noqa: RUF012 - SQLAlchemy's own form.
+
+
+class AccountRow(Base):
+    """One person, by document. Without `password_hash` the account opens nothing."""
+
+    __tablename__ = "accounts"
+    # `login` is made of the document, so it needs no constraint of its own: ON CONFLICT arbitrates only one.
+    __table_args__ = (
+        UniqueConstraint("document_type", "document_number"),
+        Index("ix_accounts_unfinished", "updated_at", postgresql_where="password_hash IS NULL"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    document_type: Mapped[str] = mapped_column(String(2))
+    document_number: Mapped[str] = mapped_column(String(17))
+    login: Mapped[str] = mapped_column(String(19), index=True)
+    given_names: Mapped[str]
+    surnames: Mapped[str]
+    email: Mapped[str]
+    password_hash: Mapped[str | None]
+    password_set_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ProfileRow(Base):
+    """One way in which a person works with MIPRES: a type of user and, for delegates, an entity."""
+
+    __tablename__ = "profiles"
+    __table_args__ = (UniqueConstraint("account_id", "user_type", "entity_key"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    user_type: Mapped[str] = mapped_column(String(20))
+    entity_key: Mapped[str] = mapped_column(server_default="")
+    radicado: Mapped[str] = mapped_column(String(15), index=True)
+    entity_kind: Mapped[str | None]
+    entity_regime: Mapped[str | None]
+    entity_nit: Mapped[str | None]
+    entity_name: Mapped[str | None]
+    municipality: Mapped[str | None]
+    profession_code: Mapped[str | None]
+    profession_name: Mapped[str | None]
+    professional_registration: Mapped[str | None]
+    site_code: Mapped[str | None]
+    site_name: Mapped[str | None]
+    site_municipality: Mapped[str | None]
+    starts_on: Mapped[date | None]
+    ends_on: Mapped[date | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ConsentRow(Base):
+    """The declaration as one registration accepted it; kept as proof, never updated."""
+
+    __tablename__ = "consents"
+    __table_args__ = (UniqueConstraint("radicado", "accepted_at"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    radicado: Mapped[str] = mapped_column(String(15))
+    terms_version: Mapped[str]
+    terms_sha256: Mapped[str] = mapped_column(String(64))
+    accepted_at: Mapped[datetime]
+    channel: Mapped[str]
+
+
+class PasswordLinkRow(Base):
+    """A link to create or recover a password, sent by `reference`. The token is a keyed hash of `id` and stands nowhere.
+
+    `closed_at` with `closed_reason` ends a link: used, superseded or expired by its registration.
+    """
+
+    __tablename__ = "password_links"
+    __table_args__ = (
+        UniqueConstraint("issue_key"),
+        Index("ix_password_links_open", "account_id", postgresql_where="closed_at IS NULL"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    reference: Mapped[str] = mapped_column(String(15), index=True)
+    issue_key: Mapped[str]
+    purpose: Mapped[str]
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    closed_at: Mapped[datetime | None]
+    closed_reason: Mapped[str | None]
+
+
+class SessionRow(Base):
+    """A login session. Only a hash of the cookie's value is stored."""
+
+    __tablename__ = "sessions"
+
+    id_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    application: Mapped[str]
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+
+
+class CaptchaAnswerRow(Base):
+    """A captcha challenge that has been answered, rightly or not: each answers once."""
+
+    __tablename__ = "captcha_answers"
+
+    nonce: Mapped[str] = mapped_column(primary_key=True)
+    answered_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class AuditRow(Base):
+    """One event of the audit trail. The database refuses to change or remove a row; see mipres.database.audit.
+
+    `person` is a keyed hash of the login: no key of another table, so that erasing a person leaves the
+    trail whole and nobody in it.
+    """
+
+    __tablename__ = "audit_entries"
+
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    occurred_at: Mapped[datetime]
+    type: Mapped[str]
+    actor: Mapped[str]
+    reference: Mapped[str | None] = mapped_column(String(15), index=True)
+    person: Mapped[str | None] = mapped_column(String(32), index=True)
+    reason: Mapped[str | None]
+    details: Mapped[dict[str, str | int]] = mapped_column(JSONB)
+    previous_seal: Mapped[bytes] = mapped_column(LargeBinary(32))
+    seal: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
+class LoginGuardRow(Base):
+    """Failures in a row of one login, whether anybody has it or not. Only a keyed hash of the login is stored."""
+
+    __tablename__ = "login_guards"
+
+    login_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    failures: Mapped[int]
+    failed_at: Mapped[datetime] = mapped_column(index=True)
+    locked_until: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]
+
+
+class RateLimitRow(Base):
+    """How often a subject has done something in the window that ends then. Not logged: a crash forgives."""
+
+    __tablename__ = "rate_limits"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    limit_name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    subject_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    times: Mapped[int]
+    ends_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class StaffRow(Base):
+    """Somebody of support. Never deleted, so that a name in the audit trail stays one person's."""
+
+    __tablename__ = "staff"
+    __table_args__ = (UniqueConstraint("name"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(32))
+    password_hash: Mapped[str]
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+
+
+class StaffSessionRow(Base):
+    """A session of support, or a key of its: only a hash of the value is stored.
+
+    `decoded_payloads` are those read since `noted_at`, not yet in the audit trail.
+    """
+
+    __tablename__ = "staff_sessions"
+
+    id_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    staff_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str]
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    decoded_payloads: Mapped[int] = mapped_column(default=0, server_default="0")
+    noted_references: Mapped[list[str]] = mapped_column(
+        JSONB, default=list, server_default=text("'[]'::jsonb")
+    )
+    noted_at: Mapped[datetime | None]

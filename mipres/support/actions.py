@@ -1,0 +1,152 @@
+"""What support does, from the command line and at /soporte alike: find, look, act. Nothing of it without a trace."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from mipres.database.audit import PostgresAuditTrail
+from mipres.domain.audit import AuditEvent, AuditEventType
+from mipres.domain.documents import Document
+from mipres.domain.radicado import radicado_of, recovery_reference
+from mipres.domain.submissions import Submission, UserType
+from mipres.support.desk import (
+    Action,
+    ActionRefusedError,
+    ActionUnansweredError,
+    Case,
+    SupportDesk,
+)
+from mipres.support.records import PersonView, SupportRecords
+from mipres.temporal.answers import UnknownWorkflowError
+
+_EVENTS = {
+    Action.RETRY: AuditEventType.RETRY_ASKED,
+    Action.RESEND: AuditEventType.RESEND_ASKED,
+    Action.CANCEL: AuditEventType.CANCEL_ASKED,
+}
+# Delegates' radicados depend on their entity as well, so theirs are found in the accounts and in the trail.
+_WITHOUT_ENTITY = (UserType.PROFESSIONAL, UserType.SOCIAL_SERVICE, UserType.OTHER)
+_BULK_AT_ONCE = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What is known of one document."""
+
+    person: PersonView | None
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BulkResult:
+    """How one registration of many answered.
+
+    Attributes:
+        told: In a few Spanish words.
+        failed: It still waits, and was not retried.
+    """
+
+    case: Case
+    told: str
+    failed: bool = False
+
+
+class Support:
+    """Finds and acts, and writes both down.
+
+    Args:
+        desk: Temporal.
+        records: The accounts.
+        audit: The trail.
+        radicado_key: Key of the radicado's hash.
+    """
+
+    def __init__(
+        self,
+        *,
+        desk: SupportDesk,
+        records: SupportRecords,
+        audit: PostgresAuditTrail,
+        radicado_key: bytes,
+    ) -> None:
+        self.desk = desk
+        self.audit = audit
+        self._records = records
+        self._key = radicado_key
+
+    async def find(self, document: Document, *, actor: str) -> Found:
+        """Everything of one person: registrations, recoveries, and the account, masked."""
+        person = await self._records.person(document, actor=actor)
+        written = await self.audit.entries(login=document.login)
+        references = [entry.reference for entry in written if entry.reference]
+        references += person.radicados if person else ()
+        references += self._references_of(document)
+        cases = await self.desk.cases(list(dict.fromkeys(references)))
+        return Found(person=person, cases=tuple(sorted(cases, key=lambda case: case.started_at)))
+
+    async def show(
+        self, reference: str, *, actor: str, reason: str | None = None
+    ) -> tuple[Case, PersonView | None]:
+        """One registration, and its person: in clear only with a reason.
+
+        Raises:
+            UnknownWorkflowError: Temporal does not know it.
+        """
+        case = await self.desk.case(reference)
+        return case, await self._records.person_of(reference, actor=actor, reason=reason)
+
+    async def act(self, action: Action, reference: str, *, reason: str, actor: str) -> None:
+        """Have a registration do something; what the desk raises is raised.
+
+        What was asked is written down first: without a trail nothing is done.
+        """
+        event = AuditEvent(type=_EVENTS[action], actor=actor, reference=reference, reason=reason)
+        await self.audit.record(event)
+        try:
+            await self.desk.act(action, reference, reason=reason)
+        except (ActionRefusedError, UnknownWorkflowError) as error:
+            why = error.type if isinstance(error, ActionRefusedError) else "NotRunning"
+            await self.audit.record(
+                AuditEvent(
+                    type=event.type, actor=actor, reference=reference, reason=reason, details={"refused": why}
+                )
+            )
+            raise
+
+    async def retry_all(
+        self,
+        cases: Sequence[Case],
+        *,
+        reason: str,
+        actor: str,
+        jitter: timedelta,
+        spread: Callable[[], float] = random.random,
+    ) -> AsyncIterator[BulkResult]:
+        """Retry many, each at a random moment within `jitter`: a registry that is back is not run over."""
+        slots = asyncio.Semaphore(_BULK_AT_ONCE)
+
+        async def one(case: Case) -> BulkResult:
+            await asyncio.sleep(spread() * jitter.total_seconds())
+            async with slots:
+                return await self._retry_one(case, reason=reason, actor=actor)
+
+        for done in asyncio.as_completed([one(case) for case in cases]):
+            yield await done
+
+    async def _retry_one(self, case: Case, *, reason: str, actor: str) -> BulkResult:
+        try:
+            await self.act(Action.RETRY, case.reference, reason=reason, actor=actor)
+        except (ActionRefusedError, UnknownWorkflowError):
+            # Between the list and the question it went on by itself, which is what was wanted.
+            return BulkResult(case=case, told="ya no espera")
+        except ActionUnansweredError:
+            return BulkResult(case=case, told="no respondió a tiempo", failed=True)
+        return BulkResult(case=case, told="reintento pedido")
+
+    def _references_of(self, document: Document) -> list[str]:
+        """Those that follow from the document alone."""
+        submissions = [Submission(user_type=user_type, document=document) for user_type in _WITHOUT_ENTITY]
+        radicados = [radicado_of(submission, key=self._key) for submission in submissions]
+        return [*radicados, recovery_reference(document, key=self._key)]

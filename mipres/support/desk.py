@@ -1,0 +1,251 @@
+"""What support asks of Temporal, by the names that the workflows publish: their code is not imported here.
+
+That the names are theirs is tested in tests/test_guards.py.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowUpdateFailedError,
+)
+from temporalio.exceptions import ApplicationError
+
+from mipres.domain.stages import OPEN_STAGES, EngineState, Stage, WaitingOn, state_for_staff
+from mipres.temporal import names
+from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, translated
+from mipres.temporal.ui import list_url, workflow_url
+
+_LOOK = timedelta(seconds=5)
+# A worker that has to fetch a history answers in some hundred milliseconds; nobody answers without one.
+_ACTION_SECONDS = 15.0
+
+
+class Action(StrEnum):
+    """Updates of the workflow Registration that support may send; each takes a reason."""
+
+    RETRY = "retry_now"
+    RESEND = "resend_link"
+    CANCEL = "cancel_registration"
+
+
+class ActionRefusedError(Exception):
+    """The registration refused the action.
+
+    Attributes:
+        type: The workflow's own word for the refusal, as `WrongStage`.
+        message: The Spanish sentence.
+    """
+
+    def __init__(self, type_: str, message: str) -> None:
+        self.type = type_
+        self.message = message
+        super().__init__(message)
+
+
+class ActionUnansweredError(Exception):
+    """The action was sent and nobody confirmed it in time; it may still be done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingActivity:
+    """A step under way, with its last error in clear."""
+
+    activity_id: str
+    attempt: int
+    next_attempt_at: datetime | None
+    error_type: str | None
+    error_message: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One registration or recovery, as Temporal knows it. Nothing personal."""
+
+    reference: str
+    status: EngineState
+    stage: Stage | None
+    user_type: str | None
+    waiting_on: tuple[WaitingOn, ...]
+    stuck_since: datetime | None
+    started_at: datetime
+    closed_at: datetime | None
+    ui_url: str
+    pending: tuple[PendingActivity, ...] = ()
+
+    @property
+    def is_running(self) -> bool:
+        return self.status is EngineState.RUNNING
+
+    @property
+    def state(self) -> str:
+        """Where it stands, in a word or two for staff."""
+        return state_for_staff(self.status, self.stage)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How many registrations run, by stage and by what they wait for; and how many are stuck."""
+
+    by_stage: dict[Stage, int]
+    by_waiting: dict[WaitingOn, int]
+    stuck: int
+
+
+class SupportDesk:
+    """Finds registrations and acts on them.
+
+    Args:
+        client: Temporal; it must hold the payload keys, to read errors.
+        ui_url: Address of Temporal's web interface.
+    """
+
+    def __init__(self, client: Client, *, ui_url: str) -> None:
+        self._client = client
+        self._ui_url = ui_url
+
+    async def case(self, reference: str) -> Case:
+        """One registration or recovery.
+
+        Raises:
+            UnknownWorkflowError: Temporal has none of this reference, or forgot it after its retention.
+        """
+        with translated():
+            handle = self._client.get_workflow_handle(names.workflow_id_of(reference))
+            description = await handle.describe(rpc_timeout=_LOOK)
+        pending = [await self._pending(item) for item in description.raw_description.pending_activities]
+        return self._case(description, tuple(pending))
+
+    async def cases(self, references: Sequence[str]) -> list[Case]:
+        """Those of the references that Temporal knows."""
+        found = await asyncio.gather(
+            *(self.case(reference) for reference in references), return_exceptions=True
+        )
+        for problem in found:
+            if isinstance(problem, BaseException) and not isinstance(problem, UnknownWorkflowError):
+                raise problem
+        return [case for case in found if isinstance(case, Case)]
+
+    async def stuck(self, *, waiting_on: WaitingOn | None = None, limit: int = 50) -> list[Case]:
+        """Registrations that have waited for too long, the oldest first."""
+        return sorted(await self._listed(names.stuck_on(waiting_on)), key=_age)[:limit]
+
+    async def waiting(self, waiting_on: WaitingOn) -> list[Case]:
+        """Every registration that waits for something, stuck or not, the oldest first."""
+        return sorted(await self._listed(names.waiting_for(waiting_on)), key=_age)
+
+    async def oldest_waiting(self, *, limit: int = 10) -> list[Case]:
+        """The registrations that have waited longest for something that is down."""
+        return sorted(await self._listed(names.WAITING), key=_age)[:limit]
+
+    async def counts(self) -> Counts:
+        """One count each, because visibility groups by nothing but the execution's status."""
+        queries = [names.running_in(stage) for stage in OPEN_STAGES]
+        queries += [names.waiting_for(what) for what in WaitingOn]
+        queries += [names.STUCK]
+        with translated():
+            numbers = await asyncio.gather(*(self._count(query) for query in queries))
+        return Counts(
+            by_stage=dict(zip(OPEN_STAGES, numbers, strict=False)),
+            by_waiting=dict(zip(WaitingOn, numbers[len(OPEN_STAGES) :], strict=False)),
+            stuck=numbers[-1],
+        )
+
+    async def act(self, action: Action, reference: str, *, reason: str) -> None:
+        """Have the registration do it.
+
+        Raises:
+            UnknownWorkflowError: no such registration is running.
+            ActionRefusedError: it does not fit the registration's stage, or comes too soon.
+            ActionUnansweredError: nobody confirmed it; mostly no worker runs.
+        """
+        handle = self._client.get_workflow_handle(names.workflow_id_of(reference))
+        # No such workflow and no such server are told at once, also where no worker could take the update.
+        with translated():
+            description = await handle.describe(rpc_timeout=_LOOK)
+        if description.status is not WorkflowExecutionStatus.RUNNING:
+            raise UnknownWorkflowError(reference)
+        try:
+            with translated():
+                async with asyncio.timeout(_ACTION_SECONDS):
+                    await handle.execute_update(action.value, reason, id=str(uuid.uuid4()))
+        except WorkflowUpdateFailedError as error:
+            raise _refusal(error) from error
+        except TemporalUnavailableError as error:
+            raise ActionUnansweredError(reference) from error
+
+    def url_of(self, reference: str) -> str:
+        """The page of a registration or recovery in Temporal's interface."""
+        return self._url(names.workflow_id_of(reference))
+
+    def url_of_list(self, query: str) -> str:
+        """The list of a query in Temporal's interface."""
+        return list_url(query, ui_url=self._ui_url, namespace=self._client.namespace)
+
+    def _url(self, workflow_id: str) -> str:
+        return workflow_url(workflow_id, ui_url=self._ui_url, namespace=self._client.namespace)
+
+    async def _listed(self, query: str) -> list[Case]:
+        """All of them: visibility sorts by nothing of ours, so whoever wants the oldest has to see all."""
+        with translated():
+            executions = self._client.list_workflows(query, rpc_timeout=_LOOK)
+            return [self._case(execution) async for execution in executions]
+
+    async def _count(self, query: str) -> int:
+        return (await self._client.count_workflows(query, rpc_timeout=_LOOK)).count
+
+    async def _pending(self, info: PendingActivityInfo) -> PendingActivity:
+        error_type = error_message = None
+        if info.HasField("last_failure"):
+            error = await self._client.data_converter.decode_failure(info.last_failure)
+            error_type = error.type if isinstance(error, ApplicationError) else type(error).__name__
+            error_message = error.message if isinstance(error, ApplicationError) else str(error)
+        due = info.next_attempt_schedule_time if info.HasField("next_attempt_schedule_time") else None
+        return PendingActivity(
+            activity_id=info.activity_id,
+            attempt=info.attempt,
+            next_attempt_at=due.ToDatetime().astimezone() if due else None,
+            error_type=error_type,
+            error_message=error_message,
+        )
+
+    def _case(
+        self,
+        execution: WorkflowExecution | WorkflowExecutionDescription,
+        pending: tuple[PendingActivity, ...] = (),
+    ) -> Case:
+        attributes = execution.typed_search_attributes
+        stage = attributes.get(names.REGISTRATION_STAGE)
+        return Case(
+            reference=names.reference_of(execution.id),
+            status=EngineState(execution.status.name) if execution.status else EngineState.UNKNOWN,
+            stage=Stage(stage) if stage else None,
+            user_type=attributes.get(names.USER_TYPE),
+            waiting_on=tuple(WaitingOn(name) for name in attributes.get(names.WAITING_ON) or ()),
+            stuck_since=attributes.get(names.STUCK_SINCE),
+            started_at=execution.start_time,
+            closed_at=execution.close_time,
+            ui_url=self._url(execution.id),
+            pending=pending,
+        )
+
+
+def _age(case: Case) -> datetime:
+    return case.stuck_since or case.started_at
+
+
+def _refusal(error: WorkflowUpdateFailedError) -> Exception:
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return ActionRefusedError(cause.type or "", cause.message)
+    # It ended while it was asked.
+    return UnknownWorkflowError()

@@ -1,0 +1,217 @@
+"""What the product holds of one person, wherever: handed over, or erased (Ley 1581 de 2012)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from temporalio.api.common.v1 import WorkflowExecution as Execution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.client import Client, WorkflowExecution
+from temporalio.service import RPCError, RPCStatusCode
+
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.engine import session_factory
+from mipres.database.limits import Limits
+from mipres.database.lockouts import LoginLockouts
+from mipres.database.tables import AccountRow, Base, ConsentRow, PasswordLinkRow, ProfileRow, SessionRow
+from mipres.domain.audit import AuditEvent, AuditEventType
+from mipres.domain.documents import Document
+from mipres.domain.limits import DOCUMENT_ANSWERS, DOCUMENT_RECOVERIES, DOCUMENT_SUBMISSIONS
+from mipres.domain.radicado import radicado_of, recovery_reference
+from mipres.domain.submissions import Submission, UserType
+from mipres.temporal import names
+from mipres.temporal.answers import TemporalUnavailableError
+
+_WITHOUT_ENTITY = tuple(user_type for user_type in UserType if user_type is not UserType.DELEGATE)
+_NEVER_HANDED_OVER = {"password_hash"}
+_READ_AT_ONCE = 20
+_GONE_SECONDS = 60.0
+_GONE_PAUSE_SECONDS = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Erased:
+    """What there was of the person."""
+
+    accounts: int
+    workflows: int
+
+
+class NotGoneError(Exception):
+    """Temporal has not yet removed what it was told to remove: the command has to be repeated."""
+
+
+class PersonData:
+    """Finds everything of a person by the document.
+
+    Args:
+        engine: The process's engine.
+        client: Temporal, with the payload keys: delegates' registrations are known by their input only.
+        audit: The trail. It names nobody and stays.
+        lockouts: Failed logins.
+        limits: What the document was counted for.
+        radicado_key: Key of the radicado's hash.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        client: Client,
+        *,
+        audit: PostgresAuditTrail,
+        lockouts: LoginLockouts,
+        limits: Limits,
+        radicado_key: bytes,
+    ) -> None:
+        self._sessions = session_factory(engine)
+        self._client = client
+        self._audit = audit
+        self._lockouts = lockouts
+        self._limits = limits
+        self._key = radicado_key
+
+    async def export(self, document: Document, *, actor: str, reason: str) -> dict[str, Any]:
+        """Everything that is held of the person, but for secrets: those are theirs alone."""
+        runs = [run async for run in self._runs(document)]
+        entries = await self._audit.entries(login=document.login, limit=10_000)
+        async with self._sessions.begin() as session:
+            accounts = await _rows(session, AccountRow, AccountRow.login == document.login)
+            ids = [account["id"] for account in accounts]
+            held: dict[str, Any] = {
+                "documento": str(document),
+                "cuenta": accounts,
+                "perfiles": await _rows(session, ProfileRow, ProfileRow.account_id.in_(ids)),
+                "declaraciones": await _rows(session, ConsentRow, ConsentRow.account_id.in_(ids)),
+                "enlaces": await _rows(session, PasswordLinkRow, PasswordLinkRow.account_id.in_(ids)),
+                "sesiones": await _rows(session, SessionRow, SessionRow.account_id.in_(ids)),
+                "registros": [await self._told(run) for run in runs],
+                "auditoria": [
+                    {"evento": entry.label, "fecha": entry.occurred_at, "radicado": entry.reference}
+                    for entry in entries
+                ],
+            }
+            event = AuditEvent(
+                type=AuditEventType.PERSON_EXPORTED, actor=actor, login=document.login, reason=reason
+            )
+            await self._audit.record_in(session, event)
+        return held
+
+    async def erase(self, document: Document, *, actor: str, reason: str) -> Erased:
+        """Remove it all: first what could create the account anew, then the account.
+
+        Raises:
+            NotGoneError: Temporal is still at it; nothing of the account has been removed.
+            TemporalUnavailableError: Temporal gave no answer.
+        """
+        runs = [run async for run in self._runs(document)]
+        await self._delete(runs)
+        await self._lockouts.lift(document.login)
+        for limit in (DOCUMENT_ANSWERS, DOCUMENT_RECOVERIES, DOCUMENT_SUBMISSIONS):
+            await self._limits.forget(limit, document.login)
+        async with self._sessions.begin() as session:
+            # Profiles, declarations, links and sessions go with it.
+            removed = await session.execute(delete(AccountRow).where(AccountRow.login == document.login))
+            erased = Erased(accounts=removed.rowcount, workflows=len(runs))
+            event = AuditEvent(
+                type=AuditEventType.PERSON_ERASED,
+                actor=actor,
+                login=document.login,
+                reason=reason,
+                details={"accounts": erased.accounts, "workflows": erased.workflows},
+            )
+            await self._audit.record_in(session, event)
+        return erased
+
+    async def _runs(self, document: Document) -> AsyncIterator[WorkflowExecution]:
+        """Every run of every workflow about the person."""
+        submissions = [Submission(user_type=user_type, document=document) for user_type in _WITHOUT_ENTITY]
+        references = [radicado_of(submission, key=self._key) for submission in submissions]
+        recovery = recovery_reference(document, key=self._key)
+        ids = {names.registration_workflow_id(reference) for reference in references}
+        ids |= {names.recovery_workflow_id(recovery), names.lock_notice_workflow_id(recovery)}
+        for workflow_id in sorted(ids):
+            async for run in self._listed(names.runs_of(workflow_id)):
+                yield run
+        # Their radicado depends on the entity too, which a refused one leaves nowhere but in its input.
+        candidates = [run async for run in self._listed(names.of_user_type(UserType.DELEGATE))]
+        for start in range(0, len(candidates), _READ_AT_ONCE):
+            some = candidates[start : start + _READ_AT_ONCE]
+            inputs = await asyncio.gather(*(self._input(run) for run in some))
+            for run, request in zip(some, inputs, strict=True):
+                told = request.get("submission", {}).get("document", {})
+                if (told.get("type"), told.get("number")) == (document.type, document.number):
+                    yield run
+
+    async def _listed(self, query: str) -> AsyncIterator[WorkflowExecution]:
+        try:
+            async for run in self._client.list_workflows(query):
+                yield run
+        except RPCError as error:
+            raise TemporalUnavailableError from error
+
+    async def _input(self, run: WorkflowExecution) -> dict[str, Any]:
+        handle = self._client.get_workflow_handle(run.id, run_id=run.run_id)
+        try:
+            async for event in handle.fetch_history_events(page_size=1):
+                payloads = event.workflow_execution_started_event_attributes.input.payloads
+                [request] = await self._client.data_converter.decode(payloads, [dict])
+                return dict(request)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise TemporalUnavailableError from error
+        return {}
+
+    async def _told(self, run: WorkflowExecution) -> dict[str, Any]:
+        request = await self._input(run)
+        return {"flujo": run.id, "iniciado": run.start_time, "terminado": run.close_time, "datos": request}
+
+    async def _delete(self, runs: Sequence[WorkflowExecution]) -> None:
+        """Remove histories for good; the server ends a running one first."""
+        for run in runs:
+            request = DeleteWorkflowExecutionRequest(
+                namespace=self._client.namespace,
+                workflow_execution=Execution(workflow_id=run.id, run_id=run.run_id),
+            )
+            try:
+                await self._client.workflow_service.delete_workflow_execution(request)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise TemporalUnavailableError from error
+        try:
+            async with asyncio.timeout(_GONE_SECONDS):
+                for run in runs:
+                    # The server tells nobody when it is done.
+                    while await self._is_there(run):  # noqa: ASYNC110
+                        await asyncio.sleep(_GONE_PAUSE_SECONDS)
+        except TimeoutError:
+            raise NotGoneError from None
+
+    async def _is_there(self, run: WorkflowExecution) -> bool:
+        try:
+            await self._client.get_workflow_handle(run.id, run_id=run.run_id).describe()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise TemporalUnavailableError from error
+            return False
+        return True
+
+
+async def _rows(session: AsyncSession, table: type[Base], which: Any) -> list[dict[str, Any]]:
+    found: Iterable[Any] = await session.scalars(select(table).where(which))
+    return [
+        {
+            column.name: getattr(row, column.key)
+            for column in table.__table__.columns
+            if column.name not in _NEVER_HANDED_OVER and not isinstance(getattr(row, column.key), bytes)
+        }
+        for row in found
+    ]
+
+
+def as_json_value(value: object) -> str:
+    """Dates and ids as text, for json.dumps."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)

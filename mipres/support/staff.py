@@ -1,0 +1,309 @@
+"""Accounts and sessions of support. They share nothing with citizens' but the way in which passwords are hashed."""
+
+import hashlib
+import re
+import secrets
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.credentials import Hasher
+from mipres.database.engine import reading_factory, session_factory
+from mipres.database.lockouts import LoginLockouts
+from mipres.database.tables import StaffRow, StaffSessionRow
+from mipres.domain.audit import AuditEvent, AuditEventType, staff
+from mipres.ports import Clock
+
+NAME = re.compile(r"[a-z][a-z0-9._-]{2,31}", re.ASCII)
+MINIMUM_PASSWORD = 15
+"""NIST SP 800-63B-4 for a password that is the only factor."""
+IDLE_LIMIT = timedelta(minutes=10)
+ABSOLUTE_LIMIT = timedelta(hours=10)
+KEY_LIFETIME = timedelta(hours=8)
+# What was read in this time becomes one row of the trail.
+NOTE_EVERY = timedelta(minutes=1)
+_TOKEN_BYTES = 32
+
+
+class StaffSessionKind(StrEnum):
+    """A cookie of /soporte, or a key for Temporal's command line."""
+
+    PAGES = "pages"
+    KEY = "key"
+
+
+class StaffNameError(ValueError):
+    """The name cannot be used; the text is the Spanish sentence."""
+
+
+class StaffUnknownError(Exception):
+    """Nobody of support has this name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaffMember:
+    """Somebody of support."""
+
+    id: uuid.UUID
+    name: str
+    created_at: datetime
+    disabled_at: datetime | None
+
+    @property
+    def actor(self) -> str:
+        return staff(self.name)
+
+
+class PostgresStaff:
+    """Keeps the accounts, checks passwords, and opens, finds and ends sessions. All of it is written down."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        hasher: Hasher,
+        lockouts: LoginLockouts,
+        audit: PostgresAuditTrail,
+        clock: Clock,
+    ) -> None:
+        self._sessions = session_factory(engine)
+        self._reading = reading_factory(engine)
+        self._hasher = hasher
+        self._lockouts = lockouts
+        self._audit = audit
+        self._clock = clock
+
+    # ---- Accounts
+
+    async def add(self, name: str, password: str, *, actor: str) -> None:
+        """Create an account.
+
+        Raises:
+            StaffNameError: the name is of the wrong form or taken.
+        """
+        if not NAME.fullmatch(name):
+            raise StaffNameError(
+                "El nombre debe tener de 3 a 32 letras minúsculas sin tilde, dígitos, punto, guion o guion bajo, "
+                "y empezar por letra"
+            )
+        password_hash = await self._hasher.hash(password)
+        statement = insert(StaffRow).values(
+            id=uuid.uuid4(), name=name, password_hash=password_hash, created_at=self._clock.now()
+        )
+        async with self._sessions.begin() as session:
+            created = await session.execute(statement.on_conflict_do_nothing().returning(StaffRow.id))
+            if created.first() is None:
+                raise StaffNameError(f"Ya hay una cuenta de soporte con el nombre {name}")
+            await self._note_change(session, actor, name, "added")
+
+    async def everybody(self) -> list[StaffMember]:
+        async with self._reading() as session:
+            rows = await session.scalars(select(StaffRow).order_by(StaffRow.name))
+            return [_member(row) for row in rows]
+
+    async def disable(self, name: str, *, actor: str) -> None:
+        """Close an account and end its sessions; its traces stay.
+
+        Raises:
+            StaffUnknownError: nobody has this name.
+        """
+        async with self._sessions.begin() as session:
+            row = await _locked(session, name)
+            row.disabled_at = self._clock.now()
+            await session.execute(delete(StaffSessionRow).where(StaffSessionRow.staff_id == row.id))
+            await self._note_change(session, actor, name, "disabled")
+
+    async def reset(self, name: str, password: str, *, actor: str) -> None:
+        """Give an account another password, open it if it was closed, and end its sessions.
+
+        Raises:
+            StaffUnknownError: nobody has this name.
+        """
+        password_hash = await self._hasher.hash(password)
+        async with self._sessions.begin() as session:
+            row = await _locked(session, name)
+            row.password_hash, row.disabled_at = password_hash, None
+            await session.execute(delete(StaffSessionRow).where(StaffSessionRow.staff_id == row.id))
+            await self._note_change(session, actor, name, "password_reset")
+        await self._lockouts.lift(_guarded(name))
+
+    # ---- Login
+
+    async def log_in(self, name: str, password: str) -> str | None:
+        """The value of the new session's cookie, or None: one answer for every reason."""
+        turn = await self._lockouts.begin(_guarded(name))
+        row = await self._row(name)
+        usable = row.password_hash if row and row.disabled_at is None else None
+        # Outside the database session: whoever waits for a processor must not keep a connection.
+        matches = await self._hasher.verify(usable, password)
+        if turn.is_locked or not matches or row is None:
+            event = AuditEventType.STAFF_LOGIN_LOCKED if turn.locks else AuditEventType.STAFF_LOGIN_FAILED
+            # A name that nobody has may be a password typed into the wrong field: it is not written down.
+            await self._audit.record(AuditEvent(type=event, actor=staff(row.name if row else "?")))
+            return None
+        await self._lockouts.lift(_guarded(name))
+        return await self._enter(row)
+
+    async def _enter(self, row: StaffRow) -> str:
+        event = AuditEvent(type=AuditEventType.STAFF_LOGIN_SUCCEEDED, actor=staff(row.name))
+        return await self._open(row.id, StaffSessionKind.PAGES, event)
+
+    async def mint_key(self, member: StaffMember) -> str:
+        """A key that reads payloads through the codec server, for Temporal's command line."""
+        event = AuditEvent(type=AuditEventType.CODEC_KEY_ISSUED, actor=member.actor)
+        return await self._open(member.id, StaffSessionKind.KEY, event)
+
+    async def member_of(self, token: str, kind: StaffSessionKind) -> StaffMember | None:
+        """Whose live session this is; looking counts as activity."""
+        now = self._clock.now()
+        idle, absolute = _limits(kind)
+        touch = (
+            update(StaffSessionRow)
+            .where(
+                StaffSessionRow.id_hash == _hashed(token),
+                StaffSessionRow.kind == kind,
+                StaffSessionRow.last_seen_at > now - idle,
+                StaffSessionRow.created_at > now - absolute,
+            )
+            .values(last_seen_at=now)
+            .returning(StaffSessionRow.staff_id)
+        )
+        async with self._sessions.begin() as session:
+            staff_id = (await session.execute(touch)).scalar_one_or_none()
+            row = await session.get(StaffRow, staff_id) if staff_id else None
+        return _member(row) if row and row.disabled_at is None else None
+
+    async def log_out(self, token: str) -> None:
+        """End the session, and the keys of the same person with it."""
+        async with self._sessions.begin() as session:
+            row = await session.get(StaffSessionRow, _hashed(token), with_for_update=True)
+            if row is None:
+                return
+            member = await session.get_one(StaffRow, row.staff_id)
+            event = AuditEvent(type=AuditEventType.STAFF_LOGOUT, actor=staff(member.name))
+            await self._end_all(session, member, event)
+
+    # ---- Reading encrypted payloads
+
+    async def note_reading(
+        self, token: str, member: StaffMember, *, payloads: int, references: Sequence[str]
+    ) -> None:
+        """Count what a session reads; a new registration, or a minute, makes one row of the trail."""
+        now = self._clock.now()
+        async with self._sessions.begin() as session:
+            row = await session.get(StaffSessionRow, _hashed(token), with_for_update=True)
+            if row is None:
+                return
+            row.decoded_payloads += payloads
+            is_due = row.noted_at is None or row.noted_at <= now - NOTE_EVERY
+            seen = [] if is_due else list(row.noted_references)
+            fresh = [reference for reference in dict.fromkeys(references) if reference not in seen]
+            if not (fresh or is_due):
+                return
+            events = _readings(member.actor, row.decoded_payloads, fresh)
+            row.decoded_payloads, row.noted_references = 0, [*seen, *fresh]
+            if is_due:
+                row.noted_at = now
+            await session.flush()
+            await self._audit.record_in(session, *events)
+
+    # ---- The rest
+
+    async def _row(self, name: str) -> StaffRow | None:
+        if not NAME.fullmatch(name):
+            return None
+        async with self._reading() as session:
+            row: StaffRow | None = await session.scalar(select(StaffRow).where(StaffRow.name == name))
+        return row
+
+    async def _open(self, staff_id: uuid.UUID, kind: StaffSessionKind, event: AuditEvent) -> str:
+        token, now = secrets.token_urlsafe(_TOKEN_BYTES), self._clock.now()
+        async with self._sessions.begin() as session:
+            leftovers = await self._end_dead(session, staff_id, event.actor)
+            session.add(
+                StaffSessionRow(
+                    id_hash=_hashed(token), staff_id=staff_id, kind=kind, created_at=now, last_seen_at=now
+                )
+            )
+            await session.flush()
+            await self._audit.record_in(session, *leftovers, event)
+        return token
+
+    async def _end_dead(self, session: AsyncSession, staff_id: uuid.UUID, actor: str) -> list[AuditEvent]:
+        """Remove what has run out; what was read last there and not yet written down."""
+        dead = (
+            delete(StaffSessionRow)
+            .where(
+                StaffSessionRow.staff_id == staff_id,
+                StaffSessionRow.last_seen_at <= self._clock.now() - KEY_LIFETIME,
+            )
+            .returning(StaffSessionRow.decoded_payloads)
+        )
+        return [
+            event for count in await session.scalars(dead) for event in _readings(actor, count, []) if count
+        ]
+
+    async def _end_all(self, session: AsyncSession, member: StaffRow, event: AuditEvent) -> None:
+        ended = delete(StaffSessionRow).where(StaffSessionRow.staff_id == member.id)
+        counts = await session.scalars(ended.returning(StaffSessionRow.decoded_payloads))
+        unwritten = sum(counts)
+        readings = _readings(event.actor, unwritten, []) if unwritten else []
+        await self._audit.record_in(session, *readings, event)
+
+    async def _note_change(self, session: AsyncSession, actor: str, name: str, change: str) -> None:
+        details = {"staff": name, "change": change}
+        await self._audit.record_in(
+            session, AuditEvent(type=AuditEventType.STAFF_CHANGED, actor=actor, details=details)
+        )
+
+
+def _guarded(name: str) -> str:
+    """Under which failures are counted: no citizen's login has a colon."""
+    return f"soporte:{name}"
+
+
+def new_password() -> str:
+    """A password that nobody has to think of: 120 bits."""
+    return secrets.token_urlsafe(15)
+
+
+def _readings(actor: str, payloads: int, references: Sequence[str]) -> list[AuditEvent]:
+    """A row for each registration; the first also carries how much was read."""
+    return [
+        AuditEvent(
+            type=AuditEventType.PAYLOADS_DECODED,
+            actor=actor,
+            reference=reference,
+            details={"payloads": payloads if index == 0 else 0},
+        )
+        for index, reference in enumerate(references or [None])
+    ]
+
+
+def _limits(kind: StaffSessionKind) -> tuple[timedelta, timedelta]:
+    """How long a session may rest, and how long it may live."""
+    return (IDLE_LIMIT, ABSOLUTE_LIMIT) if kind is StaffSessionKind.PAGES else (KEY_LIFETIME, KEY_LIFETIME)
+
+
+def _hashed(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="replace")).digest()
+
+
+def _member(row: StaffRow) -> StaffMember:
+    return StaffMember(id=row.id, name=row.name, created_at=row.created_at, disabled_at=row.disabled_at)
+
+
+async def _locked(session: AsyncSession, name: str) -> StaffRow:
+    row: StaffRow | None = await session.scalar(
+        select(StaffRow).where(StaffRow.name == name).with_for_update()
+    )
+    if row is None:
+        raise StaffUnknownError(name)
+    return row

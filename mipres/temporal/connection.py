@@ -1,0 +1,145 @@
+"""The only way to a Temporal client: pydantic data converter, encryption, encoded failures."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.client import Client, Interceptor, TLSConfig
+from temporalio.common import SearchAttributeIndexedValueType as ValueType
+from temporalio.common import SearchAttributeKey
+from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    DefaultPayloadConverter,
+    JSONPlainPayloadConverter,
+)
+from temporalio.runtime import Runtime
+from temporalio.service import RPCError, RPCStatusCode
+
+from mipres.temporal.codec import EncryptionCodec
+
+# How the command line calls the types of search attributes.
+_TYPES = {
+    ValueType.KEYWORD: "Keyword",
+    ValueType.KEYWORD_LIST: "KeywordList",
+    ValueType.DATETIME: "Datetime",
+}
+# Temporal Cloud answers these to whoever may not read the list; there the workflows' own words must do.
+_NOT_FOR_US = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
+
+
+class SearchAttributesMissingError(Exception):
+    """The namespace lacks search attributes. The text is the Spanish line to show."""
+
+
+class PayloadConverter(CompositePayloadConverter):
+    """The SDK's converter for pydantic, which keeps what it has learnt of a type for the whole process.
+
+    The SDK makes a converter for each workflow run. With a memory of its own, each run would learn our types
+    anew: milliseconds of every registration, and most of the memory of one that waits.
+    """
+
+    _json = PydanticJSONPlainPayloadConverter()
+
+    def __init__(self) -> None:
+        super().__init__(
+            *(
+                self._json if isinstance(converter, JSONPlainPayloadConverter) else converter
+                for converter in DefaultPayloadConverter.default_encoding_payload_converters
+            )
+        )
+
+
+def data_converter(keys: Mapping[str, bytes], *, active: str) -> DataConverter:
+    """Converter that leaves nothing readable in a history without the keys."""
+    return DataConverter(
+        payload_converter_class=PayloadConverter,
+        payload_codec=EncryptionCodec(keys, active=active),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TemporalConnection:
+    """Where the server is and how to speak to it."""
+
+    address: str
+    namespace: str
+    payload_keys: Mapping[str, bytes]
+    active_payload_key: str
+    api_key: str | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_ca: Path | None = None
+
+    def tls(self) -> TLSConfig | bool:
+        """Mutual TLS where a certificate is given, plain TLS with an API key or a CA, else none."""
+        if self.tls_cert is None and self.tls_ca is None:
+            return self.api_key is not None
+        return TLSConfig(
+            server_root_ca_cert=_read(self.tls_ca),
+            client_cert=_read(self.tls_cert),
+            client_private_key=_read(self.tls_key),
+        )
+
+
+async def connect(
+    connection: TemporalConnection,
+    *,
+    identity: str,
+    lazy: bool = False,
+    interceptors: Sequence[Interceptor] = (),
+    runtime: Runtime | None = None,
+) -> Client:
+    """Connect; `lazy` defers it to the first call, so a process can start before the server."""
+    return await Client.connect(
+        connection.address,
+        namespace=connection.namespace,
+        api_key=connection.api_key,
+        tls=connection.tls(),
+        data_converter=data_converter(connection.payload_keys, active=connection.active_payload_key),
+        identity=identity,
+        lazy=lazy,
+        interceptors=interceptors,
+        runtime=runtime,
+    )
+
+
+async def require_search_attributes(client: Client, keys: Sequence[SearchAttributeKey[Any]]) -> None:
+    """Look at once for what would otherwise stop every registration in its first step.
+
+    Raises:
+        SearchAttributesMissingError: some are not registered, or with another type.
+    """
+    try:
+        listed = await client.operator_service.list_search_attributes(
+            ListSearchAttributesRequest(namespace=client.namespace)
+        )
+    except RPCError as error:
+        if error.status in _NOT_FOR_US:
+            return
+        raise
+    missing = {
+        key.name: _TYPES[key.indexed_value_type]
+        for key in keys
+        if int(listed.custom_attributes.get(key.name, 0)) != key.indexed_value_type.value
+    }
+    if missing:
+        raise SearchAttributesMissingError(_remedy(client.namespace, missing))
+
+
+def _remedy(namespace: str, missing: Mapping[str, str]) -> str:
+    names = ", ".join(f"{name} ({kind})" for name, kind in missing.items())
+    options = " ".join(f"--name {name} --type {kind}" for name, kind in missing.items())
+    return (
+        f"Faltan atributos de búsqueda en el espacio de nombres {namespace} de Temporal, o son de otro tipo: "
+        f"{names}. Regístrelos con: temporal operator search-attribute create --namespace {namespace} {options}"
+    )
+
+
+def _read(path: Path | None) -> bytes | None:
+    return path.read_bytes() if path else None

@@ -1,0 +1,130 @@
+"""Every name that Temporal knows us by: queues, ids and their inverse, search attributes, error types, queries.
+
+Programs outside rely on these names, and so do stored histories. Nothing else in the product spells them.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from temporalio.common import SearchAttributeKey
+
+from mipres.domain.stages import REGISTRIES, Stage, WaitingOn
+from mipres.domain.submissions import UserType
+
+# ---- Task queues
+
+REGISTRATIONS_QUEUE = "registrations"
+
+
+def registry_queue(registry: WaitingOn) -> str:
+    return f"registry-{registry}"
+
+
+REGISTRY_QUEUES = tuple(registry_queue(registry) for registry in REGISTRIES)
+
+
+# ---- Workflow types and ids
+
+
+class WorkflowType(StrEnum):
+    """The registered names of the workflows."""
+
+    REGISTRATION = "Registration"
+    PASSWORD_RECOVERY = "PasswordRecovery"  # noqa: S105 - a name, no secret.
+    LOGIN_LOCKED = "LoginLocked"
+    RETENTION = "Retention"
+
+
+RETENTION_ID = "retention"
+_ID_PREFIXES = {
+    WorkflowType.REGISTRATION: "registration/",
+    WorkflowType.PASSWORD_RECOVERY: "recovery/",
+    WorkflowType.LOGIN_LOCKED: "lock-notice/",
+}
+_TYPES_BY_REFERENCE = {"RM": WorkflowType.REGISTRATION, "RC": WorkflowType.PASSWORD_RECOVERY}
+
+
+def registration_workflow_id(radicado: str) -> str:
+    return _ID_PREFIXES[WorkflowType.REGISTRATION] + radicado
+
+
+def recovery_workflow_id(reference: str) -> str:
+    return _ID_PREFIXES[WorkflowType.PASSWORD_RECOVERY] + reference
+
+
+def lock_notice_workflow_id(reference: str) -> str:
+    return _ID_PREFIXES[WorkflowType.LOGIN_LOCKED] + reference
+
+
+def workflow_id_of(reference: str) -> str:
+    """The workflow id of a radicado (`RM-…`) or of the reference of a recovery (`RC-…`)."""
+    return _ID_PREFIXES[_TYPES_BY_REFERENCE[reference.partition("-")[0]]] + reference
+
+
+def reference_of(workflow_id: str) -> str:
+    """The inverse of every function above: the radicado or reference inside a workflow id."""
+    return workflow_id.rpartition("/")[2]
+
+
+# ---- Search attributes
+
+REGISTRATION_STAGE = SearchAttributeKey.for_keyword("RegistrationStage")
+USER_TYPE = SearchAttributeKey.for_keyword("UserType")
+WAITING_ON = SearchAttributeKey.for_keyword_list("WaitingOn")
+STUCK_SINCE = SearchAttributeKey.for_datetime("StuckSince")
+SEARCH_ATTRIBUTES = (REGISTRATION_STAGE, USER_TYPE, WAITING_ON, STUCK_SINCE)
+
+
+# ---- Types of the errors with which an update is refused
+
+REASON_MISSING = "ReasonMissing"
+WRONG_STAGE = "WrongStage"
+TOO_SOON = "TooSoon"
+
+
+# ---- Queries of visibility
+
+REGISTRATIONS = f'WorkflowType="{WorkflowType.REGISTRATION}"'
+RUNNING = f'{REGISTRATIONS} AND ExecutionStatus="Running"'
+WAITING = f"{RUNNING} AND {WAITING_ON.name} IS NOT NULL"
+STUCK = f"{RUNNING} AND {STUCK_SINCE.name} IS NOT NULL"
+PAUSED = "TemporalPauseInfo IS NOT NULL"
+BROKEN_CODE = "TemporalReportedProblems IS NOT NULL"
+
+
+def running_in(stage: Stage) -> str:
+    return f"{RUNNING} AND {_in(stage)}"
+
+
+def closed_in(stage: Stage, *, since: datetime) -> str:
+    return f'{REGISTRATIONS} AND {_in(stage)} AND CloseTime >= "{since:%Y-%m-%dT%H:%M:%SZ}"'
+
+
+def waiting_for(waiting_on: WaitingOn) -> str:
+    return f"{RUNNING} AND {_on(waiting_on)}"
+
+
+def stuck_on(waiting_on: WaitingOn | None) -> str:
+    """Stuck registrations, or those that one thing keeps."""
+    return f"{STUCK} AND {_on(waiting_on)}" if waiting_on else STUCK
+
+
+def stuck_by(moment: datetime) -> str:
+    """Registrations that were stuck already at that moment."""
+    return f'{STUCK} AND {STUCK_SINCE.name} <= "{moment.isoformat()}"'
+
+
+def of_user_type(user_type: UserType) -> str:
+    return f'{REGISTRATIONS} AND {USER_TYPE.name}="{user_type}"'
+
+
+def runs_of(workflow_id: str) -> str:
+    return f'WorkflowId="{workflow_id}"'
+
+
+def _in(stage: Stage) -> str:
+    return f'{REGISTRATION_STAGE.name}="{stage}"'
+
+
+def _on(waiting_on: WaitingOn) -> str:
+    return f'{WAITING_ON.name}="{waiting_on}"'

@@ -1,0 +1,287 @@
+"""The audit trail on a real PostgreSQL: it only grows, and whatever is done behind its back is noticed."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
+
+from mipres.database.accounts import PostgresAccounts
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.engine import create_engine
+from mipres.database.lockouts import LoginLockouts
+from mipres.domain.audit import AuditEvent, AuditEventType, operator
+from mipres.domain.errors import LinkNotUsableError
+from mipres.domain.outcomes import Refusal
+from mipres.keys import LinkTokens
+from tests.database.registrations import CONSENT, registration
+from tests.database.stored_accounts import RADICADO, give_password, issue, register
+from tests.fakes import FakeClock
+
+LOGIN = "CC1020304050"
+REASON = "la persona lo pidió en la mesa de ayuda"
+
+
+def event(reference: str = RADICADO, **told: object) -> AuditEvent:
+    facts: dict[str, object] = {"actor": operator("ana"), "reason": REASON} | told
+    return AuditEvent(type=AuditEventType.RETRY_ASKED, reference=reference, **facts)  # type: ignore[arg-type]
+
+
+async def behind_its_back(engine: AsyncEngine, statement: str) -> None:
+    """As whoever owns the table can."""
+    async with engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE audit_entries DISABLE TRIGGER audit_entries_append_only"))
+        await connection.execute(text(statement))
+        await connection.execute(text("ALTER TABLE audit_entries ENABLE TRIGGER audit_entries_append_only"))
+
+
+async def fill(audit: PostgresAuditTrail, count: int = 4) -> None:
+    for number in range(count):
+        await audit.record(event(login=LOGIN, details={"attempt": number, "registry": "rethus"}))
+
+
+# --- what it keeps
+
+
+async def test_an_event_is_kept_with_all_that_matters(audit: PostgresAuditTrail, clock: FakeClock) -> None:
+    await audit.record(event(login=LOGIN, details={"attempt": 3}))
+    [entry] = await audit.entries(reference=RADICADO)
+    assert (entry.number, entry.occurred_at, entry.type) == (1, clock.now(), "retry_asked")
+    assert (entry.actor, entry.reference, entry.reason) == ("operator:ana", RADICADO, REASON)
+    assert entry.details == {"attempt": 3}
+
+
+async def test_events_are_found_by_radicado_and_by_login(audit: PostgresAuditTrail) -> None:
+    await audit.record(event("RM-000000000001"))
+    await audit.record(event("RM-000000000002", login=LOGIN))
+    await audit.record(event("RM-000000000003", login="CC70999001"))
+    assert [entry.number for entry in await audit.entries(reference="RM-000000000001")] == [1]
+    assert [entry.number for entry in await audit.entries(login=LOGIN)] == [2]
+    assert [entry.number for entry in await audit.entries()] == [1, 2, 3]
+    assert [entry.number for entry in await audit.entries(limit=2)] == [2, 3]
+
+
+async def test_no_document_is_in_the_table(audit: PostgresAuditTrail, engine: AsyncEngine) -> None:
+    await audit.record(event(login=LOGIN))
+    async with engine.connect() as connection:
+        stored = (
+            await connection.execute(text("SELECT row_to_json(a)::text FROM audit_entries a"))
+        ).scalar_one()
+    assert RADICADO in stored
+    assert "1020304050" not in stored
+
+
+# --- that it only grows
+
+
+async def test_not_even_the_owner_changes_it_by_a_statement(
+    audit: PostgresAuditTrail, engine: AsyncEngine
+) -> None:
+    await fill(audit, 1)
+    for statement in (
+        "UPDATE audit_entries SET actor = 'operator:nobody'",
+        "UPDATE audit_entries SET actor = 'x' WHERE false",
+        "DELETE FROM audit_entries",
+        "TRUNCATE audit_entries",
+    ):
+        with pytest.raises(ProgrammingError, match="append-only"):
+            async with engine.begin() as connection:
+                await connection.execute(text(statement))
+    assert (await audit.verify()).checked == 1
+
+
+async def test_nobody_was_left_the_right_to_change_it(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        rows = await connection.execute(
+            text(
+                "SELECT DISTINCT privilege_type FROM information_schema.role_table_grants"
+                " WHERE table_name = 'audit_entries'"
+            )
+        )
+        assert set(rows.scalars()) & {"UPDATE", "DELETE", "TRUNCATE"} == set()
+
+
+# --- that a change is noticed
+
+
+async def test_an_untouched_trail_is_intact(audit: PostgresAuditTrail, clock: FakeClock) -> None:
+    assert (await audit.verify()).is_intact
+    await fill(audit)
+    clock.advance(timedelta(days=400))
+    verdict = await audit.verify()
+    assert (verdict.checked, verdict.is_intact) == (4, True)
+    assert verdict.head is not None
+    assert verdict.head.number == 4
+
+
+CHANGES = (
+    "actor = 'operator:nobody'",
+    "reason = NULL",
+    "details = details || jsonb_build_object('attempt', 9)",
+    "occurred_at = occurred_at + interval '1 microsecond'",
+    "reference = 'RM-000000000009'",
+    "person = NULL",
+    "type = 'cancel_asked'",
+)
+
+
+async def test_a_changed_row_is_named(audit: PostgresAuditTrail, engine: AsyncEngine) -> None:
+    await fill(audit, len(CHANGES))
+    # From the last row to the first, so that each is the first broken one.
+    for number, change in reversed(list(enumerate(CHANGES, start=1))):
+        await behind_its_back(engine, f"UPDATE audit_entries SET {change} WHERE number = {number}")
+        verdict = await audit.verify()
+        assert (verdict.checked, verdict.broken_at) == (number - 1, number), change
+        assert verdict.problem == "su contenido no es el que se escribió"
+
+
+async def test_a_missing_row_is_named(audit: PostgresAuditTrail, engine: AsyncEngine) -> None:
+    await fill(audit)
+    for number in (2, 1):
+        await behind_its_back(engine, f"DELETE FROM audit_entries WHERE number = {number}")
+        verdict = await audit.verify()
+        assert (verdict.broken_at, verdict.problem) == (number, "falta la fila: fue borrada")
+
+
+async def test_whoever_lacks_the_key_cannot_seal_a_row(
+    audit: PostgresAuditTrail, engine: AsyncEngine, clock: FakeClock
+) -> None:
+    await fill(audit, 2)
+    await PostgresAuditTrail(engine, key=b"another", clock=clock).record(event())
+    verdict = await audit.verify()
+    assert (verdict.checked, verdict.broken_at) == (2, 3)
+
+
+async def test_a_trail_that_lost_its_end_misses_a_head_noted_before(
+    audit: PostgresAuditTrail, engine: AsyncEngine
+) -> None:
+    await fill(audit)
+    noted = str((await audit.verify()).head)
+    assert await audit.holds(noted)
+    await behind_its_back(engine, "DELETE FROM audit_entries WHERE number = 4")
+    assert (await audit.verify()).is_intact
+    assert not await audit.holds(noted)
+    await fill(audit, 1)
+    assert not await audit.holds(noted.replace("4:", "4:0"))
+    assert not await audit.holds("nonsense")
+
+
+# --- many writers
+
+
+async def test_writers_at_once_make_one_chain(audit: PostgresAuditTrail) -> None:
+    await asyncio.gather(*(audit.record(event(details={"writer": number})) for number in range(12)))
+    verdict = await audit.verify()
+    assert (verdict.checked, verdict.is_intact) == (12, True)
+    assert len({entry.details["writer"] for entry in await audit.entries()}) == 12
+
+
+async def test_an_event_is_undone_with_its_fact(audit: PostgresAuditTrail, engine: AsyncEngine) -> None:
+    await fill(audit, 1)
+    async with async_sessionmaker(engine)() as session:
+        await audit.record_in(session, event(), event())
+        await session.rollback()
+    await fill(audit, 1)
+    verdict = await audit.verify()
+    assert (verdict.checked, verdict.is_intact) == (2, True)
+
+
+# --- what the accounts tell
+
+
+async def told(audit: PostgresAuditTrail) -> list[tuple[str, str, str | None]]:
+    return [(entry.type, entry.actor, entry.reference) for entry in await audit.entries(login=LOGIN)]
+
+
+async def test_a_registration_tells_its_story(accounts: PostgresAccounts, audit: PostgresAuditTrail) -> None:
+    account_id = await register(accounts)
+    await give_password(accounts, account_id)
+    assert await told(audit) == [
+        ("account_created", "product", RADICADO),
+        ("link_issued", "product", RADICADO),
+        ("link_used", "citizen", RADICADO),
+        ("password_set", "citizen", RADICADO),
+    ]
+    assert (await audit.verify()).is_intact
+
+
+async def test_the_same_call_again_tells_nothing(
+    accounts: PostgresAccounts, audit: PostgresAuditTrail
+) -> None:
+    account_id = await register(accounts)
+    await register(accounts)
+    await issue(accounts, account_id)
+    await issue(accounts, account_id)
+    await accounts.expire_links(account_id, reference=RADICADO)
+    await accounts.expire_links(account_id, reference=RADICADO)
+    assert [event for event, _, _ in await told(audit)] == ["account_created", "link_issued", "link_expired"]
+
+
+async def test_another_submission_updates(
+    accounts: PostgresAccounts, audit: PostgresAuditTrail, clock: FakeClock
+) -> None:
+    await register(accounts)
+    later = replace(CONSENT, accepted_at=CONSENT.accepted_at + timedelta(days=1))
+    await accounts.register(registration(radicado=RADICADO, consent=later))
+    assert [event for event, _, _ in await told(audit)] == ["account_created", "account_updated"]
+
+
+async def test_a_refusal_is_written_once_a_run(accounts: PostgresAccounts, audit: PostgresAuditTrail) -> None:
+    document = registration().submission.document
+    for run in ("first", "first", "second"):
+        await accounts.note_refusal(
+            reference=RADICADO, document=document, refusal=Refusal.SANCTIONED, run=run
+        )
+    entries = await audit.entries(login=LOGIN)
+    assert [(entry.type, entry.details) for entry in entries] == [
+        ("registration_refused", {"refusal": "sanctioned", "run": "first"}),
+        ("registration_refused", {"refusal": "sanctioned", "run": "second"}),
+    ]
+
+
+async def test_a_registration_that_is_given_up_is_written_once_a_run(
+    accounts: PostgresAccounts, audit: PostgresAuditTrail
+) -> None:
+    for run in ("first", "first", "second"):
+        assert await accounts.note_given_up(reference=RADICADO, waited_for="rethus", run=run)
+    entries = await audit.entries(reference=RADICADO)
+    assert [(entry.type, entry.details) for entry in entries] == [
+        ("registration_given_up", {"waited_for": "rethus", "run": "first"}),
+        ("registration_given_up", {"waited_for": "rethus", "run": "second"}),
+    ]
+
+
+async def test_where_the_database_is_away_giving_up_is_not_written_and_no_error(
+    clock: FakeClock, audit: PostgresAuditTrail, lockouts: LoginLockouts, unused_tcp_port: int
+) -> None:
+    engine = create_engine(f"postgresql+asyncpg://nobody@127.0.0.1:{unused_tcp_port}/none")
+    away = PostgresAuditTrail(engine, key=b"a" * 32, clock=clock)
+    accounts = PostgresAccounts(
+        engine, tokens=LinkTokens(b"k" * 32), audit=away, lockouts=lockouts, clock=clock
+    )
+    assert not await accounts.note_given_up(reference=RADICADO, waited_for="database", run="first")
+    assert await audit.entries(reference=RADICADO) == []
+    await engine.dispose()
+
+
+async def test_a_registration_that_is_taken_back_leaves_its_trace(
+    accounts: PostgresAccounts, audit: PostgresAuditTrail
+) -> None:
+    await register(accounts)
+    await accounts.discard(reference=RADICADO)
+    await accounts.discard(reference=RADICADO)
+    assert [event for event, _, _ in await told(audit)] == ["account_created", "registration_discarded"]
+
+
+async def test_a_link_that_cannot_be_used_leaves_no_trace(
+    accounts: PostgresAccounts, audit: PostgresAuditTrail
+) -> None:
+    account_id = await register(accounts)
+    link = await issue(accounts, account_id)
+    await accounts.expire_links(account_id, reference=RADICADO)
+    with pytest.raises(LinkNotUsableError):
+        await accounts.set_password(link.token, "hash")
+    assert "link_used" not in [event for event, _, _ in await told(audit)]

@@ -1,0 +1,65 @@
+"""Connections that die while they rest are replaced unseen, and those in use are not asked each time."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.database import engine as database
+
+PID = text("SELECT pg_backend_pid()")
+
+
+async def process_id(engine: AsyncEngine) -> int:
+    async with engine.connect() as connection:
+        return int((await connection.execute(PID)).scalar_one())
+
+
+async def test_a_question_opens_no_transaction(engine: AsyncEngine) -> None:
+    begun = text("SELECT now()")
+    async with database.reading_factory(engine)() as session:
+        first, second = [(await session.execute(begun)).scalar_one() for _ in range(2)]
+    # In a transaction the clock stands still.
+    assert first != second
+    async with database.session_factory(engine)() as session:
+        first, second = [(await session.execute(begun)).scalar_one() for _ in range(2)]
+    assert first == second
+
+
+async def kill(url: str, pid: int) -> None:
+    other = database.create_engine(url)
+    async with other.connect() as connection:
+        await connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+    await other.dispose()
+
+
+async def test_a_connection_that_died_at_rest_is_replaced(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "RESTED_SECONDS", 0.0)
+    engine = database.create_engine(database_url, pool_size=1)
+    before = await process_id(engine)
+    await kill(database_url, before)
+    assert await process_id(engine) != before
+    await engine.dispose()
+
+
+async def test_a_connection_that_was_just_used_is_not_asked(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "RESTED_SECONDS", 60.0)
+    engine = database.create_engine(database_url, pool_size=1)
+    asked: list[object] = []
+    ping = engine.dialect.do_ping
+
+    def counted(connection: object) -> bool:
+        asked.append(connection)
+        return ping(connection)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine.dialect, "do_ping", counted)
+    first = await process_id(engine)
+    assert await process_id(engine) == first
+    assert asked == []
+    monkeypatch.setattr(database, "RESTED_SECONDS", 0.0)
+    assert await process_id(engine) == first
+    assert len(asked) == 1
+    await engine.dispose()

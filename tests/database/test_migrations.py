@@ -1,0 +1,91 @@
+import asyncio
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Inspector, inspect
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from mipres.database.engine import alembic_config, migrate
+from mipres.database.tables import Base
+
+
+async def alembic(url: str, step: str) -> None:
+    config = alembic_config(url)
+    run = command.downgrade if step == "base" else command.upgrade
+    await asyncio.to_thread(run, config, step)
+
+
+async def tables_of(engine: AsyncEngine) -> set[str]:
+    async with engine.connect() as connection:
+        names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    return set(names) - {"alembic_version"}
+
+
+async def test_the_tables_and_the_migrations_agree(database_url: str) -> None:
+    # Raises when `alembic revision --autogenerate` would find something to do.
+    await asyncio.to_thread(command.check, alembic_config(database_url))
+
+
+def test_there_is_one_newest_revision() -> None:
+    assert len(ScriptDirectory.from_config(alembic_config("")).get_heads()) == 1
+
+
+async def test_migrations_go_down_and_up_again(database_url: str, engine: AsyncEngine) -> None:
+    tables = await tables_of(engine)
+    assert tables == set(Base.metadata.tables)
+
+    await alembic(database_url, "base")
+    assert await tables_of(engine) == set()
+
+    await alembic(database_url, "head")
+    assert await tables_of(engine) == tables
+    await asyncio.to_thread(command.check, alembic_config(database_url))
+
+
+async def test_a_migration_waits_for_the_one_that_runs(database_url: str, engine: AsyncEngine) -> None:
+    await alembic(database_url, "base")
+    async with engine.connect() as other_process:
+        # The number stands in every release that may run beside the next one, so it must never change.
+        await other_process.exec_driver_sql("SELECT pg_advisory_lock(647737701)")
+        migration = asyncio.create_task(migrate(database_url))
+        while not migration.done() and not await somebody_waits(other_process):
+            pass
+        assert not migration.done()
+        assert await tables_of(engine) == set()
+        await other_process.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+        await migration
+    assert await tables_of(engine) == set(Base.metadata.tables)
+
+
+async def somebody_waits(connection: AsyncConnection) -> bool:
+    statement = (
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    return bool((await connection.exec_driver_sql(statement)).scalar_one())
+
+
+async def test_every_timestamp_has_a_zone(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        rows = await connection.exec_driver_sql(
+            "SELECT table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND data_type = 'timestamp without time zone'"
+        )
+        assert rows.all() == []
+
+
+async def test_every_table_has_a_primary_key(engine: AsyncEngine) -> None:
+    def without_a_key(connection: Connection) -> list[str]:
+        inspector: Inspector = inspect(connection)
+        names = inspector.get_table_names()
+        return [name for name in names if not inspector.get_pk_constraint(name)["constrained_columns"]]
+
+    async with engine.connect() as connection:
+        assert await connection.run_sync(without_a_key) == []
+
+
+@pytest.mark.parametrize("table", sorted(set(Base.metadata.tables) - {"accounts"}))
+def test_what_belongs_to_an_account_goes_with_it(table: str) -> None:
+    for key in Base.metadata.tables[table].foreign_keys:
+        assert key.ondelete == "CASCADE"

@@ -1,0 +1,94 @@
+import uuid
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.captcha.challenges import CaptchaChallenges
+from mipres.database.accounts import PostgresAccounts
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.limits import PostgresLimits
+from mipres.database.lockouts import LoginLockouts
+from mipres.database.retention import CAPTCHA_ANSWERS, CLOSED_LINKS, UNFINISHED_ACCOUNTS, PostgresRetention
+from mipres.database.sessions import IDLE_LIMIT, PostgresSessions
+from mipres.database.tables import AccountRow, Base, ConsentRow, PasswordLinkRow, ProfileRow
+from mipres.domain.applications import Application
+from mipres.domain.limits import CAPTCHAS
+from tests.database.stored_accounts import LIFETIME, give_password, issue, register
+from tests.fakes import FakeClock
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def retention(engine: AsyncEngine, clock: FakeClock) -> PostgresRetention:
+    return PostgresRetention(engine, clock=clock)
+
+
+async def count(engine: AsyncEngine, table: type[Base]) -> int:
+    async with engine.connect() as connection:
+        return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
+
+
+async def test_an_account_without_a_password_goes_after_thirty_days_with_all_that_is_its_own(
+    retention: PostgresRetention, accounts: PostgresAccounts, clock: FakeClock, engine: AsyncEngine
+) -> None:
+    await issue(accounts, await register(accounts))
+    clock.advance(UNFINISHED_ACCOUNTS - SECOND)
+    assert (await retention.purge())["accounts"] == 0
+    clock.advance(SECOND)
+    assert (await retention.purge())["accounts"] == 1
+    for table in (AccountRow, ProfileRow, ConsentRow, PasswordLinkRow):
+        assert await count(engine, table) == 0
+    assert sum((await retention.purge()).values()) == 0
+
+
+async def test_an_account_that_still_has_a_way_in_stays(
+    retention: PostgresRetention, accounts: PostgresAccounts, clock: FakeClock
+) -> None:
+    account_id = await register(accounts)
+    clock.advance(UNFINISHED_ACCOUNTS)
+    await issue(accounts, account_id)
+    assert (await retention.purge())["accounts"] == 0
+    clock.advance(LIFETIME)
+    assert (await retention.purge())["accounts"] == 1
+
+
+async def test_an_account_in_use_stays_for_ever_and_its_old_links_do_not(
+    retention: PostgresRetention, accounts: PostgresAccounts, clock: FakeClock, engine: AsyncEngine
+) -> None:
+    await give_password(accounts, await register(accounts))
+    clock.advance(LIFETIME + CLOSED_LINKS - SECOND)
+    assert (await retention.purge())["password_links"] == 0
+    clock.advance(SECOND)
+    assert (await retention.purge())["password_links"] == 1
+    clock.advance(timedelta(days=4000))
+    await retention.purge()
+    assert await count(engine, AccountRow) == 1
+    assert await count(engine, ConsentRow) == 1
+
+
+async def test_sessions_captchas_locks_and_counts_go_when_they_are_over(
+    retention: PostgresRetention,
+    accounts: PostgresAccounts,
+    audit: PostgresAuditTrail,
+    clock: FakeClock,
+    engine: AsyncEngine,
+) -> None:
+    account_id: uuid.UUID = await register(accounts)
+    await PostgresSessions(engine, audit=audit, clock=clock).open(account_id, Application.MIPRES)
+    challenges = CaptchaChallenges(engine, key=b"k" * 32, clock=clock)
+    await challenges.redeem(challenges.new(), "x")
+    await LoginLockouts(engine, key=b"k" * 32, clock=clock).begin("CC1")
+    await PostgresLimits(engine, key=b"k" * 32, clock=clock).take(CAPTCHAS, "10.0.0.1")
+    assert sum((await retention.purge()).values()) == 0
+
+    clock.advance(CAPTCHAS.window)
+    assert (await retention.purge())["rate_limits"] == 1
+    clock.advance(IDLE_LIMIT)
+    assert (await retention.purge())["sessions"] == 1
+    clock.advance(CAPTCHA_ANSWERS)
+    assert (await retention.purge())["captcha_answers"] == 1
+    clock.advance(timedelta(days=1))
+    assert (await retention.purge())["login_guards"] == 1

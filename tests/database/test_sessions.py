@@ -1,0 +1,160 @@
+import hashlib
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.database.accounts import PostgresAccounts
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, PostgresSessions
+from mipres.database.tables import SessionRow
+from mipres.domain.applications import Application
+from mipres.domain.submissions import UserType
+from mipres.ports import ProfileFacts
+from tests.database.registrations import DELEGATE, DOCTOR, PLACEMENT, SOCIAL_SERVICE, registration
+from tests.fakes import FakeClock
+
+SECOND = timedelta(seconds=1)
+# PLACEMENT ends with the 31st of May; Bogotá is five hours behind.
+MIDNIGHT_AFTER_THE_PLACEMENT = datetime(2027, 6, 1, 5, tzinfo=UTC)
+MIPRES, ADMINISTRATION = Application.MIPRES, Application.ADMINISTRATION
+
+
+@pytest.fixture
+def sessions(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> PostgresSessions:
+    return PostgresSessions(engine, audit=audit, clock=clock)
+
+
+@pytest.fixture
+async def account_id(accounts: PostgresAccounts) -> uuid.UUID:
+    return (await accounts.register(registration(DOCTOR))).account_id
+
+
+async def test_an_open_session_is_the_persons(sessions: PostgresSessions, account_id: uuid.UUID) -> None:
+    user = await sessions.user_of(await sessions.open(account_id, MIPRES), MIPRES)
+    assert user is not None
+    assert (user.account_id, user.login, user.full_name) == (
+        account_id,
+        "CC1020304050",
+        "Ana María Ruiz Gómez",
+    )
+    assert [profile.user_type for profile in user.profiles] == [UserType.PROFESSIONAL]
+
+
+async def test_a_session_shows_the_profiles_of_its_application_only(
+    sessions: PostgresSessions, accounts: PostgresAccounts, account_id: uuid.UUID
+) -> None:
+    await accounts.register(registration(DELEGATE))
+    user = await sessions.user_of(await sessions.open(account_id, ADMINISTRATION), ADMINISTRATION)
+    assert user is not None
+    assert [(profile.user_type, profile.entity_nit) for profile in user.profiles] == [
+        (UserType.DELEGATE, "900123456")
+    ]
+
+
+async def test_a_placement_ends_the_session_that_it_opened(
+    sessions: PostgresSessions, accounts: PostgresAccounts, clock: FakeClock
+) -> None:
+    facts = ProfileFacts(placement=PLACEMENT)
+    account_id = (await accounts.register(registration(SOCIAL_SERVICE, facts=facts))).account_id
+    clock.time = MIDNIGHT_AFTER_THE_PLACEMENT - SECOND
+    token = await sessions.open(account_id, MIPRES)
+    user = await sessions.user_of(token, MIPRES)
+    assert user is not None
+    assert [(item.site_name, item.ends_on, item.has_ended) for item in user.profiles] == [
+        ("Hospital de Ejemplo", PLACEMENT.end, False)
+    ]
+    clock.advance(SECOND)
+    assert await sessions.user_of(token, MIPRES) is None
+
+
+async def test_another_profile_keeps_the_session_and_shows_the_ended_one(
+    sessions: PostgresSessions, accounts: PostgresAccounts, account_id: uuid.UUID, clock: FakeClock
+) -> None:
+    facts = ProfileFacts(placement=PLACEMENT)
+    await accounts.register(registration(SOCIAL_SERVICE, radicado="RM-000000000002", facts=facts))
+    clock.time = MIDNIGHT_AFTER_THE_PLACEMENT
+    user = await sessions.user_of(await sessions.open(account_id, MIPRES), MIPRES)
+    assert user is not None
+    assert {profile.user_type: profile.has_ended for profile in user.profiles} == {
+        UserType.PROFESSIONAL: False,
+        UserType.SOCIAL_SERVICE: True,
+    }
+
+
+async def test_a_session_of_one_application_opens_no_other(
+    sessions: PostgresSessions, account_id: uuid.UUID
+) -> None:
+    token = await sessions.open(account_id, MIPRES)
+    assert await sessions.user_of(token, ADMINISTRATION) is None
+    assert await sessions.user_of(token, MIPRES) is not None
+
+
+async def test_fifteen_idle_minutes_end_a_session(
+    sessions: PostgresSessions, account_id: uuid.UUID, clock: FakeClock
+) -> None:
+    token = await sessions.open(account_id, MIPRES)
+    clock.advance(IDLE_LIMIT - SECOND)
+    assert await sessions.user_of(token, MIPRES) is not None
+    clock.advance(IDLE_LIMIT - SECOND)
+    assert await sessions.user_of(token, MIPRES) is not None
+    clock.advance(IDLE_LIMIT)
+    assert await sessions.user_of(token, MIPRES) is None
+
+
+async def test_twelve_hours_end_a_session_however_busy(
+    sessions: PostgresSessions, account_id: uuid.UUID, clock: FakeClock
+) -> None:
+    token = await sessions.open(account_id, MIPRES)
+    end = clock.now() + ABSOLUTE_LIMIT
+    while clock.now() < end - IDLE_LIMIT:
+        clock.advance(IDLE_LIMIT - SECOND)
+        assert await sessions.user_of(token, MIPRES) is not None
+    clock.time = end - SECOND
+    assert await sessions.user_of(token, MIPRES) is not None
+    clock.time = end
+    assert await sessions.user_of(token, MIPRES) is None
+
+
+async def test_the_limits_are_those_that_the_security_page_promises() -> None:
+    assert (timedelta(minutes=15), timedelta(hours=12)) == (IDLE_LIMIT, ABSOLUTE_LIMIT)
+
+
+async def test_a_session_that_was_ended_stays_ended_and_others_go_on(
+    sessions: PostgresSessions, account_id: uuid.UUID
+) -> None:
+    first, second = await sessions.open(account_id, MIPRES), await sessions.open(account_id, MIPRES)
+    await sessions.end(first)
+    await sessions.end(first)
+    assert await sessions.user_of(first, MIPRES) is None
+    assert await sessions.user_of(second, MIPRES) is not None
+
+
+@pytest.mark.parametrize("token", ["", "x", "ñ", "' OR 1=1 --", "\x00"])
+async def test_another_value_is_no_session(
+    sessions: PostgresSessions, account_id: uuid.UUID, token: str
+) -> None:
+    await sessions.open(account_id, MIPRES)
+    assert await sessions.user_of(token, MIPRES) is None
+
+
+async def test_only_a_hash_of_the_cookie_is_stored(
+    sessions: PostgresSessions, account_id: uuid.UUID, engine: AsyncEngine
+) -> None:
+    token = await sessions.open(account_id, MIPRES)
+    async with engine.connect() as connection:
+        stored = (await connection.execute(select(SessionRow.id_hash))).scalar_one()
+    assert stored == hashlib.sha256(token.encode()).digest()
+    assert len(token) >= 43
+
+
+async def test_leaving_is_written_down_once(
+    sessions: PostgresSessions, account_id: uuid.UUID, audit: PostgresAuditTrail
+) -> None:
+    token = await sessions.open(account_id, MIPRES)
+    await sessions.end(token)
+    await sessions.end(token)
+    entries = [entry for entry in await audit.entries(login="CC1020304050") if entry.type == "logout"]
+    assert [entry.details["application"] for entry in entries] == ["mipres"]

@@ -1,0 +1,203 @@
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.credentials import Hasher
+from mipres.database.lockouts import LoginLockouts
+from mipres.domain.lockout import FREE_FAILURES, LONGEST_LOCK
+from mipres.support.staff import (
+    ABSOLUTE_LIMIT,
+    IDLE_LIMIT,
+    KEY_LIFETIME,
+    NOTE_EVERY,
+    PostgresStaff,
+    StaffMember,
+    StaffNameError,
+    StaffSessionKind,
+    StaffUnknownError,
+    new_password,
+)
+from tests.fakes import FakeClock
+
+PASSWORD = "una clave larga de soporte"
+PAGES, KEY = StaffSessionKind.PAGES, StaffSessionKind.KEY
+SECOND = timedelta(seconds=1)
+RADICADOS = ("RM-000000000001", "RM-000000000002")
+
+
+@pytest.fixture
+def support(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> PostgresStaff:
+    lockouts = LoginLockouts(engine, key=b"l" * 32, clock=clock)
+    return PostgresStaff(engine, hasher=Hasher(), lockouts=lockouts, audit=audit, clock=clock)
+
+
+async def logged_in(support: PostgresStaff, name: str = "ana") -> tuple[str, StaffMember]:
+    await support.add(name, PASSWORD, actor="operator:root")
+    token = await support.log_in(name, PASSWORD)
+    assert token is not None
+    member = await support.member_of(token, PAGES)
+    assert member is not None
+    return token, member
+
+
+async def told(audit: PostgresAuditTrail) -> list[str]:
+    return [entry.type for entry in await audit.entries()]
+
+
+# --- accounts
+
+
+async def test_a_name_of_the_wrong_form_is_refused(support: PostgresStaff) -> None:
+    for name in ("", "an", "Ana", "1ana", "ana rojas", "a" * 33, "aná", "ana\n"):
+        with pytest.raises(StaffNameError):
+            await support.add(name, PASSWORD, actor="operator:root")
+
+
+async def test_a_name_belongs_to_one_person(support: PostgresStaff, audit: PostgresAuditTrail) -> None:
+    await support.add("ana", PASSWORD, actor="operator:root")
+    with pytest.raises(StaffNameError, match="Ya hay"):
+        await support.add("ana", PASSWORD, actor="operator:root")
+    assert await told(audit) == ["staff_changed"]
+
+
+async def test_only_the_right_password_of_an_open_account_enters(
+    support: PostgresStaff, audit: PostgresAuditTrail
+) -> None:
+    await support.add("ana", PASSWORD, actor="operator:root")
+    assert await support.log_in("ana", "otra clave larga de soporte") is None
+    assert await support.log_in("eva", PASSWORD) is None
+    assert await support.log_in("\0", PASSWORD) is None
+    assert await support.log_in("ana", PASSWORD) is not None
+    failed = [entry.actor for entry in await audit.entries() if entry.type == "staff_login_failed"]
+    # What was typed as a name might be a password.
+    assert failed == ["staff:ana", "staff:?", "staff:?"]
+
+
+async def test_a_disabled_account_is_out_at_once_and_a_reset_lets_it_in(support: PostgresStaff) -> None:
+    token, _ = await logged_in(support)
+    await support.disable("ana", actor="operator:root")
+    assert await support.member_of(token, PAGES) is None
+    assert await support.log_in("ana", PASSWORD) is None
+    await support.reset("ana", "otra clave larga de soporte", actor="operator:root")
+    assert await support.log_in("ana", PASSWORD) is None
+    assert await support.log_in("ana", "otra clave larga de soporte") is not None
+    with pytest.raises(StaffUnknownError):
+        await support.disable("eva", actor="operator:root")
+
+
+async def test_a_name_is_locked_for_a_while_after_failures(
+    support: PostgresStaff, audit: PostgresAuditTrail, clock: FakeClock
+) -> None:
+    await support.add("ana", PASSWORD, actor="operator:root")
+    for _ in range(FREE_FAILURES):
+        assert await support.log_in("ana", "equivocada") is None
+    assert (await told(audit))[-1] == "staff_login_locked"
+    assert await support.log_in("ana", PASSWORD) is None
+    clock.advance(LONGEST_LOCK)
+    assert await support.log_in("ana", PASSWORD) is not None
+
+
+def test_generated_passwords_are_long_and_new() -> None:
+    assert len({new_password() for _ in range(20)}) == 20
+    assert len(new_password()) == 20
+
+
+# --- sessions
+
+
+async def test_a_session_ends_when_it_rests_and_when_it_is_old(
+    support: PostgresStaff, clock: FakeClock
+) -> None:
+    token, _ = await logged_in(support)
+    clock.advance(IDLE_LIMIT - SECOND)
+    assert await support.member_of(token, PAGES) is not None
+    clock.advance(IDLE_LIMIT)
+    assert await support.member_of(token, PAGES) is None
+    token = await support.log_in("ana", PASSWORD) or ""
+    for _ in range(int(ABSOLUTE_LIMIT / timedelta(minutes=9))):
+        clock.advance(timedelta(minutes=9))
+        assert await support.member_of(token, PAGES) is not None
+    clock.advance(timedelta(minutes=9))
+    assert await support.member_of(token, PAGES) is None
+
+
+async def test_a_cookie_is_no_key_and_a_key_no_cookie(support: PostgresStaff, clock: FakeClock) -> None:
+    token, member = await logged_in(support)
+    key = await support.mint_key(member)
+    assert await support.member_of(token, KEY) is None
+    assert await support.member_of(key, PAGES) is None
+    assert await support.member_of("nonsense \ud800", PAGES) is None
+    clock.advance(KEY_LIFETIME - SECOND)
+    assert await support.member_of(key, KEY) == member
+    clock.advance(SECOND)
+    assert await support.member_of(key, KEY) is None
+
+
+async def test_leaving_ends_the_session_and_the_keys(
+    support: PostgresStaff, audit: PostgresAuditTrail
+) -> None:
+    token, member = await logged_in(support)
+    key = await support.mint_key(member)
+    await support.log_out(token)
+    await support.log_out(token)
+    assert await support.member_of(token, PAGES) is None
+    assert await support.member_of(key, KEY) is None
+    assert await told(audit) == [
+        "staff_changed",
+        "staff_login_succeeded",
+        "codec_key_issued",
+        "staff_logout",
+    ]
+
+
+# --- what was read
+
+
+async def readings(audit: PostgresAuditTrail) -> list[tuple[str | None, object]]:
+    entries = [entry for entry in await audit.entries() if entry.type == "payloads_decoded"]
+    assert {entry.actor for entry in entries} <= {"staff:ana"}
+    return [(entry.reference, entry.details["payloads"]) for entry in entries]
+
+
+async def test_reading_makes_a_row_a_registration_and_minute_not_a_request(
+    support: PostgresStaff, audit: PostgresAuditTrail, clock: FakeClock
+) -> None:
+    token, member = await logged_in(support)
+    first, second = RADICADOS
+
+    async def read(*references: str, payloads: int = 3) -> None:
+        await support.note_reading(token, member, payloads=payloads, references=references)
+
+    for _ in range(10):
+        await read(first)
+    assert await readings(audit) == [(first, 3)]
+    await read(second)
+    # The nine requests in between are counted with the next row.
+    assert await readings(audit) == [(first, 3), (second, 30)]
+    await read()
+    clock.advance(NOTE_EVERY)
+    await read(first)
+    assert (await readings(audit))[2:] == [(first, 6)]
+
+
+async def test_what_was_read_last_is_written_down_when_leaving(
+    support: PostgresStaff, audit: PostgresAuditTrail
+) -> None:
+    token, member = await logged_in(support)
+    for _ in range(2):
+        await support.note_reading(token, member, payloads=5, references=())
+    await support.log_out(token)
+    assert await readings(audit) == [(None, 5), (None, 5)]
+
+
+async def test_what_was_read_in_a_session_that_ran_out_is_written_down_at_the_next_login(
+    support: PostgresStaff, audit: PostgresAuditTrail, clock: FakeClock
+) -> None:
+    token, member = await logged_in(support)
+    for _ in range(2):
+        await support.note_reading(token, member, payloads=5, references=RADICADOS[:1])
+    clock.advance(timedelta(days=1))
+    await support.log_in("ana", PASSWORD)
+    assert await readings(audit) == [(RADICADOS[0], 5), (None, 5)]
