@@ -152,7 +152,7 @@ async def test_the_search_finds_it_and_its_page_tells_all(desk: Desk, stuck: Stu
     summary = desk.page.frame_locator("iframe").nth(0).locator("body")
     await expect(summary).to_contain_text("Registro de Servicio Social Obligatorio")
     await expect(desk.details()).to_contain_text("Esperando a un registro que no responde")
-    await expect(desk.details()).to_contain_text("Espera a: sso")
+    await expect(desk.details()).to_contain_text("Espera a: SSO")
     await expect(desk.details()).to_contain_text(f"python -m mipres.cli retry {stuck.radicado}")
 
     await desk.turn_to("pending-activities")
