@@ -9,7 +9,7 @@ from activities.emails import EmailActivities
 from activities.registries import HealthTalentChecks, SocialSecurityChecks, SocialServiceChecks
 from activities.retention import RetentionActivities
 from activities.retries import StepRetries
-from mipres.ports import Ports
+from mipres.port_set import Ports
 
 Activities = tuple[Callable[..., Any], ...]
 

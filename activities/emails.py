@@ -8,11 +8,12 @@ from temporalio import activity
 
 from activities import metrics
 from activities.errors import account_missing, translated
+from mipres.domain.accounts import AccountContact
 from mipres.domain.documents import Document
 from mipres.domain.links import LinkPurpose
 from mipres.domain.outcomes import REFUSAL_MESSAGES, Refusal
 from mipres.domain.people import Person
-from mipres.ports import AccountContact, Accounts, MailComposer, Mailer
+from mipres.ports import Accounts, MailComposer, Mailer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,8 +35,8 @@ from mipres.domain.outcomes import Outcome, OutcomeStatus
 from mipres.domain.radicado import radicado_of, recovery_reference
 from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import Submission, UserType
-from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION
-from mipres.ports import Clock, Consent
+from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION, Consent
+from mipres.ports import Clock
 from mipres.temporal import names
 from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, translated
 from mipres.temporal.names import (

@@ -27,13 +27,14 @@ from api.main import create_app
 from api.registrations import Registrations, Submitted
 from mipres import composition
 from mipres.database.accounts import PasswordOwner
+from mipres.domain.accounts import ProfileFacts
 from mipres.domain.links import LinkPurpose
 from mipres.domain.outcomes import Outcome, OutcomeStatus
 from mipres.domain.people import Person, Profession
 from mipres.domain.radicado import radicado_of
 from mipres.domain.submissions import Submission
-from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION
-from mipres.ports import Consent, Ports, ProfileFacts
+from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION, Consent
+from mipres.port_set import Ports
 from mipres.settings import Settings, load_settings
 from workflows.contract import RegistrationRequest
 

@@ -33,6 +33,7 @@ from mipres.database.lockouts import LoginLockouts
 from mipres.database.retention import PostgresRetention
 from mipres.database.sessions import PostgresSessions
 from mipres.database.tables import AuditRow
+from mipres.domain.accounts import NewRegistration, ProfileFacts
 from mipres.domain.applications import Application
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.documents import Document, parse_document
@@ -41,8 +42,8 @@ from mipres.domain.links import LinkPurpose
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Person
 from mipres.domain.submissions import Submission, UserType
+from mipres.domain.terms import Consent
 from mipres.keys import LinkTokens
-from mipres.ports import Consent, NewRegistration, ProfileFacts
 from mipres.support.records import SupportRecords
 
 _KEY = bytes(32)

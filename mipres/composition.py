@@ -19,7 +19,7 @@ from mipres.database.retention import PostgresRetention
 from mipres.keys import LinkTokens, derive_key
 from mipres.mail.composer import JinjaMailComposer
 from mipres.mail.smtp import SmtpMailer
-from mipres.ports import Ports
+from mipres.port_set import Ports
 from mipres.registries.client import RegistryClient
 from mipres.registries.miseguridadsocial import HttpSocialSecurityRegistry
 from mipres.registries.rethus import HttpHealthTalentRegistry

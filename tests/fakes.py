@@ -6,21 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from mipres.domain.audit import AuditEntry, AuditEvent, AuditVerdict
+from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
+from mipres.domain.audit import AuditEvent
 from mipres.domain.documents import Document
 from mipres.domain.errors import MailAddressRejectedError, MailNotAcceptedError, RegistryUnavailableError
-from mipres.domain.links import LinkPurpose
+from mipres.domain.links import LinkPurpose, PasswordLink
+from mipres.domain.mail import Mail
 from mipres.domain.outcomes import Refusal
-from mipres.domain.people import HealthProfessional, Person, Placement
+from mipres.domain.people import Delegation, HealthProfessional, Person, Placement
 from mipres.domain.submissions import Entity
-from mipres.ports import (
-    AccountContact,
-    Delegation,
-    Mail,
-    NewRegistration,
-    PasswordLink,
-    RegisteredAccount,
-)
 
 
 @dataclass(kw_only=True)
@@ -287,11 +281,3 @@ class FakeAuditTrail:
 
     async def record(self, *events: AuditEvent) -> None:
         self.events.extend(events)
-
-    async def entries(
-        self, *, reference: str | None = None, login: str | None = None, limit: int = 200
-    ) -> list[AuditEntry]:
-        raise NotImplementedError
-
-    async def verify(self) -> AuditVerdict:
-        return AuditVerdict(checked=len(self.events))

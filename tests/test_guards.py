@@ -13,7 +13,7 @@ from activities.catalog import catalog
 from mipres.domain import stages
 from mipres.domain.outcomes import REFUSAL_MESSAGES, Outcome, OutcomeStatus, Refusal, message_of
 from mipres.domain.stages import EngineState, Stage, WaitingOn
-from mipres.ports import Ports
+from mipres.port_set import Ports
 from mipres.support.desk import Action
 from mipres.temporal import names
 from mipres.temporal.names import WorkflowType

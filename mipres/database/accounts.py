@@ -27,16 +27,18 @@ from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.tables import AccountRow, ConsentRow, PasswordLinkRow, ProfileRow, SessionRow
+from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
 from mipres.domain.applications import Application, application_of
 from mipres.domain.audit import CITIZEN, PRODUCT, AuditEvent, AuditEventType
 from mipres.domain.divipola import department_of
 from mipres.domain.documents import Document, DocumentType
 from mipres.domain.errors import LinkNotUsableError
-from mipres.domain.links import LinkPurpose, LinkState
+from mipres.domain.links import LinkPurpose, LinkState, PasswordLink
 from mipres.domain.outcomes import Refusal
 from mipres.domain.submissions import Entity, EntityKind, Regime, Submission, UserType
+from mipres.domain.terms import Consent
 from mipres.keys import LinkTokens
-from mipres.ports import AccountContact, Clock, Consent, NewRegistration, PasswordLink, RegisteredAccount
+from mipres.ports import Clock
 
 # PostgreSQL's own mark of a row that an upsert has inserted and not updated.
 _WAS_INSERTED = literal_column("(xmax = 0)", Boolean)

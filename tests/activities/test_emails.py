@@ -15,9 +15,9 @@ from activities.emails import (
     SendUpdateNoticeInput,
     SupportNoticeInput,
 )
+from mipres.domain.accounts import AccountContact
 from mipres.domain.links import LinkPurpose
 from mipres.domain.people import Person
-from mipres.ports import AccountContact
 from tests.fakes import FakeAccounts, FakeClock, FakeComposer, FakeMailer
 
 RADICADO = "RM-000000000001"

@@ -4,8 +4,7 @@ import uuid
 from datetime import timedelta
 
 from mipres.database.accounts import PostgresAccounts
-from mipres.domain.links import LinkPurpose
-from mipres.ports import PasswordLink
+from mipres.domain.links import LinkPurpose, PasswordLink
 from tests.database.registrations import registration
 
 LIFETIME = timedelta(hours=24)

@@ -15,6 +15,7 @@ from mipres.database.engine import create_engine
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.sessions import PostgresSessions
 from mipres.database.tables import AccountRow, Base, ConsentRow, PasswordLinkRow, ProfileRow
+from mipres.domain.accounts import ProfileFacts
 from mipres.domain.applications import Application
 from mipres.domain.documents import parse_document
 from mipres.domain.errors import LinkNotUsableError
@@ -22,7 +23,6 @@ from mipres.domain.links import LinkPurpose, LinkState
 from mipres.domain.people import Person
 from mipres.domain.submissions import Entity, EntityKind, Regime, Submission, UserType
 from mipres.keys import LinkTokens
-from mipres.ports import ProfileFacts
 from tests.database.registrations import (
     ANA,
     CONSENT,

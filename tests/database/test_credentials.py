@@ -13,9 +13,9 @@ from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Authenticated, EndedPlacement, Hasher, PostgresCredentials
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.tables import AccountRow
+from mipres.domain.accounts import ProfileFacts
 from mipres.domain.applications import Application
 from mipres.domain.documents import parse_document
-from mipres.ports import ProfileFacts
 from tests.database.registrations import DELEGATE, DOCTOR, PLACEMENT, SOCIAL_SERVICE, registration
 from tests.database.stored_accounts import give_password, issue, register
 from tests.fakes import FakeClock

@@ -21,10 +21,19 @@ from temporalio.worker import Replayer, Worker
 from activities.catalog import catalog
 from mipres.domain.documents import Document, DocumentType
 from mipres.domain.outcomes import Outcome
-from mipres.domain.people import EntityRecord, HealthProfessional, Person, Placement, Profession, Sanction
+from mipres.domain.people import (
+    Delegation,
+    EntityRecord,
+    HealthProfessional,
+    Person,
+    Placement,
+    Profession,
+    Sanction,
+)
 from mipres.domain.stages import REGISTRIES, Stage
 from mipres.domain.submissions import Entity, EntityKind, Submission, UserType
-from mipres.ports import Consent, Delegation, Ports
+from mipres.domain.terms import Consent
+from mipres.port_set import Ports
 from mipres.temporal import names
 from tests.fakes import (
     FakeAccounts,
