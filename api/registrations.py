@@ -27,7 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.audit_queue import AuditQueue
 from api.metrics import BY_MAIL, UNAVAILABLE, ApiMetrics
-from mipres.database.accounts import PasswordOwner, Renewal
+from mipres.database.password_links import PasswordOwner, Renewal
 from mipres.domain.audit import CITIZEN, PROGRAM, AuditEvent, AuditEventType
 from mipres.domain.documents import Document
 from mipres.domain.links import LinkPurpose

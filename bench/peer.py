@@ -26,7 +26,7 @@ from activities.registries import (
 from api.main import create_app
 from api.registrations import Registrations, Submitted
 from mipres import composition
-from mipres.database.accounts import PasswordOwner
+from mipres.database.password_links import PasswordOwner
 from mipres.domain.accounts import ProfileFacts
 from mipres.domain.links import LinkPurpose
 from mipres.domain.outcomes import Outcome, OutcomeStatus

@@ -44,12 +44,12 @@ class BulkResult:
     """How one registration of many answered.
 
     Attributes:
-        told: In a few Spanish words.
+        feedback: In a few Spanish words.
         failed: It still waits, and was not retried.
     """
 
     case: Case
-    told: str
+    feedback: str
     failed: bool = False
 
 
@@ -140,10 +140,10 @@ class Support:
             await self.act(Action.RETRY, case.reference, reason=reason, actor=actor)
         except (ActionRefusedError, UnknownWorkflowError):
             # Between the list and the question it went on by itself, which is what was wanted.
-            return BulkResult(case=case, told="ya no espera")
+            return BulkResult(case=case, feedback="ya no espera")
         except ActionUnansweredError:
-            return BulkResult(case=case, told="no respondió a tiempo", failed=True)
-        return BulkResult(case=case, told="reintento pedido")
+            return BulkResult(case=case, feedback="no respondió a tiempo", failed=True)
+        return BulkResult(case=case, feedback="reintento pedido")
 
     def _references_of(self, document: Document) -> list[str]:
         """Those that follow from the document alone."""

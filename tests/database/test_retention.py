@@ -10,6 +10,7 @@ from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.limits import PostgresLimits
 from mipres.database.lockouts import LoginLockouts
+from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.retention import CAPTCHA_ANSWERS, CLOSED_LINKS, UNFINISHED_ACCOUNTS, PostgresRetention
 from mipres.database.sessions import IDLE_LIMIT, PostgresSessions
 from mipres.database.tables import AccountRow, Base, ConsentRow, PasswordLinkRow, ProfileRow
@@ -56,9 +57,13 @@ async def test_an_account_that_still_has_a_way_in_stays(
 
 
 async def test_an_account_in_use_stays_for_ever_and_its_old_links_do_not(
-    retention: PostgresRetention, accounts: PostgresAccounts, clock: FakeClock, engine: AsyncEngine
+    retention: PostgresRetention,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    clock: FakeClock,
+    engine: AsyncEngine,
 ) -> None:
-    await give_password(accounts, await register(accounts))
+    await give_password(accounts, links, await register(accounts))
     clock.advance(LIFETIME + CLOSED_LINKS - SECOND)
     assert (await retention.purge())["password_links"] == 0
     clock.advance(SECOND)
