@@ -20,6 +20,7 @@ from temporalio.client import (
 )
 from temporalio.exceptions import ApplicationError
 
+from mipres.domain.errors import MipresError
 from mipres.domain.stages import OPEN_STAGES, EngineState, Stage, WaitingOn, state_for_staff
 from mipres.temporal import names
 from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, translated
@@ -38,7 +39,7 @@ class Action(StrEnum):
     CANCEL = "cancel_registration"
 
 
-class ActionRefusedError(Exception):
+class ActionRefusedError(MipresError):
     """The registration refused the action.
 
     Attributes:
@@ -52,7 +53,7 @@ class ActionRefusedError(Exception):
         super().__init__(message)
 
 
-class ActionUnansweredError(Exception):
+class ActionUnansweredError(MipresError):
     """The action was sent and nobody confirmed it in time; it may still be done."""
 
 

@@ -26,7 +26,6 @@ class PersonView:
     password_set_at: datetime | None
     link_expires_at: datetime | None
     radicados: tuple[str, ...]
-    is_masked: bool = False
 
     def masked(self) -> "PersonView":
         return replace(
@@ -34,7 +33,6 @@ class PersonView:
             login=mask_login(self.login),
             full_name=mask_name(self.full_name),
             email=mask_email(self.email),
-            is_masked=True,
         )
 
 
