@@ -38,6 +38,7 @@ def catalog(ports: Ports) -> Catalog:
         accounts=ports.accounts,
         composer=ports.composer,
         mailer=ports.mailer,
+        sent_mails=ports.sent_mails,
         support_address=ports.support_address,
     )
     return Catalog(

@@ -189,4 +189,9 @@ def _account(
 
 def _mails() -> EmailActivities:
     ports = _OPEN[0]
-    return EmailActivities(accounts=ports.accounts, composer=ports.composer, mailer=ports.mailer)
+    return EmailActivities(
+        accounts=ports.accounts,
+        composer=ports.composer,
+        mailer=ports.mailer,
+        sent_mails=ports.sent_mails,
+    )

@@ -18,6 +18,7 @@ from mipres.database.limits import PostgresLimits
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.retention import PostgresRetention
+from mipres.database.sent_mails import PostgresSentMails
 from mipres.keys import LinkTokens, derive_key
 from mipres.mail.composer import JinjaMailComposer
 from mipres.mail.smtp import SmtpMailer
@@ -65,6 +66,7 @@ async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
             mailer=SmtpMailer(
                 settings.smtp_url.get_secret_value(), sender=settings.mail_from, sender_name="Registro MIPRES"
             ),
+            sent_mails=PostgresSentMails(database.engine),
             retention=PostgresRetention(database.engine, clock=database.clock),
             clock=database.clock,
             support_address=settings.support_email,

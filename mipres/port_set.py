@@ -9,6 +9,7 @@ from mipres.ports import (
     MailComposer,
     Mailer,
     Retention,
+    SentMails,
     SocialSecurityRegistry,
     SocialServiceRegistry,
 )
@@ -24,6 +25,7 @@ class Ports:
     accounts: Accounts
     composer: MailComposer
     mailer: Mailer
+    sent_mails: SentMails
     retention: Retention
     clock: Clock
     support_address: str | None = None

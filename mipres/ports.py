@@ -9,7 +9,7 @@ from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAc
 from mipres.domain.audit import AuditEvent
 from mipres.domain.documents import Document
 from mipres.domain.links import LinkPurpose, PasswordLink
-from mipres.domain.mail import Mail
+from mipres.domain.mail import Mail, MailClaim
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Delegation, HealthProfessional, Person, Placement
 from mipres.domain.submissions import Entity
@@ -119,6 +119,25 @@ class Mailer(Protocol):
     """
 
     async def send(self, mail: Mail) -> None: ...
+
+
+class SentMails(Protocol):
+    """Decides that a mail goes out once: its key is the account and the fact that the mail states.
+
+    Where the decision cannot be asked for, the mail goes out: twice is better than never.
+    """
+
+    async def claim(self, key: str) -> MailClaim:
+        """Take the mail for this attempt, unless it was sent or another attempt holds it."""
+        ...
+
+    async def mark_sent(self, key: str) -> None:
+        """Record that the mail went out."""
+        ...
+
+    async def release(self, key: str) -> None:
+        """Give the mail back after a failure that is known, so that the next attempt need not wait."""
+        ...
 
 
 class MailComposer(Protocol):

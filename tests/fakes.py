@@ -11,7 +11,7 @@ from mipres.domain.audit import AuditEvent
 from mipres.domain.documents import Document
 from mipres.domain.errors import MailAddressRejectedError, MailNotAcceptedError, RegistryUnavailableError
 from mipres.domain.links import LinkPurpose, PasswordLink
-from mipres.domain.mail import Mail
+from mipres.domain.mail import Mail, MailClaim
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Delegation, HealthProfessional, Person, Placement
 from mipres.domain.submissions import Entity
@@ -123,7 +123,7 @@ class FakeAccounts:
 
     def set_password_of(self, account_id: uuid.UUID) -> None:
         """Do what the person does on the page of the link."""
-        self.accounts[account_id] = replace(self.accounts[account_id], has_password=True)
+        self.accounts[account_id] = replace(self.accounts[account_id], password_set_at=self.clock.now())
         self._close(lambda item: item.account_id == account_id)
 
     async def register(self, registration: NewRegistration) -> RegisteredAccount:
@@ -139,7 +139,7 @@ class FakeAccounts:
             login=login,
             full_name=person.full_name,
             email=person.email,
-            has_password=known is not None and known.has_password,
+            password_set_at=known.password_set_at if known else None,
         )
         self.accounts[account_id] = contact
         return RegisteredAccount(
@@ -251,6 +251,29 @@ class FakeMailer:
         if self.unanswered > 0:
             self.unanswered -= 1
             raise MailNotAcceptedError("SMTPServerDisconnected")
+
+
+@dataclass(kw_only=True)
+class FakeSentMails:
+    """Keys in memory: those that were sent, and those that an attempt holds."""
+
+    sent: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
+
+    async def claim(self, key: str) -> MailClaim:
+        if key in self.sent:
+            return MailClaim.SENT
+        if key in self.held:
+            return MailClaim.BUSY
+        self.held.add(key)
+        return MailClaim.TAKEN
+
+    async def mark_sent(self, key: str) -> None:
+        self.held.discard(key)
+        self.sent.add(key)
+
+    async def release(self, key: str) -> None:
+        self.held.discard(key)
 
 
 @dataclass(kw_only=True)

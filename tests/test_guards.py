@@ -30,6 +30,7 @@ from tests.fakes import (
     FakeHealthTalentRegistry,
     FakeMailer,
     FakeRetention,
+    FakeSentMails,
     FakeSocialSecurityRegistry,
     FakeSocialServiceRegistry,
 )
@@ -56,6 +57,7 @@ def test_every_step_is_served_where_it_waits() -> None:
             accounts=FakeAccounts(),
             composer=FakeComposer(),
             mailer=FakeMailer(),
+            sent_mails=FakeSentMails(),
             retention=FakeRetention(),
             clock=FakeClock(),
         )

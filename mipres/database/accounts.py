@@ -63,7 +63,7 @@ class PostgresAccounts:
             login=row.login,
             full_name=f"{row.given_names} {row.surnames}".strip(),
             email=row.email,
-            has_password=row.password_hash is not None,
+            password_set_at=row.password_set_at,
         )
 
     async def find(self, document: Document) -> uuid.UUID | None:

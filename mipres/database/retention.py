@@ -15,6 +15,7 @@ from mipres.database.tables import (
     LoginGuardRow,
     PasswordLinkRow,
     RateLimitRow,
+    SentMailRow,
     SessionRow,
 )
 from mipres.domain.lockout import FORGOTTEN_AFTER, NOTICE_PAUSE
@@ -24,6 +25,8 @@ UNFINISHED_ACCOUNTS = timedelta(days=30)
 """Whoever has not created a password by then registers anew, which takes a minute."""
 CLOSED_LINKS = timedelta(days=30)
 """So long a page can still tell why a link is of no use."""
+SENT_MAILS = timedelta(days=90)
+"""As long as Temporal keeps a history, which could be reset and send its mails anew."""
 CAPTCHA_ANSWERS = timedelta(hours=1)
 """A challenge lives ten minutes; after that its answer proves nothing."""
 
@@ -65,4 +68,5 @@ class PostgresRetention:
             (CaptchaAnswerRow, CaptchaAnswerRow.answered_at <= now - CAPTCHA_ANSWERS),
             (LoginGuardRow, LoginGuardRow.failed_at <= now - max(FORGOTTEN_AFTER, NOTICE_PAUSE)),
             (RateLimitRow, RateLimitRow.ends_at <= now),
+            (SentMailRow, SentMailRow.claimed_at <= now - SENT_MAILS),
         ]

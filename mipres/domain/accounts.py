@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 
 from mipres.domain.people import Person, Placement
 from mipres.domain.submissions import Submission
@@ -10,7 +11,7 @@ from mipres.domain.terms import Consent
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileFacts:
-    """What the registries said that belongs to one profile of the person."""
+    """What the registries know that belongs to one profile of the person."""
 
     entity_name: str | None = None
     profession_code: str | None = None
@@ -42,12 +43,16 @@ class RegisteredAccount:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountContact:
-    """Whom a mail goes to."""
+    """The person that a mail goes to."""
 
     login: str
     full_name: str
     email: str
-    has_password: bool
+    password_set_at: datetime | None = None
+
+    @property
+    def has_password(self) -> bool:
+        return self.password_set_at is not None
 
     @property
     def login_hint(self) -> str:

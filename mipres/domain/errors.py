@@ -50,5 +50,9 @@ class MailAddressRejectedError(MipresError):
     """The mail server refuses this address for good (5xx)."""
 
 
+class MailBeingSentError(MipresError):
+    """Another attempt is sending the same mail at this moment."""
+
+
 class LinkNotUsableError(MipresError):
     """A password link cannot be used any more."""

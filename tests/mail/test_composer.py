@@ -40,7 +40,6 @@ ANA = AccountContact(
     login="CC1020304050",
     full_name="Ana María Ruiz Ñáñez",
     email="ana.ruiz@ejemplo.test",
-    has_password=False,
 )
 
 

@@ -42,6 +42,7 @@ from tests.fakes import (
     FakeHealthTalentRegistry,
     FakeMailer,
     FakeRetention,
+    FakeSentMails,
     FakeSocialSecurityRegistry,
     FakeSocialServiceRegistry,
 )
@@ -95,6 +96,7 @@ class World:
     placements: FakeSocialServiceRegistry = field(default_factory=FakeSocialServiceRegistry)
     accounts: FakeAccounts = field(default_factory=FakeAccounts)
     mailer: FakeMailer = field(default_factory=FakeMailer)
+    sent_mails: FakeSentMails = field(default_factory=FakeSentMails)
     retention: FakeRetention = field(default_factory=FakeRetention)
     composer: FakeComposer = field(default_factory=FakeComposer)
     handles: dict[str, Handle] = field(default_factory=dict)
@@ -119,6 +121,7 @@ class World:
             accounts=self.accounts,
             composer=self.composer,
             mailer=self.mailer,
+            sent_mails=self.sent_mails,
             retention=self.retention,
             clock=self.clock,
             support_address="soporte@ejemplo.test",

@@ -66,6 +66,7 @@ def downgrade() -> None:
         "staff_sessions",
         "staff",
         "login_guards",
+        "sent_mails",
         "rate_limits",
         "audit_entries",
         "captcha_answers",
@@ -206,6 +207,14 @@ def _create_access() -> None:
         sa.PrimaryKeyConstraint("nonce", name=op.f("pk_captcha_answers")),
     )
     op.create_index(op.f("ix_captcha_answers_answered_at"), "captcha_answers", ["answered_at"], unique=False)
+    op.create_table(
+        "sent_mails",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_sent_mails")),
+    )
+    op.create_index(op.f("ix_sent_mails_claimed_at"), "sent_mails", ["claimed_at"], unique=False)
     op.create_table(
         "login_guards",
         sa.Column("login_hash", sa.LargeBinary(length=32), nullable=False),
