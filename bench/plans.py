@@ -125,7 +125,7 @@ async def _live(engine: AsyncEngine) -> None:
     await lockouts.lift(document.login)
     await _last_row(engine)
     await _support(SupportRecords(engine, audit=audit), audit, document)
-    await PostgresRetention(engine, clock=clock).purge()
+    await PostgresRetention(engine, audit=audit, clock=clock).purge()
 
 
 async def _last_row(engine: AsyncEngine) -> None:

@@ -67,7 +67,7 @@ async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
                 settings.smtp_url.get_secret_value(), sender=settings.mail_from, sender_name="Registro MIPRES"
             ),
             sent_mails=PostgresSentMails(database.engine),
-            retention=PostgresRetention(database.engine, clock=database.clock),
+            retention=PostgresRetention(database.engine, audit=database.audit, clock=database.clock),
             clock=database.clock,
             support_address=settings.support_email,
         )

@@ -1,7 +1,7 @@
 """What activities need from outside, as Protocols. Adapters live in the rooms beside, fakes in tests/."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -96,6 +96,14 @@ class Accounts(Protocol):
 
 class Retention(Protocol):
     """Removes what has served its purpose."""
+
+    async def open_links(self) -> Mapping[uuid.UUID, str]:
+        """Every password link that can be used, with the registration or recovery that sent it."""
+        ...
+
+    async def close_links(self, links: Collection[uuid.UUID]) -> int:
+        """Expire those of these links that are still open; how many."""
+        ...
 
     async def purge(self) -> Mapping[str, int]:
         """Remove it; how many rows of each table. Doing it twice removes nothing more."""

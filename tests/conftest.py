@@ -165,6 +165,7 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
         dev_server_startup_timeout=timedelta(seconds=60),
         dev_server_extra_args=[
             *("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
+            *("--dynamic-config-value", "frontend.WorkflowPauseEnabled=true"),
             # Broken code is told after its first failed task, not after the usual five.
             *(
                 "--dynamic-config-value",

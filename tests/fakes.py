@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -220,6 +220,15 @@ class FakeRetention:
 
     failures: int = 0
     purges: int = 0
+    links: dict[uuid.UUID, str] = field(default_factory=dict)
+
+    async def open_links(self) -> Mapping[uuid.UUID, str]:
+        return self.links
+
+    async def close_links(self, links: Collection[uuid.UUID]) -> int:
+        for link in links:
+            del self.links[link]
+        return len(links)
 
     async def purge(self) -> Mapping[str, int]:
         self.purges += 1

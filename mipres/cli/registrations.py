@@ -63,7 +63,7 @@ def show(
 
 
 def stuck(waiting_on: WaitingOnOption = None) -> None:
-    """Lista los registros atascados, el más antiguo primero."""
+    """Lista los registros atascados, el más antiguo primero, y los que Temporal interrumpió."""
     wanted = read_waiting_on(waiting_on)
 
     async def work(tools: Tools) -> None:
@@ -72,8 +72,21 @@ def stuck(waiting_on: WaitingOnOption = None) -> None:
         for case in cases:
             print(text.case_line(case))
         print(f"En Temporal: {tools.support.desk.url_of_list(names.stuck_on(wanted))}")
+        if wanted is None:
+            await _list_cut_off(tools)
 
     run_with_tools(work)
+
+
+async def _list_cut_off(tools: Tools) -> None:
+    """Registrations that nothing carries on: the person waits until somebody registers anew."""
+    cases = await tools.support.cut_off()
+    if not cases:
+        return
+    print(f"{len(cases)} registros interrumpidos: la persona aún espera y debe registrarse de nuevo")
+    for case in cases:
+        print(text.case_line(case))
+    print(f"En Temporal: {tools.support.desk.url_of_list(names.CUT_OFF)}")
 
 
 def retry(

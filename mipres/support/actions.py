@@ -10,6 +10,7 @@ from mipres.database.audit import PostgresAuditTrail
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.documents import Document
 from mipres.domain.radicado import radicado_of, recovery_reference
+from mipres.domain.stages import Stage
 from mipres.domain.submissions import Submission, UserType
 from mipres.support.desk import (
     Action,
@@ -96,6 +97,16 @@ class Support:
         """
         case = await self.desk.case(reference)
         return case, await self._records.person_of(reference, actor=actor, reason=reason)
+
+    async def cut_off(self) -> list[Case]:
+        """Registrations that Temporal stopped while the person waits; not those whose password exists anyway."""
+        cases = await self.desk.cut_off()
+        finished = await self._records.with_password([case.reference for case in cases])
+        return [
+            case
+            for case in cases
+            if case.stage is not Stage.AWAITING_PASSWORD or case.reference not in finished
+        ]
 
     async def act(self, action: Action, reference: str, *, reason: str, actor: str) -> None:
         """Have a registration do something; what the desk raises is raised.

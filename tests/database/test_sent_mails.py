@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import create_engine
 from mipres.database.retention import SENT_MAILS, PostgresRetention
 from mipres.database.sent_mails import PostgresSentMails
@@ -80,9 +81,9 @@ async def test_without_the_database_a_mail_goes_out_all_the_same(unused_tcp_port
 
 
 async def test_keys_go_when_no_history_can_send_their_mail_again(
-    sent_mails: PostgresSentMails, engine: AsyncEngine, clock: FakeClock
+    sent_mails: PostgresSentMails, engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock
 ) -> None:
-    retention = PostgresRetention(engine, clock=clock)
+    retention = PostgresRetention(engine, audit=audit, clock=clock)
     await sent_mails.claim(KEY)
     async with engine.begin() as connection:
         await connection.execute(update(SentMailRow).values(claimed_at=clock.now()))
