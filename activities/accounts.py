@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
+from mipres.domain.accounts import NewRegistration, ProfileFacts
 from mipres.domain.documents import Document
 from mipres.domain.outcomes import Refusal, mask_email
 from mipres.domain.people import Person
 from mipres.domain.submissions import Submission
-from mipres.ports import Accounts, Consent, NewRegistration, ProfileFacts
+from mipres.domain.terms import Consent
+from mipres.ports import Accounts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from activities.emails import EmailActivities
 from activities.registries import HealthTalentChecks, SocialSecurityChecks, SocialServiceChecks
 from activities.retention import RetentionActivities
 from activities.retries import StepRetries
-from mipres.ports import Ports
+from mipres.port_set import Ports
 
 Activities = tuple[Callable[..., Any], ...]
 
@@ -38,6 +38,7 @@ def catalog(ports: Ports) -> Catalog:
         accounts=ports.accounts,
         composer=ports.composer,
         mailer=ports.mailer,
+        sent_mails=ports.sent_mails,
         support_address=ports.support_address,
     )
     return Catalog(

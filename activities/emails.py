@@ -8,11 +8,14 @@ from temporalio import activity
 
 from activities import metrics
 from activities.errors import account_missing, translated
+from mipres.domain.accounts import AccountContact
 from mipres.domain.documents import Document
+from mipres.domain.errors import MailBeingSentError, MipresError
 from mipres.domain.links import LinkPurpose
+from mipres.domain.mail import MailClaim
 from mipres.domain.outcomes import REFUSAL_MESSAGES, Refusal
 from mipres.domain.people import Person
-from mipres.ports import AccountContact, Accounts, MailComposer, Mailer
+from mipres.ports import Accounts, MailComposer, Mailer, SentMails
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,11 +119,13 @@ class EmailActivities:
         accounts: Accounts,
         composer: MailComposer,
         mailer: Mailer,
+        sent_mails: SentMails,
         support_address: str | None = None,
     ) -> None:
         self._accounts = accounts
         self._composer = composer
         self._mailer = mailer
+        self._sent_mails = sent_mails
         self._support_address = support_address
 
     @activity.defn
@@ -144,8 +149,10 @@ class EmailActivities:
     async def confirm_password_set(self, request: ConfirmPasswordInput) -> ConfirmPasswordResult:
         """If the database knows a password, mail the confirmation."""
         contact = await self._contact(request.account_id)
-        if contact.has_password:
-            await self._send("password_set", contact, request.message_key, {})
+        if contact.password_set_at is not None:
+            # Every registration of the person confirms the same password, and so does each further signal.
+            about = f"{request.account_id}:{contact.password_set_at.isoformat()}"
+            await self._send("password_set", contact, request.message_key, {}, once_for=about)
         return ConfirmPasswordResult(password_set=contact.has_password)
 
     @activity.defn
@@ -156,7 +163,8 @@ class EmailActivities:
             return
         contact = await self._contact(request.account_id)
         context = {"token": link.token, "expires_at": link.expires_at}
-        await self._send("password_reminder", contact, request.message_key, context)
+        about = f"{request.account_id}:{link.expires_at.isoformat()}"
+        await self._send("password_reminder", contact, request.message_key, context, once_for=about)
 
     @activity.defn
     async def send_update_notice(self, request: SendUpdateNoticeInput) -> None:
@@ -199,9 +207,7 @@ class EmailActivities:
             activity.logger.warning("the trail does not tell that %s was given up", notice.reference)
         if self._support_address is None:
             return
-        desk = AccountContact(
-            login="", full_name="Soporte de Registro MIPRES", email=self._support_address, has_password=False
-        )
+        desk = AccountContact(login="", full_name="Soporte de Registro MIPRES", email=self._support_address)
         context: dict[str, object] = {"reference": notice.reference, "waiting_on": notice.waiting_on}
         await self._send("support_given_up", desk, notice.message_key, context)
 
@@ -210,7 +216,6 @@ class EmailActivities:
             login=notice.login,
             full_name=notice.person.full_name,
             email=notice.person.email,
-            has_password=False,
         )
         await self._send(name, contact, notice.message_key, {"reference": notice.reference, **context})
 
@@ -221,9 +226,27 @@ class EmailActivities:
         return contact
 
     async def _send(
-        self, name: str, contact: AccountContact, message_key: str, context: dict[str, object]
+        self,
+        name: str,
+        contact: AccountContact,
+        message_key: str,
+        context: dict[str, object],
+        *,
+        once_for: str | None = None,
     ) -> None:
-        mail = self._composer.compose(name, contact=contact, message_key=message_key, context=context)
+        """Send a mail once for what it states: by default, once for the step that asks for it."""
+        key = f"{name}:{once_for or message_key}"
         with translated():
-            await self._mailer.send(mail)
+            match await self._sent_mails.claim(key):
+                case MailClaim.SENT:
+                    return
+                case MailClaim.BUSY:
+                    raise MailBeingSentError
+            mail = self._composer.compose(name, contact=contact, message_key=message_key, context=context)
+            try:
+                await self._mailer.send(mail)
+            except MipresError:
+                await self._sent_mails.release(key)
+                raise
+        await self._sent_mails.mark_sent(key)
         metrics.mail_sent(name)

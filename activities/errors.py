@@ -9,10 +9,16 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities import metrics
-from mipres.domain.errors import MailAddressRejectedError, MailNotAcceptedError, RegistryUnavailableError
+from mipres.domain.errors import (
+    MailAddressRejectedError,
+    MailBeingSentError,
+    MailNotAcceptedError,
+    RegistryUnavailableError,
+)
 
 REGISTRY_UNAVAILABLE = "RegistryUnavailable"
 MAIL_NOT_ACCEPTED = "MailNotAccepted"
+MAIL_BEING_SENT = "MailBeingSent"
 MAIL_ADDRESS_REJECTED = "MailAddressRejected"
 DATABASE_UNAVAILABLE = "DatabaseUnavailable"
 ACCOUNT_MISSING = "AccountMissing"
@@ -40,6 +46,12 @@ def translated() -> Iterator[None]:
         raise ApplicationError(
             f"El servidor de correo no aceptó el mensaje ({error}). Se reintenta solo; si dura, revise el servidor de correo.",
             type=MAIL_NOT_ACCEPTED,
+            category=ApplicationErrorCategory.BENIGN,
+        ) from None
+    except MailBeingSentError:
+        raise ApplicationError(
+            "Otro intento está enviando este mismo correo. Se comprueba solo.",
+            type=MAIL_BEING_SENT,
             category=ApplicationErrorCategory.BENIGN,
         ) from None
     except MailAddressRejectedError:

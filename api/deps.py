@@ -9,6 +9,7 @@ import structlog
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.exceptions import HTTPException
 
 from api.clients import Network, client_of
@@ -26,9 +27,9 @@ from api.security import Cookies, FormTokens, FormTokenState, comes_from_elsewhe
 from api.templating import Pages
 from api.temporal_gauges import TemporalGauges
 from mipres.captcha.challenges import CaptchaChallenges
-from mipres.database.accounts import PostgresAccounts
 from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.limits import Limits
+from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.sessions import PostgresSessions
 from mipres.domain.limits import API_CALLS, WRONG_KEYS, Limit
 from mipres.domain.passwords import PasswordPolicy
@@ -53,7 +54,8 @@ class Services:
     """
 
     registrations: Registrations
-    accounts: PostgresAccounts
+    engine: AsyncEngine
+    accounts: PostgresPasswordLinks
     credentials: PostgresCredentials
     sessions: PostgresSessions
     hasher: Hasher

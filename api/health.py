@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from api.deps import METRICS_KEY_REQUIRED, PUBLIC, ServicesDep
+from mipres.database.engine import is_reachable
 
 router = APIRouter(include_in_schema=False)
 
@@ -20,7 +21,7 @@ async def live() -> dict[str, str]:
 async def ready(found: ServicesDep) -> JSONResponse:
     """200 when the database and Temporal answer, else 503 with what does not."""
     checks = {
-        "database": await found.accounts.is_reachable(),
+        "database": await is_reachable(found.engine),
         "temporal": await found.registrations.is_reachable(),
     }
     status = HTTPStatus.OK if all(checks.values()) else HTTPStatus.SERVICE_UNAVAILABLE

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.staticfiles import StaticFiles
 from temporalio.client import Client
 
@@ -25,7 +24,7 @@ from api.v1 import documentation
 from api.v1 import registrations as v1_registrations
 from mipres import composition
 from mipres.captcha.challenges import CaptchaChallenges
-from mipres.clock import SystemClock
+from mipres.composition import DatabaseServices
 from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.limits import Limits, NoLimits, PostgresLimits
 from mipres.database.sessions import PostgresSessions
@@ -55,9 +54,9 @@ def create_app(settings: Settings) -> FastAPI:
             lazy=True,
             interceptors=[tracing.interceptor()] if tracing else [],
         )
-        async with composition.open_engine(settings) as engine:
-            notes = AuditQueue(composition.build_audit(settings, engine))
-            app.state.services = build_services(settings, client, engine, metrics, notes)
+        async with composition.open_database(settings) as database:
+            notes = AuditQueue(database.audit)
+            app.state.services = build_services(settings, client, database, metrics, notes)
             try:
                 yield
             finally:
@@ -106,16 +105,14 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def build_services(
-    settings: Settings, client: Client, engine: AsyncEngine, metrics: ApiMetrics, notes: AuditQueue
+    settings: Settings, client: Client, database: DatabaseServices, metrics: ApiMetrics, notes: AuditQueue
 ) -> Services:
     """Every service, over the process's one client and one engine."""
-    clock, hasher = SystemClock(), Hasher()
+    engine, clock, hasher = database.engine, database.clock, Hasher()
     # Read now, so that no request waits for it.
     common_passwords()
     cookies = Cookies(https=settings.public_url.startswith("https:"))
     form_tokens = FormTokens(composition.purpose_key(settings, "form"), cookies=cookies)
-    lockouts = composition.build_lockouts(settings, engine)
-    audit = composition.build_audit(settings, engine)
     captcha_key = composition.purpose_key(settings, "captcha")
     return Services(
         registrations=Registrations(
@@ -127,17 +124,18 @@ def build_services(
             metrics=metrics,
             notes=notes,
         ),
-        accounts=composition.build_accounts(settings, engine),
+        engine=engine,
+        accounts=composition.build_password_links(settings, database),
         credentials=PostgresCredentials(
             engine,
             hasher=hasher,
-            lockouts=lockouts,
-            audit=audit,
+            lockouts=database.lockouts,
+            audit=database.audit,
             clock=clock,
         ),
-        sessions=PostgresSessions(engine, audit=audit, clock=clock),
+        sessions=PostgresSessions(engine, audit=database.audit, clock=clock),
         hasher=hasher,
-        limits=_limits(settings, engine),
+        limits=_limits(settings, database),
         trusted_proxies=settings.trusted_proxies,
         captcha=None
         if settings.captcha == "off"
@@ -155,21 +153,21 @@ def build_services(
         password_policy=PasswordPolicy(settings.password_policy),
         answers_by_mail_only=settings.enumeration == "neutral",
         password_link_hours=settings.password_link_hours,
-        support=composition.build_support(settings, engine, client),
-        staff=composition.build_staff(settings, engine, hasher),
+        support=composition.build_support(settings, database, client),
+        staff=composition.build_staff(database, hasher),
         codec=composition.build_codec(settings),
         temporal_namespace=settings.temporal_namespace,
         temporal_ui_origin=origin_of(settings.temporal_ui_url),
     )
 
 
-def _limits(settings: Settings, engine: AsyncEngine) -> Limits:
+def _limits(settings: Settings, database: DatabaseServices) -> Limits:
     if settings.rate_limits == "off":
         return NoLimits()
     return PostgresLimits(
-        engine,
+        database.engine,
         key=composition.purpose_key(settings, "limits"),
-        clock=SystemClock(),
+        clock=database.clock,
         generosity=RELAXED_TIMES if settings.rate_limits == "relaxed" else 1,
     )
 

@@ -27,7 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.audit_queue import AuditQueue
 from api.metrics import BY_MAIL, UNAVAILABLE, ApiMetrics
-from mipres.database.accounts import PasswordOwner, Renewal
+from mipres.database.password_links import PasswordOwner, Renewal
 from mipres.domain.audit import CITIZEN, PROGRAM, AuditEvent, AuditEventType
 from mipres.domain.documents import Document
 from mipres.domain.links import LinkPurpose
@@ -35,8 +35,8 @@ from mipres.domain.outcomes import Outcome, OutcomeStatus
 from mipres.domain.radicado import radicado_of, recovery_reference
 from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import Submission, UserType
-from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION
-from mipres.ports import Clock, Consent
+from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION, Consent
+from mipres.ports import Clock
 from mipres.temporal import names
 from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, translated
 from mipres.temporal.names import (

@@ -179,8 +179,8 @@ async def _status_pages(stack: BenchStack, radicado: str) -> float:
 async def _support_searches(stack: BenchStack) -> float:
     """What the command `find` asks: the person by document in PostgreSQL, the cases in Temporal."""
     client = await connect(composition.temporal_connection(stack.settings), identity="bench")
-    async with composition.open_engine(stack.settings) as engine:
-        support = composition.build_support(stack.settings, engine, client)
+    async with composition.open_database(stack.settings) as database:
+        support = composition.build_support(stack.settings, database, client)
         document = parse_document("CC", "20000010")
 
         async def search() -> None:

@@ -22,9 +22,9 @@ with workflow.unsafe.imports_passed_through():
         ProfessionResult,
         SocialSecurityChecks,
     )
+    from mipres.domain.accounts import ProfileFacts
     from mipres.domain.links import LinkPurpose
     from mipres.domain.outcomes import Outcome, OutcomeStatus
-    from mipres.ports import ProfileFacts
     from workflows.contract import RegistrationRequest
 
 NAMESPACE = "naive"

@@ -26,14 +26,15 @@ from activities.registries import (
 from api.main import create_app
 from api.registrations import Registrations, Submitted
 from mipres import composition
-from mipres.database.accounts import PasswordOwner
+from mipres.database.password_links import PasswordOwner
+from mipres.domain.accounts import ProfileFacts
 from mipres.domain.links import LinkPurpose
 from mipres.domain.outcomes import Outcome, OutcomeStatus
 from mipres.domain.people import Person, Profession
 from mipres.domain.radicado import radicado_of
 from mipres.domain.submissions import Submission
-from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION
-from mipres.ports import Consent, Ports, ProfileFacts
+from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION, Consent
+from mipres.port_set import Ports
 from mipres.settings import Settings, load_settings
 from workflows.contract import RegistrationRequest
 
@@ -188,4 +189,9 @@ def _account(
 
 def _mails() -> EmailActivities:
     ports = _OPEN[0]
-    return EmailActivities(accounts=ports.accounts, composer=ports.composer, mailer=ports.mailer)
+    return EmailActivities(
+        accounts=ports.accounts,
+        composer=ports.composer,
+        mailer=ports.mailer,
+        sent_mails=ports.sent_mails,
+    )

@@ -30,9 +30,11 @@ from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.engine import create_engine, migrate
 from mipres.database.limits import PostgresLimits
 from mipres.database.lockouts import LoginLockouts
+from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.retention import PostgresRetention
 from mipres.database.sessions import PostgresSessions
 from mipres.database.tables import AuditRow
+from mipres.domain.accounts import NewRegistration, ProfileFacts
 from mipres.domain.applications import Application
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.documents import Document, parse_document
@@ -41,8 +43,8 @@ from mipres.domain.links import LinkPurpose
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Person
 from mipres.domain.submissions import Submission, UserType
+from mipres.domain.terms import Consent
 from mipres.keys import LinkTokens
-from mipres.ports import Consent, NewRegistration, ProfileFacts
 from mipres.support.records import SupportRecords
 
 _KEY = bytes(32)
@@ -101,9 +103,12 @@ async def _live(engine: AsyncEngine) -> None:
     clock = SystemClock()
     audit = PostgresAuditTrail(engine, key=_KEY, clock=clock)
     lockouts = LoginLockouts(engine, key=_KEY, clock=clock)
-    accounts = PostgresAccounts(engine, tokens=LinkTokens(_KEY), audit=audit, lockouts=lockouts, clock=clock)
+    accounts = PostgresAccounts(engine, tokens=LinkTokens(_KEY), audit=audit, clock=clock)
+    links = PostgresPasswordLinks(
+        engine, tokens=LinkTokens(_KEY), audit=audit, lockouts=lockouts, clock=clock
+    )
     document = parse_document("CC", "40000777")
-    await _register_and_set_password(accounts, document)
+    await _register_and_set_password(accounts, links, document)
     credentials = PostgresCredentials(engine, hasher=Hasher(), lockouts=lockouts, audit=audit, clock=clock)
     await credentials.authenticate(document.login, "wrong", Application.MIPRES)
     account_id = await accounts.find(document)
@@ -117,12 +122,10 @@ async def _live(engine: AsyncEngine) -> None:
     limits = PostgresLimits(engine, key=_KEY, clock=clock)
     await limits.take(SUBMISSIONS, "203.0.113.7")
     await limits.forget(SUBMISSIONS, "203.0.113.7")
-    await limits.purge()
     await lockouts.lift(document.login)
-    await lockouts.purge()
     await _last_row(engine)
     await _support(SupportRecords(engine, audit=audit), audit, document)
-    await PostgresRetention(engine, clock=clock).purge()
+    await PostgresRetention(engine, audit=audit, clock=clock).purge()
 
 
 async def _last_row(engine: AsyncEngine) -> None:
@@ -132,7 +135,9 @@ async def _last_row(engine: AsyncEngine) -> None:
         await connection.execute(last)
 
 
-async def _register_and_set_password(accounts: PostgresAccounts, document: Document) -> None:
+async def _register_and_set_password(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, document: Document
+) -> None:
     radicado = "RM-BENCH0000001"
     consent = Consent(terms_version="1", terms_sha256="0" * 64, accepted_at=datetime.now(UTC), channel="api")
     submission = Submission(
@@ -154,10 +159,10 @@ async def _register_and_set_password(accounts: PostgresAccounts, document: Docum
     await accounts.contact(registered.account_id)
     await accounts.open_link(registered.account_id, reference=radicado)
     if link is not None:
-        await accounts.link(link.token)
-        await accounts.owner_of(link.token)
-        await accounts.renewal_of(link.token)
-        await accounts.set_password(link.token, await Hasher().hash("a password of nobody"))
+        await links.link(link.token)
+        await links.owner_of(link.token)
+        await links.renewal_of(link.token)
+        await links.set_password(link.token, await Hasher().hash("a password of nobody"))
     await accounts.expire_links(registered.account_id, reference=radicado)
     await accounts.note_refusal(
         reference=radicado, document=document, refusal=Refusal.NOT_IN_RETHUS, run="run"

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -15,11 +16,14 @@ from mipres.database.credentials import Hasher
 from mipres.database.engine import create_engine
 from mipres.database.limits import PostgresLimits
 from mipres.database.lockouts import LoginLockouts
+from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.retention import PostgresRetention
+from mipres.database.sent_mails import PostgresSentMails
 from mipres.keys import LinkTokens, derive_key
 from mipres.mail.composer import JinjaMailComposer
 from mipres.mail.smtp import SmtpMailer
-from mipres.ports import Ports
+from mipres.port_set import Ports
+from mipres.ports import Clock
 from mipres.registries.client import RegistryClient
 from mipres.registries.miseguridadsocial import HttpSocialSecurityRegistry
 from mipres.registries.rethus import HttpHealthTalentRegistry
@@ -52,18 +56,19 @@ async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
         people = registry(
             "miseguridadsocial", settings.miseguridadsocial_url, settings.miseguridadsocial_token
         )
-        engine = await stack.enter_async_context(open_engine(settings))
+        database = await stack.enter_async_context(open_database(settings))
         yield Ports(
             miseguridadsocial=HttpSocialSecurityRegistry(people),
             rethus=HttpHealthTalentRegistry(registry("rethus", settings.rethus_url, settings.rethus_token)),
             sso=HttpSocialServiceRegistry(registry("sso", settings.sso_url, settings.sso_token)),
-            accounts=build_accounts(settings, engine),
+            accounts=build_accounts(settings, database),
             composer=JinjaMailComposer(TEMPLATES / "email", public_url=settings.public_url),
             mailer=SmtpMailer(
                 settings.smtp_url.get_secret_value(), sender=settings.mail_from, sender_name="Registro MIPRES"
             ),
-            retention=PostgresRetention(engine, clock=SystemClock()),
-            clock=SystemClock(),
+            sent_mails=PostgresSentMails(database.engine),
+            retention=PostgresRetention(database.engine, audit=database.audit, clock=database.clock),
+            clock=database.clock,
             support_address=settings.support_email,
         )
 
@@ -78,53 +83,78 @@ async def open_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
         await engine.dispose()
 
 
-def build_accounts(settings: Settings, engine: AsyncEngine) -> PostgresAccounts:
-    return PostgresAccounts(
-        engine,
-        tokens=LinkTokens(purpose_key(settings, "password-link")),
-        audit=build_audit(settings, engine),
-        lockouts=build_lockouts(settings, engine),
-        clock=SystemClock(),
+@dataclass(frozen=True, kw_only=True)
+class DatabaseServices:
+    """What the services of a process share: one engine, one clock, one trail, one count of failed logins."""
+
+    engine: AsyncEngine
+    clock: Clock
+    audit: PostgresAuditTrail
+    lockouts: LoginLockouts
+
+
+def build_database(settings: Settings, engine: AsyncEngine) -> DatabaseServices:
+    """Build them, once in a process."""
+    clock = SystemClock()
+    return DatabaseServices(
+        engine=engine,
+        clock=clock,
+        audit=PostgresAuditTrail(engine, key=purpose_key(settings, "audit"), clock=clock),
+        lockouts=LoginLockouts(engine, key=purpose_key(settings, "lockouts"), clock=clock),
     )
 
 
-def build_audit(settings: Settings, engine: AsyncEngine) -> PostgresAuditTrail:
-    return PostgresAuditTrail(engine, key=purpose_key(settings, "audit"), clock=SystemClock())
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[DatabaseServices]:
+    """The process's database services over an engine of their own, disposed of at the end."""
+    async with open_engine(settings) as engine:
+        yield build_database(settings, engine)
 
 
-def build_lockouts(settings: Settings, engine: AsyncEngine) -> LoginLockouts:
-    return LoginLockouts(engine, key=purpose_key(settings, "lockouts"), clock=SystemClock())
+def build_accounts(settings: Settings, database: DatabaseServices) -> PostgresAccounts:
+    return PostgresAccounts(
+        database.engine, tokens=link_tokens(settings), audit=database.audit, clock=database.clock
+    )
 
 
-def build_support(settings: Settings, engine: AsyncEngine, client: Client) -> Support:
-    audit = build_audit(settings, engine)
+def build_password_links(settings: Settings, database: DatabaseServices) -> PostgresPasswordLinks:
+    return PostgresPasswordLinks(
+        database.engine,
+        tokens=link_tokens(settings),
+        audit=database.audit,
+        lockouts=database.lockouts,
+        clock=database.clock,
+    )
+
+
+def build_support(settings: Settings, database: DatabaseServices, client: Client) -> Support:
     return Support(
         desk=SupportDesk(client, ui_url=settings.temporal_ui_url),
-        records=SupportRecords(engine, audit=audit),
-        audit=audit,
+        records=SupportRecords(database.engine, audit=database.audit),
+        audit=database.audit,
         radicado_key=purpose_key(settings, "radicado"),
     )
 
 
-def build_person_data(settings: Settings, engine: AsyncEngine, client: Client) -> PersonData:
+def build_person_data(settings: Settings, database: DatabaseServices, client: Client) -> PersonData:
     return PersonData(
-        engine,
+        database.engine,
         client,
-        audit=build_audit(settings, engine),
-        lockouts=build_lockouts(settings, engine),
-        limits=PostgresLimits(engine, key=purpose_key(settings, "limits"), clock=SystemClock()),
+        audit=database.audit,
+        lockouts=database.lockouts,
+        limits=PostgresLimits(database.engine, key=purpose_key(settings, "limits"), clock=database.clock),
         radicado_key=purpose_key(settings, "radicado"),
     )
 
 
-def build_staff(settings: Settings, engine: AsyncEngine, hasher: Hasher) -> PostgresStaff:
+def build_staff(database: DatabaseServices, hasher: Hasher) -> PostgresStaff:
     return PostgresStaff(
-        engine,
-        hasher=hasher,
-        lockouts=build_lockouts(settings, engine),
-        audit=build_audit(settings, engine),
-        clock=SystemClock(),
+        database.engine, hasher=hasher, lockouts=database.lockouts, audit=database.audit, clock=database.clock
     )
+
+
+def link_tokens(settings: Settings) -> LinkTokens:
+    return LinkTokens(purpose_key(settings, "password-link"))
 
 
 def purpose_key(settings: Settings, purpose: str) -> bytes:

@@ -1,31 +1,24 @@
-"""What activities need from the outside world. Real twins live in adapters/, fakes in tests/."""
+"""What activities need from outside, as Protocols. Adapters live in the rooms beside, fakes in tests/."""
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from mipres.domain.audit import AuditEntry, AuditEvent, AuditVerdict
+from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
+from mipres.domain.audit import AuditEvent
 from mipres.domain.documents import Document
-from mipres.domain.links import LinkPurpose
+from mipres.domain.links import LinkPurpose, PasswordLink
+from mipres.domain.mail import Mail, MailClaim
 from mipres.domain.outcomes import Refusal
-from mipres.domain.people import EntityRecord, HealthProfessional, Person, Placement
-from mipres.domain.submissions import Entity, Submission
+from mipres.domain.people import Delegation, HealthProfessional, Person, Placement
+from mipres.domain.submissions import Entity
 
 
 class Clock(Protocol):
     """Tells the time, with zone."""
 
     def now(self) -> datetime: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Delegation:
-    """A delegate together with the entity that named them."""
-
-    person: Person
-    entity: EntityRecord
 
 
 class SocialSecurityRegistry(Protocol):
@@ -52,72 +45,6 @@ class SocialServiceRegistry(Protocol):
     """SSO. Same conventions as SocialSecurityRegistry."""
 
     async def find_placement(self, document: Document) -> Placement | None: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Consent:
-    """The declaration as it was accepted."""
-
-    terms_version: str
-    terms_sha256: str
-    accepted_at: datetime
-    channel: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProfileFacts:
-    """What the registries said that belongs to one profile of the person."""
-
-    entity_name: str | None = None
-    profession_code: str | None = None
-    profession_name: str | None = None
-    professional_registration: str | None = None
-    placement: Placement | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewRegistration:
-    """Everything that `Accounts.register` stores in one transaction."""
-
-    radicado: str
-    submission: Submission
-    person: Person
-    facts: ProfileFacts
-    consent: Consent
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegisteredAccount:
-    """The account after registering. `has_password` means that it was complete before."""
-
-    account_id: uuid.UUID
-    login: str
-    email: str
-    has_password: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class AccountContact:
-    """Whom a mail goes to."""
-
-    login: str
-    full_name: str
-    email: str
-    has_password: bool
-
-    @property
-    def login_hint(self) -> str:
-        """The login with its middle hidden: a mail may be read by others."""
-        # A short number shows less than three digits, so that some of it is always hidden.
-        return f"{self.login[:2]}•••{self.login[max(4, len(self.login) - 3) :]}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PasswordLink:
-    """A link as it is mailed. `token` is the secret part of its address and is stored nowhere."""
-
-    token: str
-    expires_at: datetime
 
 
 class Accounts(Protocol):
@@ -170,37 +97,25 @@ class Accounts(Protocol):
 class Retention(Protocol):
     """Removes what has served its purpose."""
 
+    async def open_links(self) -> Mapping[uuid.UUID, str]:
+        """Every password link that can be used, with the registration or recovery that sent it."""
+        ...
+
+    async def close_links(self, links: Collection[uuid.UUID]) -> int:
+        """Expire those of these links that are still open; how many."""
+        ...
+
     async def purge(self) -> Mapping[str, int]:
         """Remove it; how many rows of each table. Doing it twice removes nothing more."""
         ...
 
 
 class AuditTrail(Protocol):
-    """What happened, for good: it only grows, and a changed or missing row is noticed."""
+    """What happened, for good: the trail only grows, and a changed or missing row is noticed."""
 
     async def record(self, *events: AuditEvent) -> None:
-        """Append events. Facts of the database are appended by their adapters, in the same transaction."""
+        """Append events. Adapters append the facts of the database in the same transaction."""
         ...
-
-    async def entries(
-        self, *, reference: str | None = None, login: str | None = None, limit: int = 200
-    ) -> list[AuditEntry]:
-        """The newest events of a radicado or of a login, oldest first."""
-        ...
-
-    async def verify(self) -> AuditVerdict: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mail:
-    """A rendered message."""
-
-    to_name: str
-    to_address: str
-    subject: str
-    text: str
-    html: str
-    message_key: str
 
 
 class Mailer(Protocol):
@@ -214,24 +129,28 @@ class Mailer(Protocol):
     async def send(self, mail: Mail) -> None: ...
 
 
+class SentMails(Protocol):
+    """Decides that a mail goes out once: its key is the account and the fact that the mail states.
+
+    Where the decision cannot be asked for, the mail goes out: twice is better than never.
+    """
+
+    async def claim(self, key: str) -> MailClaim:
+        """Take the mail for this attempt, unless it was sent or another attempt holds it."""
+        ...
+
+    async def mark_sent(self, key: str) -> None:
+        """Record that the mail went out."""
+        ...
+
+    async def release(self, key: str) -> None:
+        """Give the mail back after a failure that is known, so that the next attempt need not wait."""
+        ...
+
+
 class MailComposer(Protocol):
     """Renders a message of templates/email/<name>/."""
 
     def compose(
         self, name: str, *, contact: AccountContact, message_key: str, context: Mapping[str, object]
     ) -> Mail: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ports:
-    """One of each: what the activities need from outside."""
-
-    miseguridadsocial: SocialSecurityRegistry
-    rethus: HealthTalentRegistry
-    sso: SocialServiceRegistry
-    accounts: Accounts
-    composer: MailComposer
-    mailer: Mailer
-    retention: Retention
-    clock: Clock
-    support_address: str | None = None

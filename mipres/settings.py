@@ -25,6 +25,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from mipres.domain.errors import MipresError
+
 PREFIX = "MIPRES_"
 SECRETS_FILE = "secrets.env"
 """Secrets that the launcher generated at its first start, below DATA_DIR."""
@@ -50,7 +52,7 @@ _REMEDY_BY_ERROR_TYPE = {
 _UNKNOWN_REMEDY = "su valor no es válido; consulte la tabla de variables del README."
 
 
-class UnreadableSettingFileError(ValueError):
+class UnreadableSettingFileError(MipresError):
     """A `MIPRES_…_FILE` variable names a file that cannot be read."""
 
 

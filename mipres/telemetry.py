@@ -6,6 +6,8 @@ import sys
 import structlog
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
+from mipres.domain.errors import MipresError
+
 TIME_TO_OUTCOME = "mipres_time_to_outcome"
 # From an answer that comes while the person looks to one that a registry held up for days.
 _TIME_TO_OUTCOME_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400, 259200)
@@ -13,7 +15,7 @@ _TIME_TO_OUTCOME_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 360
 OWN_LOGGERS = ("api", "activities", "mipres", "workflows", "temporalio.workflow", "uvicorn.error", "alembic")
 
 
-class MetricsPortTakenError(Exception):
+class MetricsPortTakenError(MipresError):
     """Metrics cannot be served where they were asked for."""
 
 

@@ -20,6 +20,7 @@ from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import create_engine, migrate
 from mipres.database.lockouts import LoginLockouts
+from mipres.database.password_links import PostgresPasswordLinks
 from mipres.keys import LinkTokens
 from mipres.temporal.connection import data_converter
 from mipres.temporal.names import SEARCH_ATTRIBUTES
@@ -142,10 +143,17 @@ def lockouts(engine: AsyncEngine, clock: FakeClock) -> LoginLockouts:
 
 
 @pytest.fixture
-def accounts(
+def accounts(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> PostgresAccounts:
+    return PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), audit=audit, clock=clock)
+
+
+@pytest.fixture
+def links(
     engine: AsyncEngine, audit: PostgresAuditTrail, lockouts: LoginLockouts, clock: FakeClock
-) -> PostgresAccounts:
-    return PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), audit=audit, lockouts=lockouts, clock=clock)
+) -> PostgresPasswordLinks:
+    return PostgresPasswordLinks(
+        engine, tokens=LinkTokens(b"k" * 32), audit=audit, lockouts=lockouts, clock=clock
+    )
 
 
 @pytest.fixture(scope="session")
@@ -157,6 +165,7 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
         dev_server_startup_timeout=timedelta(seconds=60),
         dev_server_extra_args=[
             *("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
+            *("--dynamic-config-value", "frontend.WorkflowPauseEnabled=true"),
             # Broken code is told after its first failed task, not after the usual five.
             *(
                 "--dynamic-config-value",

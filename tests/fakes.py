@@ -2,25 +2,19 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from mipres.domain.audit import AuditEntry, AuditEvent, AuditVerdict
+from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
+from mipres.domain.audit import AuditEvent
 from mipres.domain.documents import Document
 from mipres.domain.errors import MailAddressRejectedError, MailNotAcceptedError, RegistryUnavailableError
-from mipres.domain.links import LinkPurpose
+from mipres.domain.links import LinkPurpose, PasswordLink
+from mipres.domain.mail import Mail, MailClaim
 from mipres.domain.outcomes import Refusal
-from mipres.domain.people import HealthProfessional, Person, Placement
+from mipres.domain.people import Delegation, HealthProfessional, Person, Placement
 from mipres.domain.submissions import Entity
-from mipres.ports import (
-    AccountContact,
-    Delegation,
-    Mail,
-    NewRegistration,
-    PasswordLink,
-    RegisteredAccount,
-)
 
 
 @dataclass(kw_only=True)
@@ -129,7 +123,7 @@ class FakeAccounts:
 
     def set_password_of(self, account_id: uuid.UUID) -> None:
         """Do what the person does on the page of the link."""
-        self.accounts[account_id] = replace(self.accounts[account_id], has_password=True)
+        self.accounts[account_id] = replace(self.accounts[account_id], password_set_at=self.clock.now())
         self._close(lambda item: item.account_id == account_id)
 
     async def register(self, registration: NewRegistration) -> RegisteredAccount:
@@ -145,7 +139,7 @@ class FakeAccounts:
             login=login,
             full_name=person.full_name,
             email=person.email,
-            has_password=known is not None and known.has_password,
+            password_set_at=known.password_set_at if known else None,
         )
         self.accounts[account_id] = contact
         return RegisteredAccount(
@@ -226,6 +220,15 @@ class FakeRetention:
 
     failures: int = 0
     purges: int = 0
+    links: dict[uuid.UUID, str] = field(default_factory=dict)
+
+    async def open_links(self) -> Mapping[uuid.UUID, str]:
+        return self.links
+
+    async def close_links(self, links: Collection[uuid.UUID]) -> int:
+        for link in links:
+            del self.links[link]
+        return len(links)
 
     async def purge(self) -> Mapping[str, int]:
         self.purges += 1
@@ -260,6 +263,29 @@ class FakeMailer:
 
 
 @dataclass(kw_only=True)
+class FakeSentMails:
+    """Keys in memory: those that were sent, and those that an attempt holds."""
+
+    sent: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
+
+    async def claim(self, key: str) -> MailClaim:
+        if key in self.sent:
+            return MailClaim.SENT
+        if key in self.held:
+            return MailClaim.BUSY
+        self.held.add(key)
+        return MailClaim.TAKEN
+
+    async def mark_sent(self, key: str) -> None:
+        self.held.discard(key)
+        self.sent.add(key)
+
+    async def release(self, key: str) -> None:
+        self.held.discard(key)
+
+
+@dataclass(kw_only=True)
 class FakeComposer:
     """Renders nothing: the subject is the template's name, and `contexts` keeps what it was given."""
 
@@ -287,11 +313,3 @@ class FakeAuditTrail:
 
     async def record(self, *events: AuditEvent) -> None:
         self.events.extend(events)
-
-    async def entries(
-        self, *, reference: str | None = None, login: str | None = None, limit: int = 200
-    ) -> list[AuditEntry]:
-        raise NotImplementedError
-
-    async def verify(self) -> AuditVerdict:
-        return AuditVerdict(checked=len(self.events))

@@ -1,19 +1,25 @@
 """Promises that no single module can keep alone."""
 
+import importlib
+import pkgutil
 import re
 import subprocess
 from pathlib import Path
+from types import ModuleType
 
 from temporalio import workflow
 from temporalio.client import WorkflowExecutionStatus
 
 import activities
+import mipres
 import workflows
 from activities.catalog import catalog
+from mipres import ports
 from mipres.domain import stages
+from mipres.domain.errors import MipresError
 from mipres.domain.outcomes import REFUSAL_MESSAGES, Outcome, OutcomeStatus, Refusal, message_of
 from mipres.domain.stages import EngineState, Stage, WaitingOn
-from mipres.ports import Ports
+from mipres.port_set import Ports
 from mipres.support.desk import Action
 from mipres.temporal import names
 from mipres.temporal.names import WorkflowType
@@ -24,6 +30,7 @@ from tests.fakes import (
     FakeHealthTalentRegistry,
     FakeMailer,
     FakeRetention,
+    FakeSentMails,
     FakeSocialSecurityRegistry,
     FakeSocialServiceRegistry,
 )
@@ -50,6 +57,7 @@ def test_every_step_is_served_where_it_waits() -> None:
             accounts=FakeAccounts(),
             composer=FakeComposer(),
             mailer=FakeMailer(),
+            sent_mails=FakeSentMails(),
             retention=FakeRetention(),
             clock=FakeClock(),
         )
@@ -177,3 +185,27 @@ def test_no_second_table_of_words_for_stages_or_waiting() -> None:
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in {".py", ".html", ".txt"} and path.name != "stages.py":
                 assert not quoted.search(path.read_text()), path
+
+
+def _mipres_modules() -> list[ModuleType]:
+    names = [module.name for module in pkgutil.walk_packages(mipres.__path__, "mipres.")]
+    return [
+        importlib.import_module(name) for name in names if "migrations" not in name and "__main__" not in name
+    ]
+
+
+def test_every_error_that_mipres_raises_on_purpose_has_one_root() -> None:
+    errors = {
+        value
+        for module in _mipres_modules()
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Exception) and value.__module__ == module.__name__
+    }
+    assert len(errors) > 15
+    assert {error for error in errors if not issubclass(error, MipresError)} == set()
+
+
+def test_ports_are_protocols_and_nothing_else() -> None:
+    own = [value for value in vars(ports).values() if getattr(value, "__module__", "") == ports.__name__]
+    assert own
+    assert all(getattr(value, "_is_protocol", False) for value in own)

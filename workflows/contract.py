@@ -6,7 +6,7 @@ from mipres.domain.documents import Document
 from mipres.domain.outcomes import Outcome
 from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import Submission, UserType
-from mipres.ports import Consent
+from mipres.domain.terms import Consent
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,12 +29,12 @@ with workflow.unsafe.imports_passed_through():
         SupportNoticeInput,
     )
     from activities.registries import CheckInput, IdentityResult, PlacementResult, ProfessionResult
+    from mipres.domain.accounts import ProfileFacts
     from mipres.domain.links import LinkPurpose
     from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
     from mipres.domain.people import Person
     from mipres.domain.stages import REGISTRIES, Stage, WaitingOn
     from mipres.domain.submissions import UserType
-    from mipres.ports import ProfileFacts
     from mipres.temporal import names
     from workflows import contract, metrics, policies, steps
     from workflows.details import Situation, details_of

@@ -43,6 +43,11 @@ def saved_views(now: datetime) -> tuple[SavedView, ...]:
             query=names.closed_in(Stage.REFUSED, since=_midnight(now)),
         ),
         SavedView(
+            key="cut-off",
+            title="Interrumpidos: fallaron o se detuvieron y la persona aún espera",
+            query=names.CUT_OFF,
+        ),
+        SavedView(
             key="paused",
             title="En pausa por soporte",
             query=names.PAUSED,

@@ -6,7 +6,8 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException, Response
 
 from api.deps import PUBLIC, Services, ServicesDep, limited
-from mipres.captcha.picture import draw_image, speak
+from mipres.captcha.picture import draw_image
+from mipres.captcha.recording import speak
 from mipres.domain.limits import CAPTCHAS
 
 router = APIRouter(prefix="/captcha", include_in_schema=False)

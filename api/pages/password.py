@@ -14,7 +14,7 @@ from api.errors import TooManyRequestsError
 from api.forms import DOCUMENT_OPTIONS, text_of
 from api.pages.registration import outcome_page
 from api.registrations import TermsChangedError
-from mipres.database.accounts import PasswordOwner
+from mipres.database.password_links import PasswordOwner
 from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.limits import (
     ANNOUNCEMENTS,

@@ -8,7 +8,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mipres.captcha.picture import ALPHABET, CODE_LENGTH, normalise_answer
+from mipres.captcha.codes import ALPHABET, CODE_LENGTH, normalise_answer
 from mipres.database.tables import CaptchaAnswerRow
 from mipres.ports import Clock
 

@@ -1,6 +1,6 @@
 """`python -m mipres.cli`."""
 
-from mipres.cli.commands import run
+from mipres.cli.app import run
 
 if __name__ == "__main__":
     run()

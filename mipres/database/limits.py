@@ -31,8 +31,8 @@ class Limits(Protocol):
 class PostgresLimits:
     """Windows that begin with the first time; refused times do not make the wait longer.
 
-    Subjects are addresses of people or name them, so only a keyed hash of each is stored, and
-    `purge` removes what no longer counts.
+    Subjects are addresses of people or name them, so only a keyed hash of each is stored;
+    retention removes what no longer counts.
 
     Args:
         engine: The process's engine.
@@ -57,12 +57,6 @@ class PostgresLimits:
         )
         async with self._engine.begin() as connection:
             await connection.execute(statement)
-
-    async def purge(self) -> int:
-        """Remove the windows that are over; how many there were."""
-        statement = delete(RateLimitRow).where(RateLimitRow.ends_at <= self._clock.now())
-        async with self._engine.begin() as connection:
-            return (await connection.execute(statement)).rowcount
 
     async def _count(self, limit: Limit, subject: str) -> tuple[int, timedelta]:
         """One statement, so that requests of the same moment are counted one by one."""

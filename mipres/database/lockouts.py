@@ -68,15 +68,6 @@ class LoginLockouts:
         lifted = await session.execute(statement.returning(LoginGuardRow.login_hash))
         return lifted.first() is not None
 
-    async def purge(self) -> int:
-        """Remove what is forgotten; how many there were."""
-        statement = delete(LoginGuardRow).where(
-            LoginGuardRow.failed_at <= self._clock.now() - max(FORGOTTEN_AFTER, NOTICE_PAUSE)
-        )
-        async with self._sessions.begin() as session:
-            removed: int = (await session.execute(statement)).rowcount
-        return removed
-
     def _hashed(self, login: str) -> bytes:
         # Capitals, so that `cc1` and `CC1` are one login here as they are at the door.
         return hmac.new(self._key, login.upper().encode(errors="replace"), hashlib.sha256).digest()

@@ -1,12 +1,15 @@
-"""Removing what has served its purpose. docs/privacy.md tells how long each thing is kept, and why."""
+"""Removing what has served its purpose. docs/privacy.md lists how long each thing is kept, and why."""
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, delete, or_, select
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mipres.database.engine import session_factory
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.engine import reading_factory, session_factory
+from mipres.database.link_statements import link_event
 from mipres.database.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT
 from mipres.database.tables import (
     AccountRow,
@@ -15,15 +18,20 @@ from mipres.database.tables import (
     LoginGuardRow,
     PasswordLinkRow,
     RateLimitRow,
+    SentMailRow,
     SessionRow,
 )
+from mipres.domain.audit import AuditEventType
+from mipres.domain.links import LinkPurpose, LinkState
 from mipres.domain.lockout import FORGOTTEN_AFTER, NOTICE_PAUSE
 from mipres.ports import Clock
 
 UNFINISHED_ACCOUNTS = timedelta(days=30)
-"""Whoever has not created a password by then registers anew, which takes a minute."""
+"""A person without a password by then registers anew, which takes a minute."""
 CLOSED_LINKS = timedelta(days=30)
 """So long a page can still tell why a link is of no use."""
+SENT_MAILS = timedelta(days=90)
+"""As long as Temporal keeps a history, which could be reset and send its mails anew."""
 CAPTCHA_ANSWERS = timedelta(hours=1)
 """A challenge lives ten minutes; after that its answer proves nothing."""
 
@@ -31,9 +39,40 @@ CAPTCHA_ANSWERS = timedelta(hours=1)
 class PostgresRetention:
     """Implements ports.Retention."""
 
-    def __init__(self, engine: AsyncEngine, *, clock: Clock) -> None:
+    def __init__(self, engine: AsyncEngine, *, audit: PostgresAuditTrail, clock: Clock) -> None:
         self._sessions = session_factory(engine)
+        self._reading = reading_factory(engine)
+        self._audit = audit
         self._clock = clock
+
+    async def open_links(self) -> Mapping[uuid.UUID, str]:
+        """Every password link that can be used, with the registration or recovery that sent it."""
+        statement = select(PasswordLinkRow.id, PasswordLinkRow.reference).where(
+            PasswordLinkRow.closed_at.is_(None), PasswordLinkRow.expires_at > self._clock.now()
+        )
+        async with self._reading() as session:
+            return {row.id: row.reference for row in await session.execute(statement)}
+
+    async def close_links(self, links: Collection[uuid.UUID]) -> int:
+        """Expire those of these links that are still open; how many."""
+        closing = (
+            update(PasswordLinkRow)
+            .where(
+                PasswordLinkRow.id.in_(links),
+                PasswordLinkRow.closed_at.is_(None),
+                AccountRow.id == PasswordLinkRow.account_id,
+            )
+            .values(closed_at=self._clock.now(), closed_reason=LinkState.EXPIRED)
+            .returning(AccountRow.login, PasswordLinkRow.reference, PasswordLinkRow.purpose)
+        )
+        async with self._sessions.begin() as session:
+            closed = (await session.execute(closing)).all()
+            events = [
+                link_event(AuditEventType.LINK_EXPIRED, row.login, row.reference, LinkPurpose(row.purpose))
+                for row in closed
+            ]
+            await self._audit.record_in(session, *events)
+        return len(closed)
 
     async def purge(self) -> Mapping[str, int]:
         """Remove it; how many rows of each table. Doing it twice removes nothing more."""
@@ -65,4 +104,5 @@ class PostgresRetention:
             (CaptchaAnswerRow, CaptchaAnswerRow.answered_at <= now - CAPTCHA_ANSWERS),
             (LoginGuardRow, LoginGuardRow.failed_at <= now - max(FORGOTTEN_AFTER, NOTICE_PAUSE)),
             (RateLimitRow, RateLimitRow.ends_at <= now),
+            (SentMailRow, SentMailRow.claimed_at <= now - SENT_MAILS),
         ]

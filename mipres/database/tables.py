@@ -178,6 +178,16 @@ class LoginGuardRow(Base):
     told_at: Mapped[datetime | None]
 
 
+class SentMailRow(Base):
+    """A mail that one attempt has claimed, and the moment in which it went out."""
+
+    __tablename__ = "sent_mails"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    claimed_at: Mapped[datetime] = mapped_column(index=True)
+    sent_at: Mapped[datetime | None]
+
+
 class RateLimitRow(Base):
     """How often a subject has done something in the window that ends then. Not logged: a crash forgives."""
 

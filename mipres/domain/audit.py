@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
+from mipres.domain.errors import MipresError
+
 MINIMUM_REASON = 10
 MAXIMUM_REASON = 300
 
@@ -72,7 +74,7 @@ def operator(name: str) -> str:
     return f"operator:{name}"
 
 
-class ReasonRefusedError(ValueError):
+class ReasonRefusedError(MipresError):
     """A reason is missing, too short, too long, or holds what must not be kept for ever."""
 
 

@@ -1,4 +1,7 @@
-"""The tree of domain errors. Each outer layer translates it once: activities/errors.py and api/errors.py."""
+"""The root of the tree of errors, and the errors of the domain.
+
+Each outer layer translates the tree once: activities/errors.py and api/errors.py.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +48,10 @@ class MailNotAcceptedError(MipresError):
 
 class MailAddressRejectedError(MipresError):
     """The mail server refuses this address for good (5xx)."""
+
+
+class MailBeingSentError(MipresError):
+    """Another attempt is sending the same mail at this moment."""
 
 
 class LinkNotUsableError(MipresError):

@@ -1,5 +1,7 @@
 """Password links: what they are for and what they are worth."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -18,3 +20,11 @@ class LinkState(StrEnum):
     USED = "used"
     SUPERSEDED = "superseded"
     UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordLink:
+    """A link as it is mailed. `token` is the secret part of its address and is stored nowhere."""
+
+    token: str
+    expires_at: datetime

@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from mipres.domain.errors import MipresError
+
 NIT_LENGTH: Final = 9
 # DIAN's weights, from the rightmost digit on.
 _WEIGHTS: Final = (3, 7, 13, 17, 19, 23, 29, 37, 41, 43, 47, 53, 59, 67, 71)
@@ -12,7 +14,7 @@ _SEPARATORS: Final = str.maketrans("", "", " .-\t\u00a0\u200b\u200c\u200d\u2010\
 _DIGITS: Final = re.compile(r"\d+", re.ASCII)
 
 
-class InvalidNitError(ValueError):
+class InvalidNitError(MipresError, ValueError):
     """What was typed is no NIT; its text is the Spanish sentence to show beside the field.
 
     Attributes:

@@ -74,3 +74,11 @@ class Placement:
 
     def in_force(self, today: date) -> bool:
         return self.start <= today <= self.end
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delegation:
+    """A delegate together with the entity that named them."""
+
+    person: Person
+    entity: EntityRecord

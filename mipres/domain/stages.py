@@ -113,7 +113,9 @@ ENGINE_FOR_STAFF = {
 
 
 def state_for_staff(engine: EngineState, stage: Stage | None) -> str:
-    """The state of a run in few words: its stage, unless it has none or was cut off on the way."""
-    if stage is None or engine.was_cut_off:
+    """The state of a run in few words: its stage, unless Temporal stopped the run before the stage's end."""
+    if stage is None:
         return ENGINE_FOR_STAFF[engine]
-    return STAGES_FOR_STAFF[stage].label
+    label = STAGES_FOR_STAFF[stage].label
+    stopped = engine.was_cut_off or engine is EngineState.PAUSED
+    return f"{ENGINE_FOR_STAFF[engine]} ({label})" if stopped and not stage.has_ended else label

@@ -1,6 +1,8 @@
 """The declaration that every applicant accepts: the manual's legal text, under a version."""
 
 import hashlib
+from dataclasses import dataclass
+from datetime import datetime
 
 TERMS_VERSION = "2025-03"
 TERMS_TEXT = (
@@ -12,3 +14,13 @@ TERMS_TEXT = (
     "diferente."
 )
 TERMS_SHA256 = hashlib.sha256(TERMS_TEXT.encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consent:
+    """The declaration as it was accepted."""
+
+    terms_version: str
+    terms_sha256: str
+    accepted_at: datetime
+    channel: str

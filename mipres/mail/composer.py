@@ -7,8 +7,9 @@ from pathlib import Path
 from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from mipres.domain.accounts import AccountContact
+from mipres.domain.mail import Mail
 from mipres.mail.dates import long_date_time
-from mipres.ports import AccountContact, Mail
 
 
 class JinjaMailComposer:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 from mipres.domain.errors import MailAddressRejectedError, MailNotAcceptedError
-from mipres.ports import Mail
+from mipres.domain.mail import Mail
 
 _TIMEOUT_SECONDS = 20
 _PERMANENT = range(500, 600)

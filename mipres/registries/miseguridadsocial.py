@@ -7,9 +7,8 @@ from pydantic import StringConstraints
 from mipres.domain.documents import Document, normalise_number
 from mipres.domain.errors import RegistryUnavailableError
 from mipres.domain.nit import normalise_nit
-from mipres.domain.people import EntityRecord, Person
+from mipres.domain.people import Delegation, EntityRecord, Person
 from mipres.domain.submissions import Entity
-from mipres.ports import Delegation
 from mipres.registries.client import RegistryClient, RegistryModel
 
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]

@@ -10,6 +10,7 @@ from mipres.database.audit import PostgresAuditTrail
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.documents import Document
 from mipres.domain.radicado import radicado_of, recovery_reference
+from mipres.domain.stages import Stage
 from mipres.domain.submissions import Submission, UserType
 from mipres.support.desk import (
     Action,
@@ -44,12 +45,12 @@ class BulkResult:
     """How one registration of many answered.
 
     Attributes:
-        told: In a few Spanish words.
+        feedback: In a few Spanish words.
         failed: It still waits, and was not retried.
     """
 
     case: Case
-    told: str
+    feedback: str
     failed: bool = False
 
 
@@ -97,6 +98,16 @@ class Support:
         case = await self.desk.case(reference)
         return case, await self._records.person_of(reference, actor=actor, reason=reason)
 
+    async def cut_off(self) -> list[Case]:
+        """Registrations that Temporal stopped while the person waits; not those whose password exists anyway."""
+        cases = await self.desk.cut_off()
+        finished = await self._records.with_password([case.reference for case in cases])
+        return [
+            case
+            for case in cases
+            if case.stage is not Stage.AWAITING_PASSWORD or case.reference not in finished
+        ]
+
     async def act(self, action: Action, reference: str, *, reason: str, actor: str) -> None:
         """Have a registration do something; what the desk raises is raised.
 
@@ -140,10 +151,10 @@ class Support:
             await self.act(Action.RETRY, case.reference, reason=reason, actor=actor)
         except (ActionRefusedError, UnknownWorkflowError):
             # Between the list and the question it went on by itself, which is what was wanted.
-            return BulkResult(case=case, told="ya no espera")
+            return BulkResult(case=case, feedback="ya no espera")
         except ActionUnansweredError:
-            return BulkResult(case=case, told="no respondió a tiempo", failed=True)
-        return BulkResult(case=case, told="reintento pedido")
+            return BulkResult(case=case, feedback="no respondió a tiempo", failed=True)
+        return BulkResult(case=case, feedback="reintento pedido")
 
     def _references_of(self, document: Document) -> list[str]:
         """Those that follow from the document alone."""

@@ -1,33 +1,44 @@
-"""What support asks of Temporal, by the names that the workflows publish: their code is not imported here.
-
-That the names are theirs is tested in tests/test_guards.py.
-"""
+"""What support asks of Temporal, by the names that the workflows publish: their code is not imported here."""
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.client import (
-    Client,
-    WorkflowExecution,
-    WorkflowExecutionDescription,
-    WorkflowExecutionStatus,
-    WorkflowUpdateFailedError,
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import WorkflowExecutionStatus
+from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkflowExecutionRequest,
+    DescribeWorkflowExecutionResponse,
+    ListWorkflowExecutionsRequest,
 )
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.converter import decode_typed_search_attributes
 from temporalio.exceptions import ApplicationError
 
+from mipres.domain.errors import MipresError
 from mipres.domain.stages import OPEN_STAGES, EngineState, Stage, WaitingOn, state_for_staff
 from mipres.temporal import names
-from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, translated
+from mipres.temporal.answers import (
+    TemporalUnavailableError,
+    UnknownWorkflowError,
+    UpdateLostError,
+    translated,
+)
 from mipres.temporal.ui import list_url, workflow_url
 
 _LOOK = timedelta(seconds=5)
-# A worker that has to fetch a history answers in some hundred milliseconds; nobody answers without one.
+# A worker that has to fetch a history answers in some hundred milliseconds; without one there is no answer.
 _ACTION_SECONDS = 15.0
+# A lost update is sent again after a moment, in which the server hands out the next workflow task.
+_LOST_PAUSE_SECONDS = 0.05
+_PAGE = 500
+PAUSED = "Paused"
+"""Type of the refusal of a registration that is paused in Temporal."""
 
 
 class Action(StrEnum):
@@ -38,7 +49,7 @@ class Action(StrEnum):
     CANCEL = "cancel_registration"
 
 
-class ActionRefusedError(Exception):
+class ActionRefusedError(MipresError):
     """The registration refused the action.
 
     Attributes:
@@ -52,8 +63,8 @@ class ActionRefusedError(Exception):
         super().__init__(message)
 
 
-class ActionUnansweredError(Exception):
-    """The action was sent and nobody confirmed it in time; it may still be done."""
+class ActionUnansweredError(MipresError):
+    """The action was sent and no worker confirmed it in time; it may still be done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +99,7 @@ class Case:
 
     @property
     def state(self) -> str:
-        """Where it stands, in a word or two for staff."""
+        """The state in a word or two for staff."""
         return state_for_staff(self.status, self.stage)
 
 
@@ -114,16 +125,14 @@ class SupportDesk:
         self._ui_url = ui_url
 
     async def case(self, reference: str) -> Case:
-        """One registration or recovery.
+        """One registration or recovery, by its newest run.
 
         Raises:
             UnknownWorkflowError: Temporal has none of this reference, or forgot it after its retention.
         """
-        with translated():
-            handle = self._client.get_workflow_handle(names.workflow_id_of(reference))
-            description = await handle.describe(rpc_timeout=_LOOK)
-        pending = [await self._pending(item) for item in description.raw_description.pending_activities]
-        return self._case(description, tuple(pending))
+        description = await self._describe(reference)
+        pending = [await self._pending(item) for item in description.pending_activities]
+        return self._case(description.workflow_execution_info, tuple(pending))
 
     async def cases(self, references: Sequence[str]) -> list[Case]:
         """Those of the references that Temporal knows."""
@@ -147,6 +156,12 @@ class SupportDesk:
         """The registrations that have waited longest for something that is down."""
         return sorted(await self._listed(names.WAITING), key=_age)[:limit]
 
+    async def cut_off(self, *, limit: int = 50) -> list[Case]:
+        """Registrations whose newest run Temporal stopped while the person waited for something, newest first."""
+        listed = await self._listed(names.CUT_OFF)
+        newest = await self.cases(list(dict.fromkeys(case.reference for case in listed))[:limit])
+        return [case for case in newest if case.status.was_cut_off]
+
     async def counts(self) -> Counts:
         """One count each, because visibility groups by nothing but the execution's status."""
         queries = [names.running_in(stage) for stage in OPEN_STAGES]
@@ -166,22 +181,41 @@ class SupportDesk:
         Raises:
             UnknownWorkflowError: no such registration is running.
             ActionRefusedError: it does not fit the registration's stage, or comes too soon.
-            ActionUnansweredError: nobody confirmed it; mostly no worker runs.
+            ActionUnansweredError: no worker confirmed it; mostly none runs.
         """
-        handle = self._client.get_workflow_handle(names.workflow_id_of(reference))
-        # No such workflow and no such server are told at once, also where no worker could take the update.
-        with translated():
-            description = await handle.describe(rpc_timeout=_LOOK)
-        if description.status is not WorkflowExecutionStatus.RUNNING:
+        # An unknown workflow and an absent server show at once, also where no worker could take the update.
+        case = self._case((await self._describe(reference)).workflow_execution_info)
+        if case.status is EngineState.PAUSED:
+            raise ActionRefusedError(PAUSED, "El registro está en pausa en Temporal; reanúdelo allí primero")
+        if not case.is_running:
             raise UnknownWorkflowError(reference)
         try:
             with translated():
                 async with asyncio.timeout(_ACTION_SECONDS):
-                    await handle.execute_update(action.value, reason, id=str(uuid.uuid4()))
+                    await self._update_until_taken(action, reference, reason)
         except WorkflowUpdateFailedError as error:
-            raise _refusal(error) from error
+            cause = error.cause
+            if isinstance(cause, ApplicationError):
+                raise ActionRefusedError(cause.type or "", cause.message) from error
+            # The registration ended while the update was under way.
+            raise UnknownWorkflowError(reference) from error
         except TemporalUnavailableError as error:
             raise ActionUnansweredError(reference) from error
+
+    async def _update_until_taken(self, action: Action, reference: str, reason: str) -> None:
+        """Send an update again for as long as the server loses it; its id keeps it one update."""
+        handle, update_id = (
+            self._client.get_workflow_handle(names.workflow_id_of(reference)),
+            str(uuid.uuid4()),
+        )
+        while True:
+            try:
+                with translated():
+                    await handle.execute_update(action.value, reason, id=update_id)
+            except UpdateLostError:
+                await asyncio.sleep(_LOST_PAUSE_SECONDS)
+            else:
+                return
 
     def url_of(self, reference: str) -> str:
         """The page of a registration or recovery in Temporal's interface."""
@@ -194,11 +228,35 @@ class SupportDesk:
     def _url(self, workflow_id: str) -> str:
         return workflow_url(workflow_id, ui_url=self._ui_url, namespace=self._client.namespace)
 
-    async def _listed(self, query: str) -> list[Case]:
-        """All of them: visibility sorts by nothing of ours, so whoever wants the oldest has to see all."""
+    async def _describe(self, reference: str) -> DescribeWorkflowExecutionResponse:
+        # The raw answer: the SDK's own object knows no paused workflow, and raises.
+        request = DescribeWorkflowExecutionRequest(
+            namespace=self._client.namespace,
+            execution=WorkflowExecution(workflow_id=names.workflow_id_of(reference)),
+        )
         with translated():
-            executions = self._client.list_workflows(query, rpc_timeout=_LOOK)
-            return [self._case(execution) async for execution in executions]
+            return await self._client.workflow_service.describe_workflow_execution(
+                request, retry=True, timeout=_LOOK
+            )
+
+    async def _listed(self, query: str) -> list[Case]:
+        """All of them: visibility does not sort by these attributes, so the oldest shows only among all."""
+        with translated():
+            return [self._case(info) async for info in self._pages(query)]
+
+    async def _pages(self, query: str) -> AsyncIterator[WorkflowExecutionInfo]:
+        request = ListWorkflowExecutionsRequest(
+            namespace=self._client.namespace, query=query, page_size=_PAGE
+        )
+        while True:
+            page = await self._client.workflow_service.list_workflow_executions(
+                request, retry=True, timeout=_LOOK
+            )
+            for info in page.executions:
+                yield info
+            if not page.next_page_token:
+                return
+            request.next_page_token = page.next_page_token
 
     async def _count(self, query: str) -> int:
         return (await self._client.count_workflows(query, rpc_timeout=_LOOK)).count
@@ -209,43 +267,43 @@ class SupportDesk:
             error = await self._client.data_converter.decode_failure(info.last_failure)
             error_type = error.type if isinstance(error, ApplicationError) else type(error).__name__
             error_message = error.message if isinstance(error, ApplicationError) else str(error)
-        due = info.next_attempt_schedule_time if info.HasField("next_attempt_schedule_time") else None
         return PendingActivity(
             activity_id=info.activity_id,
             attempt=info.attempt,
-            next_attempt_at=due.ToDatetime().astimezone() if due else None,
+            next_attempt_at=_moment(info.next_attempt_schedule_time),
             error_type=error_type,
             error_message=error_message,
         )
 
-    def _case(
-        self,
-        execution: WorkflowExecution | WorkflowExecutionDescription,
-        pending: tuple[PendingActivity, ...] = (),
-    ) -> Case:
-        attributes = execution.typed_search_attributes
+    def _case(self, info: WorkflowExecutionInfo, pending: tuple[PendingActivity, ...] = ()) -> Case:
+        attributes = decode_typed_search_attributes(info.search_attributes)
         stage = attributes.get(names.REGISTRATION_STAGE)
+        started_at = _moment(info.start_time)
+        if started_at is None:
+            raise UnknownWorkflowError(info.execution.workflow_id)
         return Case(
-            reference=names.reference_of(execution.id),
-            status=EngineState(execution.status.name) if execution.status else EngineState.UNKNOWN,
+            reference=names.reference_of(info.execution.workflow_id),
+            status=_engine_state(info),
             stage=Stage(stage) if stage else None,
             user_type=attributes.get(names.USER_TYPE),
             waiting_on=tuple(WaitingOn(name) for name in attributes.get(names.WAITING_ON) or ()),
             stuck_since=attributes.get(names.STUCK_SINCE),
-            started_at=execution.start_time,
-            closed_at=execution.close_time,
-            ui_url=self._url(execution.id),
+            started_at=started_at,
+            closed_at=_moment(info.close_time),
+            ui_url=self._url(info.execution.workflow_id),
             pending=pending,
         )
 
 
+def _engine_state(info: WorkflowExecutionInfo) -> EngineState:
+    name = WorkflowExecutionStatus.Name(info.status).removeprefix("WORKFLOW_EXECUTION_STATUS_")
+    return EngineState(name) if name in set(EngineState) else EngineState.UNKNOWN
+
+
+def _moment(timestamp: Timestamp) -> datetime | None:
+    """None for a moment that has not come."""
+    return timestamp.ToDatetime(UTC) if timestamp.ByteSize() else None
+
+
 def _age(case: Case) -> datetime:
     return case.stuck_since or case.started_at
-
-
-def _refusal(error: WorkflowUpdateFailedError) -> Exception:
-    cause = error.cause
-    if isinstance(cause, ApplicationError):
-        return ActionRefusedError(cause.type or "", cause.message)
-    # It ended while it was asked.
-    return UnknownWorkflowError()

@@ -20,6 +20,7 @@ from mipres.database.lockouts import LoginLockouts
 from mipres.database.tables import AccountRow, Base, ConsentRow, PasswordLinkRow, ProfileRow, SessionRow
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.documents import Document
+from mipres.domain.errors import MipresError
 from mipres.domain.limits import DOCUMENT_ANSWERS, DOCUMENT_RECOVERIES, DOCUMENT_SUBMISSIONS
 from mipres.domain.radicado import radicado_of, recovery_reference
 from mipres.domain.submissions import Submission, UserType
@@ -41,7 +42,7 @@ class Erased:
     workflows: int
 
 
-class NotGoneError(Exception):
+class NotGoneError(MipresError):
     """Temporal has not yet removed what it was told to remove: the command has to be repeated."""
 
 

@@ -1,6 +1,7 @@
 """What support may see of a person. Every look leaves its row in the audit trail, in the same transaction."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -26,7 +27,6 @@ class PersonView:
     password_set_at: datetime | None
     link_expires_at: datetime | None
     radicados: tuple[str, ...]
-    is_masked: bool = False
 
     def masked(self) -> "PersonView":
         return replace(
@@ -34,7 +34,6 @@ class PersonView:
             login=mask_login(self.login),
             full_name=mask_name(self.full_name),
             email=mask_email(self.email),
-            is_masked=True,
         )
 
 
@@ -54,6 +53,16 @@ class SupportRecords:
                 session, _look(actor, reason, reference=reference, login=account.login if account else None)
             )
         return person.masked() if person and reason is None else person
+
+    async def with_password(self, radicados: Sequence[str]) -> set[str]:
+        """Those registrations whose account has a password. Nothing personal, so the trail records nothing."""
+        statement = (
+            select(ProfileRow.radicado)
+            .join(AccountRow, AccountRow.id == ProfileRow.account_id)
+            .where(ProfileRow.radicado.in_(radicados), AccountRow.password_hash.is_not(None))
+        )
+        async with self._sessions() as session:
+            return set(await session.scalars(statement))
 
     async def person(self, document: Document, *, actor: str) -> PersonView | None:
         """The person with this document, masked."""

@@ -19,6 +19,7 @@ from mipres.database.engine import reading_factory, session_factory
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.tables import StaffRow, StaffSessionRow
 from mipres.domain.audit import AuditEvent, AuditEventType, staff
+from mipres.domain.errors import MipresError
 from mipres.ports import Clock
 
 NAME = re.compile(r"[a-z][a-z0-9._-]{2,31}", re.ASCII)
@@ -39,11 +40,11 @@ class StaffSessionKind(StrEnum):
     KEY = "key"
 
 
-class StaffNameError(ValueError):
+class StaffNameError(MipresError):
     """The name cannot be used; the text is the Spanish sentence."""
 
 
-class StaffUnknownError(Exception):
+class StaffUnknownError(MipresError):
     """Nobody of support has this name."""
 
 

@@ -1,4 +1,4 @@
-"""Temporal's two answers that are none, each an error of ours, told apart in one place."""
+"""The ways in which Temporal gives no answer, told apart in one place."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,16 +13,25 @@ class TemporalUnavailableError(MipresError):
     """Temporal, or a worker behind it, gave no answer."""
 
 
+class UpdateLostError(TemporalUnavailableError):
+    """The server threw an update away with the workflow task that held it; the same update may be sent again."""
+
+
 class UnknownWorkflowError(MipresError):
     """Temporal has no such workflow, or none that is running where the call needs one."""
 
 
+# The server's own words for it: the status that comes with them stands for other refusals too.
+_UPDATE_LOST = "unexpected workflow task failure"
+
+
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise one of the two errors for every way in which the SDK says that there was no answer.
+    """Raise one of these errors for every way in which the SDK reports that there was no answer.
 
     Raises:
         TemporalUnavailableError: the server, or a worker behind it, gave no answer.
+        UpdateLostError: the server lost the update.
         UnknownWorkflowError: the server does not know the workflow.
     """
     try:
@@ -30,6 +39,8 @@ def translated() -> Iterator[None]:
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise UnknownWorkflowError from error
+        if _UPDATE_LOST in error.message:
+            raise UpdateLostError from error
         raise TemporalUnavailableError from error
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         raise TemporalUnavailableError from error

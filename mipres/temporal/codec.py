@@ -8,12 +8,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
+from mipres.domain.errors import MipresError
+
 ENCODING = b"binary/encrypted"
 _KEY_ID = "encryption-key-id"
 _NONCE_BYTES = 12
 
 
-class UnknownPayloadKeyError(ValueError):
+class UnknownPayloadKeyError(MipresError):
     """A payload was encrypted with a key that this process has not been given."""
 
 

@@ -20,6 +20,7 @@ from temporalio.converter import (
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
+from mipres.domain.errors import MipresError
 from mipres.temporal.codec import EncryptionCodec
 
 # How the command line calls the types of search attributes.
@@ -32,7 +33,7 @@ _TYPES = {
 _NOT_FOR_US = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
 
 
-class SearchAttributesMissingError(Exception):
+class SearchAttributesMissingError(MipresError):
     """The namespace lacks search attributes. The text is the Spanish line to show."""
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from temporalio.common import SearchAttributeKey
 
-from mipres.domain.stages import REGISTRIES, Stage, WaitingOn
+from mipres.domain.stages import OPEN_STAGES, REGISTRIES, Stage, WaitingOn
 from mipres.domain.submissions import UserType
 
 # ---- Task queues
@@ -88,6 +88,12 @@ REGISTRATIONS = f'WorkflowType="{WorkflowType.REGISTRATION}"'
 RUNNING = f'{REGISTRATIONS} AND ExecutionStatus="Running"'
 WAITING = f"{RUNNING} AND {WAITING_ON.name} IS NOT NULL"
 STUCK = f"{RUNNING} AND {STUCK_SINCE.name} IS NOT NULL"
+_OPEN = ", ".join(f'"{stage}"' for stage in OPEN_STAGES)
+CUT_OFF = (
+    f'{REGISTRATIONS} AND ExecutionStatus IN ("Failed", "TimedOut", "Terminated")'
+    f" AND ({REGISTRATION_STAGE.name} IS NULL OR {REGISTRATION_STAGE.name} IN ({_OPEN}))"
+)
+"""Registrations that ended before they reached an end of their own: the person still waits for something."""
 PAUSED = "TemporalPauseInfo IS NOT NULL"
 BROKEN_CODE = "TemporalReportedProblems IS NOT NULL"
 

@@ -13,12 +13,13 @@ from activities.accounts import (
     RegisterAccountInput,
     RegisterAccountResult,
 )
+from mipres.domain.accounts import NewRegistration, ProfileFacts
 from mipres.domain.documents import parse_document
 from mipres.domain.links import LinkPurpose
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Person
 from mipres.domain.submissions import Submission, UserType
-from mipres.ports import Consent, NewRegistration, ProfileFacts
+from mipres.domain.terms import Consent
 from tests.fakes import FakeAccounts, FakeClock
 
 RADICADO = "RM-000000000001"

@@ -15,17 +15,15 @@ from activities.emails import (
     SendUpdateNoticeInput,
     SupportNoticeInput,
 )
+from mipres.domain.accounts import AccountContact
 from mipres.domain.links import LinkPurpose
 from mipres.domain.people import Person
-from mipres.ports import AccountContact
-from tests.fakes import FakeAccounts, FakeClock, FakeComposer, FakeMailer
+from tests.fakes import FakeAccounts, FakeClock, FakeComposer, FakeMailer, FakeSentMails
 
 RADICADO = "RM-000000000001"
 LIFETIME = timedelta(hours=24)
 ACCOUNT = uuid.UUID(int=1)
-ANA = AccountContact(
-    login="CC1020304050", full_name="Ana María Ruiz", email="ana.ruiz@ejemplo.test", has_password=False
-)
+ANA = AccountContact(login="CC1020304050", full_name="Ana María Ruiz", email="ana.ruiz@ejemplo.test")
 
 
 class Desk:
@@ -35,8 +33,18 @@ class Desk:
         self.clock = FakeClock()
         self.accounts = FakeAccounts(clock=self.clock, accounts={ACCOUNT: ANA})
         self.composer, self.mailer = FakeComposer(), FakeMailer()
-        self.activities = EmailActivities(accounts=self.accounts, composer=self.composer, mailer=self.mailer)
+        self.sent_mails = FakeSentMails()
+        self.activities = self._over()
         self._environment = ActivityEnvironment()
+
+    def _over(self, *, support_address: str | None = None) -> EmailActivities:
+        return EmailActivities(
+            accounts=self.accounts,
+            composer=self.composer,
+            mailer=self.mailer,
+            sent_mails=self.sent_mails,
+            support_address=support_address,
+        )
 
     async def send_link(
         self,
@@ -56,13 +64,10 @@ class Desk:
         return result.password_exists
 
     async def tell_support(self, notice: SupportNoticeInput, *, address: str | None) -> None:
-        activities = EmailActivities(
-            accounts=self.accounts, composer=self.composer, mailer=self.mailer, support_address=address
-        )
-        await self._environment.run(activities.tell_support, notice)
+        await self._environment.run(self._over(support_address=address).tell_support, notice)
 
-    async def confirm(self) -> bool:
-        request = ConfirmPasswordInput(account_id=ACCOUNT, message_key="confirmacion")
+    async def confirm(self, message_key: str = "confirmacion") -> bool:
+        request = ConfirmPasswordInput(account_id=ACCOUNT, message_key=message_key)
         return (await self._environment.run(self.activities.confirm_password_set, request)).password_set
 
     async def remind(self) -> None:
@@ -116,8 +121,33 @@ async def test_a_mail_that_is_tried_again_carries_the_same_link_under_the_same_k
     await desk.send_link()
     await desk.send_link()
 
-    assert desk.sent == [("password_link", "enlace-1")] * 2
-    assert len({str(context["token"]) for context in desk.composer.contexts}) == 1
+    assert desk.sent == [("password_link", "enlace-1")]
+    tokens = [str(context["token"]) for context in desk.composer.contexts]
+    assert len(tokens) == 2
+    assert len(set(tokens)) == 1
+
+
+async def test_two_registrations_of_one_person_confirm_a_password_once(desk: Desk) -> None:
+    desk.accounts.set_password_of(ACCOUNT)
+    assert await desk.confirm("primero.confirmacion")
+    assert await desk.confirm("segundo.confirmacion")
+    assert desk.sent == [("password_set", "primero.confirmacion")]
+
+    desk.clock.advance(timedelta(hours=1))
+    desk.accounts.set_password_of(ACCOUNT)
+    assert await desk.confirm("primero.confirmacion")
+    assert len(desk.sent) == 2
+
+
+async def test_a_mail_that_another_attempt_is_sending_waits_for_its_end(desk: Desk) -> None:
+    desk.sent_mails.held.add("data_updated:aviso")
+    with pytest.raises(ApplicationError) as caught:
+        await desk.notify()
+    assert (caught.value.type, caught.value.non_retryable) == ("MailBeingSent", False)
+    assert desk.sent == []
+    await desk.sent_mails.release("data_updated:aviso")
+    await desk.notify()
+    assert desk.sent == [("data_updated", "aviso")]
 
 
 async def test_the_confirmation_is_mailed_once_the_database_knows_the_password(desk: Desk) -> None:

@@ -19,6 +19,7 @@ from activities.registries import (
 from mipres.domain.documents import parse_document
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import (
+    Delegation,
     EntityRecord,
     HealthProfessional,
     Person,
@@ -27,7 +28,6 @@ from mipres.domain.people import (
     Sanction,
 )
 from mipres.domain.submissions import Entity, EntityKind, Submission, UserType
-from mipres.ports import Delegation
 from tests.fakes import (
     FakeClock,
     FakeHealthTalentRegistry,

@@ -15,7 +15,7 @@ from api.audit_queue import AuditQueue
 from api.metrics import ApiMetrics
 from api.registrations import Registrations
 from mipres.clock import SystemClock
-from mipres.database.accounts import PasswordOwner
+from mipres.database.password_links import PasswordOwner
 from mipres.domain.links import LinkPurpose
 from tests.fakes import FakeAuditTrail
 

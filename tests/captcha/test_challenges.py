@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.captcha.challenges import CHALLENGE_LIFETIME_SECONDS, CaptchaChallenges
-from mipres.captcha.picture import ALPHABET, CODE_LENGTH
+from mipres.captcha.codes import ALPHABET, CODE_LENGTH
 from mipres.database.tables import CaptchaAnswerRow
 from tests.fakes import FakeClock
 

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
+from mipres.domain.accounts import NewRegistration, ProfileFacts
 from mipres.domain.documents import parse_document
 from mipres.domain.people import Person, Placement
 from mipres.domain.submissions import Entity, EntityKind, Submission, UserType
-from mipres.ports import Consent, NewRegistration, ProfileFacts
+from mipres.domain.terms import Consent
 
 ANA = Person(given_names="Ana María", surnames="Ruiz Gómez", email="ana.ruiz@ejemplo.test")
 CONSENT = Consent(

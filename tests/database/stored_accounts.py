@@ -4,8 +4,8 @@ import uuid
 from datetime import timedelta
 
 from mipres.database.accounts import PostgresAccounts
-from mipres.domain.links import LinkPurpose
-from mipres.ports import PasswordLink
+from mipres.database.password_links import PostgresPasswordLinks
+from mipres.domain.links import LinkPurpose, PasswordLink
 from tests.database.registrations import registration
 
 LIFETIME = timedelta(hours=24)
@@ -32,9 +32,12 @@ async def issue(
 
 
 async def give_password(
-    accounts: PostgresAccounts, account_id: uuid.UUID, password_hash: str = "hash"
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    account_id: uuid.UUID,
+    password_hash: str = "hash",
 ) -> str:
     """Set the password and return the token that did it."""
     token = (await issue(accounts, account_id)).token
-    await accounts.set_password(token, password_hash)
+    await links.set_password(token, password_hash)
     return token

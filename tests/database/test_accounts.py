@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionmaker
 
-from mipres.database.accounts import PostgresAccounts, Renewal
+from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
-from mipres.database.engine import create_engine
 from mipres.database.lockouts import LoginLockouts
+from mipres.database.password_links import PostgresPasswordLinks, Renewal
 from mipres.database.sessions import PostgresSessions
 from mipres.database.tables import AccountRow, Base, ConsentRow, PasswordLinkRow, ProfileRow
+from mipres.domain.accounts import ProfileFacts
 from mipres.domain.applications import Application
 from mipres.domain.documents import parse_document
 from mipres.domain.errors import LinkNotUsableError
@@ -22,7 +23,6 @@ from mipres.domain.links import LinkPurpose, LinkState
 from mipres.domain.people import Person
 from mipres.domain.submissions import Entity, EntityKind, Regime, Submission, UserType
 from mipres.keys import LinkTokens
-from mipres.ports import ProfileFacts
 from tests.database.registrations import (
     ANA,
     CONSENT,
@@ -62,8 +62,8 @@ async def profiles(engine: AsyncEngine) -> dict[str, ProfileRow]:
     return {row.entity_key or row.user_type: row for row in await rows(engine, ProfileRow)}  # type: ignore[attr-defined, misc]
 
 
-async def state_of(accounts: PostgresAccounts, token: str) -> LinkState:
-    return (await accounts.link(token)).state
+async def state_of(links: PostgresPasswordLinks, token: str) -> LinkState:
+    return (await links.link(token)).state
 
 
 # --- registering
@@ -133,9 +133,9 @@ async def test_what_the_registries_said_is_kept_with_the_profile(
 
 
 async def test_a_later_registration_refreshes_the_data_and_leaves_the_password(
-    accounts: PostgresAccounts, engine: AsyncEngine, clock: FakeClock
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, engine: AsyncEngine, clock: FakeClock
 ) -> None:
-    await give_password(accounts, await register(accounts), "the hash")
+    await give_password(accounts, links, await register(accounts), "the hash")
     created_at = (await only_account(engine)).created_at
     clock.advance(timedelta(days=400))
     moved = Person(given_names="Ana", surnames="Ruiz", email="ana@nuevo.test")
@@ -167,7 +167,9 @@ async def test_every_acceptance_of_the_declaration_is_kept(
     assert {row.terms_sha256 for row in stored} == {"0" * 64}
 
 
-async def test_a_contact_is_found_by_account_and_an_account_by_document(accounts: PostgresAccounts) -> None:
+async def test_a_contact_is_found_by_account_and_an_account_by_document(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks
+) -> None:
     account_id = await register(accounts)
     contact = await accounts.contact(account_id)
     assert contact is not None
@@ -195,20 +197,23 @@ async def test_a_link_that_is_issued_again_by_its_key_is_the_same_with_a_new_lif
     assert await accounts.open_link(account_id, reference=RADICADO) == second
 
 
-async def test_a_new_link_supersedes_the_old_one(accounts: PostgresAccounts) -> None:
+async def test_a_new_link_supersedes_the_old_one(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks
+) -> None:
     account_id = await register(accounts)
     old = await issue(accounts, account_id, "enlace-1")
     new = await issue(accounts, account_id, "enlace-2")
 
-    assert await state_of(accounts, old.token) is LinkState.SUPERSEDED
-    assert await state_of(accounts, new.token) is LinkState.OPEN
+    assert await state_of(links, old.token) is LinkState.SUPERSEDED
+    assert await state_of(links, new.token) is LinkState.OPEN
     with pytest.raises(LinkNotUsableError):
-        await accounts.set_password(old.token, "hash")
-    assert await accounts.owner_of(old.token) is None
+        await links.set_password(old.token, "hash")
+    assert await links.owner_of(old.token) is None
 
 
 async def test_a_link_that_is_issued_again_after_another_took_its_place_can_be_used(
     accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
 ) -> None:
     # Its first mail failed, a recovery was asked for in between, and now the mail goes out at last.
     account_id = await register(accounts)
@@ -216,34 +221,39 @@ async def test_a_link_that_is_issued_again_after_another_took_its_place_can_be_u
     other = await issue(accounts, account_id, "r", reference=RECOVERY, purpose=LinkPurpose.RECOVER)
     again = await issue(accounts, account_id, "enlace-1")
 
-    assert await state_of(accounts, other.token) is LinkState.SUPERSEDED
-    assert await state_of(accounts, again.token) is LinkState.OPEN
+    assert await state_of(links, other.token) is LinkState.SUPERSEDED
+    assert await state_of(links, again.token) is LinkState.OPEN
 
 
-async def test_a_used_link_is_not_opened_again_by_a_late_second_mail(accounts: PostgresAccounts) -> None:
+async def test_a_used_link_is_not_opened_again_by_a_late_second_mail(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks
+) -> None:
     account_id = await register(accounts)
-    await give_password(accounts, account_id)
+    await give_password(accounts, links, account_id)
     link = await issue(accounts, account_id, "r", reference=RECOVERY, purpose=LinkPurpose.RECOVER)
-    await accounts.set_password(link.token, "hash")
+    await links.set_password(link.token, "hash")
     await accounts.issue_link(
         account_id, reference=RECOVERY, purpose=LinkPurpose.RECOVER, lifetime=LIFETIME, issue_key="r"
     )
-    assert await state_of(accounts, link.token) is LinkState.USED
+    assert await state_of(links, link.token) is LinkState.USED
 
 
-async def test_a_link_of_another_person_is_left_alone(accounts: PostgresAccounts) -> None:
+async def test_a_link_of_another_person_is_left_alone(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks
+) -> None:
     other = replace(DOCTOR, document=parse_document("CC", "1020304051"))
     link = await issue(accounts, await register(accounts))
     other_id = (await accounts.register(registration(other, radicado=SECOND_RADICADO))).account_id
     await issue(accounts, other_id, "another", reference=SECOND_RADICADO)
-    assert await state_of(accounts, link.token) is LinkState.OPEN
+    assert await state_of(links, link.token) is LinkState.OPEN
 
 
 async def test_a_link_to_create_a_password_is_not_issued_where_there_is_one(
     accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
 ) -> None:
     account_id = await register(accounts)
-    await give_password(accounts, account_id)
+    await give_password(accounts, links, account_id)
     link = await accounts.issue_link(
         account_id, reference=RADICADO, purpose=LinkPurpose.CREATE, lifetime=LIFETIME, issue_key="late"
     )
@@ -267,34 +277,39 @@ async def test_an_account_that_is_not_there_gets_no_link(accounts: PostgresAccou
     ],
 )
 async def test_a_link_can_be_used_until_its_time_is_over(
-    accounts: PostgresAccounts, clock: FakeClock, engine: AsyncEngine, age: timedelta, state: LinkState
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    clock: FakeClock,
+    engine: AsyncEngine,
+    age: timedelta,
+    state: LinkState,
 ) -> None:
     account_id = await register(accounts)
     link = await issue(accounts, account_id)
     clock.advance(age)
 
-    assert await state_of(accounts, link.token) is state
+    assert await state_of(links, link.token) is state
     is_open = state is LinkState.OPEN
     assert (await accounts.open_link(account_id, reference=RADICADO) is not None) is is_open
-    assert (await accounts.owner_of(link.token) is not None) is is_open
+    assert (await links.owner_of(link.token) is not None) is is_open
     if is_open:
-        await accounts.set_password(link.token, "hash")
+        await links.set_password(link.token, "hash")
     else:
         with pytest.raises(LinkNotUsableError):
-            await accounts.set_password(link.token, "hash")
+            await links.set_password(link.token, "hash")
     assert ((await only_account(engine)).password_hash == "hash") is is_open
 
 
-async def test_a_link_tells_what_it_is_for(accounts: PostgresAccounts) -> None:
+async def test_a_link_tells_what_it_is_for(accounts: PostgresAccounts, links: PostgresPasswordLinks) -> None:
     account_id = await register(accounts)
-    link = await accounts.link((await issue(accounts, account_id)).token)
+    link = await links.link((await issue(accounts, account_id)).token)
     assert (link.purpose, link.reference, link.user_type) == (
         LinkPurpose.CREATE,
         RADICADO,
         UserType.PROFESSIONAL,
     )
     token = (await issue(accounts, account_id, "r", reference=RECOVERY, purpose=LinkPurpose.RECOVER)).token
-    recovery = await accounts.link(token)
+    recovery = await links.link(token)
     assert (recovery.purpose, recovery.reference, recovery.user_type) == (
         LinkPurpose.RECOVER,
         RECOVERY,
@@ -303,15 +318,15 @@ async def test_a_link_tells_what_it_is_for(accounts: PostgresAccounts) -> None:
 
 
 async def test_a_token_that_was_never_issued_is_unknown(
-    accounts: PostgresAccounts, engine: AsyncEngine
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, engine: AsyncEngine
 ) -> None:
     genuine_but_gone = LinkTokens(b"k" * 32).token_of(uuid.uuid4())
     await issue(accounts, await register(accounts))
     for token in ("", "x", genuine_but_gone, "ñ" * 64):
-        assert await state_of(accounts, token) is LinkState.UNKNOWN
-        assert await accounts.owner_of(token) is None
+        assert await state_of(links, token) is LinkState.UNKNOWN
+        assert await links.owner_of(token) is None
         with pytest.raises(LinkNotUsableError):
-            await accounts.set_password(token, "hash")
+            await links.set_password(token, "hash")
     assert (await only_account(engine)).password_hash is None
 
 
@@ -349,15 +364,15 @@ async def dump(engine: AsyncEngine) -> str:
 
 
 async def test_the_password_is_set_for_the_owner_of_the_link(
-    accounts: PostgresAccounts, engine: AsyncEngine, clock: FakeClock
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, engine: AsyncEngine, clock: FakeClock
 ) -> None:
     account_id = await register(accounts)
     await accounts.register(registration(DELEGATE, radicado=SECOND_RADICADO))
     link = await issue(accounts, account_id)
     clock.advance(timedelta(hours=1))
 
-    seen = await accounts.owner_of(link.token)
-    owner = await accounts.set_password(link.token, "hash")
+    seen = await links.owner_of(link.token)
+    owner = await links.set_password(link.token, "hash")
 
     assert owner == seen
     assert (owner.account_id, owner.login, owner.full_name) == (account_id, "CC1020304050", ANA.full_name)
@@ -371,37 +386,43 @@ async def test_the_password_is_set_for_the_owner_of_the_link(
     assert contact.has_password
 
 
-async def test_a_new_password_lifts_a_lock(accounts: PostgresAccounts, lockouts: LoginLockouts) -> None:
+async def test_a_new_password_lifts_a_lock(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, lockouts: LoginLockouts
+) -> None:
     account_id = await register(accounts)
     while not (await lockouts.begin(DOCTOR.document.login)).is_locked:
         pass
-    await give_password(accounts, account_id, "first")
+    await give_password(accounts, links, account_id, "first")
     assert not (await lockouts.begin(DOCTOR.document.login)).is_locked
 
 
-async def test_a_used_link_still_tells_whose_it_was(accounts: PostgresAccounts) -> None:
-    token = await give_password(accounts, await register(accounts), "first")
-    assert await accounts.owner_of(token) is None
-    owner = await accounts.owner_of(token, state=LinkState.USED)
+async def test_a_used_link_still_tells_whose_it_was(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks
+) -> None:
+    token = await give_password(accounts, links, await register(accounts), "first")
+    assert await links.owner_of(token) is None
+    owner = await links.owner_of(token, state=LinkState.USED)
     assert owner is not None
     assert owner.login == DOCTOR.document.login
 
 
-async def test_a_used_link_is_used_up(accounts: PostgresAccounts, engine: AsyncEngine) -> None:
-    token = await give_password(accounts, await register(accounts), "first")
-    assert await state_of(accounts, token) is LinkState.USED
+async def test_a_used_link_is_used_up(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, engine: AsyncEngine
+) -> None:
+    token = await give_password(accounts, links, await register(accounts), "first")
+    assert await state_of(links, token) is LinkState.USED
     with pytest.raises(LinkNotUsableError):
-        await accounts.set_password(token, "second")
+        await links.set_password(token, "second")
     assert (await only_account(engine)).password_hash == "first"
 
 
 async def test_of_fifty_who_use_a_link_at_once_one_succeeds(
-    accounts: PostgresAccounts, engine: AsyncEngine
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, engine: AsyncEngine
 ) -> None:
     token = (await issue(accounts, await register(accounts))).token
 
     results = await asyncio.gather(
-        *(accounts.set_password(token, f"hash-{number}") for number in range(50)), return_exceptions=True
+        *(links.set_password(token, f"hash-{number}") for number in range(50)), return_exceptions=True
     )
 
     winners = [number for number, result in enumerate(results) if not isinstance(result, BaseException)]
@@ -411,30 +432,38 @@ async def test_of_fifty_who_use_a_link_at_once_one_succeeds(
 
 
 async def test_a_new_password_ends_the_other_links_and_every_session(
-    accounts: PostgresAccounts, audit: PostgresAuditTrail, engine: AsyncEngine, clock: FakeClock
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    audit: PostgresAuditTrail,
+    engine: AsyncEngine,
+    clock: FakeClock,
 ) -> None:
     sessions = PostgresSessions(engine, audit=audit, clock=clock)
     account_id = await register(accounts)
-    await give_password(accounts, account_id)
+    await give_password(accounts, links, account_id)
     cookie = await sessions.open(account_id, Application.MIPRES)
     link = await issue(accounts, account_id, "r", reference=RECOVERY, purpose=LinkPurpose.RECOVER)
 
-    await accounts.set_password(link.token, "new")
+    await links.set_password(link.token, "new")
 
     assert await sessions.user_of(cookie, Application.MIPRES) is None
     assert (await only_account(engine)).password_hash == "new"
 
 
 async def test_a_link_that_cannot_be_used_ends_no_session(
-    accounts: PostgresAccounts, audit: PostgresAuditTrail, engine: AsyncEngine, clock: FakeClock
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    audit: PostgresAuditTrail,
+    engine: AsyncEngine,
+    clock: FakeClock,
 ) -> None:
     sessions = PostgresSessions(engine, audit=audit, clock=clock)
     account_id = await register(accounts)
-    used = await give_password(accounts, account_id)
+    used = await give_password(accounts, links, account_id)
     cookie = await sessions.open(account_id, Application.MIPRES)
 
     with pytest.raises(LinkNotUsableError):
-        await accounts.set_password(used, "new")
+        await links.set_password(used, "new")
 
     assert await sessions.user_of(cookie, Application.MIPRES) is not None
 
@@ -442,32 +471,37 @@ async def test_a_link_that_cannot_be_used_ends_no_session(
 # --- the end of a link's time
 
 
-async def test_links_end_with_their_registration(accounts: PostgresAccounts) -> None:
+async def test_links_end_with_their_registration(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks
+) -> None:
     account_id = await register(accounts)
     link = await issue(accounts, account_id)
 
     assert not await accounts.expire_links(account_id, reference=RADICADO)
 
-    assert await state_of(accounts, link.token) is LinkState.EXPIRED
+    assert await state_of(links, link.token) is LinkState.EXPIRED
     assert await accounts.open_link(account_id, reference=RADICADO) is None
     with pytest.raises(LinkNotUsableError):
-        await accounts.set_password(link.token, "hash")
+        await links.set_password(link.token, "hash")
 
 
 async def test_ending_the_links_of_one_registration_leaves_those_of_another(
     accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
 ) -> None:
     account_id = await register(accounts)
     link = await issue(accounts, account_id, reference=SECOND_RADICADO)
     await accounts.expire_links(account_id, reference=RADICADO)
-    assert await state_of(accounts, link.token) is LinkState.OPEN
+    assert await state_of(links, link.token) is LinkState.OPEN
 
 
-async def test_whoever_ends_links_learns_that_the_password_exists(accounts: PostgresAccounts) -> None:
+async def test_whoever_ends_links_learns_that_the_password_exists(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks
+) -> None:
     account_id = await register(accounts)
-    token = await give_password(accounts, account_id)
+    token = await give_password(accounts, links, account_id)
     assert await accounts.expire_links(account_id, reference=RADICADO)
-    assert await state_of(accounts, token) is LinkState.USED
+    assert await state_of(links, token) is LinkState.USED
 
 
 async def test_an_account_that_is_not_there_has_no_password(accounts: PostgresAccounts) -> None:
@@ -475,7 +509,7 @@ async def test_an_account_that_is_not_there_has_no_password(accounts: PostgresAc
 
 
 async def test_either_the_password_is_set_or_the_link_ends_and_both_sides_know(
-    accounts: PostgresAccounts, engine: AsyncEngine
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, engine: AsyncEngine
 ) -> None:
     account_id = await register(accounts)
     for attempt in range(5):
@@ -483,14 +517,14 @@ async def test_either_the_password_is_set_or_the_link_ends_and_both_sides_know(
             accounts, account_id, f"{attempt}", reference=RECOVERY, purpose=LinkPurpose.RECOVER
         )
         used, _ended = await asyncio.gather(
-            accounts.set_password(link.token, f"hash-{attempt}"),
+            links.set_password(link.token, f"hash-{attempt}"),
             accounts.expire_links(account_id, reference=RECOVERY),
             return_exceptions=True,
         )
         was_used = not isinstance(used, BaseException)
         assert ((await only_account(engine)).password_hash == f"hash-{attempt}") is was_used
         expected = LinkState.USED if was_used else LinkState.EXPIRED
-        assert await state_of(accounts, link.token) is expected
+        assert await state_of(links, link.token) is expected
 
 
 async def test_who_ends_links_waits_for_a_password_that_is_just_being_set(
@@ -534,13 +568,13 @@ async def somebody_waits(observer: AsyncConnection) -> bool:
 
 
 async def test_rivals_never_wait_for_each_other_in_a_circle(
-    accounts: PostgresAccounts, engine: AsyncEngine
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, engine: AsyncEngine
 ) -> None:
     account_id = await register(accounts)
     tokens = [(await issue(accounts, account_id, f"open-{number}")).token for number in range(5)]
     rivals = [
         *(issue(accounts, account_id, f"new-{n}", purpose=LinkPurpose.RECOVER) for n in range(10)),
-        *(accounts.set_password(token, "hash") for token in tokens for _ in range(2)),
+        *(links.set_password(token, "hash") for token in tokens for _ in range(2)),
         *(accounts.expire_links(account_id, reference=RADICADO) for _ in range(10)),
         *(accounts.register(registration()) for _ in range(10)),
     ]
@@ -567,7 +601,7 @@ async def test_what_a_registration_made_is_taken_back(
 
 
 async def test_taking_a_registration_back_leaves_the_other_profile_and_other_people(
-    accounts: PostgresAccounts, engine: AsyncEngine
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, engine: AsyncEngine
 ) -> None:
     other = replace(DOCTOR, document=parse_document("CC", "1020304051"))
     await accounts.register(registration(other, radicado="RM-000000000003"))
@@ -578,13 +612,13 @@ async def test_taking_a_registration_back_leaves_the_other_profile_and_other_peo
 
     assert await count(engine, AccountRow) == 2
     assert set(await profiles(engine)) == {"professional", "IPS:900123456"}
-    assert await state_of(accounts, link.token) is not LinkState.OPEN
+    assert await state_of(links, link.token) is not LinkState.OPEN
 
 
 async def test_an_account_that_is_in_use_is_never_taken_back(
-    accounts: PostgresAccounts, engine: AsyncEngine
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, engine: AsyncEngine
 ) -> None:
-    await give_password(accounts, await register(accounts))
+    await give_password(accounts, links, await register(accounts))
     await accounts.discard(reference=RADICADO)
     assert (await only_account(engine)).password_hash == "hash"
     assert set(await profiles(engine)) == {"professional"}
@@ -596,24 +630,6 @@ async def test_an_account_whose_password_is_just_being_set_is_not_taken_back(
     await register(accounts)
     await while_a_password_is_being_set(engine, accounts.discard(reference=RADICADO))
     assert (await only_account(engine)).password_hash == "hash"
-
-
-# --- whether the database is there
-
-
-async def test_a_database_that_answers_is_reachable(accounts: PostgresAccounts) -> None:
-    assert await accounts.is_reachable()
-
-
-async def test_a_database_that_is_gone_is_not_reachable(
-    clock: FakeClock, audit: PostgresAuditTrail, lockouts: LoginLockouts, unused_tcp_port: int
-) -> None:
-    engine = create_engine(f"postgresql+asyncpg://nobody@127.0.0.1:{unused_tcp_port}/none")
-    accounts = PostgresAccounts(
-        engine, tokens=LinkTokens(b"k" * 32), audit=audit, lockouts=lockouts, clock=clock
-    )
-    assert not await accounts.is_reachable()
-    await engine.dispose()
 
 
 async def test_an_error_of_the_database_repeats_no_personal_data(
@@ -637,70 +653,76 @@ EPS = replace(DELEGATE, entity=Entity(kind=EntityKind.EPS, regime=Regime.SUBSIDI
 
 @pytest.mark.parametrize("submission", [DOCTOR, DELEGATE, EPS, NATURAL_PROVIDER, SOCIAL_SERVICE])
 async def test_an_expired_link_tells_what_was_submitted(
-    accounts: PostgresAccounts, clock: FakeClock, submission: Submission
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, clock: FakeClock, submission: Submission
 ) -> None:
     facts = DOCTOR_FACTS if submission is DOCTOR else ProfileFacts()
     stored = await accounts.register(registration(submission, radicado=RADICADO, facts=facts))
     token = (await issue(accounts, stored.account_id)).token
-    assert await accounts.renewal_of(token) is None
+    assert await links.renewal_of(token) is None
     clock.advance(LIFETIME + SECOND)
-    assert await accounts.renewal_of(token) == Renewal(submission=submission, consent=CONSENT)
+    assert await links.renewal_of(token) == Renewal(submission=submission, consent=CONSENT)
 
 
-async def test_the_newest_declaration_counts(accounts: PostgresAccounts, clock: FakeClock) -> None:
+async def test_the_newest_declaration_counts(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, clock: FakeClock
+) -> None:
     newer = replace(CONSENT, accepted_at=CONSENT.accepted_at + LIFETIME, terms_version="2027-01")
     await accounts.register(registration(radicado=RADICADO, consent=newer))
     token = (await issue(accounts, await register(accounts))).token
     clock.advance(LIFETIME + SECOND)
-    renewal = await accounts.renewal_of(token)
+    renewal = await links.renewal_of(token)
     assert renewal is not None
     assert renewal.consent == newer
 
 
-async def test_an_expired_link_is_renewed_once(accounts: PostgresAccounts, clock: FakeClock) -> None:
+async def test_an_expired_link_is_renewed_once(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, clock: FakeClock
+) -> None:
     token = (await issue(accounts, await register(accounts))).token
     clock.advance(LIFETIME + SECOND)
-    await accounts.mark_renewed(token)
-    assert await accounts.renewal_of(token) is None
-    assert (await accounts.link(token)).state is LinkState.SUPERSEDED
+    await links.mark_renewed(token)
+    assert await links.renewal_of(token) is None
+    assert (await links.link(token)).state is LinkState.SUPERSEDED
 
 
-async def test_only_what_expired_is_marked(accounts: PostgresAccounts) -> None:
+async def test_only_what_expired_is_marked(accounts: PostgresAccounts, links: PostgresPasswordLinks) -> None:
     account_id = await register(accounts)
     opened = (await issue(accounts, account_id)).token
-    await accounts.mark_renewed(opened)
-    await accounts.mark_renewed("no-token-of-ours")
-    assert (await accounts.link(opened)).state is LinkState.OPEN
-    used = await give_password(accounts, account_id)
-    await accounts.mark_renewed(used)
-    assert (await accounts.link(used)).state is LinkState.USED
+    await links.mark_renewed(opened)
+    await links.mark_renewed("no-token-of-ours")
+    assert (await links.link(opened)).state is LinkState.OPEN
+    used = await give_password(accounts, links, account_id)
+    await links.mark_renewed(used)
+    assert (await links.link(used)).state is LinkState.USED
 
 
 async def test_no_link_is_renewed_where_there_is_a_password(
-    accounts: PostgresAccounts, clock: FakeClock
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, clock: FakeClock
 ) -> None:
     account_id = await register(accounts)
     token = (await issue(accounts, account_id)).token
     await accounts.expire_links(account_id, reference=RADICADO)
     recovery = await issue(accounts, account_id, "recuperar", reference=RECOVERY, purpose=LinkPurpose.RECOVER)
-    assert await accounts.renewal_of(token) is not None
-    await accounts.set_password(recovery.token, "hash")
-    assert await accounts.renewal_of(token) is None
+    assert await links.renewal_of(token) is not None
+    await links.set_password(recovery.token, "hash")
+    assert await links.renewal_of(token) is None
 
 
-async def test_a_recovery_is_not_renewed(accounts: PostgresAccounts, clock: FakeClock) -> None:
+async def test_a_recovery_is_not_renewed(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, clock: FakeClock
+) -> None:
     account_id = await register(accounts)
     link = await issue(accounts, account_id, reference=RECOVERY, purpose=LinkPurpose.RECOVER)
     clock.advance(LIFETIME + SECOND)
-    assert await accounts.renewal_of(link.token) is None
+    assert await links.renewal_of(link.token) is None
 
 
 async def test_nothing_is_renewed_whose_registration_was_taken_back(
-    accounts: PostgresAccounts, clock: FakeClock
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, clock: FakeClock
 ) -> None:
     account_id = await register(accounts)
     await accounts.register(registration(DELEGATE, radicado=SECOND_RADICADO))
     token = (await issue(accounts, account_id)).token
     clock.advance(LIFETIME + SECOND)
     await accounts.discard(reference=RADICADO)
-    assert await accounts.renewal_of(token) is None
+    assert await links.renewal_of(token) is None

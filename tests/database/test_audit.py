@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import create_engine
-from mipres.database.lockouts import LoginLockouts
+from mipres.database.password_links import PostgresPasswordLinks
 from mipres.domain.audit import AuditEvent, AuditEventType, operator
 from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.outcomes import Refusal
@@ -196,9 +196,11 @@ async def told(audit: PostgresAuditTrail) -> list[tuple[str, str, str | None]]:
     return [(entry.type, entry.actor, entry.reference) for entry in await audit.entries(login=LOGIN)]
 
 
-async def test_a_registration_tells_its_story(accounts: PostgresAccounts, audit: PostgresAuditTrail) -> None:
+async def test_a_registration_tells_its_story(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, audit: PostgresAuditTrail
+) -> None:
     account_id = await register(accounts)
-    await give_password(accounts, account_id)
+    await give_password(accounts, links, account_id)
     assert await told(audit) == [
         ("account_created", "product", RADICADO),
         ("link_issued", "product", RADICADO),
@@ -255,13 +257,11 @@ async def test_a_registration_that_is_given_up_is_written_once_a_run(
 
 
 async def test_where_the_database_is_away_giving_up_is_not_written_and_no_error(
-    clock: FakeClock, audit: PostgresAuditTrail, lockouts: LoginLockouts, unused_tcp_port: int
+    clock: FakeClock, audit: PostgresAuditTrail, unused_tcp_port: int
 ) -> None:
     engine = create_engine(f"postgresql+asyncpg://nobody@127.0.0.1:{unused_tcp_port}/none")
     away = PostgresAuditTrail(engine, key=b"a" * 32, clock=clock)
-    accounts = PostgresAccounts(
-        engine, tokens=LinkTokens(b"k" * 32), audit=away, lockouts=lockouts, clock=clock
-    )
+    accounts = PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), audit=away, clock=clock)
     assert not await accounts.note_given_up(reference=RADICADO, waited_for="database", run="first")
     assert await audit.entries(reference=RADICADO) == []
     await engine.dispose()
@@ -277,11 +277,11 @@ async def test_a_registration_that_is_taken_back_leaves_its_trace(
 
 
 async def test_a_link_that_cannot_be_used_leaves_no_trace(
-    accounts: PostgresAccounts, audit: PostgresAuditTrail
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, audit: PostgresAuditTrail
 ) -> None:
     account_id = await register(accounts)
     link = await issue(accounts, account_id)
     await accounts.expire_links(account_id, reference=RADICADO)
     with pytest.raises(LinkNotUsableError):
-        await accounts.set_password(link.token, "hash")
+        await links.set_password(link.token, "hash")
     assert "link_used" not in [event for event, _, _ in await told(audit)]

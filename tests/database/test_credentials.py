@@ -12,10 +12,11 @@ from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Authenticated, EndedPlacement, Hasher, PostgresCredentials
 from mipres.database.lockouts import LoginLockouts
+from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.tables import AccountRow
+from mipres.domain.accounts import ProfileFacts
 from mipres.domain.applications import Application
 from mipres.domain.documents import parse_document
-from mipres.ports import ProfileFacts
 from tests.database.registrations import DELEGATE, DOCTOR, PLACEMENT, SOCIAL_SERVICE, registration
 from tests.database.stored_accounts import give_password, issue, register
 from tests.fakes import FakeClock
@@ -43,10 +44,10 @@ async def enter(credentials: PostgresCredentials, login: str, password: str) -> 
 
 
 async def test_the_right_password_opens_the_applications_of_the_profiles(
-    credentials: PostgresCredentials, accounts: PostgresAccounts, hasher: Hasher
+    credentials: PostgresCredentials, accounts: PostgresAccounts, links: PostgresPasswordLinks, hasher: Hasher
 ) -> None:
     account_id = await register(accounts)
-    await give_password(accounts, account_id, await hasher.hash(PASSWORD))
+    await give_password(accounts, links, account_id, await hasher.hash(PASSWORD))
 
     found = await enter(credentials, LOGIN, PASSWORD)
 
@@ -55,11 +56,11 @@ async def test_the_right_password_opens_the_applications_of_the_profiles(
 
 
 async def test_a_delegate_who_is_a_professional_too_belongs_to_both_applications(
-    credentials: PostgresCredentials, accounts: PostgresAccounts, hasher: Hasher
+    credentials: PostgresCredentials, accounts: PostgresAccounts, links: PostgresPasswordLinks, hasher: Hasher
 ) -> None:
     account_id = await register(accounts)
     await accounts.register(registration(DELEGATE, radicado="RM-000000000002"))
-    await give_password(accounts, account_id, await hasher.hash(PASSWORD))
+    await give_password(accounts, links, account_id, await hasher.hash(PASSWORD))
 
     found = await enter(credentials, LOGIN, PASSWORD)
 
@@ -68,11 +69,15 @@ async def test_a_delegate_who_is_a_professional_too_belongs_to_both_applications
 
 
 async def test_a_placement_opens_nothing_after_its_last_day_in_bogota(
-    credentials: PostgresCredentials, accounts: PostgresAccounts, hasher: Hasher, clock: FakeClock
+    credentials: PostgresCredentials,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    hasher: Hasher,
+    clock: FakeClock,
 ) -> None:
     facts = ProfileFacts(placement=PLACEMENT)
     account_id = (await accounts.register(registration(SOCIAL_SERVICE, facts=facts))).account_id
-    await give_password(accounts, account_id, await hasher.hash(PASSWORD))
+    await give_password(accounts, links, account_id, await hasher.hash(PASSWORD))
     midnight = datetime(2027, 6, 1, 5, tzinfo=UTC)
 
     clock.time = midnight - timedelta(seconds=1)
@@ -105,9 +110,14 @@ async def test_a_placement_opens_nothing_after_its_last_day_in_bogota(
     ],
 )
 async def test_another_login_or_password_opens_nothing(
-    credentials: PostgresCredentials, accounts: PostgresAccounts, hasher: Hasher, login: str, password: str
+    credentials: PostgresCredentials,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    hasher: Hasher,
+    login: str,
+    password: str,
 ) -> None:
-    await give_password(accounts, await register(accounts), await hasher.hash(PASSWORD))
+    await give_password(accounts, links, await register(accounts), await hasher.hash(PASSWORD))
     assert await enter(credentials, login, password) is None
 
 
@@ -178,14 +188,18 @@ async def fail(credentials: PostgresCredentials, times: int, login: str = LOGIN)
     return [result.tell_lock for result in results]
 
 
-async def with_password(accounts: PostgresAccounts, hasher: Hasher) -> None:
-    await give_password(accounts, await register(accounts), await hasher.hash(PASSWORD))
+async def with_password(accounts: PostgresAccounts, links: PostgresPasswordLinks, hasher: Hasher) -> None:
+    await give_password(accounts, links, await register(accounts), await hasher.hash(PASSWORD))
 
 
 async def test_ten_failures_lock_even_the_right_password_for_a_minute(
-    credentials: PostgresCredentials, accounts: PostgresAccounts, hasher: Hasher, clock: FakeClock
+    credentials: PostgresCredentials,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    hasher: Hasher,
+    clock: FakeClock,
 ) -> None:
-    await with_password(accounts, hasher)
+    await with_password(accounts, links, hasher)
     assert await fail(credentials, 9) == [False] * 9
     assert await enter(credentials, LOGIN, PASSWORD)
     assert await fail(credentials, 10) == [False] * 9 + [True]
@@ -197,9 +211,13 @@ async def test_ten_failures_lock_even_the_right_password_for_a_minute(
 
 
 async def test_a_lock_doubles_up_to_a_quarter_of_an_hour_and_no_failure_makes_it_longer(
-    credentials: PostgresCredentials, accounts: PostgresAccounts, hasher: Hasher, clock: FakeClock
+    credentials: PostgresCredentials,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    hasher: Hasher,
+    clock: FakeClock,
 ) -> None:
-    await with_password(accounts, hasher)
+    await with_password(accounts, links, hasher)
     await fail(credentials, 9)
     for minutes in (1, 2, 4, 8, 15, 15):
         await fail(credentials, 1)
@@ -213,14 +231,11 @@ async def test_a_lock_doubles_up_to_a_quarter_of_an_hour_and_no_failure_makes_it
 
 
 async def test_failures_of_another_day_are_forgotten(
-    credentials: PostgresCredentials, lockouts: LoginLockouts, clock: FakeClock
+    credentials: PostgresCredentials, clock: FakeClock
 ) -> None:
     await fail(credentials, 9)
     clock.advance(timedelta(days=1))
     assert await fail(credentials, 1) == [False]
-    assert await lockouts.purge() == 0
-    clock.advance(timedelta(days=1))
-    assert await lockouts.purge() == 1
 
 
 async def test_the_person_is_told_once_a_day(lockouts: LoginLockouts, clock: FakeClock) -> None:
@@ -234,9 +249,9 @@ async def test_the_person_is_told_once_a_day(lockouts: LoginLockouts, clock: Fak
 
 
 async def test_attempts_of_the_same_moment_are_counted_one_by_one(
-    credentials: PostgresCredentials, accounts: PostgresAccounts, hasher: Hasher
+    credentials: PostgresCredentials, accounts: PostgresAccounts, links: PostgresPasswordLinks, hasher: Hasher
 ) -> None:
-    await with_password(accounts, hasher)
+    await with_password(accounts, links, hasher)
     wrong = [credentials.authenticate(LOGIN, f"Otra-clave-{n}", Application.MIPRES) for n in range(14)]
     results = await asyncio.gather(*wrong)
     assert [result.tell_lock for result in results].count(True) == 1
@@ -244,9 +259,13 @@ async def test_attempts_of_the_same_moment_are_counted_one_by_one(
 
 
 async def test_lifting_opens_at_once(
-    credentials: PostgresCredentials, accounts: PostgresAccounts, hasher: Hasher, lockouts: LoginLockouts
+    credentials: PostgresCredentials,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    hasher: Hasher,
+    lockouts: LoginLockouts,
 ) -> None:
-    await with_password(accounts, hasher)
+    await with_password(accounts, links, hasher)
     await fail(credentials, 11)
     assert await lockouts.lift(LOGIN.lower())
     assert not await lockouts.lift(LOGIN)
@@ -263,10 +282,11 @@ async def test_every_kind_of_failure_takes_the_same_work(
     engine: AsyncEngine,
     credentials: PostgresCredentials,
     accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
     hasher: Hasher,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    await with_password(accounts, hasher)
+    await with_password(accounts, links, hasher)
     await accounts.register(registration(WITHOUT_PASSWORD, radicado="RM-000000000003"))
     await fail(credentials, 11)
     work: list[str] = []
@@ -291,7 +311,7 @@ async def test_every_kind_of_failure_takes_the_same_work(
         "locked, right password": (LOGIN, PASSWORD),
     }
     other = (await accounts.register(registration(OTHER, radicado="RM-000000000004"))).account_id
-    await accounts.set_password((await issue(accounts, other, "enlace-2")).token, await hasher.hash(PASSWORD))
+    await links.set_password((await issue(accounts, other, "enlace-2")).token, await hasher.hash(PASSWORD))
     for kind, (login, password) in attempts.items():
         # The first attempt opens the row that counts; from the second on all are alike.
         for _ in range(2):
@@ -309,9 +329,13 @@ async def test_every_kind_of_failure_takes_the_same_work(
 
 
 async def test_every_attempt_is_in_the_trail_with_its_cause_and_nothing_personal(
-    credentials: PostgresCredentials, accounts: PostgresAccounts, hasher: Hasher, audit: PostgresAuditTrail
+    credentials: PostgresCredentials,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    hasher: Hasher,
+    audit: PostgresAuditTrail,
 ) -> None:
-    await with_password(accounts, hasher)
+    await with_password(accounts, links, hasher)
     await enter(credentials, LOGIN, PASSWORD)
     await credentials.authenticate(LOGIN, PASSWORD, Application.ADMINISTRATION)
     await fail(credentials, 11)
@@ -327,10 +351,13 @@ async def test_every_attempt_is_in_the_trail_with_its_cause_and_nothing_personal
 
 
 async def test_an_older_hash_is_made_anew_at_the_next_login(
-    credentials: PostgresCredentials, accounts: PostgresAccounts, engine: AsyncEngine
+    credentials: PostgresCredentials,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    engine: AsyncEngine,
 ) -> None:
     weaker = PasswordHasher(time_cost=1, memory_cost=8_192, parallelism=1).hash(PASSWORD)
-    await give_password(accounts, await register(accounts), weaker)
+    await give_password(accounts, links, await register(accounts), weaker)
 
     async def stored() -> str:
         async with engine.connect() as connection:

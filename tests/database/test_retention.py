@@ -10,20 +10,22 @@ from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.limits import PostgresLimits
 from mipres.database.lockouts import LoginLockouts
+from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.retention import CAPTCHA_ANSWERS, CLOSED_LINKS, UNFINISHED_ACCOUNTS, PostgresRetention
 from mipres.database.sessions import IDLE_LIMIT, PostgresSessions
 from mipres.database.tables import AccountRow, Base, ConsentRow, PasswordLinkRow, ProfileRow
 from mipres.domain.applications import Application
 from mipres.domain.limits import CAPTCHAS
-from tests.database.stored_accounts import LIFETIME, give_password, issue, register
+from mipres.domain.links import LinkState
+from tests.database.stored_accounts import LIFETIME, RADICADO, give_password, issue, register
 from tests.fakes import FakeClock
 
 SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def retention(engine: AsyncEngine, clock: FakeClock) -> PostgresRetention:
-    return PostgresRetention(engine, clock=clock)
+def retention(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> PostgresRetention:
+    return PostgresRetention(engine, audit=audit, clock=clock)
 
 
 async def count(engine: AsyncEngine, table: type[Base]) -> int:
@@ -56,9 +58,13 @@ async def test_an_account_that_still_has_a_way_in_stays(
 
 
 async def test_an_account_in_use_stays_for_ever_and_its_old_links_do_not(
-    retention: PostgresRetention, accounts: PostgresAccounts, clock: FakeClock, engine: AsyncEngine
+    retention: PostgresRetention,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    clock: FakeClock,
+    engine: AsyncEngine,
 ) -> None:
-    await give_password(accounts, await register(accounts))
+    await give_password(accounts, links, await register(accounts))
     clock.advance(LIFETIME + CLOSED_LINKS - SECOND)
     assert (await retention.purge())["password_links"] == 0
     clock.advance(SECOND)
@@ -92,3 +98,32 @@ async def test_sessions_captchas_locks_and_counts_go_when_they_are_over(
     assert (await retention.purge())["captcha_answers"] == 1
     clock.advance(timedelta(days=1))
     assert (await retention.purge())["login_guards"] == 1
+
+
+async def test_a_link_whose_run_is_gone_is_expired_once_and_the_trail_records_it(
+    retention: PostgresRetention,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    audit: PostgresAuditTrail,
+    clock: FakeClock,
+) -> None:
+    account_id = await register(accounts)
+    await issue(accounts, account_id, "older")
+    link = await issue(accounts, account_id, "newer")
+    open_links = await retention.open_links()
+    assert list(open_links.values()) == [RADICADO]
+
+    assert await retention.close_links([*open_links]) == 1
+    assert await retention.close_links([*open_links]) == 0
+    assert (await links.link(link.token)).state is LinkState.EXPIRED
+    assert await retention.open_links() == {}
+    recorded = [entry.type for entry in await audit.entries(reference=RADICADO)]
+    assert recorded.count("link_expired") == 1
+
+
+async def test_a_link_whose_time_is_over_needs_no_closing(
+    retention: PostgresRetention, accounts: PostgresAccounts, clock: FakeClock
+) -> None:
+    await issue(accounts, await register(accounts))
+    clock.advance(LIFETIME)
+    assert await retention.open_links() == {}

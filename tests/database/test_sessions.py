@@ -10,9 +10,9 @@ from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, PostgresSessions
 from mipres.database.tables import SessionRow
+from mipres.domain.accounts import ProfileFacts
 from mipres.domain.applications import Application
 from mipres.domain.submissions import UserType
-from mipres.ports import ProfileFacts
 from tests.database.registrations import DELEGATE, DOCTOR, PLACEMENT, SOCIAL_SERVICE, registration
 from tests.fakes import FakeClock
 

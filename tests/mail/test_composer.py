@@ -8,9 +8,10 @@ import pytest
 from jinja2 import UndefinedError
 
 import mipres
+from mipres.domain.accounts import AccountContact
+from mipres.domain.mail import Mail
 from mipres.domain.outcomes import REFUSAL_MESSAGES, Refusal
 from mipres.mail.composer import JinjaMailComposer
-from mipres.ports import AccountContact, Mail
 
 TEMPLATES = Path(mipres.__file__).parents[1] / "templates" / "email"
 NAMES = sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir())
@@ -39,7 +40,6 @@ ANA = AccountContact(
     login="CC1020304050",
     full_name="Ana María Ruiz Ñáñez",
     email="ana.ruiz@ejemplo.test",
-    has_password=False,
 )
 
 

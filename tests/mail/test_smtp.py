@@ -10,8 +10,8 @@ from dev.mail_catcher.inbox import Inbox
 from dev.mail_catcher.messages import Message
 from dev.mail_catcher.smtp import Mode, SmtpDesk
 from mipres.domain.errors import MailAddressRejectedError, MailNotAcceptedError
+from mipres.domain.mail import Mail
 from mipres.mail.smtp import SmtpMailer
-from mipres.ports import Mail
 
 MAIL = Mail(
     to_name="Ana María Ruiz Gómez",

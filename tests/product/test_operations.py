@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dev.temporal_server import find_temporal
-from mipres.cli.commands import NOT_POSSIBLE, app
+from mipres.cli.app import app
+from mipres.cli.running import NOT_POSSIBLE
 from tests.product.conftest import Product
 from workflows import steps
 from workflows.saved_views import saved_views

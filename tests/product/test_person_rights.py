@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mipres.cli.commands import MISUSED
+from mipres.cli.running import MISUSED
 from tests.product.conftest import PASSWORD, Product
 from tests.product.storage import stored_text, with_the_keys
 from tests.product.test_support_commands import REASON, Command, command

@@ -13,7 +13,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dev.probes import free_port
-from mipres.cli.commands import AWAY, MISUSED, NOT_POSSIBLE, app
+from mipres.cli.app import app
+from mipres.cli.running import AWAY, MISUSED, NOT_POSSIBLE
 from tests.product.conftest import Product
 from tests.product.storage import rows
 from tests.product.visits import ask_recovery, log_in

@@ -21,10 +21,19 @@ from temporalio.worker import Replayer, Worker
 from activities.catalog import catalog
 from mipres.domain.documents import Document, DocumentType
 from mipres.domain.outcomes import Outcome
-from mipres.domain.people import EntityRecord, HealthProfessional, Person, Placement, Profession, Sanction
+from mipres.domain.people import (
+    Delegation,
+    EntityRecord,
+    HealthProfessional,
+    Person,
+    Placement,
+    Profession,
+    Sanction,
+)
 from mipres.domain.stages import REGISTRIES, Stage
 from mipres.domain.submissions import Entity, EntityKind, Submission, UserType
-from mipres.ports import Consent, Delegation, Ports
+from mipres.domain.terms import Consent
+from mipres.port_set import Ports
 from mipres.temporal import names
 from tests.fakes import (
     FakeAccounts,
@@ -33,6 +42,7 @@ from tests.fakes import (
     FakeHealthTalentRegistry,
     FakeMailer,
     FakeRetention,
+    FakeSentMails,
     FakeSocialSecurityRegistry,
     FakeSocialServiceRegistry,
 )
@@ -86,6 +96,7 @@ class World:
     placements: FakeSocialServiceRegistry = field(default_factory=FakeSocialServiceRegistry)
     accounts: FakeAccounts = field(default_factory=FakeAccounts)
     mailer: FakeMailer = field(default_factory=FakeMailer)
+    sent_mails: FakeSentMails = field(default_factory=FakeSentMails)
     retention: FakeRetention = field(default_factory=FakeRetention)
     composer: FakeComposer = field(default_factory=FakeComposer)
     handles: dict[str, Handle] = field(default_factory=dict)
@@ -110,6 +121,7 @@ class World:
             accounts=self.accounts,
             composer=self.composer,
             mailer=self.mailer,
+            sent_mails=self.sent_mails,
             retention=self.retention,
             clock=self.clock,
             support_address="soporte@ejemplo.test",

@@ -40,7 +40,7 @@ async def shows_nothing_of(world: World, key: str, handle: Handle) -> bool:
 
 def test_keys_and_titles_are_different_and_in_spanish() -> None:
     views = saved_views(datetime.now(UTC))
-    assert len({one.key for one in views}) == len({one.title for one in views}) == len(views) == 11
+    assert len({one.key for one in views}) == len({one.title for one in views}) == len(views) == 12
     assert {f"waiting-{name}" for name in REGISTRIES} < {one.key for one in views}
 
 
@@ -113,6 +113,15 @@ async def test_a_refusal_of_today(world: World) -> None:
     await world.reaches(handle, Stage.REFUSED)
     await finds(world, "refused-today", handle)
     assert await shows_nothing_of(world, "link-unused", handle)
+
+
+async def test_a_registration_that_was_terminated_while_the_person_waits(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.reaches(handle, Stage.AWAITING_PASSWORD)
+    assert await shows_nothing_of(world, "cut-off", handle)
+    await handle.terminate("prueba")
+    await finds(world, "cut-off", handle)
 
 
 async def test_a_paused_activity(world: World) -> None:

@@ -11,8 +11,8 @@ from temporalio.worker import Worker, WorkerConfig
 
 from activities.catalog import catalog
 from activities.spacing import SpacedCalls
+from mipres.domain.mail import Mail
 from mipres.domain.stages import REGISTRIES
-from mipres.ports import Mail
 from mipres.temporal.names import REGISTRATIONS_QUEUE, registry_queue
 from tests.fakes import FakeMailer
 from tests.workflows.conftest import MEDICINE, World

@@ -1,0 +1,95 @@
+"""What a command stands on: its services, opened for one run, and one line for everything that goes wrong."""
+
+import asyncio
+import getpass
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import NoReturn
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from mipres import composition
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.credentials import Hasher
+from mipres.database.lockouts import LoginLockouts
+from mipres.settings import Settings, load_settings
+from mipres.support.actions import Support
+from mipres.support.person_data import PersonData
+from mipres.support.staff import PostgresStaff
+from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError
+from mipres.temporal.connection import connect
+
+NOT_POSSIBLE, MISUSED, AWAY = 1, 2, 3
+"""Exit codes. 0 means done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What a command works with."""
+
+    support: Support
+    staff: PostgresStaff
+    audit: PostgresAuditTrail
+    lockouts: LoginLockouts
+    person_data: PersonData
+
+
+@asynccontextmanager
+async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
+    """The tools of one command, closed at its end."""
+    # Lazy, so that commands that need only the database work while Temporal is away.
+    client = await connect(
+        composition.temporal_connection(settings), identity=f"cli:{operating_system_user()}", lazy=True
+    )
+    async with composition.open_database(settings) as database:
+        yield Tools(
+            support=composition.build_support(settings, database, client),
+            staff=composition.build_staff(database, Hasher()),
+            audit=database.audit,
+            lockouts=database.lockouts,
+            person_data=composition.build_person_data(settings, database, client),
+        )
+
+
+def run_with_tools(work: Callable[[Tools], Awaitable[None]]) -> None:
+    """Do the work, and name in one line whatever does not answer."""
+    settings = load_settings()
+
+    async def everything() -> None:
+        async with open_tools(settings) as tools:
+            await work(tools)
+
+    try:
+        asyncio.run(everything())
+    except UnknownWorkflowError:
+        stop("Temporal no tiene ningún registro con ese radicado.")
+    except TemporalUnavailableError:
+        stop(f"Temporal no responde en {settings.temporal_address}.", AWAY)
+    except (OSError, SQLAlchemyError) as error:
+        # The message may repeat values; its kind says enough.
+        stop(f"La base de datos no responde ({type(error).__name__}).", AWAY)
+
+
+def stop(line: str, code: int = NOT_POSSIBLE) -> NoReturn:
+    """End the command with one line on standard error."""
+    sys.stdout.flush()
+    print(line, file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def misused(line: str) -> NoReturn:
+    """End a command that was typed wrongly."""
+    stop(line, MISUSED)
+
+
+def operating_system_user() -> str:
+    """The account that runs the command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under a number that has no name.
+        return f"uid-{os.getuid()}"

@@ -1,0 +1,96 @@
+"""Commands about the accounts of support."""
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from mipres.cli import text
+from mipres.cli.arguments import As, read_actor
+from mipres.cli.running import Tools, misused, run_with_tools, stop
+from mipres.support.staff import MINIMUM_PASSWORD, StaffNameError, StaffUnknownError, new_password
+
+StaffName = Annotated[str, typer.Argument(help="Nombre de la cuenta de soporte, por ejemplo `ana.rojas`.")]
+FromStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Leer la contraseña de la entrada en vez de generarla.")
+]
+
+staff = typer.Typer(no_args_is_help=True, help="Cuentas de soporte para /soporte.")
+
+
+@staff.command("add")
+def add(name: StaffName, *, password_stdin: FromStdin = False, as_: As = None) -> None:
+    """Crea una cuenta de soporte."""
+    password = _choose_password(from_stdin=password_stdin)
+
+    async def work(tools: Tools) -> None:
+        try:
+            await tools.staff.add(name, password, actor=read_actor(as_))
+        except StaffNameError as error:
+            stop(str(error))
+        print(f"Cuenta de soporte creada: {name}")
+        _show_generated(password, from_stdin=password_stdin)
+
+    run_with_tools(work)
+
+
+@staff.command("reset")
+def reset(name: StaffName, *, password_stdin: FromStdin = False, as_: As = None) -> None:
+    """Da otra contraseña a una cuenta, la habilita y cierra sus sesiones."""
+    password = _choose_password(from_stdin=password_stdin)
+
+    async def work(tools: Tools) -> None:
+        try:
+            await tools.staff.reset(name, password, actor=read_actor(as_))
+        except StaffUnknownError:
+            _stop_unknown(name)
+        print(f"Contraseña nueva para {name}; sus sesiones se cerraron.")
+        _show_generated(password, from_stdin=password_stdin)
+
+    run_with_tools(work)
+
+
+@staff.command("disable")
+def disable(name: StaffName, as_: As = None) -> None:
+    """Deshabilita una cuenta y cierra sus sesiones; su rastro queda."""
+
+    async def work(tools: Tools) -> None:
+        try:
+            await tools.staff.disable(name, actor=read_actor(as_))
+        except StaffUnknownError:
+            _stop_unknown(name)
+        print(f"Cuenta deshabilitada: {name}")
+
+    run_with_tools(work)
+
+
+@staff.command("list")
+def list_() -> None:
+    """Lista las cuentas de soporte."""
+
+    async def work(tools: Tools) -> None:
+        everybody = await tools.staff.everybody()
+        if not everybody:
+            print("No hay cuentas de soporte: cree una con `staff add`.")
+        for member in everybody:
+            print(text.staff_line(member))
+
+    run_with_tools(work)
+
+
+def _stop_unknown(name: str) -> NoReturn:
+    stop(f"No hay ninguna cuenta de soporte con el nombre {name}.")
+
+
+def _choose_password(*, from_stdin: bool) -> str:
+    if not from_stdin:
+        return new_password()
+    password = sys.stdin.readline().rstrip("\r\n")
+    if len(password) < MINIMUM_PASSWORD:
+        misused(f"La contraseña debe tener al menos {MINIMUM_PASSWORD} caracteres.")
+    return password
+
+
+def _show_generated(password: str, *, from_stdin: bool) -> None:
+    if not from_stdin:
+        print(f"Contraseña: {password}\nEntréguela en persona: no se vuelve a mostrar.")

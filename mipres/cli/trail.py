@@ -1,0 +1,54 @@
+"""The command that reads and checks the audit trail."""
+
+from typing import Annotated
+
+import typer
+
+from mipres.cli import text
+from mipres.cli.arguments import read_login
+from mipres.cli.running import Tools, run_with_tools, stop
+from mipres.database.audit import PostgresAuditTrail
+from mipres.domain.radicado import is_reference
+
+
+def audit(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[RADICADO|LOGIN]", help="De quién; sin él, lo último de todos.")
+    ] = None,
+    *,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Comprobar que ninguna fila cambió ni falta.")
+    ] = False,
+    head: Annotated[
+        str | None,
+        typer.Option("--head", help="Con --verify: una cabeza anotada antes, que debe seguir en la cadena."),
+    ] = None,
+) -> None:
+    """Muestra la auditoría de un radicado o de un usuario, o la comprueba."""
+
+    async def work(tools: Tools) -> None:
+        if verify:
+            await _verify(tools.audit, head)
+            return
+        reference = target.upper() if target and is_reference(target.upper()) else None
+        login = read_login(target) if target and not reference else None
+        entries = await tools.audit.entries(reference=reference, login=login)
+        if not entries:
+            stop("La auditoría no tiene nada de ese radicado o usuario.")
+        for entry in entries:
+            print(text.entry_line(entry))
+        for named in dict.fromkeys(entry.reference for entry in entries if entry.reference):
+            print(f"En Temporal: {tools.support.desk.url_of(named)}")
+
+    run_with_tools(work)
+
+
+async def _verify(trail: PostgresAuditTrail, head: str | None) -> None:
+    verdict = await trail.verify()
+    if not verdict.is_intact:
+        stop(f"La auditoría fue alterada en la fila {verdict.broken_at}: {verdict.problem}.")
+    if head is not None and not await trail.holds(head):
+        stop(f"La cabeza {head} ya no está en la cadena: se perdieron sus últimas filas, o se rehízo.")
+    print(f"{verdict.checked} filas, todas como se escribieron.")
+    if verdict.head:
+        print(f"Cabeza: {verdict.head} (anótela fuera de este sistema y compruébela con --head)")

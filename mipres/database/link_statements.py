@@ -1,0 +1,54 @@
+"""What accounts and password links ask of the same rows, so that each statement is written once."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, Row, literal_column, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mipres.database.tables import AccountRow, PasswordLinkRow
+from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
+from mipres.domain.links import LinkPurpose, LinkState
+
+WAS_INSERTED = literal_column("(xmax = 0)", Boolean)
+"""PostgreSQL's own mark of a row that an upsert has inserted and not updated."""
+
+
+async def lock_account(session: AsyncSession, account_id: uuid.UUID) -> AccountRow | None:
+    """Hold the account until the transaction ends: every write that decides between rivals begins here."""
+    return await session.get(AccountRow, account_id, with_for_update=True)
+
+
+async def lock_account_of_link(session: AsyncSession, link_id: uuid.UUID) -> AccountRow | None:
+    """Hold the account that a link belongs to."""
+    owner = select(AccountRow).join(PasswordLinkRow, PasswordLinkRow.account_id == AccountRow.id)
+    row: AccountRow | None = await session.scalar(
+        owner.where(PasswordLinkRow.id == link_id).with_for_update(of=AccountRow)
+    )
+    return row
+
+
+async def close_links(
+    session: AsyncSession, reason: LinkState, now: datetime, *which: ColumnElement[bool]
+) -> list[LinkPurpose]:
+    """Close the open links among these, and return what each of them was for."""
+    statement = update(PasswordLinkRow).where(PasswordLinkRow.closed_at.is_(None), *which)
+    closing = statement.values(closed_at=now, closed_reason=reason).returning(PasswordLinkRow.purpose)
+    return [LinkPurpose(purpose) for purpose in await session.scalars(closing)]
+
+
+def state_of(row: PasswordLinkRow | Row[Any], now: datetime) -> LinkState:
+    """What a link is worth at this moment."""
+    if row.closed_reason is not None:
+        return LinkState(row.closed_reason)
+    return LinkState.EXPIRED if row.expires_at <= now else LinkState.OPEN
+
+
+def link_event(
+    event: AuditEventType, login: str, reference: str, purpose: LinkPurpose, actor: str = PRODUCT
+) -> AuditEvent:
+    """What the trail records of a link."""
+    return AuditEvent(
+        type=event, actor=actor, reference=reference, login=login, details={"purpose": purpose.value}
+    )

@@ -1,0 +1,223 @@
+"""What the owner of a password link does with it: open the page, create the password, ask for another link."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, and_, bindparam, delete, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.engine import reading_factory, session_factory
+from mipres.database.link_statements import close_links, link_event, lock_account_of_link, state_of
+from mipres.database.lockouts import LoginLockouts
+from mipres.database.profiles import submission_of
+from mipres.database.tables import AccountRow, ConsentRow, PasswordLinkRow, ProfileRow, SessionRow
+from mipres.domain.applications import Application, application_of
+from mipres.domain.audit import CITIZEN, AuditEventType
+from mipres.domain.errors import LinkNotUsableError
+from mipres.domain.links import LinkPurpose, LinkState
+from mipres.domain.submissions import Submission, UserType
+from mipres.domain.terms import Consent
+from mipres.keys import LinkTokens
+from mipres.ports import Clock
+
+# One row for each profile of the link's owner, or a single one without a profile.
+_OWNER = (
+    select(
+        PasswordLinkRow.purpose,
+        PasswordLinkRow.reference,
+        PasswordLinkRow.expires_at,
+        PasswordLinkRow.closed_reason,
+        AccountRow.id,
+        AccountRow.login,
+        AccountRow.given_names,
+        AccountRow.surnames,
+        ProfileRow.radicado,
+        ProfileRow.user_type,
+    )
+    .join(AccountRow, AccountRow.id == PasswordLinkRow.account_id)
+    .outerjoin(ProfileRow, ProfileRow.account_id == AccountRow.id)
+    .where(PasswordLinkRow.id == bindparam("link_id"))
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkView:
+    """A link as the page that refuses it needs it. All but `state` is None for an unknown link."""
+
+    state: LinkState
+    purpose: LinkPurpose | None = None
+    reference: str | None = None
+    user_type: UserType | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renewal:
+    """The registration of an expired link, as it was submitted: enough to start it anew."""
+
+    submission: Submission
+    consent: Consent
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordOwner:
+    """The person whose password a link sets, and the registrations that wait for it.
+
+    Attributes:
+        reference: The registration or recovery that sent the link.
+        radicados: Every registration of the person; any of them may be waiting.
+    """
+
+    account_id: uuid.UUID
+    login: str
+    full_name: str
+    purpose: LinkPurpose
+    reference: str
+    radicados: tuple[str, ...]
+    applications: tuple[Application, ...]
+
+
+class PostgresPasswordLinks:
+    """Judges links by their tokens, and sets passwords.
+
+    Args:
+        engine: The process's engine.
+        tokens: Checks tokens.
+        audit: Records every change, in the same transaction.
+        lockouts: A new password lifts the lock of its login.
+        clock: Source of every timestamp that rules depend on.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        tokens: LinkTokens,
+        audit: PostgresAuditTrail,
+        lockouts: LoginLockouts,
+        clock: Clock,
+    ) -> None:
+        self._sessions = session_factory(engine)
+        self._reading = reading_factory(engine)
+        self._tokens = tokens
+        self._audit = audit
+        self._lockouts = lockouts
+        self._clock = clock
+
+    async def link(self, token: str) -> LinkView:
+        """What the link of this token is worth now."""
+        row = await self._row(token)
+        if row is None:
+            return LinkView(state=LinkState.UNKNOWN)
+        async with self._reading() as session:
+            statement = select(ProfileRow.user_type).where(ProfileRow.radicado == row.reference)
+            user_type = (await session.scalars(statement)).first()
+        return LinkView(
+            state=state_of(row, self._clock.now()),
+            purpose=LinkPurpose(row.purpose),
+            reference=row.reference,
+            user_type=UserType(user_type) if user_type else None,
+        )
+
+    async def renewal_of(self, token: str) -> Renewal | None:
+        """What was submitted, if the link to create a password expired, without a password or a renewal since."""
+        link = await self._row(token)
+        if link is None or link.purpose != LinkPurpose.CREATE:
+            return None
+        if state_of(link, self._clock.now()) is not LinkState.EXPIRED:
+            return None
+        async with self._reading() as session:
+            account = await session.get_one(AccountRow, link.account_id)
+            profile = await session.scalar(select(ProfileRow).where(ProfileRow.radicado == link.reference))
+            consents = select(ConsentRow).where(ConsentRow.radicado == link.reference)
+            consent = await session.scalar(consents.order_by(ConsentRow.accepted_at.desc()).limit(1))
+        if account.password_hash is not None or profile is None or consent is None:
+            return None
+        return Renewal(
+            submission=submission_of(account, profile),
+            consent=Consent(
+                terms_version=consent.terms_version,
+                terms_sha256=consent.terms_sha256,
+                accepted_at=consent.accepted_at,
+                channel=consent.channel,
+            ),
+        )
+
+    async def mark_renewed(self, token: str) -> None:
+        """Record that another link follows an expired one, which happens once."""
+        link_id, now = self._tokens.link_id_of(token), self._clock.now()
+        has_expired = or_(
+            PasswordLinkRow.closed_reason == LinkState.EXPIRED,
+            and_(PasswordLinkRow.closed_at.is_(None), PasswordLinkRow.expires_at <= now),
+        )
+        statement = update(PasswordLinkRow).where(PasswordLinkRow.id == link_id, has_expired)
+        async with self._sessions.begin() as session:
+            await session.execute(statement.values(closed_at=now, closed_reason=LinkState.SUPERSEDED))
+
+    async def owner_of(self, token: str, *, state: LinkState = LinkState.OPEN) -> PasswordOwner | None:
+        """The person behind a link that is open, or in another state."""
+        link_id = self._tokens.link_id_of(token)
+        if link_id is None:
+            return None
+        async with self._reading() as session:
+            rows = (await session.execute(_OWNER, {"link_id": link_id})).all()
+        return _owner(rows) if rows and state_of(rows[0], self._clock.now()) is state else None
+
+    async def set_password(self, token: str, password_hash: str) -> PasswordOwner:
+        """Use up the link and store the hash, in one transaction.
+
+        Raises:
+            LinkNotUsableError: the link is not open any more; nothing was changed.
+        """
+        link_id, now = self._tokens.link_id_of(token), self._clock.now()
+        if link_id is None:
+            raise LinkNotUsableError
+        # One statement decides expiry and single use, and uses the link up.
+        use = update(PasswordLinkRow).where(
+            PasswordLinkRow.id == link_id,
+            PasswordLinkRow.closed_at.is_(None),
+            PasswordLinkRow.expires_at > now,
+        )
+        async with self._sessions.begin() as session:
+            account = await lock_account_of_link(session, link_id)
+            used = await session.execute(use.values(closed_at=now, closed_reason=LinkState.USED))
+            if account is None or used.rowcount == 0:
+                raise LinkNotUsableError
+            account.password_hash = password_hash
+            account.password_set_at = account.updated_at = now
+            await close_links(session, LinkState.SUPERSEDED, now, PasswordLinkRow.account_id == account.id)
+            await session.execute(delete(SessionRow).where(SessionRow.account_id == account.id))
+            # The mailbox proves the person, whatever others tried at the login.
+            await self._lockouts.lift_in(session, account.login)
+            owner = _owner((await session.execute(_OWNER, {"link_id": link_id})).all())
+            about = (owner.login, owner.reference, owner.purpose, CITIZEN)
+            await self._audit.record_in(
+                session,
+                link_event(AuditEventType.LINK_USED, *about),
+                link_event(AuditEventType.PASSWORD_SET, *about),
+            )
+            return owner
+
+    async def _row(self, token: str) -> PasswordLinkRow | None:
+        link_id = self._tokens.link_id_of(token)
+        if link_id is None:
+            return None
+        async with self._reading() as session:
+            row: PasswordLinkRow | None = await session.get(PasswordLinkRow, link_id)
+        return row
+
+
+def _owner(rows: Sequence[Row[Any]]) -> PasswordOwner:
+    """The person of the rows of `_OWNER`."""
+    first, profiles = rows[0], [row for row in rows if row.radicado is not None]
+    return PasswordOwner(
+        account_id=first.id,
+        login=first.login,
+        full_name=f"{first.given_names} {first.surnames}".strip(),
+        purpose=LinkPurpose(first.purpose),
+        reference=first.reference,
+        radicados=tuple(row.radicado for row in profiles),
+        applications=tuple(sorted({application_of(UserType(row.user_type)) for row in profiles})),
+    )

@@ -1,0 +1,58 @@
+"""Mails that went out, by key, so that two attempts of any two processes send one mail."""
+
+import logging
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.database.engine import UNREACHABLE
+from mipres.database.tables import SentMailRow
+from mipres.domain.mail import CLAIM_LIFETIME, MailClaim
+
+log = logging.getLogger(__name__)
+
+
+class PostgresSentMails:
+    """Implements ports.SentMails. PostgreSQL's clock tells the age of a claim, the same for every worker."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def claim(self, key: str) -> MailClaim:
+        now = func.clock_timestamp()
+        fresh = insert(SentMailRow).values(key=key, claimed_at=now)
+        was_left = SentMailRow.sent_at.is_(None) & (SentMailRow.claimed_at <= now - CLAIM_LIFETIME)
+        claiming = fresh.on_conflict_do_update(
+            index_elements=["key"], set_={"claimed_at": now}, where=was_left
+        ).returning(SentMailRow.key)
+        try:
+            async with self._engine.begin() as connection:
+                if (await connection.execute(claiming)).first() is not None:
+                    return MailClaim.TAKEN
+                sent = select(SentMailRow.sent_at).where(SentMailRow.key == key)
+                return MailClaim.SENT if (await connection.execute(sent)).scalar() else MailClaim.BUSY
+        except UNREACHABLE as error:
+            # Fails open: mails about an outage of the database must not wait for its end.
+            log.warning("a mail goes out unclaimed: %s", type(error).__name__)
+            return MailClaim.TAKEN
+
+    async def mark_sent(self, key: str) -> None:
+        now = func.clock_timestamp()
+        sent = insert(SentMailRow).values(key=key, claimed_at=now, sent_at=now)
+        marking = sent.on_conflict_do_update(index_elements=["key"], set_={"sent_at": now})
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(marking)
+        except UNREACHABLE as error:
+            # The mail is out: a failure here would send it again.
+            log.warning("a mail went out unrecorded: %s", type(error).__name__)
+
+    async def release(self, key: str) -> None:
+        unsent = (SentMailRow.key == key, SentMailRow.sent_at.is_(None))
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(delete(SentMailRow).where(*unsent))
+        except UNREACHABLE as error:
+            # The claim grows old by itself.
+            log.warning("the claim of a mail was not released: %s", type(error).__name__)

@@ -1,0 +1,61 @@
+"""What registering stores, and what an account tells of itself."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from mipres.domain.people import Person, Placement
+from mipres.domain.submissions import Submission
+from mipres.domain.terms import Consent
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileFacts:
+    """What the registries know that belongs to one profile of the person."""
+
+    entity_name: str | None = None
+    profession_code: str | None = None
+    profession_name: str | None = None
+    professional_registration: str | None = None
+    placement: Placement | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewRegistration:
+    """Everything that `Accounts.register` stores in one transaction."""
+
+    radicado: str
+    submission: Submission
+    person: Person
+    facts: ProfileFacts
+    consent: Consent
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisteredAccount:
+    """The account after registering. `has_password` means that it was complete before."""
+
+    account_id: uuid.UUID
+    login: str
+    email: str
+    has_password: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountContact:
+    """The person that a mail goes to."""
+
+    login: str
+    full_name: str
+    email: str
+    password_set_at: datetime | None = None
+
+    @property
+    def has_password(self) -> bool:
+        return self.password_set_at is not None
+
+    @property
+    def login_hint(self) -> str:
+        """The login with its middle hidden: a mail may be read by others."""
+        # A short number shows less than three digits, so that some of it is always hidden.
+        return f"{self.login[:2]}•••{self.login[max(4, len(self.login) - 3) :]}"

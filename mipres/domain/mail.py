@@ -1,0 +1,31 @@
+"""A mail, ready to be sent, and the claims that keep it from going out twice."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+CLAIM_LIFETIME = timedelta(seconds=30)
+"""No attempt to send lives longer: an older claim is left from a crash, and another attempt may take it."""
+
+
+class MailClaim(StrEnum):
+    """What an attempt to send a mail learns of the mail's key."""
+
+    TAKEN = "taken"
+    """The mail is this attempt's to send."""
+    SENT = "sent"
+    """The mail has gone out."""
+    BUSY = "busy"
+    """Another attempt is sending it now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """A rendered message."""
+
+    to_name: str
+    to_address: str
+    subject: str
+    text: str
+    html: str
+    message_key: str

@@ -1,0 +1,31 @@
+"""One adapter for each port: what a process hands to the activities."""
+
+from dataclasses import dataclass
+
+from mipres.ports import (
+    Accounts,
+    Clock,
+    HealthTalentRegistry,
+    MailComposer,
+    Mailer,
+    Retention,
+    SentMails,
+    SocialSecurityRegistry,
+    SocialServiceRegistry,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Everything that the activities need from outside."""
+
+    miseguridadsocial: SocialSecurityRegistry
+    rethus: HealthTalentRegistry
+    sso: SocialServiceRegistry
+    accounts: Accounts
+    composer: MailComposer
+    mailer: Mailer
+    sent_mails: SentMails
+    retention: Retention
+    clock: Clock
+    support_address: str | None = None

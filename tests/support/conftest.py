@@ -1,0 +1,50 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from mipres.database.audit import PostgresAuditTrail
+from mipres.support.actions import Support
+from mipres.support.desk import SupportDesk
+from mipres.support.records import SupportRecords
+from tests.support.registrations import served
+
+UI = "http://ui.test"
+RADICADO_KEY = b"r" * 32
+PATIENCE_SECONDS = 20.0
+
+
+@pytest.fixture
+def client(temporal_env: WorkflowEnvironment) -> Client:
+    return temporal_env.client
+
+
+@pytest.fixture
+async def worker(client: Client) -> AsyncIterator[None]:
+    async with served(client):
+        yield
+
+
+@pytest.fixture
+def desk(client: Client) -> SupportDesk:
+    return SupportDesk(client, ui_url=UI)
+
+
+@pytest.fixture
+def records(engine: AsyncEngine, audit: PostgresAuditTrail) -> SupportRecords:
+    return SupportRecords(engine, audit=audit)
+
+
+@pytest.fixture
+def support(desk: SupportDesk, records: SupportRecords, audit: PostgresAuditTrail) -> Support:
+    return Support(desk=desk, records=records, audit=audit, radicado_key=RADICADO_KEY)
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Ask again until visibility, which follows by a moment, shows it."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await holds():
+            await asyncio.sleep(0.02)
