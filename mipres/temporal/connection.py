@@ -1,7 +1,7 @@
 """The only way to a Temporal client: pydantic data converter, encryption, encoded failures."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from temporalio.converter import (
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
-from mipres.domain.errors import MipresError
-from mipres.temporal.codec import EncryptionCodec
+from mipres.temporal.codec import OPERATOR_ENCODING, REFUSED_ENCODING, EncryptionCodec, Fault
+from mipres.temporal.trust import MarkedPayloadConverter, RefusingPayloadConverter
 
 # How the command line calls the types of search attributes.
 _TYPES = {
@@ -37,36 +37,59 @@ class SearchAttributesMissingError(MipresError):
     """The namespace lacks search attributes. The text is the Spanish line to show."""
 
 
-class PayloadConverter(CompositePayloadConverter):
-    """The SDK's converter for pydantic, which keeps what it has learnt of a type for the whole process.
+_JSON = PydanticJSONPlainPayloadConverter()
+"""One for the whole process: the SDK makes a payload converter for each workflow run, and each would learn every
+type anew: milliseconds of every registration, and most of the memory of one that waits."""
 
-    The SDK makes a converter for each workflow run. With a memory of its own, each run would learn our types
-    anew: milliseconds of every registration, and most of the memory of one that waits.
-    """
 
-    _json = PydanticJSONPlainPayloadConverter()
+class _PayloadConverter(CompositePayloadConverter):
+    marked: type[MarkedPayloadConverter]
 
     def __init__(self) -> None:
         super().__init__(
             *(
-                self._json if isinstance(converter, JSONPlainPayloadConverter) else converter
+                _JSON if isinstance(converter, JSONPlainPayloadConverter) else converter
                 for converter in DefaultPayloadConverter.default_encoding_payload_converters
-            )
+            ),
+            *(self.marked(encoding) for encoding in (REFUSED_ENCODING, OPERATOR_ENCODING)),
         )
 
 
-def data_converter(keys: Mapping[str, bytes], *, active: str) -> DataConverter:
-    """Converter that leaves nothing readable in a history without the keys."""
+class WorkerPayloadConverter(_PayloadConverter):
+    """The SDK's converter for pydantic, which hands refused payloads to the interceptors of a worker."""
+
+    marked = MarkedPayloadConverter
+
+
+class ClientPayloadConverter(_PayloadConverter):
+    """The same for a client, which has nothing to decide: a refused payload raises."""
+
+    marked = RefusingPayloadConverter
+
+
+def data_converter(
+    keys: Mapping[str, bytes],
+    *,
+    active: str,
+    converter: type[CompositePayloadConverter] = ClientPayloadConverter,
+    on_refused: Callable[[Fault, str], None] | None = None,
+) -> DataConverter:
+    """Converter that leaves nothing readable in a history without the keys, and believes nothing else."""
     return DataConverter(
-        payload_converter_class=PayloadConverter,
-        payload_codec=EncryptionCodec(keys, active=active),
+        payload_converter_class=converter,
+        payload_codec=EncryptionCodec(keys, active=active, on_refused=on_refused),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TemporalConnection:
-    """Where the server is and how to speak to it."""
+    """Where the server is and how to speak to it.
+
+    Attributes:
+        converter: `WorkerPayloadConverter` for a worker, whose interceptors decide about refused payloads.
+        on_refused: Called with the fault and the scope of each payload that is refused.
+    """
 
     address: str
     namespace: str
@@ -76,6 +99,8 @@ class TemporalConnection:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_ca: Path | None = None
+    converter: type[CompositePayloadConverter] = ClientPayloadConverter
+    on_refused: Callable[[Fault, str], None] | None = None
 
     def tls(self) -> TLSConfig | bool:
         """Mutual TLS where a certificate is given, plain TLS with an API key or a CA, else none."""
@@ -96,13 +121,18 @@ async def connect(
     interceptors: Sequence[Interceptor] = (),
     runtime: Runtime | None = None,
 ) -> Client:
-    """Connect; `lazy` defers it to the first call, so a process can start before the server."""
+    """Connect; `lazy` defers it to the first call, so that a process can start before the server."""
     return await Client.connect(
         connection.address,
         namespace=connection.namespace,
         api_key=connection.api_key,
         tls=connection.tls(),
-        data_converter=data_converter(connection.payload_keys, active=connection.active_payload_key),
+        data_converter=data_converter(
+            connection.payload_keys,
+            active=connection.active_payload_key,
+            converter=connection.converter,
+            on_refused=connection.on_refused,
+        ),
         identity=identity,
         lazy=lazy,
         interceptors=interceptors,

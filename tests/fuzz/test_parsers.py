@@ -27,7 +27,7 @@ from mipres.domain.passwords import PasswordContext, PasswordPolicy, normalise_p
 from mipres.domain.radicado import is_radicado
 from mipres.domain.submissions import UserType, check_submission
 from mipres.keys import LinkTokens
-from mipres.temporal.codec import EncryptionCodec, UnknownPayloadKeyError
+from mipres.temporal.codec import REFUSED_ENCODING, EncryptionCodec, UntrustedPayloadError
 from tests.fuzz.sizes import cases
 
 # Digits and letters of documents among everything else, so that not every case ends at the first character.
@@ -142,8 +142,10 @@ def test_waits(seconds: int) -> None:
 async def test_payloads(data: bytes, key_id: bytes) -> None:
     codec = EncryptionCodec({"test": bytes(32)}, active="test")
     forged = Payload(metadata={"encoding": b"binary/encrypted", "encryption-key-id": key_id}, data=data)
-    with pytest.raises(UnknownPayloadKeyError):
-        await codec.decode([forged])
+    with pytest.raises(UntrustedPayloadError):
+        codec.open(forged)
+    [marked] = await codec.decode([forged])
+    assert marked.metadata["encoding"] == REFUSED_ENCODING
 
 
 @cases(40, long=500)
