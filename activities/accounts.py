@@ -5,24 +5,10 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from mipres.domain.accounts import NewRegistration, ProfileFacts
+from mipres.domain.accounts import NewRegistration
 from mipres.domain.documents import Document
 from mipres.domain.outcomes import Refusal, mask_email
-from mipres.domain.people import Person
-from mipres.domain.submissions import Submission
-from mipres.domain.terms import Consent
 from mipres.ports import Accounts
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegisterAccountInput:
-    """What is stored when a person has passed every check."""
-
-    radicado: str
-    submission: Submission
-    person: Person
-    facts: ProfileFacts
-    consent: Consent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,20 +18,6 @@ class RegisterAccountResult:
     account_id: uuid.UUID
     email_hint: str
     has_password: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class FindAccountInput:
-    """Whose account is looked for."""
-
-    document: Document
-
-
-@dataclass(frozen=True, kw_only=True)
-class FindAccountResult:
-    """None for an unknown document."""
-
-    account_id: uuid.UUID | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +36,7 @@ class ExpireLinkResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiscardAccountInput:
-    """Whose traces are taken back: a registration's, by its radicado."""
-
-    reference: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoteRefusalInput:
+class RecordRefusalInput:
     """Which registration was refused, in which run of its workflow, and why."""
 
     reference: str
@@ -87,17 +52,9 @@ class AccountActivities:
         self._accounts = accounts
 
     @activity.defn
-    async def register_account(self, request: RegisterAccountInput) -> RegisterAccountResult:
+    async def register_account(self, registration: NewRegistration) -> RegisterAccountResult:
         """Create or refresh the account and its profile, in one transaction."""
-        account = await self._accounts.register(
-            NewRegistration(
-                radicado=request.radicado,
-                submission=request.submission,
-                person=request.person,
-                facts=request.facts,
-                consent=request.consent,
-            )
-        )
+        account = await self._accounts.register(registration)
         return RegisterAccountResult(
             account_id=account.account_id,
             email_hint=mask_email(account.email),
@@ -105,19 +62,19 @@ class AccountActivities:
         )
 
     @activity.defn
-    async def find_account(self, request: FindAccountInput) -> FindAccountResult:
-        """The account of a document, for recovering its password."""
-        return FindAccountResult(account_id=await self._accounts.find(request.document))
+    async def find_account(self, document: Document) -> uuid.UUID | None:
+        """Find the account of a document; None for an unknown one."""
+        return await self._accounts.find(document)
 
     @activity.defn
-    async def discard_account(self, request: DiscardAccountInput) -> None:
-        """Take back what a registration made, never an account with a password."""
-        await self._accounts.discard(reference=request.reference)
+    async def discard_account(self, reference: str) -> None:
+        """Take back what the registration of a radicado made, never an account with a password."""
+        await self._accounts.discard(reference=reference)
 
     @activity.defn
-    async def note_refusal(self, request: NoteRefusalInput) -> None:
+    async def record_refusal(self, request: RecordRefusalInput) -> None:
         """Write the refusal into the audit trail."""
-        await self._accounts.note_refusal(
+        await self._accounts.record_refusal(
             reference=request.reference,
             document=request.document,
             refusal=request.refusal,

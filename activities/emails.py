@@ -195,12 +195,12 @@ class EmailActivities:
             await self._send("login_locked", contact, notice.message_key, {})
 
     @activity.defn
-    async def tell_support(self, notice: SupportNoticeInput) -> None:
+    async def notify_support(self, notice: SupportNoticeInput) -> None:
         """Tell support of a registration that was given up: in the log, in the trail, and by mail where there is an address."""
         activity.logger.warning(
             "registration %s was given up; it waited for %s", notice.reference, notice.waiting_on
         )
-        noted = await self._accounts.note_given_up(
+        noted = await self._accounts.record_given_up(
             reference=notice.reference, waited_for=notice.waiting_on, run=notice.message_key
         )
         if not noted:

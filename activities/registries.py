@@ -23,13 +23,6 @@ from mipres.ports import Clock, HealthTalentRegistry, SocialSecurityRegistry, So
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckInput:
-    """What every check gets."""
-
-    submission: Submission
-
-
-@dataclass(frozen=True, kw_only=True)
 class IdentityResult:
     """miseguridadsocial's verdict; `person` stands when there is no refusal."""
 
@@ -61,20 +54,20 @@ class SocialSecurityChecks:
         self._registry = registry
 
     @activity.defn
-    async def check_person(self, check: CheckInput) -> IdentityResult:
+    async def check_person(self, submission: Submission) -> IdentityResult:
         """Is the person registered in miseguridadsocial?"""
         with translated():
-            person = await self._find_person(check.submission)
+            person = await self._find_person(submission)
         return IdentityResult(refusal=None if person else Refusal.NOT_IN_MISEGURIDADSOCIAL, person=person)
 
     @activity.defn
-    async def check_delegation(self, check: CheckInput) -> IdentityResult:
+    async def check_delegation(self, submission: Submission) -> IdentityResult:
         """Has the entity named the person as its delegate?"""
-        entity = check.submission.entity
+        entity = submission.entity
         if entity is None:
             raise ValueError("a delegate's submission names an entity")
         with translated():
-            found = await self._registry.find_delegation(check.submission.document, entity)
+            found = await self._registry.find_delegation(submission.document, entity)
         if found is None:
             return IdentityResult(refusal=Refusal.ENTITY_NOT_IN_MISEGURIDADSOCIAL)
         return IdentityResult(person=found.person, entity=found.entity)
@@ -93,13 +86,13 @@ class HealthTalentChecks:
         self._clock = clock
 
     @activity.defn
-    async def check_profession(self, check: CheckInput) -> ProfessionResult:
+    async def check_profession(self, submission: Submission) -> ProfessionResult:
         """May the professional with this registration number prescribe, without a sanction in force today?"""
-        registration = check.submission.professional_registration
+        registration = submission.professional_registration
         if registration is None:
             raise ValueError("a professional's submission names a registration")
         with translated():
-            professional = await self._registry.find_professional(check.submission.document)
+            professional = await self._registry.find_professional(submission.document)
         today = today_in_bogota(self._clock.now())
         refusal = professional_refusal(professional, registration=registration, today=today)
         if refusal or professional is None:
@@ -107,10 +100,10 @@ class HealthTalentChecks:
         return ProfessionResult(profession=find_profession(professional, registration))
 
     @activity.defn
-    async def check_other_user(self, check: CheckInput) -> ProfessionResult:
+    async def check_other_user(self, submission: Submission) -> ProfessionResult:
         """Is the person none of those who prescribe?"""
         with translated():
-            professional = await self._registry.find_professional(check.submission.document)
+            professional = await self._registry.find_professional(submission.document)
         return ProfessionResult(refusal=other_user_refusal(professional))
 
 
@@ -122,9 +115,9 @@ class SocialServiceChecks:
         self._clock = clock
 
     @activity.defn
-    async def check_placement(self, check: CheckInput) -> PlacementResult:
+    async def check_placement(self, submission: Submission) -> PlacementResult:
         """Does the person hold a placement that is in force today?"""
         with translated():
-            placement = await self._registry.find_placement(check.submission.document)
+            placement = await self._registry.find_placement(submission.document)
         refusal = social_service_refusal(placement, today=today_in_bogota(self._clock.now()))
         return PlacementResult(refusal=refusal, placement=None if refusal else placement)

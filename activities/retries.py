@@ -1,25 +1,16 @@
 """Having a step of the same workflow tried at once, for support that knows the outage is over."""
 
-from dataclasses import dataclass
-
 from temporalio import activity
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetActivityRequest
 from temporalio.service import RPCError, RPCStatusCode
 
 
-@dataclass(frozen=True, kw_only=True)
-class RetryStepInput:
-    """Which pending activity of the workflow that asks."""
-
-    activity_id: str
-
-
 class StepRetries:
     """Served by the queue `registrations`."""
 
     @activity.defn
-    async def retry_step(self, request: RetryStepInput) -> None:
+    async def retry_step(self, activity_id: str) -> None:
         """Skip the pause before the next attempt. A step that has just ended needs none."""
         client, info = activity.client(), activity.info()
         reset = ResetActivityRequest(
@@ -28,7 +19,7 @@ class StepRetries:
                 workflow_id=info.workflow_id or "", run_id=info.workflow_run_id or ""
             ),
             identity=client.identity,
-            id=request.activity_id,
+            id=activity_id,
         )
         try:
             await client.workflow_service.reset_activity(reset)

@@ -13,16 +13,15 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.accounts import AccountActivities, RegisterAccountInput, RegisterAccountResult
+    from activities.accounts import AccountActivities, RegisterAccountResult
     from activities.emails import ConfirmPasswordInput, EmailActivities, SendLinkInput
     from activities.registries import (
-        CheckInput,
         HealthTalentChecks,
         IdentityResult,
         ProfessionResult,
         SocialSecurityChecks,
     )
-    from mipres.domain.accounts import ProfileFacts
+    from mipres.domain.accounts import NewRegistration, ProfileFacts
     from mipres.domain.links import LinkPurpose
     from mipres.domain.outcomes import Outcome, OutcomeStatus
     from workflows.contract import RegistrationRequest
@@ -42,9 +41,8 @@ class NaiveRegistration:
 
     @workflow.run
     async def run(self, request: RegistrationRequest) -> None:
-        check = CheckInput(submission=request.submission)
-        identity: IdentityResult = await _do(SocialSecurityChecks.check_person, check)
-        profession: ProfessionResult = await _do(HealthTalentChecks.check_profession, check)
+        identity: IdentityResult = await _do(SocialSecurityChecks.check_person, request.submission)
+        profession: ProfessionResult = await _do(HealthTalentChecks.check_profession, request.submission)
         account = await self._register(identity, profession)
         link = SendLinkInput(
             account_id=account.account_id,
@@ -74,7 +72,7 @@ class NaiveRegistration:
     ) -> RegisterAccountResult:
         if identity.person is None or profession.profession is None:
             raise ApplicationError("only people who pass every check are measured", non_retryable=True)
-        request = RegisterAccountInput(
+        request = NewRegistration(
             radicado=self._request.radicado,
             submission=self._request.submission,
             person=identity.person,

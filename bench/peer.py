@@ -14,10 +14,9 @@ from typing import cast
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from fastapi import FastAPI
 
-from activities.accounts import AccountActivities, RegisterAccountInput, RegisterAccountResult
+from activities.accounts import AccountActivities, RegisterAccountResult
 from activities.emails import ConfirmPasswordInput, EmailActivities, SendLinkInput
 from activities.registries import (
-    CheckInput,
     HealthTalentChecks,
     IdentityResult,
     ProfessionResult,
@@ -27,7 +26,7 @@ from api.main import create_app
 from api.registrations import Registrations, Submitted
 from mipres import composition
 from mipres.database.password_links import PasswordOwner
-from mipres.domain.accounts import ProfileFacts
+from mipres.domain.accounts import NewRegistration, ProfileFacts
 from mipres.domain.links import LinkPurpose
 from mipres.domain.outcomes import Outcome, OutcomeStatus
 from mipres.domain.people import Person, Profession
@@ -46,18 +45,18 @@ _OPEN: list[Ports] = []
 
 
 @DBOS.step()
-async def check_person(check: CheckInput) -> IdentityResult:
-    return await SocialSecurityChecks(registry=_OPEN[0].miseguridadsocial).check_person(check)
+async def check_person(submission: Submission) -> IdentityResult:
+    return await SocialSecurityChecks(registry=_OPEN[0].miseguridadsocial).check_person(submission)
 
 
 @DBOS.step()
-async def check_profession(check: CheckInput) -> ProfessionResult:
+async def check_profession(submission: Submission) -> ProfessionResult:
     checks = HealthTalentChecks(registry=_OPEN[0].rethus, clock=_OPEN[0].clock)
-    return await checks.check_profession(check)
+    return await checks.check_profession(submission)
 
 
 @DBOS.step()
-async def register_account(request: RegisterAccountInput) -> RegisterAccountResult:
+async def register_account(request: NewRegistration) -> RegisterAccountResult:
     return await AccountActivities(accounts=_OPEN[0].accounts).register_account(request)
 
 
@@ -74,9 +73,8 @@ async def confirm_password(request: ConfirmPasswordInput) -> None:
 @DBOS.workflow()
 async def registration(request: RegistrationRequest) -> None:
     """The straight path of a professional, with the answer as soon as the account exists."""
-    check = CheckInput(submission=request.submission)
-    person = (await check_person(check)).person
-    profession = (await check_profession(check)).profession
+    person = (await check_person(request.submission)).person
+    profession = (await check_profession(request.submission)).profession
     account = await register_account(_account(request, person, profession))
     outcome = Outcome(status=OutcomeStatus.REGISTERED, email_hint=account.email_hint)
     await DBOS.set_event_async(_OUTCOME, outcome)
@@ -170,7 +168,7 @@ def _config(settings: Settings) -> DBOSConfig:
 
 def _account(
     request: RegistrationRequest, person: Person | None, profession: Profession | None
-) -> RegisterAccountInput:
+) -> NewRegistration:
     if person is None or profession is None:
         raise ValueError("only people who pass every check are measured")
     facts = ProfileFacts(
@@ -178,7 +176,7 @@ def _account(
         profession_name=profession.name,
         professional_registration=profession.registration,
     )
-    return RegisterAccountInput(
+    return NewRegistration(
         radicado=request.radicado,
         submission=request.submission,
         person=person,

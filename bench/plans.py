@@ -164,10 +164,10 @@ async def _register_and_set_password(
         await links.renewal_of(link.token)
         await links.set_password(link.token, await Hasher().hash("a password of nobody"))
     await accounts.expire_links(registered.account_id, reference=radicado)
-    await accounts.note_refusal(
+    await accounts.record_refusal(
         reference=radicado, document=document, refusal=Refusal.NOT_IN_RETHUS, run="run"
     )
-    await accounts.note_given_up(reference=radicado, waited_for="rethus", run="run")
+    await accounts.record_given_up(reference=radicado, waited_for="rethus", run="run")
     await accounts.discard(reference=radicado)
 
 

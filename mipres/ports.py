@@ -81,11 +81,11 @@ class Accounts(Protocol):
         """Take back the profile of a registration, and its account if that opens nothing and has no other profile."""
         ...
 
-    async def note_refusal(self, *, reference: str, document: Document, refusal: Refusal, run: str) -> None:
+    async def record_refusal(self, *, reference: str, document: Document, refusal: Refusal, run: str) -> None:
         """Write down that a run of a registration was refused; the same call twice writes once."""
         ...
 
-    async def note_given_up(self, *, reference: str, waited_for: str, run: str) -> bool:
+    async def record_given_up(self, *, reference: str, waited_for: str, run: str) -> bool:
         """Write down once that a run of a registration was given up; False where that could not be written."""
         ...
 

@@ -22,7 +22,7 @@ from mipres.database.engine import create_engine, migrate
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.keys import LinkTokens
-from mipres.temporal.connection import data_converter
+from mipres.temporal.connection import WorkerPayloadConverter, data_converter
 from mipres.temporal.names import SEARCH_ATTRIBUTES
 from tests.fakes import FakeClock
 
@@ -172,7 +172,9 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
                 "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1",
             ),
         ],
-        data_converter=data_converter(PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY),
+        data_converter=data_converter(
+            PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY, converter=WorkerPayloadConverter
+        ),
         search_attributes=list(SEARCH_ATTRIBUTES),
     )
     async with environment:

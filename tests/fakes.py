@@ -175,11 +175,11 @@ class FakeAccounts:
         )
         return link
 
-    async def note_refusal(self, *, reference: str, document: Document, refusal: Refusal, run: str) -> None:
+    async def record_refusal(self, *, reference: str, document: Document, refusal: Refusal, run: str) -> None:
         self._answer()
         self.refusals.append((reference, refusal))
 
-    async def note_given_up(self, *, reference: str, waited_for: str, run: str) -> bool:
+    async def record_given_up(self, *, reference: str, waited_for: str, run: str) -> bool:
         if self.down:
             return False
         self.given_up.add((reference, waited_for, run))

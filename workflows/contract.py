@@ -1,9 +1,13 @@
 """What goes into the workflows and comes out of them. Nothing else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
+from activities.accounts import RegisterAccountResult
+from mipres.domain.accounts import ProfileFacts
 from mipres.domain.documents import Document
 from mipres.domain.outcomes import Outcome
+from mipres.domain.people import Person
 from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import Submission, UserType
 from mipres.domain.terms import Consent
@@ -25,6 +29,45 @@ class LockNoticeRequest:
     document: Document
 
 
+@dataclass(kw_only=True)
+class RegistrationState:
+    """Everything that a registration remembers, from one run to the next.
+
+    Attributes:
+        stage: `waiting_registry` is never stored: it follows from what the registration waits for.
+        person: What miseguridadsocial knows; None until it has answered.
+        facts: What the registries know that belongs to the profile.
+        account: None until it is registered.
+        outcome: The first answer, once there is one.
+        links_sent_at: When each link was sent, which decides when the next one may be.
+        link_expires_at: The deadline of the newest link.
+        is_reminded: Whether the reminder of the newest link was sent.
+        is_link_asked: Whether another link is due.
+        is_address_doubtful: Whether the registry is asked for the address before the next link.
+        is_address_rejected: Whether the mail server rejects the address for good.
+        is_password_announced: A hint, until the database was asked.
+        is_cancel_asked: Whether support, or Temporal's interface, asked for the end.
+        must_mail_refusal: No page shows the answer to the person, so a refusal is mailed.
+        since: When the stage or what is waited for last changed.
+    """
+
+    stage: Stage = Stage.CHECKING
+    person: Person | None = None
+    facts: ProfileFacts = field(default_factory=ProfileFacts)
+    account: RegisterAccountResult | None = None
+    outcome: Outcome | None = None
+    links_sent_at: list[datetime] = field(default_factory=list)
+    link_expires_at: datetime | None = None
+    is_reminded: bool = False
+    is_link_asked: bool = False
+    is_address_doubtful: bool = False
+    is_address_rejected: bool = False
+    is_password_announced: bool = False
+    is_cancel_asked: bool = False
+    must_mail_refusal: bool = False
+    since: datetime | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class RegistrationRequest:
     """Input of the workflow Registration.
@@ -32,6 +75,7 @@ class RegistrationRequest:
     Attributes:
         link_hours: Lifetime of a password link, so that a registration keeps the one it began with.
         tell_by_mail: No page shows the answer, so a refusal has to be mailed too.
+        state: What an earlier run of the same registration hands on.
     """
 
     radicado: str
@@ -39,6 +83,7 @@ class RegistrationRequest:
     consent: Consent
     link_hours: float = 24.0
     tell_by_mail: bool = False
+    state: RegistrationState | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

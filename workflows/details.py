@@ -3,7 +3,6 @@
 Nothing personal. These words are no commands: they may change while registrations are under way.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from mipres.domain.eligibility import BOGOTA
@@ -16,6 +15,7 @@ from mipres.domain.stages import (
     Stage,
     WaitingOn,
 )
+from workflows.publishing import Position
 
 _RETRIES = (
     "Se reintenta solo: primero a los pocos segundos, después cada 5 minutos, durante 7 días. "
@@ -80,42 +80,32 @@ RETENTION = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Situation:
-    """Where a registration stands.
+def registration_details(radicado: str, position: Position, since: datetime) -> str:
+    """Markdown for a registration.
 
-    Attributes:
+    Args:
         radicado: For the commands that support can copy.
-        waiting_on: As in RegistrationStatus.
+        position: Where it stands; its stage is known.
         since: When it came there.
-        stuck_since: When the waiting began, once it is worth a look.
     """
-
-    radicado: str
-    stage: Stage
-    waiting_on: WaitingOn | None
-    since: datetime
-    stuck_since: datetime | None = None
-
-
-def details_of(situation: Situation) -> str:
-    """Markdown for `set_current_details`."""
-    lines = [f"**{STAGES_FOR_STAFF[situation.stage].sentence}**", f"Desde: {_local(situation.since)}"]
-    advice = _AT_EACH_STAGE.get(situation.stage, ())
-    if situation.waiting_on and situation.stage.has_ended:
-        lines.append(f"Quedó sin terminar por: **{WAITING_FOR_STAFF[situation.waiting_on]}**")
-    elif situation.waiting_on:
-        lines += _waiting(situation.waiting_on, situation.stuck_since)
-        advice = _WHEN_WAITING[situation.waiting_on]
+    stage, waiting_on = position.stage or Stage.CHECKING, position.waiting_on
+    lines = [f"**{STAGES_FOR_STAFF[stage].sentence}**", f"Desde: {_local(since)}"]
+    advice = _AT_EACH_STAGE.get(stage, ())
+    if waiting_on and stage.has_ended:
+        lines.append(f"Quedó sin terminar por: **{WAITING_FOR_STAFF[waiting_on]}**")
+    elif waiting_on:
+        lines += _waiting(waiting_on, position.stuck_since)
+        advice = _WHEN_WAITING[waiting_on]
     lines.append("**Qué puede hacer soporte**")
-    lines.append("\n".join(f"- {line.format(radicado=situation.radicado)}" for line in advice))
+    lines.append("\n".join(f"- {line.format(radicado=radicado)}" for line in advice))
     return "\n\n".join(lines)
 
 
-def recovery_details(waiting_on: WaitingOn | None, *, link_sent: bool, stuck_since: datetime | None) -> str:
+def recovery_details(position: Position, *, link_sent: bool) -> str:
     """Markdown for a recovery of a password."""
-    if waiting_on:
-        return "\n\n".join(["**Recuperación de contraseña detenida**", *_waiting(waiting_on, stuck_since)])
+    if position.waiting_on:
+        waiting = _waiting(position.waiting_on, position.stuck_since)
+        return "\n\n".join(["**Recuperación de contraseña detenida**", *waiting])
     running = ENGINE_FOR_STAFF[EngineState.RUNNING]
     stage = f"{running}; el enlace dura 30 minutos" if link_sent else running
     return f"**Recuperación de contraseña {stage}**\n\nSoporte no tiene que hacer nada."

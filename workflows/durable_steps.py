@@ -10,56 +10,77 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from activities.errors import MAIL_ADDRESS_REJECTED
-from activities.retries import RetryStepInput, StepRetries
+from activities.retries import StepRetries
+from mipres.domain.errors import MipresError
 from mipres.domain.stages import WaitingOn
+from mipres.temporal.trust import fault_of
 from workflows import policies
 from workflows.steps import Step
+from workflows.waiting import heed_cancellation
+
+
+class StepFailedError(MipresError):
+    """A step failed for good: retrying cannot help, or nobody mended what it needs for days.
+
+    Attributes:
+        type: Type of the application error, the same for local and regular activities.
+        is_final: Whether no retry could have helped.
+    """
+
+    def __init__(self, type_: str | None, *, is_final: bool) -> None:
+        self.type = type_
+        self.is_final = is_final
+        super().__init__(type_)
 
 
 class StepRunner:
     """Does one step at a time and knows what it waits for.
 
     Args:
-        on_change: Called whenever waiting begins, becomes worth a look by support, or ends.
-        on_stuck: Called when a step has been waited for long enough to tell the person.
-        interrupted: Whether the story is to end; asked after each step, because a cancellation that
-            comes in the same moment as an activity's result is swallowed by the wait for it.
+        on_change: Called when waiting begins, when it becomes long enough for support to look, and when
+            it ends.
     """
 
-    def __init__(
-        self,
-        *,
-        on_change: Callable[[], None],
-        on_stuck: Callable[[], None] = lambda: None,
-        interrupted: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, *, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
-        self._on_stuck = on_stuck
-        self._interrupted = interrupted
+        self._pending: Step | None = None
         self.waiting_on: WaitingOn | None = None
         self.stuck_since: datetime | None = None
-        self._pending: Step | None = None
 
     async def do(self, step: Step, request: object) -> Any:
-        """The step's result.
+        """Do a step, for as long as it takes.
 
         One short attempt answers a person who looks at the page; if it fails technically, the same
         activity goes on by itself on its own queue, for days, where support sees its last error.
 
         Raises:
-            FailureError: the failure is final, or nobody mended what the step needs for days.
+            StepFailedError: the failure is final, or nobody mended what the step needs for days.
+            asyncio.CancelledError: the caller was cancelled meanwhile.
         """
-        result = await self._fast_or_durably(step, request)
-        if self._interrupted():
-            raise asyncio.CancelledError
-        return result
+        try:
+            return await self._first_attempt(step, request)
+        except StepFailedError as failure:
+            if failure.is_final:
+                raise
+        self._pending = step
+        try:
+            return await self._patiently(step, request)
+        finally:
+            self._pending = None
+
+    async def try_once(self, step: Step, request: object) -> Any:
+        """Do a step if what it needs answers now; None where it does not."""
+        try:
+            return await self._first_attempt(step, request)
+        except StepFailedError:
+            return None
 
     async def mail(self, step: Step, request: object) -> Any:
         """Do a step that mails; None when the server rejects the address for good."""
         try:
             return await self.do(step, request)
-        except FailureError as failure:
-            if _type_of(failure) != MAIL_ADDRESS_REJECTED:
+        except StepFailedError as failure:
+            if failure.type != MAIL_ADDRESS_REJECTED:
                 raise
         return None
 
@@ -75,23 +96,19 @@ class StepRunner:
         # The server does it: the attempt that may be under way ends first, so nothing is done twice.
         await workflow.execute_activity_method(
             StepRetries.retry_step,
-            RetryStepInput(activity_id=self._pending.id),
+            self._pending.id,
             start_to_close_timeout=policies.RETRY_ATTEMPT,
             schedule_to_close_timeout=policies.RETRY_WORTH_MAKING,
             summary="Reintentar ya lo que está pendiente",
         )
 
-    async def _fast_or_durably(self, step: Step, request: object) -> Any:
-        try:
-            return await self._first_attempt(step, request)
-        except FailureError as failure:
-            if is_cancelled_exception(failure) or _is_final(failure):
-                raise
-        return await self._durably(step, request)
-
     async def _first_attempt(self, step: Step, request: object) -> Any:
-        if step.starts_local:
-            return await workflow.execute_local_activity_method(
+        if not step.starts_local:
+            return await _result_of(
+                lambda: _start(step, request, within=policies.GIVE_UP_AFTER, retry=policies.FAST_RETRY)
+            )
+        return await _result_of(
+            lambda: workflow.start_local_activity_method(
                 step.activity,
                 request,
                 start_to_close_timeout=policies.FAST_ATTEMPT,
@@ -100,53 +117,67 @@ class StepRunner:
                 activity_id=step.id,
                 summary=step.summary,
             )
-        return await _start(step, request, within=policies.GIVE_UP_AFTER, retry=policies.FAST_RETRY)
-
-    async def _durably(self, step: Step, request: object) -> Any:
-        self._pending = step
-        try:
-            return await self._patiently(step, request)
-        finally:
-            self._pending = None
+        )
 
     async def _patiently(self, step: Step, request: object) -> Any:
-        self._note(step.waits_on)
-        handle = _start(
-            step, request, within=policies.GIVE_UP_AFTER, retry=policies.PATIENT_RETRY, queue=step.queue
+        self._show(step.waits_on)
+        result = await _result_of(
+            lambda: _start(
+                step, request, within=policies.GIVE_UP_AFTER, retry=policies.PATIENT_RETRY, queue=step.queue
+            ),
+            on_stuck=lambda since: self._show(step.waits_on, stuck_since=since),
         )
-        since = workflow.now()
-        try:
-            await workflow.wait_condition(
-                handle.done,
-                timeout=policies.STUCK_AFTER,
-                timeout_summary="Avisar a soporte si sigue esperando",
-            )
-        except TimeoutError:
-            self._note(step.waits_on, stuck_since=since)
-            self._on_stuck()
         # A step that is given up stays named, so that support finds what was never mended.
-        result = await handle
-        self._note(None)
+        self._show(None)
         return result
 
-    def _note(self, waiting_on: WaitingOn | None, *, stuck_since: datetime | None = None) -> None:
+    def _show(self, waiting_on: WaitingOn | None, *, stuck_since: datetime | None = None) -> None:
         self.waiting_on, self.stuck_since = waiting_on, stuck_since
         self._on_change()
 
 
 async def notified(step: Step, notice: object) -> bool:
-    """Do a step that nothing depends on; False when it failed for as long as it was worth doing.
-
-    Raises:
-        FailureError: it was cancelled.
-    """
+    """Do a step that nothing depends on; False when it failed for as long as it was worth doing."""
     try:
-        await _start(step, notice, within=policies.NOTICE_WORTH_SENDING, retry=policies.PATIENT_RETRY)
-    except FailureError as failure:
-        if is_cancelled_exception(failure):
-            raise
+        await _result_of(
+            lambda: _start(step, notice, within=policies.NOTICE_WORTH_SENDING, retry=policies.PATIENT_RETRY)
+        )
+    except StepFailedError:
         return False
     return True
+
+
+async def _result_of(
+    start: Callable[[], asyncio.Task[Any]], *, on_stuck: Callable[[datetime], None] | None = None
+) -> Any:
+    """The result of an activity, whose failure has one shape whether it is local or regular.
+
+    A result that the product did not write for this workflow is none: then the activity is done again.
+    """
+    while True:
+        activity, since = start(), workflow.now()
+        try:
+            if on_stuck is not None:
+                await workflow.wait_condition(
+                    activity.done,
+                    timeout=policies.STUCK_AFTER,
+                    timeout_summary="Avisar a soporte si sigue esperando",
+                )
+        except TimeoutError:
+            on_stuck and on_stuck(since)
+        except asyncio.CancelledError:
+            activity.cancel()
+            raise
+        try:
+            result = await activity
+        except FailureError as failure:
+            if is_cancelled_exception(failure):
+                raise asyncio.CancelledError from failure
+            raise _failed(failure) from failure
+        heed_cancellation()
+        if fault_of(result) is None:
+            return result
+        workflow.logger.error("the result of an activity was refused: it is done again")
 
 
 def _start(
@@ -165,13 +196,9 @@ def _start(
     )
 
 
-def _type_of(failure: FailureError) -> str | None:
-    """Type of the application error in a failure; local activities raise it bare, regular ones wrapped."""
+def _failed(failure: FailureError) -> StepFailedError:
+    # Local activities raise the application error bare, regular ones wrapped.
     error = failure.cause if isinstance(failure, ActivityError) else failure
-    return error.type if isinstance(error, ApplicationError) else None
-
-
-def _is_final(failure: FailureError) -> bool:
-    """Whether retrying cannot help."""
-    error = failure.cause if isinstance(failure, ActivityError) else failure
-    return isinstance(error, ApplicationError) and error.non_retryable
+    if not isinstance(error, ApplicationError):
+        return StepFailedError(None, is_final=False)
+    return StepFailedError(error.type, is_final=error.non_retryable)

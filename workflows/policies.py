@@ -31,6 +31,9 @@ RETRY_ATTEMPT = timedelta(seconds=10)
 # Whoever asked still waits for the answer; later the step has come round by itself.
 RETRY_WORTH_MAKING = timedelta(minutes=1)
 
+# The API waits five seconds for an outcome; a page that waited nearly as long may have said "en proceso".
+PAGE_PATIENCE = timedelta(seconds=4)
+
 # Waiting longer than this is worth a look by support.
 STUCK_AFTER = timedelta(minutes=10)
 # The reminder goes out when a quarter of the time is left.

@@ -1,45 +1,29 @@
 """One registration, from the submitted form to the created password."""
 
 import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeUpdate
-from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.accounts import (
-        DiscardAccountInput,
-        ExpireLinkInput,
-        ExpireLinkResult,
-        NoteRefusalInput,
-        RegisterAccountInput,
-        RegisterAccountResult,
-    )
-    from activities.emails import (
-        ConfirmPasswordInput,
-        ConfirmPasswordResult,
-        NoticeInput,
-        RefusalNoticeInput,
-        SendLinkInput,
-        SendLinkResult,
-        SendReminderInput,
-        SendUpdateNoticeInput,
-        SupportNoticeInput,
-    )
-    from activities.registries import CheckInput, IdentityResult, PlacementResult, ProfessionResult
-    from mipres.domain.accounts import ProfileFacts
+    from activities.accounts import RecordRefusalInput, RegisterAccountResult
+    from activities.emails import SendUpdateNoticeInput
+    from mipres.domain.accounts import NewRegistration
     from mipres.domain.links import LinkPurpose
     from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
     from mipres.domain.people import Person
-    from mipres.domain.stages import REGISTRIES, Stage, WaitingOn
-    from mipres.domain.submissions import UserType
-    from mipres.temporal import names
-    from workflows import contract, metrics, policies, steps
-    from workflows.details import Situation, details_of
-    from workflows.durable_steps import StepRunner, notified
-    from workflows.resending import LinkBudget
+    from mipres.domain.stages import Stage, WaitingOn
+    from workflows import admission, checks, contract, metrics, policies, steps
+    from workflows.details import registration_details
+    from workflows.durable_steps import StepFailedError, StepRunner
+    from workflows.links import PasswordLinks
+    from workflows.notices import Notices, message_key
+    from workflows.publishing import Position, Publisher
+    from workflows.waiting import comes_true, to_its_end
 
 
 @workflow.defn(name="Registration")
@@ -49,48 +33,65 @@ class Registration:
     @workflow.init
     def __init__(self, request: contract.RegistrationRequest) -> None:
         self._request = request
-        self._progress = Stage.CHECKING
-        self._published: _Published = (Stage.CHECKING, "", None)
-        self._changed_at = workflow.now()
-        self._steps = StepRunner(
-            on_change=self._publish, on_stuck=self._tell_delay, interrupted=lambda: self._is_interrupted
-        )
-        self._links = LinkBudget()
-        self._story: asyncio.Task[Any] | None = None
+        # A payload that is refused stands here as a mark; the start fails before anything reads it.
+        self._state = getattr(request, "state", None) or contract.RegistrationState()
+        self._steps = StepRunner(on_change=self._on_change)
         self._delay_notice: asyncio.Task[None] | None = None
-        self._person: Person | None = None
-        self._facts = ProfileFacts()
-        self._account: RegisterAccountResult | None = None
-        self._outcome: Outcome | None = None
-        self._address_rejected = False
-        self._password_announced = False
-        self._resend_asked = False
-        self._cancel_asked = False
-        self._is_undoing = False
-        self._explain()
+        self._publisher = Publisher(
+            describe=lambda position, since: registration_details(request.radicado, position, since),
+            published=self._position,
+            since=self._state.since or workflow.now(),
+        )
 
     @workflow.run
-    async def run(self, _request: contract.RegistrationRequest) -> contract.RegistrationStatus:
+    async def run(self, request: contract.RegistrationRequest) -> contract.RegistrationStatus:
         """Tell the whole story; the result is the last status."""
-        self._story = asyncio.current_task()
-        try:
-            await self._tell_story()
-        except (FailureError, asyncio.CancelledError) as error:
-            if is_cancelled_exception(error):
-                await self._undo()
-            else:
-                await self._give_up()
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        self._notices = Notices(request)
+        self._links = PasswordLinks(
+            self._steps,
+            reference=request.radicado,
+            purpose=LinkPurpose.CREATE,
+            lifetime=timedelta(hours=request.link_hours),
+        )
+        self._publisher.explain()
+        story = await self._until_cancelled(self._tell_story())
+        if not story.cancelled() and isinstance(story.exception(), StepFailedError):
+            story = await self._until_cancelled(self._give_up())
+        goes_on = not story.cancelled() and story.result()
+        if goes_on and not self._state.is_cancel_asked:
+            workflow.continue_as_new(
+                replace(request, state=replace(self._state, since=self._publisher.since))
+            )
+        if goes_on or story.cancelled():
+            (await to_its_end(self._undo())).result()
+        await to_its_end(workflow.wait_condition(workflow.all_handlers_finished))
         return self.status()
+
+    # ---- What others send
 
     @workflow.update(description="Espera y entrega la primera respuesta del registro (la usa el formulario).")
     async def first_outcome(self) -> Outcome:
         """The outcome, or `in_progress` as soon as a step has to wait for something that is down."""
-        if self._resend_problem() is None:
-            # The person registers again because the mail of a while ago is not at hand.
-            self._resend_asked = True
-        await workflow.wait_condition(lambda: self._is_answerable)
-        return self._outcome or Outcome(status=OutcomeStatus.IN_PROGRESS)
+        asked_at = workflow.now()
+        self._register_again()
+        await workflow.wait_condition(self._can_answer)
+        if self._state.outcome is None or workflow.now() - asked_at > policies.PAGE_PATIENCE:
+            # The page said "en proceso", so the person learns of a refusal by mail or not at all.
+            self._state.must_mail_refusal = True
+        return self._state.outcome or Outcome(status=OutcomeStatus.IN_PROGRESS)
+
+    @workflow.signal(
+        description="La persona se registró otra vez sin que una página le responda. Sin contenido."
+    )
+    def asked_again(self) -> None:
+        """The same as registering again with a page: another link, unless the last one is too fresh."""
+        self._state.must_mail_refusal = True
+        self._register_again()
+
+    @workflow.signal(description="La persona creó su contraseña. Sin contenido; la base de datos decide.")
+    def password_set(self) -> None:
+        """A hint only: the workflow asks the database."""
+        self._state.is_password_announced = True
 
     @workflow.update(
         description="Envía otro enlace para crear la contraseña; el anterior deja de servir. Entrada: el motivo."
@@ -98,13 +99,12 @@ class Registration:
     async def resend_link(self, reason: str) -> None:  # noqa: ARG002 - the validator asks for it.
         """Supersede the link by a new one and start its lifetime anew."""
         workflow.logger.info("another link was asked for")
-        self._resend_asked = True
+        self._state.is_link_asked = True
 
     @resend_link.validator
     def _validate_resend(self, reason: str) -> None:
-        if not reason.strip():
-            raise ApplicationError("Escriba el motivo", type=names.REASON_MISSING)
-        problem = self._resend_problem()
+        admission.require_reason(reason)
+        problem = admission.resend_problem(self._state, workflow.now())
         if problem is not None:
             raise problem
 
@@ -116,10 +116,9 @@ class Registration:
 
     @retry_now.validator
     def _validate_retry(self, reason: str) -> None:
-        if not reason.strip():
-            raise ApplicationError("Escriba el motivo", type=names.REASON_MISSING)
+        admission.require_reason(reason)
         if not self._steps.is_pending:
-            raise ApplicationError("Este registro no espera ningún reintento", type=names.WRONG_STAGE)
+            raise admission.nothing_to_retry()
 
     @workflow.update(
         description="Cancela el registro y deshace lo que creó; nunca toca una cuenta en uso. Entrada: el motivo."
@@ -127,384 +126,243 @@ class Registration:
     async def cancel_registration(self, reason: str) -> None:  # noqa: ARG002 - the validator asks for it.
         """Stop wherever the registration is; returns when it has been undone."""
         workflow.logger.info("the registration is cancelled")
-        await workflow.wait_condition(lambda: self._story is not None)
-        self._cancel_asked = True
-        if self._story is not None and not self._is_undoing:
-            self._story.cancel()
-        await workflow.wait_condition(lambda: self._has_ended)
+        self._state.is_cancel_asked = True
+        await workflow.wait_condition(lambda: self._state.stage.has_ended)
+        if self._state.stage is not Stage.CANCELLED:
+            raise admission.already_ended()
 
     @cancel_registration.validator
     def _validate_cancel(self, reason: str) -> None:
-        if not reason.strip():
-            raise ApplicationError("Escriba el motivo", type=names.REASON_MISSING)
-        if self._has_ended:
-            raise ApplicationError("Este registro ya terminó", type=names.WRONG_STAGE)
-
-    @workflow.signal(description="La persona creó su contraseña. Sin contenido; la base de datos decide.")
-    def password_set(self) -> None:
-        """A hint only: the workflow asks the database."""
-        self._password_announced = True
-
-    @workflow.signal(
-        description="La persona se registró otra vez sin que una página le responda. Sin contenido."
-    )
-    def asked_again(self) -> None:
-        """The same as registering again with a page: another link, unless the last one is too fresh."""
-        if self._resend_problem() is None:
-            self._resend_asked = True
+        admission.require_reason(reason)
+        if self._state.stage.has_ended:
+            raise admission.already_ended()
 
     @workflow.query(description="En qué va el registro. No contiene datos personales.")
     def status(self) -> contract.RegistrationStatus:
+        position = self._position
         return contract.RegistrationStatus(
             radicado=self._request.radicado,
             user_type=self._request.submission.user_type,
-            stage=self._stage,
-            waiting_on=(self._waiting_on,) if self._waiting_on else (),
-            updated_at=self._changed_at.isoformat(),
-            outcome=self._outcome,
+            stage=position.stage or self._state.stage,
+            waiting_on=(position.waiting_on,) if position.waiting_on else (),
+            updated_at=self._publisher.since.isoformat(),
+            outcome=self._state.outcome,
         )
 
     # ---- The story, step by step
 
-    async def _tell_story(self) -> None:
-        facts, refusal = await self._check_registries()
-        if refusal or self._person is None:
-            self._answer(Outcome(status=OutcomeStatus.REFUSED, refusal=refusal), Stage.REFUSED)
-            await self._note_refusal(refusal)
-            await self._tell_refusal(refusal)
-            return
-        self._facts = facts
-        account = await self._register_account(self._person, facts)
-        await (self._welcome_back(account) if account.has_password else self._get_password(account))
+    async def _tell_story(self) -> bool:
+        """Whether the registration goes on in another run, because this one has grown long."""
+        if self._state.account is not None:
+            # An earlier run has registered the person and handed the wait on.
+            return await self._get_password(self._state.account)
+        self._state.person, refusal = await checks.identify(self._steps, self._request.submission)
+        if refusal is None:
+            verdict = await checks.check_by_type(self._steps, self._request.submission)
+            refusal, self._state.facts = verdict.refusal, verdict.facts
+        if refusal is not None or self._state.person is None:
+            await self._refuse(refusal)
+            return False
+        account = await self._register_account(self._state.person)
+        if account.has_password:
+            await self._welcome_back(account)
+            return False
+        self._state.account = account
+        self._answer(registered(account), Stage.AWAITING_PASSWORD)
+        return await self._get_password(account)
 
-    async def _note_refusal(self, refusal: Refusal | None) -> None:
-        """Leave a trace: nothing else of a refused registration is kept."""
-        # Registrations that were refused before there was a trail end as they did then.
-        if refusal is None or not workflow.patched("refusal-in-the-trail"):
+    async def _refuse(self, refusal: Refusal | None) -> None:
+        self._answer(Outcome(status=OutcomeStatus.REFUSED, refusal=refusal), Stage.REFUSED)
+        if refusal is None:
             return
-        request = NoteRefusalInput(
+        entry = RecordRefusalInput(
             reference=self._request.radicado,
             document=self._request.submission.document,
             refusal=refusal,
             run=workflow.info().run_id,
         )
-        await self._steps.do(steps.NOTE_REFUSAL, request)
+        await self._steps.do(steps.RECORD_REFUSAL, entry)
+        if self._state.person and (self._request.tell_by_mail or self._state.must_mail_refusal):
+            await self._notices.refusal(self._state.person, refusal)
 
-    async def _check_registries(self) -> tuple[ProfileFacts, Refusal | None]:
-        check = CheckInput(submission=self._request.submission)
-        identity: IdentityResult = await self._steps.do(steps.CHECK_PERSON, check)
-        self._person = identity.person
-        if identity.refusal:
-            return ProfileFacts(), identity.refusal
-        return await self._check_by_type(check)
-
-    async def _check_by_type(self, check: CheckInput) -> tuple[ProfileFacts, Refusal | None]:
-        match check.submission.user_type:
-            case UserType.DELEGATE:
-                return await self._check_delegation(check)
-            case UserType.PROFESSIONAL:
-                found: ProfessionResult = await self._steps.do(steps.CHECK_PROFESSION, check)
-                return _profession_facts(found), found.refusal
-            case UserType.SOCIAL_SERVICE:
-                placed: PlacementResult = await self._steps.do(steps.CHECK_PLACEMENT, check)
-                return _placement_facts(placed), placed.refusal
-            case UserType.OTHER:
-                other: ProfessionResult = await self._steps.do(steps.CHECK_OTHER_USER, check)
-                return ProfileFacts(), other.refusal
-
-    async def _check_delegation(self, check: CheckInput) -> tuple[ProfileFacts, Refusal | None]:
-        entity = check.submission.entity
-        if entity is None or entity.is_natural_person:
-            return ProfileFacts(), None
-        found: IdentityResult = await self._steps.do(steps.CHECK_DELEGATION, check)
-        return ProfileFacts(entity_name=found.entity.name if found.entity else None), found.refusal
-
-    async def _register_account(self, person: Person, facts: ProfileFacts) -> RegisterAccountResult:
-        request = RegisterAccountInput(
+    async def _register_account(self, person: Person) -> RegisterAccountResult:
+        registration = NewRegistration(
             radicado=self._request.radicado,
             submission=self._request.submission,
             person=person,
-            facts=facts,
+            facts=self._state.facts,
             consent=self._request.consent,
         )
-        registering = asyncio.create_task(self._steps.do(steps.REGISTER_ACCOUNT, request))
-        try:
-            account: RegisterAccountResult = await asyncio.shield(registering)
-        except asyncio.CancelledError:
-            # What is undone must have ended first: an account that is born after its removal is nobody's.
-            await registering
-            raise
+        account: RegisterAccountResult = await self._steps.do(steps.REGISTER_ACCOUNT, registration)
         return account
 
     async def _welcome_back(self, account: RegisterAccountResult) -> None:
-        """The person had a password: the data are fresh, and the address on file is told."""
-        outcome = Outcome(status=OutcomeStatus.UPDATED, email_hint=account.email_hint)
-        self._answer(outcome, Stage.COMPLETED)
-        notice = SendUpdateNoticeInput(account_id=account.account_id, message_key=self._key("aviso"))
+        """The person had a password: the data are fresh, and the address on file learns of it."""
+        self._answer(Outcome(status=OutcomeStatus.UPDATED, email_hint=account.email_hint), Stage.COMPLETED)
+        notice = SendUpdateNoticeInput(
+            account_id=account.account_id, message_key=message_key(self._request.radicado, "aviso")
+        )
         await self._steps.mail(steps.SEND_UPDATE_NOTICE, notice)
 
-    async def _get_password(self, account: RegisterAccountResult) -> None:
+    async def _get_password(self, account: RegisterAccountResult) -> bool:
         """Mail links until the password exists or the last link's time is over."""
-        self._account = account
-        outcome = Outcome(status=OutcomeStatus.REGISTERED, email_hint=account.email_hint)
-        self._answer(outcome, Stage.AWAITING_PASSWORD)
-        end: Stage | None = None
-        while end is None:
-            # Registrations whose address was rejected before it was asked for again go on as they began.
-            if self._address_rejected and workflow.patched("address-is-asked-again"):
+        state = self._state
+        state.is_link_asked = state.is_link_asked or state.link_expires_at is None
+        while True:
+            end = None
+            if state.is_link_asked:
                 account = await self._with_address_of_today(account)
-            password_exists = await self._send_link(account)
-            end = Stage.COMPLETED if password_exists else await self._follow_link(account)
-        self._enter(end)
+                if await self._send_link(account):
+                    end = Stage.COMPLETED
+            end = end or await self._follow_link(account)
+            if end is not None:
+                self._enter(end)
+                return False
+            if workflow.info().is_continue_as_new_suggested():
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                return True
 
     async def _with_address_of_today(self, account: RegisterAccountResult) -> RegisterAccountResult:
         """The account, with the address that the person may have corrected in miseguridadsocial meanwhile."""
-        check = CheckInput(submission=self._request.submission)
-        identity: IdentityResult = await self._steps.do(steps.CHECK_PERSON, check)
-        if identity.person is None or identity.person == self._person:
+        if not self._state.is_address_doubtful:
             return account
-        self._person = identity.person
-        self._account = await self._register_account(identity.person, self._facts)
-        self._outcome = Outcome(status=OutcomeStatus.REGISTERED, email_hint=self._account.email_hint)
-        return self._account
+        self._state.is_address_doubtful = False
+        # A registry that is down must not keep the person from another link.
+        identity = await self._steps.try_once(steps.CHECK_PERSON, self._request.submission)
+        if identity is None or identity.person is None or identity.person == self._state.person:
+            return account
+        account = await self._register_account(identity.person)
+        self._state.person, self._state.account = identity.person, account
+        self._state.outcome = registered(account)
+        return account
 
     async def _send_link(self, account: RegisterAccountResult) -> bool:
-        """Mail a new link, unless the password exists already: then say so."""
-        self._resend_asked = False
-        self._links.note(workflow.now())
-        request = SendLinkInput(
-            account_id=account.account_id,
-            reference=self._request.radicado,
-            purpose=LinkPurpose.CREATE,
-            lifetime=self._link_lifetime,
-            issue_key=self._key(f"enlace-{self._links.count}"),
-        )
-        result: SendLinkResult | None = await self._steps.mail(steps.SEND_LINK, request)
-        self._address_rejected = result is None
+        """Mail a new link; True when the password exists already, so that none is needed."""
+        state = self._state
+        state.is_link_asked = False
+        state.links_sent_at.append(workflow.now())
+        result = await self._links.send(account.account_id, number=len(state.links_sent_at))
+        state.is_address_rejected = state.is_address_doubtful = result is None
+        state.link_expires_at, state.is_reminded = workflow.now() + self._links.lifetime, False
         self._publish()
         return result is not None and result.password_exists
 
     async def _follow_link(self, account: RegisterAccountResult) -> Stage | None:
-        """How the registration ends with this link, or None when another one is asked for."""
-        deadline = workflow.now() + self._link_lifetime
-        reminder_at: datetime | None = workflow.now() + self._link_lifetime * policies.REMINDER_AT
-        while True:
-            if await self._silence_until(reminder_at or deadline):
-                if reminder_at is None:
-                    return await self._settle_and_confirm(account)
-                reminder_at = None
-                await self._remind(account)
+        """How the registration ends with this link; None when another link, or another run, is due."""
+        state = self._state
+        deadline = state.link_expires_at or workflow.now()
+        remind_at = deadline - self._links.lifetime * (1 - policies.REMINDER_AT)
+        while not (state.is_link_asked or workflow.info().is_continue_as_new_suggested()):
+            if not await self._hears_news(deadline if state.is_reminded else remind_at):
+                if state.is_reminded:
+                    return await self._settle(account)
+                state.is_reminded = True
+                await self._links.remind(account.account_id, number=len(state.links_sent_at))
             # The flag goes down before the database is asked, so a signal that comes meanwhile counts.
-            announced, self._password_announced = self._password_announced, False
-            if announced and await self._confirm_password(account):
+            announced, state.is_password_announced = state.is_password_announced, False
+            if announced and await self._links.confirm(account.account_id):
                 return Stage.COMPLETED
-            if self._resend_asked:
-                return None
+        return None
 
-    async def _remind(self, account: RegisterAccountResult) -> None:
-        reminder = SendReminderInput(
-            account_id=account.account_id,
-            reference=self._request.radicado,
-            message_key=self._key(f"recordatorio-{self._links.count}"),
+    async def _hears_news(self, moment: datetime) -> bool:
+        """Wait for the person, for support, or for a history that is long: False when the moment comes first."""
+        return await comes_true(
+            lambda: (
+                self._state.is_password_announced
+                or self._state.is_link_asked
+                or workflow.info().is_continue_as_new_suggested()
+            ),
+            within=moment - workflow.now(),
+            summary="Hasta el recordatorio o el vencimiento del enlace",
         )
-        await self._steps.mail(steps.SEND_REMINDER, reminder)
 
     async def _settle(self, account: RegisterAccountResult) -> Stage:
-        """The time is over: the database, not the signal, tells whether the password exists."""
-        request = ExpireLinkInput(account_id=account.account_id, reference=self._request.radicado)
-        result: ExpireLinkResult = await self._steps.do(steps.EXPIRE_LINK, request)
-        return Stage.COMPLETED if result.password_set else Stage.EXPIRED
-
-    async def _settle_and_confirm(self, account: RegisterAccountResult) -> Stage:
-        end = await self._settle(account)
-        if end is Stage.COMPLETED:
-            await self._confirm_password(account)
-        return end
-
-    async def _confirm_password(self, account: RegisterAccountResult) -> bool:
-        """Whether the database knows a password; then the confirmation has been mailed too."""
-        request = ConfirmPasswordInput(account_id=account.account_id, message_key=self._key("confirmacion"))
-        result: ConfirmPasswordResult | None = await self._steps.mail(steps.CONFIRM_PASSWORD, request)
-        # Without a result the address was rejected, which only happens to a mail that was due.
-        return result is None or result.password_set
+        """The time is over: the database decides."""
+        if not await self._links.expire(account.account_id):
+            return Stage.EXPIRED
+        await self._links.confirm(account.account_id)
+        return Stage.COMPLETED
 
     # ---- Other endings
 
+    async def _until_cancelled(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
+        """Wait for work, or for the first cancellation: then cancel the work once and wait for its end."""
+        task = asyncio.create_task(work)
+        try:
+            await workflow.wait_condition(lambda: task.done() or self._state.is_cancel_asked)
+        except asyncio.CancelledError:
+            # Temporal's own *Request Cancellation* means the same as support's update.
+            self._state.is_cancel_asked = True
+        if self._state.is_cancel_asked and not self._state.stage.has_ended:
+            task.cancel()
+        return await to_its_end(task)
+
     async def _undo(self) -> None:
-        """Cancelled: take back what this registration made, never an account in use."""
-        self._is_undoing = True
-        request = DiscardAccountInput(reference=self._request.radicado)
-        await self._steps.do(steps.DISCARD_ACCOUNT, request)
+        """Take back what this registration made, never an account in use."""
+        # A regular activity: the server may throw the task that closes the workflow away, and what a local
+        # one did in it would stay done without a trace in the history.
+        await StepRunner(on_change=self._publish).do(steps.DISCARD_ACCOUNT, self._request.radicado)
         self._enter(Stage.CANCELLED)
 
-    async def _give_up(self) -> None:
+    async def _give_up(self) -> bool:
         """A step was retried for days and nobody mended what it needs."""
         waited_for = self._steps.waiting_on or "unknown"
-        if self._account is not None and not self._has_ended:
-            self._enter(await self._settle(self._account))
-        elif not self._has_ended:
+        if self._state.account is not None and not self._state.stage.has_ended:
+            with suppress(StepFailedError):
+                self._enter(await self._settle(self._state.account))
+        if not self._state.stage.has_ended:
             self._enter(Stage.EXPIRED)
-            await self._notify_person(steps.SEND_GIVEN_UP_NOTICE, "sin-terminar")
-        # Registrations that were given up before support was told end as they began.
-        if workflow.patched("support-is-told"):
-            notice = SupportNoticeInput(
-                reference=self._request.radicado,
-                waiting_on=waited_for,
-                message_key=self._key("soporte"),
-            )
-            await self._notify(steps.TELL_SUPPORT, notice)
-
-    def _tell_delay(self) -> None:
-        if self._person is not None and self._outcome is None and self._delay_notice is None:
-            self._delay_notice = asyncio.create_task(self._notify_person(steps.SEND_DELAY_NOTICE, "demora"))
-
-    async def _tell_refusal(self, refusal: Refusal | None) -> None:
-        """Where no page shows the answer, mail it; whom nobody knows an address of cannot be told."""
-        if not self._request.tell_by_mail or self._person is None or refusal is None:
-            return
-        notice = RefusalNoticeInput(
-            person=self._person,
-            login=self._request.submission.document.login,
-            reference=self._request.radicado,
-            message_key=self._key("rechazo"),
-            refusal=refusal,
-        )
-        await self._notify(steps.SEND_REFUSAL_NOTICE, notice)
-
-    async def _notify_person(self, step: steps.Step, purpose: str) -> None:
-        """Mail somebody who has no account yet, if the address is known."""
-        if self._person is None:
-            return
-        notice = NoticeInput(
-            person=self._person,
-            login=self._request.submission.document.login,
-            reference=self._request.radicado,
-            message_key=self._key(purpose),
-        )
-        await self._notify(step, notice)
-
-    async def _notify(self, step: steps.Step, notice: NoticeInput | SupportNoticeInput) -> None:
-        """Do a step that the registration does not depend on."""
-        if not await notified(step, notice):
-            workflow.logger.warning("a notice of %s was not sent", self._request.radicado)
-
-    # ---- Waiting
-
-    async def _silence_until(self, moment: datetime) -> bool:
-        """Wait for news of the person: True when the moment comes first."""
-        try:
-            await workflow.wait_condition(
-                lambda: self._password_announced or self._resend_asked or self._is_interrupted,
-                timeout=max(moment - workflow.now(), timedelta(0)),
-                timeout_summary="Hasta el recordatorio o el vencimiento del enlace",
-            )
-        except TimeoutError:
-            return True
-        if self._is_interrupted:
-            raise asyncio.CancelledError
+            if self._state.person is not None and self._state.account is None:
+                await self._notices.given_up(self._state.person)
+        await self._notices.support(waited_for)
         return False
 
-    def _resend_problem(self) -> ApplicationError | None:
-        if self._progress is not Stage.AWAITING_PASSWORD:
-            return ApplicationError("Este registro no espera contraseña", type=names.WRONG_STAGE)
-        wait = self._links.wait(workflow.now())
-        if wait > timedelta(0):
-            seconds = int(wait.total_seconds()) + 1
-            return ApplicationError("Espere para pedir otro enlace", seconds, type=names.TOO_SOON)
-        return None
+    # ---- What is allowed, and what others see
 
-    # ---- What others can see
+    def _register_again(self) -> None:
+        """Send another link to a person who registers again: the mail of a while ago is not at hand."""
+        if admission.resend_problem(self._state, workflow.now()) is None:
+            self._state.is_link_asked = self._state.is_address_doubtful = True
 
-    @property
-    def _stage(self) -> Stage:
-        waits_for_registry = self._steps.waiting_on in REGISTRIES and self._progress is Stage.CHECKING
-        return Stage.WAITING_REGISTRY if waits_for_registry else self._progress
+    def _can_answer(self) -> bool:
+        state = self._state
+        return state.outcome is not None or self._steps.waiting_on is not None or state.stage.has_ended
 
     @property
-    def _waiting_on(self) -> WaitingOn | None:
-        return WaitingOn.MAIL_ADDRESS if self._address_rejected else self._steps.waiting_on
+    def _position(self) -> Position:
+        state, waiting_on = self._state, self._steps.waiting_on
+        if state.is_address_rejected:
+            waiting_on = WaitingOn.MAIL_ADDRESS
+        waits_for_registry = waiting_on is not None and waiting_on.is_registry
+        stage = (
+            Stage.WAITING_REGISTRY if waits_for_registry and state.stage is Stage.CHECKING else state.stage
+        )
+        return Position(stage=stage, waiting_on=waiting_on, stuck_since=self._steps.stuck_since)
 
-    @property
-    def _is_interrupted(self) -> bool:
-        return (self._cancel_asked or workflow.cancellation_reason() is not None) and not self._is_undoing
-
-    @property
-    def _has_ended(self) -> bool:
-        return self._progress.has_ended
-
-    @property
-    def _is_answerable(self) -> bool:
-        return self._outcome is not None or self._steps.waiting_on is not None or self._has_ended
+    def _on_change(self) -> None:
+        """Publish what a step waits for, and notify the person once it takes long."""
+        self._publish()
+        person = self._state.person
+        if self._steps.stuck_since and person and not self._state.outcome and not self._delay_notice:
+            self._delay_notice = asyncio.create_task(self._notices.delay(person))
 
     def _answer(self, outcome: Outcome, stage: Stage) -> None:
-        self._outcome = outcome
+        self._state.outcome = outcome
+        if self._delay_notice is not None:
+            # News of a delay must not follow the answer.
+            self._delay_notice.cancel()
         metrics.outcome_known(outcome, self._request.submission.user_type)
         self._enter(stage)
 
     def _enter(self, stage: Stage) -> None:
-        self._progress = stage
-        if self._has_ended:
+        self._state.stage = stage
+        if stage.has_ended:
             metrics.registration_ended(stage, self._request.submission.user_type)
         self._publish()
 
     def _publish(self) -> None:
-        """Show what changed, in one command."""
-        now = (self._stage, self._waiting_on or "", self._steps.stuck_since)
-        if now == self._published:
-            return
-        workflow.upsert_search_attributes(_changes(self._published, now))
-        # That a wait has become long changes nothing of when it began.
-        if now[:2] != self._published[:2]:
-            self._changed_at = workflow.now()
-        self._published = now
-        self._explain()
-
-    def _explain(self) -> None:
-        """Tell support, in words, where the registration stands. Not a command: words may change."""
-        situation = Situation(
-            radicado=self._request.radicado,
-            stage=self._stage,
-            waiting_on=self._waiting_on,
-            since=self._changed_at,
-            stuck_since=self._steps.stuck_since,
-        )
-        workflow.set_current_details(details_of(situation))
-
-    @property
-    def _link_lifetime(self) -> timedelta:
-        return timedelta(hours=self._request.link_hours)
-
-    def _key(self, purpose: str) -> str:
-        """Names one mail of one run, so that a retried activity is recognised as the same mail."""
-        return f"{self._request.radicado}.{workflow.info().run_id}.{purpose}"
+        self._publisher.publish(self._position)
 
 
-_Published = tuple[Stage, str, datetime | None]
-
-
-def _changes(before: _Published, after: _Published) -> list[SearchAttributeUpdate[Any]]:
-    (old_stage, old_waiting, old_stuck), (stage, waiting, stuck) = before, after
-    changes: list[SearchAttributeUpdate[Any]] = []
-    if stage is not old_stage:
-        changes.append(names.REGISTRATION_STAGE.value_set(stage))
-    if waiting != old_waiting:
-        changes.append(names.WAITING_ON.value_set([waiting]) if waiting else names.WAITING_ON.value_unset())
-    if stuck != old_stuck:
-        changes.append(names.STUCK_SINCE.value_set(stuck) if stuck else names.STUCK_SINCE.value_unset())
-    return changes
-
-
-def _profession_facts(found: ProfessionResult) -> ProfileFacts:
-    if found.profession is None:
-        return ProfileFacts()
-    return ProfileFacts(
-        profession_code=found.profession.code,
-        profession_name=found.profession.name,
-        professional_registration=found.profession.registration,
-    )
-
-
-def _placement_facts(found: PlacementResult) -> ProfileFacts:
-    if found.placement is None:
-        return ProfileFacts()
-    return ProfileFacts(profession_name=found.placement.profession, placement=found.placement)
+def registered(account: RegisterAccountResult) -> Outcome:
+    return Outcome(status=OutcomeStatus.REGISTERED, email_hint=account.email_hint)

@@ -1,5 +1,6 @@
 """When another link may be sent: an open door for the person, none for a mail cannon."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from workflows.policies import LINKS_A_DAY, RESEND_PAUSE
@@ -7,25 +8,17 @@ from workflows.policies import LINKS_A_DAY, RESEND_PAUSE
 _DAY = timedelta(days=1)
 
 
-class LinkBudget:
-    """Remembers when links were sent, and tells how long the next one has to wait."""
+def wait(sent_at: Sequence[datetime], *, now: datetime) -> timedelta:
+    """How long the next link has to wait; zero when it may be sent.
 
-    def __init__(self) -> None:
-        self._sent: list[datetime] = []
-
-    @property
-    def count(self) -> int:
-        return len(self._sent)
-
-    def note(self, now: datetime) -> None:
-        self._sent.append(now)
-
-    def wait(self, now: datetime) -> timedelta:
-        """Zero when another link may be sent."""
-        recent = [moment for moment in self._sent if moment > now - _DAY]
-        waits = [timedelta(0)]
-        if recent:
-            waits.append(recent[-1] + RESEND_PAUSE - now)
-        if len(recent) >= LINKS_A_DAY:
-            waits.append(recent[-LINKS_A_DAY] + _DAY - now)
-        return max(waits)
+    Args:
+        sent_at: When each link was sent, the oldest first.
+        now: The workflow's time.
+    """
+    recent = [moment for moment in sent_at if moment > now - _DAY]
+    waits = [timedelta(0)]
+    if recent:
+        waits.append(recent[-1] + RESEND_PAUSE - now)
+    if len(recent) >= LINKS_A_DAY:
+        waits.append(recent[-LINKS_A_DAY] + _DAY - now)
+    return max(waits)

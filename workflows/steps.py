@@ -51,9 +51,16 @@ def _check(
     )
 
 
-def _database(activity: Callable[[Any, Any], Any], id_: str, summary: str) -> Step:
+def _database(
+    activity: Callable[[Any, Any], Any], id_: str, summary: str, *, starts_local: bool = True
+) -> Step:
     return Step(
-        activity=activity, id=id_, summary=summary, waits_on=WaitingOn.DATABASE, attempt=DATABASE_ATTEMPT
+        activity=activity,
+        id=id_,
+        summary=summary,
+        waits_on=WaitingOn.DATABASE,
+        attempt=DATABASE_ATTEMPT,
+        starts_local=starts_local,
     )
 
 
@@ -92,13 +99,16 @@ REGISTER_ACCOUNT = _database(
     AccountActivities.register_account, "crear-cuenta", "Crear o actualizar la cuenta y el perfil"
 )
 FIND_ACCOUNT = _database(AccountActivities.find_account, "buscar-cuenta", "Buscar la cuenta del documento")
+# Irreversible, in the task that closes the workflow: the server can throw that task away, and what a local
+# activity did in it would be done without a trace.
 DISCARD_ACCOUNT = _database(
     AccountActivities.discard_account,
     "deshacer-cuenta",
     "Retirar lo que creó este registro, salvo una cuenta en uso",
+    starts_local=False,
 )
-NOTE_REFUSAL = _database(
-    AccountActivities.note_refusal, "anotar-rechazo", "Anotar en la auditoría que el registro no procede"
+RECORD_REFUSAL = _database(
+    AccountActivities.record_refusal, "anotar-rechazo", "Anotar en la auditoría que el registro no procede"
 )
 EXPIRE_LINK = _database(
     AccountActivities.expire_link,
@@ -122,8 +132,8 @@ SEND_DELAY_NOTICE = _mail(
 SEND_GIVEN_UP_NOTICE = _mail(
     EmailActivities.send_given_up_notice, "avisar-sin-terminar", "Avisar a la persona que no se pudo terminar"
 )
-TELL_SUPPORT = _mail(
-    EmailActivities.tell_support, "avisar-soporte", "Avisar a soporte que el registro no se pudo terminar"
+NOTIFY_SUPPORT = _mail(
+    EmailActivities.notify_support, "avisar-soporte", "Avisar a soporte que el registro no se pudo terminar"
 )
 SEND_UPDATE_NOTICE = _mail(
     EmailActivities.send_update_notice, "avisar-actualizacion", "Avisar que los datos se actualizaron"

@@ -137,7 +137,7 @@ class PostgresAccounts:
                 ),
             )
 
-    async def note_refusal(self, *, reference: str, document: Document, refusal: Refusal, run: str) -> None:
+    async def record_refusal(self, *, reference: str, document: Document, refusal: Refusal, run: str) -> None:
         event = AuditEvent(
             type=AuditEventType.REGISTRATION_REFUSED,
             actor=PRODUCT,
@@ -147,7 +147,7 @@ class PostgresAccounts:
         )
         await self._audit.record_once(event)
 
-    async def note_given_up(self, *, reference: str, waited_for: str, run: str) -> bool:
+    async def record_given_up(self, *, reference: str, waited_for: str, run: str) -> bool:
         event = AuditEvent(
             type=AuditEventType.REGISTRATION_GIVEN_UP,
             actor=PRODUCT,

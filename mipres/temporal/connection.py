@@ -20,6 +20,7 @@ from temporalio.converter import (
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
+from mipres.domain.errors import MipresError
 from mipres.temporal.codec import OPERATOR_ENCODING, REFUSED_ENCODING, EncryptionCodec, Fault
 from mipres.temporal.trust import MarkedPayloadConverter, RefusingPayloadConverter
 

@@ -6,11 +6,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.accounts import (
     AccountActivities,
-    DiscardAccountInput,
     ExpireLinkInput,
-    FindAccountInput,
-    NoteRefusalInput,
-    RegisterAccountInput,
+    RecordRefusalInput,
     RegisterAccountResult,
 )
 from mipres.domain.accounts import NewRegistration, ProfileFacts
@@ -24,7 +21,7 @@ from tests.fakes import FakeAccounts, FakeClock
 
 RADICADO = "RM-000000000001"
 DOCUMENT = parse_document("CC", "1020304050")
-REQUEST = RegisterAccountInput(
+REQUEST = NewRegistration(
     radicado=RADICADO,
     submission=Submission(user_type=UserType.OTHER, document=DOCUMENT),
     person=Person(given_names="Ana María", surnames="Ruiz Gómez", email="ana.ruiz@ejemplo.test"),
@@ -63,15 +60,7 @@ async def issue(accounts: FakeAccounts, account_id: uuid.UUID) -> None:
 async def test_everything_that_was_checked_is_stored(accounts: FakeAccounts) -> None:
     result = await register(accounts)
 
-    assert accounts.registrations == [
-        NewRegistration(
-            radicado=RADICADO,
-            submission=REQUEST.submission,
-            person=REQUEST.person,
-            facts=REQUEST.facts,
-            consent=REQUEST.consent,
-        )
-    ]
+    assert accounts.registrations == [REQUEST]
     assert result.account_id in accounts.accounts
     assert not result.has_password
 
@@ -92,12 +81,11 @@ async def test_a_person_with_a_password_is_told_apart(accounts: FakeAccounts) ->
 
 async def test_an_account_is_found_by_document(accounts: FakeAccounts) -> None:
     activities = AccountActivities(accounts=accounts)
-    request = FindAccountInput(document=DOCUMENT)
-    assert (await ActivityEnvironment().run(activities.find_account, request)).account_id is None
+    assert await ActivityEnvironment().run(activities.find_account, DOCUMENT) is None
 
     account_id = (await register(accounts)).account_id
 
-    assert (await ActivityEnvironment().run(activities.find_account, request)).account_id == account_id
+    assert await ActivityEnvironment().run(activities.find_account, DOCUMENT) == account_id
 
 
 async def test_without_a_password_the_links_end(accounts: FakeAccounts) -> None:
@@ -115,8 +103,7 @@ async def test_the_database_tells_that_the_password_exists(accounts: FakeAccount
 
 async def test_a_registration_is_taken_back_by_its_radicado(accounts: FakeAccounts) -> None:
     account_id = (await register(accounts)).account_id
-    request = DiscardAccountInput(reference=RADICADO)
-    await ActivityEnvironment().run(AccountActivities(accounts=accounts).discard_account, request)
+    await ActivityEnvironment().run(AccountActivities(accounts=accounts).discard_account, RADICADO)
     assert account_id not in accounts.accounts
 
 
@@ -128,8 +115,8 @@ async def test_a_database_that_is_away_is_an_error_that_can_be_retried(accounts:
 
 
 async def test_a_refusal_is_noted(accounts: FakeAccounts) -> None:
-    noting = AccountActivities(accounts=accounts).note_refusal
-    request = NoteRefusalInput(
+    noting = AccountActivities(accounts=accounts).record_refusal
+    request = RecordRefusalInput(
         reference=RADICADO, document=DOCUMENT, refusal=Refusal.NOT_IN_RETHUS, run="run"
     )
     await ActivityEnvironment().run(noting, request)

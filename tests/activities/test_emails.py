@@ -63,8 +63,8 @@ class Desk:
         result = await self._environment.run(self.activities.send_password_link, request)
         return result.password_exists
 
-    async def tell_support(self, notice: SupportNoticeInput, *, address: str | None) -> None:
-        await self._environment.run(self._over(support_address=address).tell_support, notice)
+    async def notify_support(self, notice: SupportNoticeInput, *, address: str | None) -> None:
+        await self._environment.run(self._over(support_address=address).notify_support, notice)
 
     async def confirm(self, message_key: str = "confirmacion") -> bool:
         request = ConfirmPasswordInput(account_id=ACCOUNT, message_key=message_key)
@@ -213,9 +213,9 @@ async def test_who_has_no_account_yet_is_told_at_the_address_that_comes_along(
 
 async def test_support_is_told_where_it_has_an_address(desk: Desk) -> None:
     notice = SupportNoticeInput(reference=RADICADO, waiting_on="rethus", message_key="soporte")
-    await desk.tell_support(notice, address=None)
+    await desk.notify_support(notice, address=None)
     assert desk.sent == []
-    await desk.tell_support(notice, address="soporte@ejemplo.test")
+    await desk.notify_support(notice, address="soporte@ejemplo.test")
     assert desk.sent == [("support_given_up", "soporte")]
     assert desk.mailer.sent[0].to_address == "soporte@ejemplo.test"
     assert desk.composer.contexts == [{"reference": RADICADO, "waiting_on": "rethus"}]
@@ -225,7 +225,7 @@ async def test_support_is_told_where_it_has_an_address(desk: Desk) -> None:
 async def test_support_is_told_though_the_trail_cannot_be_written(desk: Desk) -> None:
     desk.accounts.down = True
     notice = SupportNoticeInput(reference=RADICADO, waiting_on="database", message_key="soporte")
-    await desk.tell_support(notice, address="soporte@ejemplo.test")
+    await desk.notify_support(notice, address="soporte@ejemplo.test")
     assert desk.sent == [("support_given_up", "soporte")]
     assert desk.accounts.given_up == set()
 

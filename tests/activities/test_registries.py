@@ -8,7 +8,6 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.registries import (
-    CheckInput,
     HealthTalentChecks,
     IdentityResult,
     PlacementResult,
@@ -59,8 +58,8 @@ LAST_MOMENT = datetime(2026, 11, 24, 4, 59, 59, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-async def run(check: Callable[[CheckInput], Awaitable[Result]], submission: Submission = OTHER) -> Result:
-    return await ActivityEnvironment().run(check, CheckInput(submission=submission))
+async def run(check: Callable[[Submission], Awaitable[Result]], submission: Submission = OTHER) -> Result:
+    return await ActivityEnvironment().run(check, submission)
 
 
 def rethus(*professions: Profession, sanctions: tuple[Sanction, ...] = ()) -> FakeHealthTalentRegistry:
@@ -219,7 +218,7 @@ async def test_a_registry_that_is_down_is_never_a_refusal() -> None:
     ],
 )
 async def test_a_check_that_does_not_fit_the_submission_is_a_mistake_of_ours(
-    check: Callable[[CheckInput], Awaitable[object]],
+    check: Callable[[Submission], Awaitable[object]],
 ) -> None:
     with pytest.raises(ValueError, match="names"):
         await run(check, OTHER)

@@ -234,7 +234,7 @@ async def test_another_submission_updates(
 async def test_a_refusal_is_written_once_a_run(accounts: PostgresAccounts, audit: PostgresAuditTrail) -> None:
     document = registration().submission.document
     for run in ("first", "first", "second"):
-        await accounts.note_refusal(
+        await accounts.record_refusal(
             reference=RADICADO, document=document, refusal=Refusal.SANCTIONED, run=run
         )
     entries = await audit.entries(login=LOGIN)
@@ -248,7 +248,7 @@ async def test_a_registration_that_is_given_up_is_written_once_a_run(
     accounts: PostgresAccounts, audit: PostgresAuditTrail
 ) -> None:
     for run in ("first", "first", "second"):
-        assert await accounts.note_given_up(reference=RADICADO, waited_for="rethus", run=run)
+        assert await accounts.record_given_up(reference=RADICADO, waited_for="rethus", run=run)
     entries = await audit.entries(reference=RADICADO)
     assert [(entry.type, entry.details) for entry in entries] == [
         ("registration_given_up", {"waited_for": "rethus", "run": "first"}),
@@ -262,7 +262,7 @@ async def test_where_the_database_is_away_giving_up_is_not_written_and_no_error(
     engine = create_engine(f"postgresql+asyncpg://nobody@127.0.0.1:{unused_tcp_port}/none")
     away = PostgresAuditTrail(engine, key=b"a" * 32, clock=clock)
     accounts = PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), audit=away, clock=clock)
-    assert not await accounts.note_given_up(reference=RADICADO, waited_for="database", run="first")
+    assert not await accounts.record_given_up(reference=RADICADO, waited_for="database", run="first")
     assert await audit.entries(reference=RADICADO) == []
     await engine.dispose()
 

@@ -4,34 +4,29 @@ A red test here means that registrations under way would stop after a deploy. Do
 anew: follow docs/versioning-workflows.md.
 """
 
-import json
 from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from temporalio import workflow
-from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from temporalio.worker import UnsandboxedWorkflowRunner
 
 from mipres.domain.stages import Stage
-from mipres.temporal.connection import data_converter
+from mipres.temporal.trust import TrustedPayloads
 from mipres.tracing import tracing_through
-from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
+from tests.replay.stored import HISTORIES as FOLDER
+from tests.replay.stored import replayer, stored
 from workflows import contract
-from workflows.login_locked import LoginLocked
-from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
-from workflows.retention import Retention
 
-HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
-CONVERTER = data_converter(PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY)
+HISTORIES = sorted(FOLDER.glob("*.json"))
 PATHS = {
     "completed",
     "updated",
     "refused-not-in-miseguridadsocial",
     "refused-not-in-rethus",
     "refused-sanctioned",
-    "refused-noted",
+    "refused-profession",
     "refused-noted-later",
     "refused-delegate",
     "refused-sso",
@@ -44,7 +39,6 @@ PATHS = {
     "retried-now",
     "delayed",
     "given-up",
-    "given-up-support-told",
     "mail-was-down",
     "address-rejected",
     "address-corrected",
@@ -66,20 +60,13 @@ PATHS = {
 }
 
 
-def _load(path: Path) -> WorkflowHistory:
-    return WorkflowHistory.from_json(f"stored-{path.stem}", json.loads(path.read_text()))
-
-
 def test_every_path_has_a_stored_history() -> None:
     assert {path.stem for path in HISTORIES} >= PATHS
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_a_stored_history_replays(path: Path) -> None:
-    replayer = Replayer(
-        workflows=[Registration, PasswordRecovery, LoginLocked, Retention], data_converter=CONVERTER
-    )
-    await replayer.replay_workflow(_load(path))
+    await replayer().replay_workflow(stored(path))
 
 
 @workflow.defn(name="Registration")
@@ -98,15 +85,12 @@ class RegistrationThatSkipsTheChecks(Registration):
 
 @pytest.mark.parametrize("name", ["completed", "recovered-from-outage", "expired", "resent"])
 async def test_a_changed_workflow_is_noticed(name: str) -> None:
-    path = Path(__file__).parent / "histories" / f"{name}.json"
     # The sandbox would import this module anew, with pytest and all that it pulls in.
-    replayer = Replayer(
-        workflows=[RegistrationThatSkipsTheChecks],
-        data_converter=CONVERTER,
-        workflow_runner=UnsandboxedWorkflowRunner(),
+    changed = replayer(
+        workflows=[RegistrationThatSkipsTheChecks], workflow_runner=UnsandboxedWorkflowRunner()
     )
     with pytest.raises(workflow.NondeterminismError):
-        await replayer.replay_workflow(_load(path))
+        await changed.replay_workflow(stored(FOLDER / f"{name}.json"))
 
 
 def test_stored_histories_hold_nothing_readable_of_a_person() -> None:
@@ -119,10 +103,6 @@ def test_stored_histories_hold_nothing_readable_of_a_person() -> None:
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_tracing_changes_nothing_in_a_replay(path: Path) -> None:
     tracing = tracing_through(InMemorySpanExporter(), service="replay")
-    replayer = Replayer(
-        workflows=[Registration, PasswordRecovery, LoginLocked, Retention],
-        data_converter=CONVERTER,
-        interceptors=[tracing.interceptor()],
-    )
-    await replayer.replay_workflow(_load(path))
+    traced = replayer(interceptors=[tracing.interceptor(), TrustedPayloads()])
+    await traced.replay_workflow(stored(path))
     tracing.close()

@@ -14,7 +14,6 @@ import pytest
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WithStartWorkflowOperation, WorkflowHandle, WorkflowHistory
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
 
@@ -35,6 +34,7 @@ from mipres.domain.submissions import Entity, EntityKind, Submission, UserType
 from mipres.domain.terms import Consent
 from mipres.port_set import Ports
 from mipres.temporal import names
+from mipres.temporal.trust import TrustedPayloads
 from tests.fakes import (
     FakeAccounts,
     FakeClock,
@@ -211,22 +211,8 @@ class World:
                 await asyncio.sleep(0.02)
 
     async def cancels(self, handle: Handle) -> None:
-        """Cancel as support does.
-
-        An activity that ends in the same moment makes the server throw the workflow task away, update
-        and all, and say so: then whoever asked has to ask again.
-        """
-
-        async def taken() -> bool:
-            try:
-                await handle.execute_update("cancel_registration", "la persona lo pidió por teléfono")
-            except RPCError as error:
-                if "unexpected workflow task failure" not in error.message:
-                    raise
-                return False
-            return True
-
-        await self.eventually(taken)
+        """Cancel as support does."""
+        await handle.execute_update("cancel_registration", "la persona lo pidió por teléfono")
 
     async def passes(self, handle: Handle, time: timedelta) -> None:
         await self.env.fast_forward(handle, time)
@@ -289,6 +275,8 @@ async def replay(histories: list[WorkflowHistory], env: WorkflowEnvironment) -> 
     replayer = Replayer(
         workflows=[Registration, PasswordRecovery, LoginLocked, Retention],
         data_converter=env.client.data_converter,
+        namespace=env.client.namespace,
+        interceptors=[TrustedPayloads()],
     )
     for history in histories:
         await replayer.replay_workflow(history)
@@ -318,6 +306,7 @@ async def world(temporal_env: WorkflowEnvironment, request: pytest.FixtureReques
                 else [],
                 activities=served,
                 max_cached_workflows=cached,
+                interceptors=[TrustedPayloads()],
             )
             await stack.enter_async_context(worker)
         yield made

@@ -85,7 +85,7 @@ async def test_a_sanctioned_professional_is_refused(world: World) -> None:
 
 async def test_a_professional_who_may_not_prescribe_is_refused(world: World) -> None:
     world.knows(NURSING)
-    await _is_refused(world, PROFESSIONAL, Refusal.PROFESSION_NOT_AUTHORIZED, "refused-noted")
+    await _is_refused(world, PROFESSIONAL, Refusal.PROFESSION_NOT_AUTHORIZED, "refused-profession")
 
 
 async def test_a_delegate_whom_no_entity_named_is_refused(world: World) -> None:
@@ -274,7 +274,7 @@ async def test_nothing_is_half_created_when_a_registry_stays_away_for_a_week(wor
     ]
     # Support finds them all by what they waited for in the end.
     assert await world.attributes(handle) == {"RegistrationStage": "expired", "WaitingOn": ["rethus"]}
-    await world.keep(handle, "given-up-support-told")
+    await world.keep(handle, "given-up")
 
 
 async def test_support_is_told_where_even_the_address_is_unknown(world: World) -> None:

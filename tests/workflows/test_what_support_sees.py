@@ -9,14 +9,15 @@ import pytest
 
 from mipres.domain.stages import REGISTRIES, Stage, WaitingOn
 from tests.workflows.conftest import ANA, MEDICINE, PERSON, World, metadata
-from workflows.details import Situation, details_of, recovery_details
+from workflows.details import recovery_details, registration_details
+from workflows.publishing import Position
 
 NOON = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
 RADICADO = "RM-0123456789AB"
 
 
 def situation(stage: Stage, waiting_on: WaitingOn | None = None, **more: Any) -> str:
-    return details_of(Situation(radicado=RADICADO, stage=stage, waiting_on=waiting_on, since=NOON, **more))
+    return registration_details(RADICADO, Position(stage=stage, waiting_on=waiting_on, **more), NOON)
 
 
 # ---- The words
@@ -49,9 +50,11 @@ def test_what_has_ended_is_not_to_be_retried() -> None:
 
 
 def test_a_recovery_is_told_too() -> None:
-    assert "en curso" in recovery_details(None, link_sent=False, stuck_since=None)
-    assert "30 minutos" in recovery_details(None, link_sent=True, stuck_since=None)
-    assert "el servidor de correo" in recovery_details(WaitingOn.MAIL, link_sent=False, stuck_since=NOON)
+    assert "en curso" in recovery_details(Position(), link_sent=False)
+    assert "30 minutos" in recovery_details(Position(), link_sent=True)
+    assert "el servidor de correo" in recovery_details(
+        Position(waiting_on=WaitingOn.MAIL, stuck_since=NOON), link_sent=False
+    )
 
 
 # ---- The workflow

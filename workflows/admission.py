@@ -1,0 +1,35 @@
+"""When an update may be sent to a registration; its validators raise what stands here."""
+
+from datetime import datetime, timedelta
+
+from temporalio.exceptions import ApplicationError
+
+from mipres.domain.stages import Stage
+from mipres.temporal import names
+from workflows import resending
+from workflows.contract import RegistrationState
+
+
+def require_reason(reason: str | None) -> None:
+    """Refuse an update without a reason, also where Temporal's interface sends none at all."""
+    if not isinstance(reason, str) or not reason.strip():
+        raise ApplicationError("Escriba el motivo", type=names.REASON_MISSING)
+
+
+def resend_problem(state: RegistrationState, now: datetime) -> ApplicationError | None:
+    """Why no other link can be sent now; the error's detail is the wait in seconds."""
+    if state.stage is not Stage.AWAITING_PASSWORD:
+        return ApplicationError("Este registro no espera contraseña", type=names.WRONG_STAGE)
+    wait = resending.wait(state.links_sent_at, now=now)
+    if wait > timedelta(0):
+        seconds = int(wait.total_seconds()) + 1
+        return ApplicationError("Espere para pedir otro enlace", seconds, type=names.TOO_SOON)
+    return None
+
+
+def nothing_to_retry() -> ApplicationError:
+    return ApplicationError("Este registro no espera ningún reintento", type=names.WRONG_STAGE)
+
+
+def already_ended() -> ApplicationError:
+    return ApplicationError("Este registro ya terminó", type=names.WRONG_STAGE)

@@ -1,0 +1,71 @@
+"""Which registries decide about each type of user, cheapest and most decisive first."""
+
+from dataclasses import dataclass, field
+
+from activities.registries import IdentityResult, PlacementResult, ProfessionResult
+from mipres.domain.accounts import ProfileFacts
+from mipres.domain.outcomes import Refusal
+from mipres.domain.people import Person
+from mipres.domain.submissions import Submission, UserType
+from workflows import steps
+from workflows.durable_steps import StepRunner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What the registries decided. `facts` belong to the profile of a person who may register."""
+
+    refusal: Refusal | None = None
+    facts: ProfileFacts = field(default_factory=ProfileFacts)
+
+
+async def identify(runner: StepRunner, submission: Submission) -> tuple[Person | None, Refusal | None]:
+    """Find the person in miseguridadsocial."""
+    identity: IdentityResult = await runner.do(steps.CHECK_PERSON, submission)
+    return identity.person, identity.refusal
+
+
+async def check_by_type(runner: StepRunner, submission: Submission) -> Verdict:
+    """Ask what the type of user needs beyond the identity."""
+    match submission.user_type:
+        case UserType.DELEGATE:
+            return await _check_delegation(runner, submission)
+        case UserType.PROFESSIONAL:
+            return await _check_profession(runner, submission)
+        case UserType.SOCIAL_SERVICE:
+            return await _check_placement(runner, submission)
+        case UserType.OTHER:
+            other: ProfessionResult = await runner.do(steps.CHECK_OTHER_USER, submission)
+            return Verdict(refusal=other.refusal)
+
+
+async def _check_delegation(runner: StepRunner, submission: Submission) -> Verdict:
+    entity = submission.entity
+    if entity is None or entity.is_natural_person:
+        return Verdict()
+    named: IdentityResult = await runner.do(steps.CHECK_DELEGATION, submission)
+    return Verdict(
+        refusal=named.refusal,
+        facts=ProfileFacts(entity_name=named.entity.name if named.entity else None),
+    )
+
+
+async def _check_profession(runner: StepRunner, submission: Submission) -> Verdict:
+    checked: ProfessionResult = await runner.do(steps.CHECK_PROFESSION, submission)
+    if checked.profession is None:
+        return Verdict(refusal=checked.refusal)
+    facts = ProfileFacts(
+        profession_code=checked.profession.code,
+        profession_name=checked.profession.name,
+        professional_registration=checked.profession.registration,
+    )
+    return Verdict(facts=facts)
+
+
+async def _check_placement(runner: StepRunner, submission: Submission) -> Verdict:
+    checked: PlacementResult = await runner.do(steps.CHECK_PLACEMENT, submission)
+    if checked.placement is None:
+        return Verdict(refusal=checked.refusal)
+    return Verdict(
+        facts=ProfileFacts(profession_name=checked.placement.profession, placement=checked.placement)
+    )
