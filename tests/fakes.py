@@ -101,10 +101,11 @@ class FakeLink:
 
 @dataclass(kw_only=True)
 class FakeAccounts:
-    """Accounts in memory. `links` are by issue key; `down` makes every call fail."""
+    """Accounts in memory. `links` are by issue key; `down` makes every call fail, `expiry_down` that one."""
 
     clock: FakeClock = field(default_factory=FakeClock)
     down: bool = False
+    expiry_down: bool = False
     accounts: dict[uuid.UUID, AccountContact] = field(default_factory=dict)
     registrations: list[NewRegistration] = field(default_factory=list)
     links: dict[str, FakeLink] = field(default_factory=dict)
@@ -203,8 +204,11 @@ class FakeAccounts:
 
     async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:
         self._answer()
+        if self.expiry_down:
+            raise ConnectionRefusedError("the database does not answer")
         self._close(lambda item: item.reference == reference)
-        return self.accounts[account_id].has_password
+        contact = self.accounts.get(account_id)
+        return contact is not None and contact.has_password
 
     def _close(self, applies: Callable[[FakeLink], bool]) -> None:
         self.links = {key: replace(i, closed=i.closed or applies(i)) for key, i in self.links.items()}

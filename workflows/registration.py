@@ -193,7 +193,14 @@ class Registration:
             facts=self._state.facts,
             consent=self._request.consent,
         )
-        account: RegisterAccountResult = await self._steps.do(steps.REGISTER_ACCOUNT, registration)
+        registering = asyncio.create_task(self._steps.do(steps.REGISTER_ACCOUNT, registration))
+        try:
+            account: RegisterAccountResult = await asyncio.shield(registering)
+        except asyncio.CancelledError:
+            # It ends before it is undone: otherwise the account could be created afterwards and never be
+            # cleaned up.
+            await to_its_end(registering)
+            raise
         return account
 
     async def _welcome_back(self, account: RegisterAccountResult) -> None:

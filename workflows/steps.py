@@ -92,9 +92,7 @@ CHECK_OTHER_USER = _check(
     WaitingOn.RETHUS,
     "Comprobar en ReTHUS que no sea profesional prescriptor",
 )
-CHECK_PLACEMENT = _check(
-    SocialServiceChecks.check_placement, WaitingOn.SSO, "Comprobar la plaza en WaitingOn.SSO"
-)
+CHECK_PLACEMENT = _check(SocialServiceChecks.check_placement, WaitingOn.SSO, "Comprobar la plaza en SSO")
 REGISTER_ACCOUNT = _database(
     AccountActivities.register_account, "crear-cuenta", "Crear o actualizar la cuenta y el perfil"
 )

@@ -40,7 +40,6 @@ PATHS = {
     "delayed",
     "given-up",
     "mail-was-down",
-    "address-rejected",
     "address-corrected",
     "expired",
     "signal-lost",
