@@ -159,8 +159,9 @@ class PersonData:
         try:
             async for event in handle.fetch_history_events(page_size=1):
                 payloads = event.workflow_execution_started_event_attributes.input.payloads
-                [request] = await self._client.data_converter.decode(payloads, [dict])
-                return dict(request)
+                # A run that somebody started without input is about no one, and must not stop the search.
+                requests = await self._client.data_converter.decode(payloads, [dict]) if payloads else [{}]
+                return dict(requests[0])
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise TemporalUnavailableError from error
