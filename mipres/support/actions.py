@@ -1,4 +1,4 @@
-"""What support does, from the command line and at /soporte alike: find, look, act. Nothing of it without a trace."""
+"""What support does, from the command line and at /soporte alike: find, look, act. Each leaves a trace."""
 
 import asyncio
 import random
@@ -55,7 +55,7 @@ class BulkResult:
 
 
 class Support:
-    """Finds and acts, and writes both down.
+    """Finds and acts, and records both.
 
     Args:
         desk: Temporal.
@@ -111,7 +111,7 @@ class Support:
     async def act(self, action: Action, reference: str, *, reason: str, actor: str) -> None:
         """Have a registration do something; what the desk raises is raised.
 
-        What was asked is written down first: without a trail nothing is done.
+        The request is recorded first: without a trail nothing is done.
         """
         event = AuditEvent(type=_EVENTS[action], actor=actor, reference=reference, reason=reason)
         await self.audit.record(event)
@@ -135,7 +135,7 @@ class Support:
         jitter: timedelta,
         spread: Callable[[], float] = random.random,
     ) -> AsyncIterator[BulkResult]:
-        """Retry many, each at a random moment within `jitter`: a registry that is back is not run over."""
+        """Retry many, each at a random moment within `jitter`: a registry that is back is not overrun."""
         slots = asyncio.Semaphore(_BULK_AT_ONCE)
 
         async def one(case: Case) -> BulkResult:

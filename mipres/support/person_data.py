@@ -167,7 +167,7 @@ class PersonData:
         try:
             async for event in handle.fetch_history_events(page_size=1):
                 payloads = event.workflow_execution_started_event_attributes.input.payloads
-                # A run that somebody started without input is about no one, and must not stop the search.
+                # A run that was started without input is about no one, and must not stop the search.
                 requests = await self._client.data_converter.decode(payloads, [dict]) if payloads else [{}]
                 return dict(requests[0])
         except RPCError as error:

@@ -111,7 +111,7 @@ class PostgresStaff:
                 raise StaffNameError(f"Ya hay una cuenta de soporte con el nombre {name}")
             await self._note_change(session, actor, name, "added")
 
-    async def everybody(self) -> list[StaffMember]:
+    async def members(self) -> list[StaffMember]:
         async with self._reading() as session:
             rows = await session.scalars(select(StaffRow).order_by(StaffRow.name))
             return [_member(row) for row in rows]

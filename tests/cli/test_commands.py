@@ -276,7 +276,7 @@ def test_names_of_staff_that_cannot_be_are_not_possible(command: Command, tools:
     for action in ("add", "disable", "reset"):
         result = command("staff", action, "ana")
         assert (result.exit_code, "ana" in result.stderr) == (NOT_POSSIBLE, True)
-    answers(tools).staff.everybody.return_value = []
+    answers(tools).staff.members.return_value = []
     assert "No hay cuentas de soporte" in command("staff", "list").stdout
 
 
