@@ -15,7 +15,6 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -250,19 +249,14 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        line = _explanation(error.errors(include_url=False, include_input=False)[0])
+        first = error.errors(include_url=False, include_input=False)[0]
+        details = {name: str(value).replace(" or ", " o ") for name, value in first.get("ctx", {}).items()}
+        remedy = _REMEDY_BY_ERROR_TYPE.get(first["type"], _UNKNOWN_REMEDY).format(**details)
+        line = f"{variable(str(first['loc'][0]))}: {remedy}" if first["loc"] else remedy
     except UnreadableSettingFileError as error:
         line = str(error)
     sys.stderr.write(f"{line}\n")
     raise SystemExit(2)
-
-
-def _explanation(error: ErrorDetails) -> str:
-    details = {name: str(value).replace(" or ", " o ") for name, value in error.get("ctx", {}).items()}
-    remedy = _REMEDY_BY_ERROR_TYPE.get(error["type"], _UNKNOWN_REMEDY).format(**details)
-    if not error["loc"]:
-        return remedy
-    return f"{variable(str(error['loc'][0]))}: {remedy}"
 
 
 def _values_from_files(settings_cls: type[BaseSettings]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ but cannot seal the changed row anew without MIPRES_SECRET_KEY.
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
 from datetime import UTC
 
 from sqlalchemy import insert, or_, select, text
@@ -109,7 +108,9 @@ class PostgresAuditTrail:
         """Check every row against its seal and against the row before it."""
         head, seal = AuditHead(number=0, digest=""), GENESIS
         while True:
-            rows = await self._after(head.number)
+            following = select(AuditRow).where(AuditRow.number > head.number)
+            async with self._reading() as session:
+                rows = (await session.scalars(following.order_by(AuditRow.number).limit(_BATCH))).all()
             for row in rows:
                 if problem := self._problem(row, expected=head.number + 1, previous=seal):
                     return AuditVerdict(
@@ -127,12 +128,6 @@ class PostgresAuditTrail:
         async with self._reading() as session:
             row = await session.get(AuditRow, int(number))
         return row is not None and hmac.compare_digest(str(_head(row)), head)
-
-    async def _after(self, number: int) -> Sequence[AuditRow]:
-        statement = select(AuditRow).where(AuditRow.number > number).order_by(AuditRow.number).limit(_BATCH)
-        async with self._reading() as session:
-            rows: Sequence[AuditRow] = (await session.scalars(statement)).all()
-        return rows
 
     def _row(self, event: AuditEvent, *, number: int, previous: bytes) -> AuditRow:
         row = AuditRow(

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
-from mipres.database.lockouts import LoginLockouts, Turn
+from mipres.database.lockouts import LoginLockouts
 from mipres.database.tables import AccountRow, ProfileRow
 from mipres.domain.applications import Application, application_of
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
@@ -112,7 +112,10 @@ class PostgresCredentials:
         # Outside the database session: who waits for a processor must not keep a connection.
         matches = await self._hasher.verify(known.password_hash if known else None, password)
         if turn.is_locked or not matches or known is None:
-            return await self._failed(login, turn, wanted)
+            cause = "locked" if turn.is_locked else "wrong_credentials"
+            failure = AuditEventType.LOGIN_LOCKED if turn.locks else AuditEventType.LOGIN_FAILED
+            await self._record(failure, login, wanted, cause)
+            return LoginResult(account=None, tell_lock=turn.is_worth_telling)
         await self._lockouts.lift(login)
         account = await self._welcome(known, password)
         event = (
@@ -120,12 +123,6 @@ class PostgresCredentials:
         )
         await self._record(event, login, wanted, "password_right")
         return LoginResult(account=account)
-
-    async def _failed(self, login: str, turn: Turn, wanted: Application) -> LoginResult:
-        cause = "locked" if turn.is_locked else "wrong_credentials"
-        event = AuditEventType.LOGIN_LOCKED if turn.locks else AuditEventType.LOGIN_FAILED
-        await self._record(event, login, wanted, cause)
-        return LoginResult(account=None, tell_lock=turn.is_worth_telling)
 
     async def _record(self, event: AuditEventType, login: str, wanted: Application, cause: str) -> None:
         # Half a character of a broken form is no text that can be hashed.

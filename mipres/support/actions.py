@@ -83,7 +83,9 @@ class Support:
         written = await self.audit.entries(login=document.login)
         references = [entry.reference for entry in written if entry.reference]
         references += person.radicados if person else ()
-        references += self._references_of(document)
+        submissions = [Submission(user_type=user_type, document=document) for user_type in _WITHOUT_ENTITY]
+        references += [radicado_of(submission, key=self._key) for submission in submissions]
+        references.append(recovery_reference(document, key=self._key))
         cases = await self.desk.cases(list(dict.fromkeys(references)))
         return Found(person=person, cases=tuple(sorted(cases, key=lambda case: case.started_at)))
 
@@ -155,9 +157,3 @@ class Support:
         except ActionUnansweredError:
             return BulkResult(case=case, feedback="no respondió a tiempo", failed=True)
         return BulkResult(case=case, feedback="reintento pedido")
-
-    def _references_of(self, document: Document) -> list[str]:
-        """Those that follow from the document alone."""
-        submissions = [Submission(user_type=user_type, document=document) for user_type in _WITHOUT_ENTITY]
-        radicados = [radicado_of(submission, key=self._key) for submission in submissions]
-        return [*radicados, recovery_reference(document, key=self._key)]
