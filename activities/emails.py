@@ -75,7 +75,7 @@ class SendUpdateNoticeInput:
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeInput:
-    """A mail to somebody who has no account yet, so that the address comes along."""
+    """A mail to a person without an account, so the address comes along."""
 
     person: Person
     login: str
@@ -92,7 +92,7 @@ class RefusalNoticeInput(NoticeInput):
 
 @dataclass(frozen=True, kw_only=True)
 class LockNoticeInput:
-    """Whose login was locked, if it is anybody's."""
+    """The document whose login was locked; it may be unknown."""
 
     document: Document
     message_key: str
@@ -188,7 +188,7 @@ class EmailActivities:
 
     @activity.defn
     async def send_lock_notice(self, notice: LockNoticeInput) -> None:
-        """Tell the person that somebody tried their login; without a password there is nothing to try."""
+        """Notify the person of attempts at their login; without a password there is nothing to try."""
         account_id = await self._accounts.find(notice.document)
         contact = await self._accounts.contact(account_id) if account_id else None
         if contact is not None and contact.has_password:

@@ -24,6 +24,10 @@ INSERT INTO captcha_answers
 SELECT 'n' || i, now()
 FROM generate_series(1, :rows) i;
 
+INSERT INTO sent_mails
+SELECT 'password_set:' || md5(i::text), now() - i * interval '1 second', now()
+FROM generate_series(1, :rows) i;
+
 INSERT INTO login_guards (login_hash, failures, failed_at)
 SELECT sha256(i::text::bytea), 1, now()
 FROM generate_series(1, :rows) i;

@@ -32,6 +32,7 @@ from mipres.database.limits import PostgresLimits
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.retention import PostgresRetention
+from mipres.database.sent_mails import PostgresSentMails
 from mipres.database.sessions import PostgresSessions
 from mipres.database.tables import AuditRow
 from mipres.domain.accounts import NewRegistration, ProfileFacts
@@ -125,7 +126,14 @@ async def _live(engine: AsyncEngine) -> None:
     await lockouts.lift(document.login)
     await _last_row(engine)
     await _support(SupportRecords(engine, audit=audit), audit, document)
-    await PostgresRetention(engine, audit=audit, clock=clock).purge()
+    sent_mails = PostgresSentMails(engine)
+    for _ in range(2):
+        await sent_mails.claim("password_set:bench")
+    await sent_mails.mark_sent("password_set:bench")
+    await sent_mails.release("password_set:bench")
+    retention = PostgresRetention(engine, audit=audit, clock=clock)
+    await retention.close_links(list(await retention.open_links())[:1])
+    await retention.purge()
 
 
 async def _last_row(engine: AsyncEngine) -> None:
@@ -174,6 +182,7 @@ async def _register_and_set_password(
 async def _support(records: SupportRecords, audit: PostgresAuditTrail, document: Document) -> None:
     await records.person(document, actor="bench")
     await records.person_of("RM-BENCH0000001", actor="bench", reason="bench")
+    await records.with_password(["RM-BENCH0000001"])
     await audit.entries(reference="RM-BENCH0000001")
     await audit.entries(login=document.login)
     await audit.entries()

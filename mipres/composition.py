@@ -73,16 +73,6 @@ async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
         )
 
 
-@asynccontextmanager
-async def open_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """The process's engine, disposed of at the end."""
-    engine = create_engine(settings.database_url.get_secret_value())
-    try:
-        yield engine
-    finally:
-        await engine.dispose()
-
-
 @dataclass(frozen=True, kw_only=True)
 class DatabaseServices:
     """What the services of a process share: one engine, one clock, one trail, one count of failed logins."""
@@ -107,8 +97,11 @@ def build_database(settings: Settings, engine: AsyncEngine) -> DatabaseServices:
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[DatabaseServices]:
     """The process's database services over an engine of their own, disposed of at the end."""
-    async with open_engine(settings) as engine:
+    engine = create_engine(settings.database_url.get_secret_value())
+    try:
         yield build_database(settings, engine)
+    finally:
+        await engine.dispose()
 
 
 def build_accounts(settings: Settings, database: DatabaseServices) -> PostgresAccounts:

@@ -11,11 +11,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -43,6 +42,7 @@ _REMEDY_BY_ERROR_TYPE = {
     "missing": "falta; defínala (en desarrollo la genera `make run` en su primer inicio).",
     "int_parsing": "debe ser un número entero.",
     "float_parsing": "debe ser un número.",
+    "too_short": "use al menos {min_length} caracteres aleatorios.",
     "literal_error": "debe ser {expected}.",
     "greater_than": "debe ser mayor que {gt}.",
     "greater_than_equal": "debe ser como mínimo {ge}.",
@@ -60,22 +60,17 @@ def _payload_keys(value: object) -> object:
     if not isinstance(value, str):
         return value
     entries = [entry.strip().partition(":") for entry in value.split(",") if entry.strip()]
-    keys = {key_id: _payload_key(encoded) for key_id, _, encoded in entries}
-    if not keys or "" in keys or len(keys) < len(entries):
-        raise ValueError("use `id:base64,id:base64`, con identificadores distintos; la primera es la activa.")
-    return keys
-
-
-def _payload_key(encoded: str) -> bytes:
     try:
-        key = base64.b64decode(encoded, validate=True)
+        keys = {key_id: base64.b64decode(encoded, validate=True) for key_id, _, encoded in entries}
     except binascii.Error:
-        key = b""
-    if len(key) != PAYLOAD_KEY_BYTES:
+        keys = {"": b""}
+    if any(len(key) != PAYLOAD_KEY_BYTES for key in keys.values()):
         raise ValueError(
             f"cada clave debe ser el base64 de {PAYLOAD_KEY_BYTES} bytes: `id:base64,id:base64`."
         )
-    return key
+    if not keys or "" in keys or len(keys) < len(entries):
+        raise ValueError("use `id:base64,id:base64`, con identificadores distintos; la primera es la activa.")
+    return keys
 
 
 def _separated_by_commas(value: object) -> object:
@@ -108,10 +103,8 @@ def _embedded_database_url(known: dict[str, Any]) -> SecretStr:
     password: SecretStr | None = known["postgres_password"]
     if password is None:
         return SecretStr("")
-    secret = quote(password.get_secret_value(), safe="")
-    return SecretStr(
-        f"postgresql+asyncpg://mipres:{secret}@127.0.0.1:{known['postgres_port']}/{DATABASE_NAME}"
-    )
+    secret, port = quote(password.get_secret_value(), safe=""), known["postgres_port"]
+    return SecretStr(f"postgresql+asyncpg://mipres:{secret}@127.0.0.1:{port}/{DATABASE_NAME}")
 
 
 def _loopback_of(known: dict[str, Any]) -> str:
@@ -126,14 +119,8 @@ def _not_empty(value: SecretStr) -> SecretStr:
     return value
 
 
-def _long_enough(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value()) < MINIMUM_SECRET_LENGTH:
-        raise ValueError(f"use al menos {MINIMUM_SECRET_LENGTH} caracteres aleatorios.")
-    return value
-
-
 class Settings(BaseSettings):
-    """Frozen and complete: whoever holds one needs no other source of configuration."""
+    """Frozen and complete: no other source of configuration is needed beside it."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -195,7 +182,7 @@ class Settings(BaseSettings):
     )
     sso_token: SecretStr = SecretStr(DEVELOPMENT_KEY)
 
-    metrics_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = None
+    metrics_key: Annotated[SecretStr, Field(min_length=MINIMUM_SECRET_LENGTH)] | None = None
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=0, ge=0, le=65535)
     otlp_endpoint: WebAddress | None = None
@@ -240,14 +227,16 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then variables, then `…_FILE`; in development also what the launcher left."""
-        told = {**env_settings(), **init_settings()}
+        given = {**env_settings(), **init_settings()}
         files = InitSettingsSource(settings_cls, init_kwargs=_values_from_files(settings_cls))
         sources = (init_settings, env_settings, files, dotenv_settings, file_secret_settings)
-        if told.get("environment", "development") != "development":
+        if given.get("environment", "development") != "development":
             return sources
-        data_dir = Path(told.get("data_dir", DEVELOPMENT_DATA_DIR))
-        left = (data_dir / SECRETS_FILE, data_dir / STACK_FILE)
-        return *sources, DotEnvSettingsSource(settings_cls, env_file=left, env_file_encoding="utf-8")
+        data_dir = Path(given.get("data_dir", DEVELOPMENT_DATA_DIR))
+        launcher_files = (data_dir / SECRETS_FILE, data_dir / STACK_FILE)
+        return *sources, DotEnvSettingsSource(
+            settings_cls, env_file=launcher_files, env_file_encoding="utf-8"
+        )
 
 
 def variable(field: str) -> str:
@@ -260,43 +249,37 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        _stop(_explanation(error.errors(include_url=False, include_input=False)[0]))
+        first = error.errors(include_url=False, include_input=False)[0]
+        details = {name: str(value).replace(" or ", " o ") for name, value in first.get("ctx", {}).items()}
+        remedy = _REMEDY_BY_ERROR_TYPE.get(first["type"], _UNKNOWN_REMEDY).format(**details)
+        line = f"{variable(str(first['loc'][0]))}: {remedy}" if first["loc"] else remedy
     except UnreadableSettingFileError as error:
-        _stop(str(error))
-
-
-def _stop(line: str) -> NoReturn:
+        line = str(error)
     sys.stderr.write(f"{line}\n")
     raise SystemExit(2)
 
 
-def _explanation(error: ErrorDetails) -> str:
-    details = {name: str(value).replace(" or ", " o ") for name, value in error.get("ctx", {}).items()}
-    remedy = _REMEDY_BY_ERROR_TYPE.get(error["type"], _UNKNOWN_REMEDY).format(**details)
-    if not error["loc"]:
-        return remedy
-    return f"{variable(str(error['loc'][0]))}: {remedy}"
-
-
 def _values_from_files(settings_cls: type[BaseSettings]) -> dict[str, Any]:
-    named = ((field, os.environ.get(f"{variable(field)}_FILE")) for field in settings_cls.model_fields)
-    return {field: _content(variable(field), Path(path)) for field, path in named if path}
-
-
-def _content(name: str, path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableSettingFileError(
-            f"{name}_FILE: no se pudo leer el archivo; revise la ruta y los permisos."
-        ) from error
+    values = {}
+    for field in settings_cls.model_fields:
+        name = f"{variable(field)}_FILE"
+        if path := os.environ.get(name):
+            try:
+                values[field] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise UnreadableSettingFileError(
+                    f"{name}: no se pudo leer el archivo; revise la ruta y los permisos."
+                ) from error
+    return values
 
 
 def _production_refusals(settings: Settings) -> Iterator[str]:
     """What keeps a production process from starting, the most basic first."""
     yield from _missing(settings)
     yield from _weak_secrets(settings)
-    yield from _plain_http(settings)
+    for field in ("public_url", "miseguridadsocial_url", "rethus_url", "sso_url"):
+        if not getattr(settings, field).startswith("https://"):
+            yield f"{variable(field)}: en producción debe empezar por https://."
     if settings.captcha == "off":
         yield f"{variable('captcha')}: en producción no puede ser `off`; use `image`."
     if settings.rate_limits != "on":
@@ -322,9 +305,3 @@ def _weak_secrets(settings: Settings) -> Iterator[str]:
     for field in ("miseguridadsocial_token", "rethus_token", "sso_token"):
         if getattr(settings, field).get_secret_value() in {"", DEVELOPMENT_KEY}:
             yield f"{variable(field)}: use el que entregó la entidad, nunca el valor de desarrollo."
-
-
-def _plain_http(settings: Settings) -> Iterator[str]:
-    for field in ("public_url", "miseguridadsocial_url", "rethus_url", "sso_url"):
-        if not getattr(settings, field).startswith("https://"):
-            yield f"{variable(field)}: en producción debe empezar por https://."

@@ -209,3 +209,18 @@ def test_ports_are_protocols_and_nothing_else() -> None:
     own = [value for value in vars(ports).values() if getattr(value, "__module__", "") == ports.__name__]
     assert own
     assert all(getattr(value, "_is_protocol", False) for value in own)
+
+
+def test_trail_lockouts_and_clock_are_built_in_one_place() -> None:
+    """A process that builds them twice could seal, count or date in two ways."""
+    built = re.compile(r"(?<!class )\b(PostgresAuditTrail|LoginLockouts|SystemClock)\(")
+    places = [
+        (path.name, match[1])
+        for path in (ROOT / "worker.py", *(p for f in ("api", "mipres") for p in (ROOT / f).rglob("*.py")))
+        for match in built.finditer(path.read_text())
+    ]
+    assert sorted(places) == [
+        ("composition.py", "LoginLockouts"),
+        ("composition.py", "PostgresAuditTrail"),
+        ("composition.py", "SystemClock"),
+    ]

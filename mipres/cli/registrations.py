@@ -79,7 +79,7 @@ def stuck(waiting_on: WaitingOnOption = None) -> None:
 
 
 async def _list_cut_off(tools: Tools) -> None:
-    """Registrations that nothing carries on: the person waits until somebody registers anew."""
+    """List the registrations that nothing carries on: the person has to register anew."""
     cases = await tools.support.cut_off()
     if not cases:
         return

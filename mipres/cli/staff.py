@@ -69,10 +69,10 @@ def list_() -> None:
     """Lista las cuentas de soporte."""
 
     async def work(tools: Tools) -> None:
-        everybody = await tools.staff.everybody()
-        if not everybody:
+        members = await tools.staff.members()
+        if not members:
             print("No hay cuentas de soporte: cree una con `staff add`.")
-        for member in everybody:
+        for member in members:
             print(text.staff_line(member))
 
     run_with_tools(work)

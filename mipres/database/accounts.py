@@ -51,7 +51,18 @@ class PostgresAccounts:
             await self._upsert_profile(session, registration, account.account_id)
             # The consent belongs to one submission: without a new one, this is the same call again.
             if await self._keep_consent(session, registration, account.account_id):
-                await self._audit.record_in(session, _registered(registration, created=created))
+                submission = registration.submission
+                event = AuditEvent(
+                    type=AuditEventType.ACCOUNT_CREATED if created else AuditEventType.ACCOUNT_UPDATED,
+                    actor=PRODUCT,
+                    reference=registration.radicado,
+                    login=submission.document.login,
+                    details={
+                        "user_type": submission.user_type.value,
+                        "channel": registration.consent.channel,
+                    },
+                )
+                await self._audit.record_in(session, event)
         return account
 
     async def contact(self, account_id: uuid.UUID) -> AccountContact | None:
@@ -69,8 +80,8 @@ class PostgresAccounts:
     async def find(self, document: Document) -> uuid.UUID | None:
         statement = select(AccountRow.id).where(AccountRow.login == document.login)
         async with self._reading() as session:
-            found: uuid.UUID | None = await session.scalar(statement)
-        return found
+            account_id: uuid.UUID | None = await session.scalar(statement)
+        return account_id
 
     async def issue_link(
         self,
@@ -157,7 +168,7 @@ class PostgresAccounts:
         try:
             await self._audit.record_once(event)
         except (OSError, SQLAlchemyError):
-            # It may be the database that everybody has waited for.
+            # The database may be what the registration waited for.
             return False
         return True
 
@@ -222,7 +233,7 @@ class PostgresAccounts:
     async def _keep_consent(
         self, session: AsyncSession, registration: NewRegistration, account_id: uuid.UUID
     ) -> bool:
-        """Keep it once; tell whether it is a new one."""
+        """Keep the declaration once, and return whether it is new."""
         consent = registration.consent
         statement = insert(ConsentRow).values(
             id=uuid.uuid4(),
@@ -237,19 +248,8 @@ class PostgresAccounts:
         return (await session.execute(kept)).first() is not None
 
 
-def _registered(registration: NewRegistration, *, created: bool) -> AuditEvent:
-    submission = registration.submission
-    return AuditEvent(
-        type=AuditEventType.ACCOUNT_CREATED if created else AuditEventType.ACCOUNT_UPDATED,
-        actor=PRODUCT,
-        reference=registration.radicado,
-        login=submission.document.login,
-        details={"user_type": submission.user_type.value, "channel": registration.consent.channel},
-    )
-
-
 async def _upsert_link(session: AsyncSession, values: dict[str, object]) -> tuple[uuid.UUID, bool]:
-    """Insert the link, or revive the one that an earlier attempt of the same mail left; tell which.
+    """Insert the link, or revive the one that an earlier attempt of the same mail left; return whether it is new.
 
     The lifetime counts from the attempt that gets through, not from the first that failed. Another
     link may have superseded it meanwhile; this one is the newest now. A used one stays used.

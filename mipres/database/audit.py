@@ -1,13 +1,12 @@
-"""The audit trail in PostgreSQL: append-only, each row sealed over the one before it with a key of ours.
+"""The audit trail in PostgreSQL: append-only, each row sealed over the one before it with a keyed hash.
 
-The database refuses to change or remove a row (see the migration); whoever gets around that, as the
-table's owner can, still cannot seal the changed row anew without MIPRES_SECRET_KEY.
+The database refuses to change or remove a row (see the migration). The table's owner can get around that,
+but cannot seal the changed row anew without MIPRES_SECRET_KEY.
 """
 
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
 from datetime import UTC
 
 from sqlalchemy import insert, or_, select, text
@@ -63,10 +62,10 @@ class PostgresAuditTrail:
                 await self.record_in(session, event)
 
     async def record_in(self, session: AsyncSession, *events: AuditEvent) -> None:
-        """Append events in the transaction of the fact that they tell, so that both hold or neither.
+        """Append events in the transaction of the fact that they record, so that both hold or neither.
 
-        To be called last in the transaction: appending waits for every other writer, and whoever waited
-        for a lock of theirs after it would wait for ever.
+        Call it last in the transaction: appending waits for every other writer, and a transaction that
+        then waited for a lock of theirs would wait for ever.
         """
         if not events:
             return
@@ -81,7 +80,7 @@ class PostgresAuditTrail:
     async def entries(
         self, *, reference: str | None = None, login: str | None = None, limit: int = 200
     ) -> list[AuditEntry]:
-        """The newest events of a radicado or of a login, oldest first; without either, of everybody."""
+        """The newest events of a radicado or of a login, oldest first; without either, of all."""
         wanted = []
         if reference is not None:
             wanted.append(AuditRow.reference == reference)
@@ -92,13 +91,26 @@ class PostgresAuditTrail:
             statement = statement.where(or_(*wanted))
         async with self._reading() as session:
             rows = list(await session.scalars(statement))
-        return [_entry(row) for row in reversed(rows)]
+        return [
+            AuditEntry(
+                number=row.number,
+                occurred_at=row.occurred_at,
+                type=row.type,
+                actor=row.actor,
+                reference=row.reference,
+                reason=row.reason,
+                details=dict(row.details),
+            )
+            for row in reversed(rows)
+        ]
 
     async def verify(self) -> AuditVerdict:
         """Check every row against its seal and against the row before it."""
         head, seal = AuditHead(number=0, digest=""), GENESIS
         while True:
-            rows = await self._after(head.number)
+            following = select(AuditRow).where(AuditRow.number > head.number)
+            async with self._reading() as session:
+                rows = (await session.scalars(following.order_by(AuditRow.number).limit(_BATCH))).all()
             for row in rows:
                 if problem := self._problem(row, expected=head.number + 1, previous=seal):
                     return AuditVerdict(
@@ -116,12 +128,6 @@ class PostgresAuditTrail:
         async with self._reading() as session:
             row = await session.get(AuditRow, int(number))
         return row is not None and hmac.compare_digest(str(_head(row)), head)
-
-    async def _after(self, number: int) -> Sequence[AuditRow]:
-        statement = select(AuditRow).where(AuditRow.number > number).order_by(AuditRow.number).limit(_BATCH)
-        async with self._reading() as session:
-            rows: Sequence[AuditRow] = (await session.scalars(statement)).all()
-        return rows
 
     def _row(self, event: AuditEvent, *, number: int, previous: bytes) -> AuditRow:
         row = AuditRow(
@@ -163,7 +169,7 @@ class PostgresAuditTrail:
         return hmac.new(self._key, canonical.encode(), hashlib.sha256).digest()
 
     def _person(self, login: str) -> str:
-        """The same person always has the same hash; without the key nobody can try document numbers."""
+        """The same person always has the same hash; without the key no one can try document numbers."""
         return hmac.new(self._key, f"person|{login}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
@@ -179,15 +185,3 @@ def _head(row: AuditRow) -> AuditHead:
 
 def _or_none(head: AuditHead) -> AuditHead | None:
     return head if head.number else None
-
-
-def _entry(row: AuditRow) -> AuditEntry:
-    return AuditEntry(
-        number=row.number,
-        occurred_at=row.occurred_at,
-        type=row.type,
-        actor=row.actor,
-        reference=row.reference,
-        reason=row.reason,
-        details=dict(row.details),
-    )

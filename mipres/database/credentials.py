@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
-from mipres.database.lockouts import LoginLockouts, Turn
+from mipres.database.lockouts import LoginLockouts
 from mipres.database.tables import AccountRow, ProfileRow
 from mipres.domain.applications import Application, application_of
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
@@ -28,7 +28,7 @@ _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 class Hasher:
     """Hashes and verifies in threads, as many at once as there are processors.
 
-    More would only make everybody wait longer, and keep memory for it.
+    More at once would only make every login wait longer, and keep memory for it.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class LoginResult:
     """How an attempt to log in came out.
 
     Attributes:
-        account: None for every failure alike: whoever fails learns nothing of the account.
+        account: None for every failure alike: a failure reveals nothing of the account.
         tell_lock: The login has just been locked, and its person, if any, should know.
     """
 
@@ -83,7 +83,7 @@ class LoginResult:
 
 
 class PostgresCredentials:
-    """Checks a login and its password, counts failures, and writes both down.
+    """Checks a login and its password, counts failures, and records both.
 
     Unknown login, wrong password, no password yet, and a locked login whose password is right: each takes
     the same statements and one real hash, so that neither answer nor time tells them apart.
@@ -109,25 +109,22 @@ class PostgresCredentials:
         """Judge one attempt to enter an application."""
         turn = await self._lockouts.begin(login)
         known = await self._look_up(login)
-        # Outside the database session: whoever waits for a processor must not keep a connection.
+        # Outside the database session: who waits for a processor must not keep a connection.
         matches = await self._hasher.verify(known.password_hash if known else None, password)
         if turn.is_locked or not matches or known is None:
-            return await self._failed(login, turn, wanted)
+            cause = "locked" if turn.is_locked else "wrong_credentials"
+            failure = AuditEventType.LOGIN_LOCKED if turn.locks else AuditEventType.LOGIN_FAILED
+            await self._record(failure, login, wanted, cause)
+            return LoginResult(account=None, tell_lock=turn.is_worth_telling)
         await self._lockouts.lift(login)
         account = await self._welcome(known, password)
         event = (
             AuditEventType.LOGIN_SUCCEEDED if wanted in account.applications else AuditEventType.LOGIN_FAILED
         )
-        await self._note(event, login, wanted, "password_right")
+        await self._record(event, login, wanted, "password_right")
         return LoginResult(account=account)
 
-    async def _failed(self, login: str, turn: Turn, wanted: Application) -> LoginResult:
-        cause = "locked" if turn.is_locked else "wrong_credentials"
-        event = AuditEventType.LOGIN_LOCKED if turn.locks else AuditEventType.LOGIN_FAILED
-        await self._note(event, login, wanted, cause)
-        return LoginResult(account=None, tell_lock=turn.is_worth_telling)
-
-    async def _note(self, event: AuditEventType, login: str, wanted: Application, cause: str) -> None:
+    async def _record(self, event: AuditEventType, login: str, wanted: Application, cause: str) -> None:
         # Half a character of a broken form is no text that can be hashed.
         login = login.encode(errors="replace").decode()
         details = {"application": wanted.value, "cause": cause}

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async
 from sqlalchemy.pool import ConnectionPoolEntry
 
 RESTED_SECONDS = 1.0
-"""A restart of PostgreSQL takes longer, so whatever survived one has rested."""
+"""A restart of PostgreSQL takes longer, so a connection that survived one has rested."""
 _FREE_SINCE = "free_since"
 UNREACHABLE: tuple[type[Exception], ...] = (
     # While a connection is made, asyncpg and the system speak for themselves; afterwards SQLAlchemy does.
@@ -38,10 +38,10 @@ def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
 
 
 def _ask_rested_connections(engine: AsyncEngine) -> None:
-    """Replace a connection that has died while nobody used it, before anybody gets it.
+    """Replace a connection that died while it rested, before it is used again.
 
     SQLAlchemy's own way asks at every turn, in three round trips: twice as many statements as the
-    product needs. A connection that was in use a moment ago is taken at its word.
+    product needs. A connection that was in use a moment ago is trusted.
     """
     dialect = engine.dialect
 

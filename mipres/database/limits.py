@@ -1,4 +1,4 @@
-"""What has been done how often, counted in PostgreSQL so that all processes count together."""
+"""How often each thing was done, counted in PostgreSQL so that all processes count together."""
 
 import hashlib
 import hmac
@@ -17,7 +17,7 @@ _NO_WAIT = timedelta(0)
 
 
 class Limits(Protocol):
-    """Counts, and tells whom to send away for a while."""
+    """Counts, and answers how long a subject has to wait."""
 
     async def take(self, limit: Limit, subject: str) -> timedelta:
         """Count once more; zero when it is within the limit, else how long the subject has to wait."""
@@ -48,18 +48,7 @@ class PostgresLimits:
         self._generosity = generosity
 
     async def take(self, limit: Limit, subject: str) -> timedelta:
-        times, wait = await self._count(limit, subject)
-        return wait if times > limit.most * self._generosity else _NO_WAIT
-
-    async def forget(self, limit: Limit, subject: str) -> None:
-        statement = delete(RateLimitRow).where(
-            RateLimitRow.limit_name == limit.name, RateLimitRow.subject_hash == self._hashed(subject)
-        )
-        async with self._engine.begin() as connection:
-            await connection.execute(statement)
-
-    async def _count(self, limit: Limit, subject: str) -> tuple[int, timedelta]:
-        """One statement, so that requests of the same moment are counted one by one."""
+        # One statement, so that requests of the same moment are counted one by one.
         now, most = self._clock.now(), limit.most * self._generosity
         is_over = RateLimitRow.ends_at <= now
         statement = insert(RateLimitRow).values(
@@ -68,14 +57,21 @@ class PostgresLimits:
         counted = statement.on_conflict_do_update(
             index_elements=["limit_name", "subject_hash"],
             set_={
-                # Beyond one too many nothing is learnt by counting on.
+                # Beyond one too many, counting on tells nothing more.
                 "times": case((is_over, 1), else_=func.least(RateLimitRow.times + 1, most + 1)),
                 "ends_at": case((is_over, now + limit.window), else_=RateLimitRow.ends_at),
             },
         ).returning(RateLimitRow.times, RateLimitRow.ends_at)
         async with self._engine.begin() as connection:
             times, ends_at = (await connection.execute(counted)).one()
-        return times, ends_at - now
+        return ends_at - now if times > most else _NO_WAIT
+
+    async def forget(self, limit: Limit, subject: str) -> None:
+        statement = delete(RateLimitRow).where(
+            RateLimitRow.limit_name == limit.name, RateLimitRow.subject_hash == self._hashed(subject)
+        )
+        async with self._engine.begin() as connection:
+            await connection.execute(statement)
 
     def _hashed(self, subject: str) -> bytes:
         return hmac.new(self._key, subject.encode(errors="replace"), hashlib.sha256).digest()

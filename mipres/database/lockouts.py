@@ -22,7 +22,7 @@ class Turn:
     Attributes:
         is_locked: It must fail, whatever the password.
         locks: If it fails, the login is locked from now on.
-        is_worth_telling: The person has not been told of a lock for a while.
+        is_worth_telling: No notice of a lock went to the person for a while.
     """
 
     is_locked: bool
@@ -31,7 +31,7 @@ class Turn:
 
 
 class LoginLockouts:
-    """Counts by what was typed, so that a login that nobody has is locked like any other.
+    """Counts by what was typed, so that an unknown login is locked like any other.
 
     Only a keyed hash of the login is stored.
     """
@@ -53,7 +53,7 @@ class LoginLockouts:
         async with self._sessions.begin() as session:
             guard = (await session.scalars(held.returning(LoginGuardRow))).one()
             if guard.locked_until is not None and guard.locked_until > now:
-                # Not counted: whoever keeps trying must not keep the person out for longer.
+                # Not counted: further attempts must not keep the person out for longer.
                 return Turn(is_locked=True)
             return _count(guard, now)
 

@@ -87,7 +87,7 @@ class ProfileRow(Base):
 
 
 class ConsentRow(Base):
-    """The declaration as one registration accepted it; kept as proof, never updated."""
+    """The declaration as one registration accepted it: kept as proof, never updated."""
 
     __tablename__ = "consents"
     __table_args__ = (UniqueConstraint("radicado", "accepted_at"),)
@@ -102,7 +102,7 @@ class ConsentRow(Base):
 
 
 class PasswordLinkRow(Base):
-    """A link to create or recover a password, sent by `reference`. The token is a keyed hash of `id` and stands nowhere.
+    """A link to create or recover a password, sent by `reference`. The token is a keyed hash of `id` and is stored nowhere.
 
     `closed_at` with `closed_reason` ends a link: used, superseded or expired by its registration.
     """
@@ -149,7 +149,7 @@ class AuditRow(Base):
     """One event of the audit trail. The database refuses to change or remove a row; see mipres.database.audit.
 
     `person` is a keyed hash of the login: no key of another table, so that erasing a person leaves the
-    trail whole and nobody in it.
+    trail whole and names no one in it.
     """
 
     __tablename__ = "audit_entries"
@@ -167,7 +167,7 @@ class AuditRow(Base):
 
 
 class LoginGuardRow(Base):
-    """Failures in a row of one login, whether anybody has it or not. Only a keyed hash of the login is stored."""
+    """Failures in a row of one login, known or unknown. Only a keyed hash of the login is stored."""
 
     __tablename__ = "login_guards"
 
@@ -201,7 +201,7 @@ class RateLimitRow(Base):
 
 
 class StaffRow(Base):
-    """Somebody of support. Never deleted, so that a name in the audit trail stays one person's."""
+    """A person of support. Never deleted, so that a name in the audit trail stays one person's."""
 
     __tablename__ = "staff"
     __table_args__ = (UniqueConstraint("name"),)

@@ -43,5 +43,5 @@ _WARNINGS = {
 
 
 def application_of(user_type: UserType) -> Application:
-    """Delegates administer users; everybody else works in MIPRES No UPC."""
+    """Delegates administer users; all others work in MIPRES No UPC."""
     return Application.ADMINISTRATION if user_type is UserType.DELEGATE else Application.MIPRES

@@ -1,4 +1,4 @@
-"""What is written down for good: who did what, to which registration, when and why. Nothing personal."""
+"""What the trail records for good: who did what, to which registration, when and why. Nothing personal."""
 
 import re
 from collections.abc import Mapping
@@ -70,7 +70,7 @@ def staff(name: str) -> str:
 
 
 def operator(name: str) -> str:
-    """Whoever runs a command: the account of the operating system, or the name given with --as."""
+    """The person who runs a command: the account of the operating system, or the name given with --as."""
     return f"operator:{name}"
 
 
@@ -83,7 +83,7 @@ _PERSONAL = re.compile(r"\d(?:[ .]?\d){6,}|\S+@\S+\.\S+")
 
 
 def checked_reason(text: str) -> str:
-    """The reason of an action, as it is written down.
+    """The reason of an action, as the trail records it.
 
     Raises:
         ReasonRefusedError: with the Spanish sentence to show.
@@ -139,7 +139,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditHead:
-    """The newest row: whoever notes it elsewhere can prove later that nothing before it was cut off."""
+    """The newest row: noted elsewhere, it proves later that nothing before it was cut off."""
 
     number: int
     digest: str

@@ -22,8 +22,8 @@ RELAXED_TIMES = 10
 
 # A person fills in one form; a hospital's people share one address, and no twenty of them send in one breath.
 SUBMISSIONS = Limit(name="submissions", most=20, window=timedelta(seconds=20))
-# A captcha buys one answer of the registries. These are for whoever solves captchas by the dozen: beyond them the
-# answer goes by mail only, so that nobody is kept from registering by others who asked too much.
+# A captcha buys one answer of the registries. These stop a person who solves captchas by the dozen: beyond them the
+# answer goes by mail only, so that one who asks too much keeps no other from registering.
 CLIENT_ANSWERS = Limit(name="client-answers", most=10, window=timedelta(hours=1))
 NETWORK_ANSWERS = Limit(name="network-answers", most=50, window=timedelta(hours=1))
 DOCUMENT_ANSWERS = Limit(name="document-answers", most=5, window=timedelta(days=1))

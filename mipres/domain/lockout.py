@@ -8,7 +8,7 @@ LONGEST_LOCK = timedelta(minutes=15)
 FORGOTTEN_AFTER = timedelta(days=1)
 """Failures that are older count no longer."""
 NOTICE_PAUSE = timedelta(days=1)
-"""The person is told of a lock no more often than this."""
+"""Notices of a lock go to the person no more often than this."""
 _FIRST_LOCK = timedelta(minutes=1)
 _ENOUGH_DOUBLINGS = 10
 

@@ -107,7 +107,7 @@ _DISGUISES = tuple(
 # A common word with more than that around it is no longer among the first guesses.
 _FEW = 6
 _LEAST_DISTINCT = 4
-# Words of this product and its surroundings, in which everybody's mind is while they choose.
+# Words of this product and its surroundings, which come to mind while a person chooses.
 _CONTEXT_WORDS = (
     *("registro", "mipres", "sispro", "hercules", "rethus", "minsalud", "ministerio", "proteccion", "salud"),
     *("colombia", "bogota", "medellin", "cali", "contrasena", "clave", "password", "usuario", "medico"),
@@ -122,7 +122,7 @@ def _is_uncommon(password: str, _: PasswordContext) -> bool:
 
 
 def _guesses(password: str) -> Iterator[str]:
-    """What whoever guesses would have to think of to arrive at a password."""
+    """The guesses that lead to a password."""
     yield password
     stem = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", password)
     if len(stem) >= SHORTEST_STEM and len(password) - len(stem) <= _FEW:
@@ -135,7 +135,7 @@ def _guesses(password: str) -> Iterator[str]:
 
 
 def _is_not_about(password: str, owner: PasswordContext) -> bool:
-    """Whether enough is left when the words that anybody would try are taken away, and years and marks."""
+    """Whether enough is left when the words that an attacker would try are taken away, and years and marks."""
     if _shares_half(plain(password), plain(owner.login)):
         return False
     # Years and counting are the numbers that people add; other digits may be chance and count as such.

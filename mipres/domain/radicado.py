@@ -16,7 +16,7 @@ _PATTERN = re.compile(rf"RM-[{_CROCKFORD}]{{{_SYMBOLS}}}", re.ASCII)
 def radicado_of(submission: Submission, *, key: bytes) -> str:
     """Radicado of a submission: `RM-` and 60 bits of a keyed hash in Crockford base32.
 
-    The hash is keyed, so nobody can try document numbers against a radicado that is seen in a log.
+    The hash is keyed, so no one can try document numbers against a radicado that is seen in a log.
     """
     return _reference("RM", (submission.user_type, str(submission.document), submission.entity_key), key)
 
@@ -36,7 +36,7 @@ def is_reference(text: str) -> bool:
 
 
 def read_radicado(text: str) -> str | None:
-    """The radicado that somebody copied from paper, or None; Crockford's look-alikes count as what they look like."""
+    """The radicado that a person copied from paper, or None; Crockford's look-alikes count as what they look like."""
     symbols = "".join(char for char in text.upper() if char.isalnum())
     # The symbols themselves may begin like the prefix that was left out.
     if len(symbols) > _SYMBOLS:

@@ -1,4 +1,4 @@
-"""What support does, from the command line and at /soporte alike: find, look, act. Nothing of it without a trace."""
+"""What support does, from the command line and at /soporte alike: find, look, act. Each leaves a trace."""
 
 import asyncio
 import random
@@ -55,7 +55,7 @@ class BulkResult:
 
 
 class Support:
-    """Finds and acts, and writes both down.
+    """Finds and acts, and records both.
 
     Args:
         desk: Temporal.
@@ -83,7 +83,9 @@ class Support:
         written = await self.audit.entries(login=document.login)
         references = [entry.reference for entry in written if entry.reference]
         references += person.radicados if person else ()
-        references += self._references_of(document)
+        submissions = [Submission(user_type=user_type, document=document) for user_type in _WITHOUT_ENTITY]
+        references += [radicado_of(submission, key=self._key) for submission in submissions]
+        references.append(recovery_reference(document, key=self._key))
         cases = await self.desk.cases(list(dict.fromkeys(references)))
         return Found(person=person, cases=tuple(sorted(cases, key=lambda case: case.started_at)))
 
@@ -111,7 +113,7 @@ class Support:
     async def act(self, action: Action, reference: str, *, reason: str, actor: str) -> None:
         """Have a registration do something; what the desk raises is raised.
 
-        What was asked is written down first: without a trail nothing is done.
+        The request is recorded first: without a trail nothing is done.
         """
         event = AuditEvent(type=_EVENTS[action], actor=actor, reference=reference, reason=reason)
         await self.audit.record(event)
@@ -135,7 +137,7 @@ class Support:
         jitter: timedelta,
         spread: Callable[[], float] = random.random,
     ) -> AsyncIterator[BulkResult]:
-        """Retry many, each at a random moment within `jitter`: a registry that is back is not run over."""
+        """Retry many, each at a random moment within `jitter`: a registry that is back is not overrun."""
         slots = asyncio.Semaphore(_BULK_AT_ONCE)
 
         async def one(case: Case) -> BulkResult:
@@ -155,9 +157,3 @@ class Support:
         except ActionUnansweredError:
             return BulkResult(case=case, feedback="no respondió a tiempo", failed=True)
         return BulkResult(case=case, feedback="reintento pedido")
-
-    def _references_of(self, document: Document) -> list[str]:
-        """Those that follow from the document alone."""
-        submissions = [Submission(user_type=user_type, document=document) for user_type in _WITHOUT_ENTITY]
-        radicados = [radicado_of(submission, key=self._key) for submission in submissions]
-        return [*radicados, recovery_reference(document, key=self._key)]

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -168,7 +168,10 @@ class SupportDesk:
         queries += [names.waiting_for(what) for what in WaitingOn]
         queries += [names.STUCK]
         with translated():
-            numbers = await asyncio.gather(*(self._count(query) for query in queries))
+            counts = await asyncio.gather(
+                *(self._client.count_workflows(query, rpc_timeout=_LOOK) for query in queries)
+            )
+        numbers = [count.count for count in counts]
         return Counts(
             by_stage=dict(zip(OPEN_STAGES, numbers, strict=False)),
             by_waiting=dict(zip(WaitingOn, numbers[len(OPEN_STAGES) :], strict=False)),
@@ -241,25 +244,19 @@ class SupportDesk:
 
     async def _listed(self, query: str) -> list[Case]:
         """All of them: visibility does not sort by these attributes, so the oldest shows only among all."""
-        with translated():
-            return [self._case(info) async for info in self._pages(query)]
-
-    async def _pages(self, query: str) -> AsyncIterator[WorkflowExecutionInfo]:
         request = ListWorkflowExecutionsRequest(
             namespace=self._client.namespace, query=query, page_size=_PAGE
         )
-        while True:
-            page = await self._client.workflow_service.list_workflow_executions(
-                request, retry=True, timeout=_LOOK
-            )
-            for info in page.executions:
-                yield info
-            if not page.next_page_token:
-                return
-            request.next_page_token = page.next_page_token
-
-    async def _count(self, query: str) -> int:
-        return (await self._client.count_workflows(query, rpc_timeout=_LOOK)).count
+        cases: list[Case] = []
+        with translated():
+            while True:
+                page = await self._client.workflow_service.list_workflow_executions(
+                    request, retry=True, timeout=_LOOK
+                )
+                cases += [self._case(info) for info in page.executions]
+                if not page.next_page_token:
+                    return cases
+                request.next_page_token = page.next_page_token
 
     async def _pending(self, info: PendingActivityInfo) -> PendingActivity:
         error_type = error_message = None
@@ -278,12 +275,13 @@ class SupportDesk:
     def _case(self, info: WorkflowExecutionInfo, pending: tuple[PendingActivity, ...] = ()) -> Case:
         attributes = decode_typed_search_attributes(info.search_attributes)
         stage = attributes.get(names.REGISTRATION_STAGE)
+        status = WorkflowExecutionStatus.Name(info.status).removeprefix("WORKFLOW_EXECUTION_STATUS_")
         started_at = _moment(info.start_time)
         if started_at is None:
             raise UnknownWorkflowError(info.execution.workflow_id)
         return Case(
             reference=names.reference_of(info.execution.workflow_id),
-            status=_engine_state(info),
+            status=EngineState(status) if status in set(EngineState) else EngineState.UNKNOWN,
             stage=Stage(stage) if stage else None,
             user_type=attributes.get(names.USER_TYPE),
             waiting_on=tuple(WaitingOn(name) for name in attributes.get(names.WAITING_ON) or ()),
@@ -293,11 +291,6 @@ class SupportDesk:
             ui_url=self._url(info.execution.workflow_id),
             pending=pending,
         )
-
-
-def _engine_state(info: WorkflowExecutionInfo) -> EngineState:
-    name = WorkflowExecutionStatus.Name(info.status).removeprefix("WORKFLOW_EXECUTION_STATUS_")
-    return EngineState(name) if name in set(EngineState) else EngineState.UNKNOWN
 
 
 def _moment(timestamp: Timestamp) -> datetime | None:

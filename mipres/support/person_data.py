@@ -1,4 +1,4 @@
-"""What the product holds of one person, wherever: handed over, or erased (Ley 1581 de 2012)."""
+"""What the product holds of one person, in both stores: handed over, or erased (Ley 1581 de 2012)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -43,7 +43,7 @@ class Erased:
 
 
 class NotGoneError(MipresError):
-    """Temporal has not yet removed what it was told to remove: the command has to be repeated."""
+    """Temporal is still removing what it was asked to remove: the command has to be repeated."""
 
 
 class PersonData:
@@ -52,7 +52,7 @@ class PersonData:
     Args:
         engine: The process's engine.
         client: Temporal, with the payload keys: delegates' registrations are known by their input only.
-        audit: The trail. It names nobody and stays.
+        audit: The trail. It names no one and stays.
         lockouts: Failed logins.
         limits: What the document was counted for.
         radicado_key: Key of the radicado's hash.
@@ -76,7 +76,7 @@ class PersonData:
         self._key = radicado_key
 
     async def export(self, document: Document, *, actor: str, reason: str) -> dict[str, Any]:
-        """Everything that is held of the person, but for secrets: those are theirs alone."""
+        """Everything that is held of the person, without the secrets: those are theirs alone."""
         runs = [run async for run in self._runs(document)]
         entries = await self._audit.entries(login=document.login, limit=10_000)
         async with self._sessions.begin() as session:
@@ -89,7 +89,15 @@ class PersonData:
                 "declaraciones": await _rows(session, ConsentRow, ConsentRow.account_id.in_(ids)),
                 "enlaces": await _rows(session, PasswordLinkRow, PasswordLinkRow.account_id.in_(ids)),
                 "sesiones": await _rows(session, SessionRow, SessionRow.account_id.in_(ids)),
-                "registros": [await self._told(run) for run in runs],
+                "registros": [
+                    {
+                        "flujo": run.id,
+                        "iniciado": run.start_time,
+                        "terminado": run.close_time,
+                        "datos": await self._input(run),
+                    }
+                    for run in runs
+                ],
                 "auditoria": [
                     {"evento": entry.label, "fecha": entry.occurred_at, "radicado": entry.reference}
                     for entry in entries
@@ -143,8 +151,8 @@ class PersonData:
             some = candidates[start : start + _READ_AT_ONCE]
             inputs = await asyncio.gather(*(self._input(run) for run in some))
             for run, request in zip(some, inputs, strict=True):
-                told = request.get("submission", {}).get("document", {})
-                if (told.get("type"), told.get("number")) == (document.type, document.number):
+                applicant = request.get("submission", {}).get("document", {})
+                if (applicant.get("type"), applicant.get("number")) == (document.type, document.number):
                     yield run
 
     async def _listed(self, query: str) -> AsyncIterator[WorkflowExecution]:
@@ -159,16 +167,13 @@ class PersonData:
         try:
             async for event in handle.fetch_history_events(page_size=1):
                 payloads = event.workflow_execution_started_event_attributes.input.payloads
-                [request] = await self._client.data_converter.decode(payloads, [dict])
-                return dict(request)
+                # A run that was started without input is about no one, and must not stop the search.
+                requests = await self._client.data_converter.decode(payloads, [dict]) if payloads else [{}]
+                return dict(requests[0])
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise TemporalUnavailableError from error
         return {}
-
-    async def _told(self, run: WorkflowExecution) -> dict[str, Any]:
-        request = await self._input(run)
-        return {"flujo": run.id, "iniciado": run.start_time, "terminado": run.close_time, "datos": request}
 
     async def _delete(self, runs: Sequence[WorkflowExecution]) -> None:
         """Remove histories for good; the server ends a running one first."""
@@ -185,7 +190,7 @@ class PersonData:
         try:
             async with asyncio.timeout(_GONE_SECONDS):
                 for run in runs:
-                    # The server tells nobody when it is done.
+                    # The server does not announce when it is done.
                     while await self._is_there(run):  # noqa: ASYNC110
                         await asyncio.sleep(_GONE_PAUSE_SECONDS)
         except TimeoutError:

@@ -1,4 +1,4 @@
-"""Accounts and sessions of support. They share nothing with citizens' but the way in which passwords are hashed."""
+"""Accounts and sessions of support. Only the hashing of passwords is shared with citizens' accounts."""
 
 import hashlib
 import re
@@ -28,7 +28,7 @@ MINIMUM_PASSWORD = 15
 IDLE_LIMIT = timedelta(minutes=10)
 ABSOLUTE_LIMIT = timedelta(hours=10)
 KEY_LIFETIME = timedelta(hours=8)
-# What was read in this time becomes one row of the trail.
+# The payloads read in this time become one row of the trail.
 NOTE_EVERY = timedelta(minutes=1)
 _TOKEN_BYTES = 32
 
@@ -40,17 +40,24 @@ class StaffSessionKind(StrEnum):
     KEY = "key"
 
 
+# How long a session may rest, and how long it may live.
+_LIMITS = {
+    StaffSessionKind.PAGES: (IDLE_LIMIT, ABSOLUTE_LIMIT),
+    StaffSessionKind.KEY: (KEY_LIFETIME, KEY_LIFETIME),
+}
+
+
 class StaffNameError(MipresError):
     """The name cannot be used; the text is the Spanish sentence."""
 
 
 class StaffUnknownError(MipresError):
-    """Nobody of support has this name."""
+    """No account of support has this name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StaffMember:
-    """Somebody of support."""
+    """A person of support."""
 
     id: uuid.UUID
     name: str
@@ -63,7 +70,7 @@ class StaffMember:
 
 
 class PostgresStaff:
-    """Keeps the accounts, checks passwords, and opens, finds and ends sessions. All of it is written down."""
+    """Keeps the accounts, checks passwords, and opens, finds and ends sessions. Each of these acts is recorded."""
 
     def __init__(
         self,
@@ -104,7 +111,7 @@ class PostgresStaff:
                 raise StaffNameError(f"Ya hay una cuenta de soporte con el nombre {name}")
             await self._note_change(session, actor, name, "added")
 
-    async def everybody(self) -> list[StaffMember]:
+    async def members(self) -> list[StaffMember]:
         async with self._reading() as session:
             rows = await session.scalars(select(StaffRow).order_by(StaffRow.name))
             return [_member(row) for row in rows]
@@ -113,7 +120,7 @@ class PostgresStaff:
         """Close an account and end its sessions; its traces stay.
 
         Raises:
-            StaffUnknownError: nobody has this name.
+            StaffUnknownError: no account has this name.
         """
         async with self._sessions.begin() as session:
             row = await _locked(session, name)
@@ -125,7 +132,7 @@ class PostgresStaff:
         """Give an account another password, open it if it was closed, and end its sessions.
 
         Raises:
-            StaffUnknownError: nobody has this name.
+            StaffUnknownError: no account has this name.
         """
         password_hash = await self._hasher.hash(password)
         async with self._sessions.begin() as session:
@@ -142,19 +149,16 @@ class PostgresStaff:
         turn = await self._lockouts.begin(_guarded(name))
         row = await self._row(name)
         usable = row.password_hash if row and row.disabled_at is None else None
-        # Outside the database session: whoever waits for a processor must not keep a connection.
+        # Outside the database session: who waits for a processor must not keep a connection.
         matches = await self._hasher.verify(usable, password)
         if turn.is_locked or not matches or row is None:
             event = AuditEventType.STAFF_LOGIN_LOCKED if turn.locks else AuditEventType.STAFF_LOGIN_FAILED
-            # A name that nobody has may be a password typed into the wrong field: it is not written down.
+            # An unknown name may be a password typed into the wrong field: it is not recorded.
             await self._audit.record(AuditEvent(type=event, actor=staff(row.name if row else "?")))
             return None
         await self._lockouts.lift(_guarded(name))
-        return await self._enter(row)
-
-    async def _enter(self, row: StaffRow) -> str:
-        event = AuditEvent(type=AuditEventType.STAFF_LOGIN_SUCCEEDED, actor=staff(row.name))
-        return await self._open(row.id, StaffSessionKind.PAGES, event)
+        entered = AuditEvent(type=AuditEventType.STAFF_LOGIN_SUCCEEDED, actor=staff(row.name))
+        return await self._open(row.id, StaffSessionKind.PAGES, entered)
 
     async def mint_key(self, member: StaffMember) -> str:
         """A key that reads payloads through the codec server, for Temporal's command line."""
@@ -164,7 +168,7 @@ class PostgresStaff:
     async def member_of(self, token: str, kind: StaffSessionKind) -> StaffMember | None:
         """Whose live session this is; looking counts as activity."""
         now = self._clock.now()
-        idle, absolute = _limits(kind)
+        idle, absolute = _LIMITS[kind]
         touch = (
             update(StaffSessionRow)
             .where(
@@ -189,7 +193,10 @@ class PostgresStaff:
                 return
             member = await session.get_one(StaffRow, row.staff_id)
             event = AuditEvent(type=AuditEventType.STAFF_LOGOUT, actor=staff(member.name))
-            await self._end_all(session, member, event)
+            ended = delete(StaffSessionRow).where(StaffSessionRow.staff_id == member.id)
+            unwritten = sum(await session.scalars(ended.returning(StaffSessionRow.decoded_payloads)))
+            readings = _readings(event.actor, unwritten, []) if unwritten else []
+            await self._audit.record_in(session, *readings, event)
 
     # ---- Reading encrypted payloads
 
@@ -238,7 +245,7 @@ class PostgresStaff:
         return token
 
     async def _end_dead(self, session: AsyncSession, staff_id: uuid.UUID, actor: str) -> list[AuditEvent]:
-        """Remove what has run out; what was read last there and not yet written down."""
+        """Remove dead sessions, and return what was read in them and not yet recorded."""
         dead = (
             delete(StaffSessionRow)
             .where(
@@ -250,13 +257,6 @@ class PostgresStaff:
         return [
             event for count in await session.scalars(dead) for event in _readings(actor, count, []) if count
         ]
-
-    async def _end_all(self, session: AsyncSession, member: StaffRow, event: AuditEvent) -> None:
-        ended = delete(StaffSessionRow).where(StaffSessionRow.staff_id == member.id)
-        counts = await session.scalars(ended.returning(StaffSessionRow.decoded_payloads))
-        unwritten = sum(counts)
-        readings = _readings(event.actor, unwritten, []) if unwritten else []
-        await self._audit.record_in(session, *readings, event)
 
     async def _note_change(self, session: AsyncSession, actor: str, name: str, change: str) -> None:
         details = {"staff": name, "change": change}
@@ -271,7 +271,7 @@ def _guarded(name: str) -> str:
 
 
 def new_password() -> str:
-    """A password that nobody has to think of: 120 bits."""
+    """A generated password of 120 bits."""
     return secrets.token_urlsafe(15)
 
 
@@ -286,11 +286,6 @@ def _readings(actor: str, payloads: int, references: Sequence[str]) -> list[Audi
         )
         for index, reference in enumerate(references or [None])
     ]
-
-
-def _limits(kind: StaffSessionKind) -> tuple[timedelta, timedelta]:
-    """How long a session may rest, and how long it may live."""
-    return (IDLE_LIMIT, ABSOLUTE_LIMIT) if kind is StaffSessionKind.PAGES else (KEY_LIFETIME, KEY_LIFETIME)
 
 
 def _hashed(token: str) -> bytes:

@@ -30,7 +30,7 @@ _TYPES = {
     ValueType.KEYWORD_LIST: "KeywordList",
     ValueType.DATETIME: "Datetime",
 }
-# Temporal Cloud answers these to whoever may not read the list; there the workflows' own words must do.
+# Temporal Cloud answers these to clients that may not read the list; there the workflows' own names must do.
 _NOT_FOR_US = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
 
 

@@ -1,4 +1,5 @@
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -7,13 +8,14 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from mipres.database.audit import PostgresAuditTrail
+from mipres.domain.radicado import radicado_of
 from mipres.support.actions import Support
 from mipres.support.desk import SupportDesk
 from mipres.support.records import SupportRecords
+from tests.database.registrations import DOCTOR
 from tests.support.registrations import served
 
 UI = "http://ui.test"
-RADICADO_KEY = b"r" * 32
 PATIENCE_SECONDS = 20.0
 
 
@@ -39,8 +41,22 @@ def records(engine: AsyncEngine, audit: PostgresAuditTrail) -> SupportRecords:
 
 
 @pytest.fixture
-def support(desk: SupportDesk, records: SupportRecords, audit: PostgresAuditTrail) -> Support:
-    return Support(desk=desk, records=records, audit=audit, radicado_key=RADICADO_KEY)
+def radicado_key() -> bytes:
+    """Another for each test, because all of them share one Temporal."""
+    return uuid.uuid4().bytes
+
+
+@pytest.fixture
+def radicado(radicado_key: bytes) -> str:
+    """The radicado of the doctor's registration."""
+    return radicado_of(DOCTOR, key=radicado_key)
+
+
+@pytest.fixture
+def support(
+    desk: SupportDesk, records: SupportRecords, audit: PostgresAuditTrail, radicado_key: bytes
+) -> Support:
+    return Support(desk=desk, records=records, audit=audit, radicado_key=radicado_key)
 
 
 async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:

@@ -1,0 +1,294 @@
+"""What the commands accept, what they ask of support, and the codes with which they end."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from unittest.mock import AsyncMock, Mock
+
+import pytest
+from sqlalchemy.exc import SQLAlchemyError
+
+from mipres.cli.running import AWAY, MISUSED, NOT_POSSIBLE, Tools
+from mipres.domain.audit import AuditEntry, AuditHead, AuditVerdict
+from mipres.domain.documents import parse_document
+from mipres.domain.stages import EngineState, Stage, WaitingOn
+from mipres.support.actions import BulkResult, Found
+from mipres.support.desk import Action, ActionRefusedError, ActionUnansweredError, Case
+from mipres.support.person_data import Erased, NotGoneError
+from mipres.support.staff import StaffNameError, StaffUnknownError
+from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError
+from tests.cli.conftest import UI_LIST, URL, Command
+
+RADICADO = "RM-QVDYJ9H16Q02"
+REASON = "la persona lo pidió en la mesa de ayuda"
+CASE = Case(
+    reference=RADICADO,
+    status=EngineState.RUNNING,
+    stage=Stage.WAITING_REGISTRY,
+    user_type="professional",
+    waiting_on=(WaitingOn.RETHUS,),
+    stuck_since=None,
+    started_at=datetime(2026, 11, 24, 15, 15, tzinfo=UTC),
+    closed_at=None,
+    ui_url=URL,
+)
+
+
+def answers(tools: Tools) -> Any:
+    """The same tools, as the stand-ins that they are."""
+    return cast("Any", tools)
+
+
+# ---- What is typed wrongly ends with 2, in one line
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("show", "nada"), "no es un radicado"),
+        (("find", "XX", "1"), "no es un tipo de documento"),
+        (("find", "CC", "12 34ñ"), "número de documento"),
+        (("find", "CC", "1020304050", "--as", "x"), "--as"),
+        (("stuck", "--waiting-on", "nada"), "--waiting-on"),
+        (("retry", RADICADO, "--reason", "corto"), "--reason"),
+        (("retry", RADICADO, "--reason", "llame al 3001234567 por favor"), "documentos"),
+        (("retry", "--reason", REASON), "radicado"),
+        (("retry", RADICADO, "--waiting-on", "sso", "--reason", REASON), "radicado"),
+        (("retry", RADICADO, "--dry-run", "--reason", REASON), "--dry-run"),
+        (("retry", "--waiting-on", "sso", "--jitter", "1h", "--reason", REASON), "--jitter"),
+        (("resend", "RC-000000000001", "--reason", REASON), "no es un radicado"),
+        (("unlock", "nadie", "--reason", REASON), "no es un tipo de documento"),
+        (("staff", "add", "ana", "--password-stdin"), "al menos 15"),
+        (("person", "erase", "CC", "abc"), "--reason"),
+    ],
+)
+def test_what_is_typed_wrongly_is_explained(
+    command: Command, tools: Tools, words: tuple[str, ...], line: str
+) -> None:
+    result = command(*words, stdin="corta\n")
+    assert (result.exit_code, line in result.stderr) == (MISUSED, True), result.output
+    answers(tools).support.act.assert_not_awaited()
+
+
+@pytest.mark.parametrize("words", [(), ("nada",), ("keys",), ("person",), ("staff",)])
+def test_without_a_known_command_the_help_shows(command: Command, words: tuple[str, ...]) -> None:
+    assert command(*words).exit_code == MISUSED
+
+
+# ---- What does not answer ends with 3
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UnknownWorkflowError(), NOT_POSSIBLE, "no tiene ningún registro"),
+        (TemporalUnavailableError(), AWAY, "Temporal no responde"),
+        (OSError("secreto"), AWAY, "La base de datos no responde (OSError)"),
+        (SQLAlchemyError("secreto"), AWAY, "La base de datos no responde (SQLAlchemyError)"),
+    ],
+)
+def test_what_is_away_is_one_line_and_a_code(
+    command: Command, tools: Tools, error: Exception, code: int, line: str
+) -> None:
+    answers(tools).support.show.side_effect = error
+    result = command("show", RADICADO)
+    assert (result.exit_code, line in result.stderr) == (code, True)
+    assert "secreto" not in result.output
+    assert len(result.stderr.splitlines()) == 1
+
+
+# ---- Registrations
+
+
+def test_find_takes_a_document_however_it_is_written(command: Command, tools: Tools) -> None:
+    answers(tools).support.find.return_value = Found(person=None, cases=(CASE,))
+    result = command("find", "cc", "1.020.304.050", "--as", "ana")
+    assert result.exit_code == 0, result.output
+    assert f"{RADICADO} · esperando un registro · espera ReTHUS" in result.stdout
+    answers(tools).support.find.assert_awaited_once_with(
+        parse_document("CC", "1020304050"), actor="operator:ana"
+    )
+
+
+def test_find_without_cases_is_not_possible(command: Command, tools: Tools) -> None:
+    answers(tools).support.find.return_value = Found(person=None, cases=())
+    result = command("find", "CC", "1020304050")
+    assert (result.exit_code, "sin cuenta todavía" in result.stdout) == (NOT_POSSIBLE, True)
+
+
+def test_show_takes_small_letters_and_recoveries(command: Command, tools: Tools) -> None:
+    answers(tools).support.show.return_value = (CASE, None)
+    for typed in (RADICADO.lower(), "rc-qvdyj9h16q02"):
+        assert command("show", typed, "--reason", REASON).exit_code == 0
+    shown = [call.args[0] for call in answers(tools).support.show.await_args_list]
+    assert shown == [RADICADO, "RC-QVDYJ9H16Q02"]
+
+
+def test_stuck_lists_the_stuck_and_then_what_temporal_stopped(command: Command, tools: Tools) -> None:
+    cut_off = replace(CASE, status=EngineState.TERMINATED, stage=Stage.AWAITING_PASSWORD, waiting_on=())
+    answers(tools).support.desk.stuck.return_value = []
+    answers(tools).support.cut_off.return_value = [cut_off]
+    result = command("stuck")
+    assert result.exit_code == 0, result.output
+    assert "Ningún registro está atascado." in result.stdout
+    assert "1 registros interrumpidos" in result.stdout
+    assert f"{RADICADO} · interrumpido en Temporal (esperando la contraseña)" in result.stdout
+    assert result.stdout.count(UI_LIST) == 2
+
+    assert "interrumpidos" not in command("stuck", "--waiting-on", "sso").stdout
+    answers(tools).support.desk.stuck.assert_awaited_with(waiting_on=WaitingOn.SSO)
+
+
+@pytest.mark.parametrize(
+    ("name", "action"), [("retry", Action.RETRY), ("resend", Action.RESEND), ("cancel", Action.CANCEL)]
+)
+def test_an_action_is_asked_with_its_reason(
+    command: Command, tools: Tools, name: str, action: Action
+) -> None:
+    result = command(name, RADICADO, "--reason", f"  {REASON} ", "--as", "ana")
+    assert (result.exit_code, URL in result.stdout) == (0, True), result.output
+    answers(tools).support.act.assert_awaited_once_with(action, RADICADO, reason=REASON, actor="operator:ana")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UnknownWorkflowError(), NOT_POSSIBLE, "Ningún registro en curso"),
+        (ActionRefusedError("TooSoon", "Espere para pedir otro enlace"), NOT_POSSIBLE, "Espere para pedir"),
+        (ActionUnansweredError(), AWAY, "¿corre algún worker?"),
+    ],
+)
+def test_an_action_that_is_not_done_says_why(
+    command: Command, tools: Tools, error: Exception, code: int, line: str
+) -> None:
+    answers(tools).support.act.side_effect = error
+    result = command("cancel", RADICADO, "--reason", REASON)
+    assert (result.exit_code, line in result.stderr, URL in result.stderr) == (code, True, True)
+
+
+@pytest.mark.parametrize(("jitter", "spread"), [("90", 90), ("5s", 5), ("2m", 120)])
+def test_a_bulk_retry_spreads_over_the_jitter(
+    command: Command, tools: Tools, jitter: str, spread: int
+) -> None:
+    answers(tools).support.desk.waiting.return_value = [CASE, CASE]
+    answers(tools).support.retry_all = Mock(
+        return_value=results(
+            BulkResult(case=CASE, feedback="reintento pedido"),
+            BulkResult(case=CASE, feedback="no respondió a tiempo", failed=True),
+        )
+    )
+    words = ("retry", "--waiting-on", "rethus", "--reason", REASON)
+    result = command(*words, "--jitter", jitter, "--as", "ana")
+    assert (result.exit_code, "1 reintentados o ya resueltos, 1 sin respuesta." in result.stdout) == (
+        NOT_POSSIBLE,
+        True,
+    )
+    answers(tools).support.retry_all.assert_called_once_with(
+        [CASE, CASE], reason=REASON, actor="operator:ana", jitter=timedelta(seconds=spread)
+    )
+
+
+async def results(*items: BulkResult) -> Any:
+    for item in items:
+        yield item
+
+
+def test_a_dry_run_retries_nothing(command: Command, tools: Tools) -> None:
+    answers(tools).support.desk.waiting.return_value = [CASE]
+    result = command("retry", "--waiting-on", "rethus", "--reason", REASON, "--dry-run")
+    assert (result.exit_code, "Simulación" in result.stdout) == (0, True)
+    answers(tools).support.retry_all.assert_not_called()
+
+
+# ---- Accounts, trail, keys, staff, persons
+
+
+def test_unlocking_is_recorded_before_it_is_done(command: Command, tools: Tools) -> None:
+    answers(tools).audit.record.side_effect = OSError
+    assert command("unlock", "cc 1020304050", "--reason", REASON).exit_code == AWAY
+    answers(tools).lockouts.lift.assert_not_awaited()
+
+    answers(tools).audit.record = AsyncMock()
+    answers(tools).support.find.return_value = Found(person=None, cases=())
+    assert command("unlock", "cc 1020304050", "--reason", REASON).exit_code == 0
+    answers(tools).lockouts.lift.assert_awaited_once_with("CC1020304050")
+
+
+def test_the_trail_is_read_by_radicado_or_by_login(command: Command, tools: Tools) -> None:
+    entry = AuditEntry(
+        number=4,
+        occurred_at=CASE.started_at,
+        type="retry_asked",
+        actor="operator:ana",
+        reference=RADICADO,
+        reason=REASON,
+        details={},
+    )
+    answers(tools).audit.entries.return_value = [entry]
+    result = command("audit", RADICADO.lower())
+    assert (result.exit_code, f"En Temporal: {URL}" in result.stdout) == (0, True)
+    assert f"Reintento pedido · operator:ana · {RADICADO} · «{REASON}»" in result.stdout
+    command("audit", "cc 1.020.304.050")
+    asked = [call.kwargs for call in answers(tools).audit.entries.await_args_list]
+    assert asked == [
+        {"reference": RADICADO, "login": None},
+        {"reference": None, "login": "CC1020304050"},
+    ]
+    answers(tools).audit.entries.return_value = []
+    assert command("audit").exit_code == NOT_POSSIBLE
+
+
+def test_a_broken_trail_and_a_lost_head_are_not_possible(command: Command, tools: Tools) -> None:
+    head = AuditHead(number=16, digest="fd483170ffa6b41e")
+    answers(tools).audit.verify.return_value = AuditVerdict(checked=16, head=head)
+    answers(tools).audit.holds.return_value = True
+    assert str(head) in command("audit", "--verify", "--head", str(head)).stdout
+    answers(tools).audit.holds.return_value = False
+    assert command("audit", "--verify", "--head", str(head)).exit_code == NOT_POSSIBLE
+    answers(tools).audit.verify.return_value = AuditVerdict(checked=3, broken_at=4, problem="falta la fila")
+    broken = command("audit", "--verify")
+    assert (broken.exit_code, "fila 4" in broken.stderr) == (NOT_POSSIBLE, True)
+
+
+def test_a_key_is_recorded_before_it_shows(command: Command, tools: Tools) -> None:
+    answers(tools).audit.record.side_effect = OSError
+    failed = command("keys", "rotate")
+    assert (failed.exit_code, "MIPRES_PAYLOAD_KEYS=" in failed.output) == (AWAY, False)
+    answers(tools).audit.record.side_effect = None
+    assert "MIPRES_PAYLOAD_KEYS=uno:" in command("keys", "rotate").stdout
+    assert command("keys", "rotate", "--activate").exit_code == NOT_POSSIBLE
+
+
+def test_a_generated_password_shows_once_and_a_given_one_never(command: Command, tools: Tools) -> None:
+    generated = command("staff", "add", "ana")
+    password = answers(tools).staff.add.await_args.args[1]
+    assert f"Contraseña: {password}" in generated.stdout
+    given = command("staff", "reset", "ana", "--password-stdin", stdin="una clave larga de soporte\n")
+    assert answers(tools).staff.reset.await_args.args == ("ana", "una clave larga de soporte")
+    assert "una clave larga" not in given.output
+
+
+def test_names_of_staff_that_cannot_be_are_not_possible(command: Command, tools: Tools) -> None:
+    answers(tools).staff.add.side_effect = StaffNameError("Ya hay una cuenta de soporte con el nombre ana")
+    answers(tools).staff.disable.side_effect = StaffUnknownError("ana")
+    answers(tools).staff.reset.side_effect = StaffUnknownError("ana")
+    for action in ("add", "disable", "reset"):
+        result = command("staff", action, "ana")
+        assert (result.exit_code, "ana" in result.stderr) == (NOT_POSSIBLE, True)
+    answers(tools).staff.members.return_value = []
+    assert "No hay cuentas de soporte" in command("staff", "list").stdout
+
+
+def test_a_person_s_data_come_as_json(command: Command, tools: Tools) -> None:
+    answers(tools).person_data.export.return_value = {"fecha": CASE.started_at}
+    result = command("person", "export", "CC", "1020304050", "--reason", REASON)
+    assert json.loads(result.stdout) == {"fecha": "2026-11-24T15:15:00+00:00"}
+
+
+def test_erasing_says_what_went_or_that_it_has_to_be_repeated(command: Command, tools: Tools) -> None:
+    words = ("person", "erase", "CC", "1020304050", "--reason", REASON)
+    answers(tools).person_data.erase.return_value = Erased(accounts=1, workflows=3)
+    assert "1 cuentas y 3 historias" in command(*words).stdout
+    answers(tools).person_data.erase.side_effect = NotGoneError
+    assert command(*words).exit_code == AWAY

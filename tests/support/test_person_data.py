@@ -1,0 +1,174 @@
+"""What the product holds of a person is found in both stores, handed over, and erased from both."""
+
+import json
+import uuid
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+
+from mipres.database.accounts import PostgresAccounts
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.limits import PostgresLimits
+from mipres.database.lockouts import LoginLockouts
+from mipres.database.password_links import PostgresPasswordLinks
+from mipres.domain.audit import operator
+from mipres.domain.limits import DOCUMENT_ANSWERS
+from mipres.domain.radicado import recovery_reference
+from mipres.domain.stages import EngineState
+from mipres.domain.submissions import UserType
+from mipres.support import person_data as person_data_module
+from mipres.support.desk import SupportDesk
+from mipres.support.person_data import NotGoneError, PersonData, as_json_value
+from mipres.temporal import names
+from tests.database.registrations import DOCTOR, registration
+from tests.database.stored_accounts import give_password
+from tests.fakes import FakeClock
+from tests.support.conftest import eventually
+from tests.support.registrations import NOT_SERVED, REASON, new_radicado, start
+
+ACTOR = operator("ana")
+DOCUMENT = DOCTOR.document
+DELEGATE = TypedSearchAttributes([SearchAttributePair(names.USER_TYPE, UserType.DELEGATE.value)])
+
+
+@pytest.fixture
+def limits(engine: AsyncEngine, clock: FakeClock) -> PostgresLimits:
+    return PostgresLimits(engine, key=b"m" * 32, clock=clock)
+
+
+@pytest.fixture
+def person_data(
+    engine: AsyncEngine,
+    client: Client,
+    audit: PostgresAuditTrail,
+    lockouts: LoginLockouts,
+    limits: PostgresLimits,
+    radicado_key: bytes,
+) -> PersonData:
+    return PersonData(
+        engine, client, audit=audit, lockouts=lockouts, limits=limits, radicado_key=radicado_key
+    )
+
+
+async def delegate_of(client: Client, number: str) -> str:
+    """A delegate's registration, whose radicado does not follow from the document alone."""
+    reference = new_radicado()
+    await client.start_workflow(
+        "Registration",
+        {"radicado": reference, "submission": {"document": {"type": "CC", "number": number}}},
+        id=names.workflow_id_of(reference),
+        task_queue=NOT_SERVED,
+        search_attributes=DELEGATE,
+    )
+
+    async def visible() -> bool:
+        found = client.list_workflows(names.of_user_type(UserType.DELEGATE))
+        return names.workflow_id_of(reference) in {run.id async for run in found}
+
+    await eventually(visible)
+    return reference
+
+
+async def visible(client: Client, *references: str) -> None:
+    async def all_of_them() -> bool:
+        counts = [
+            (await client.count_workflows(names.runs_of(names.workflow_id_of(one)))).count
+            for one in references
+        ]
+        return all(counts)
+
+    await eventually(all_of_them)
+
+
+async def test_everything_but_secrets_is_handed_over(
+    client: Client,
+    person_data: PersonData,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    radicado_key: bytes,
+    radicado: str,
+) -> None:
+    account = await accounts.register(registration(radicado=radicado))
+    await give_password(accounts, links, account.account_id, "un-hash-secreto")
+    recovery = recovery_reference(DOCUMENT, key=radicado_key)
+    handles = [await start(client, reference, queue=NOT_SERVED) for reference in (radicado, recovery)]
+    own, others = await delegate_of(client, DOCUMENT.number), await delegate_of(client, "555555")
+    await visible(client, radicado, recovery)
+
+    held = await person_data.export(DOCUMENT, actor=ACTOR, reason=REASON)
+    runs = {names.reference_of(run["flujo"]) for run in held["registros"]}
+    assert runs >= {radicado, recovery, own}
+    assert others not in runs
+    assert [len(held[part]) for part in ("cuenta", "perfiles", "declaraciones", "enlaces")] == [1, 1, 1, 1]
+    assert "account_created" not in json.dumps(held["auditoria"], default=as_json_value)
+    assert "Cuenta creada" in json.dumps(held["auditoria"], default=as_json_value, ensure_ascii=False)
+    assert "un-hash-secreto" not in json.dumps(held, default=as_json_value)
+    for handle in handles:
+        await handle.terminate("prueba")
+
+
+async def test_erasing_leaves_nothing_in_either_store(
+    client: Client, person_data: PersonData, accounts: PostgresAccounts, desk: SupportDesk, radicado: str
+) -> None:
+    await accounts.register(registration(radicado=radicado))
+    await start(client, radicado, queue=NOT_SERVED)
+    delegate = await delegate_of(client, DOCUMENT.number)
+    await visible(client, radicado)
+
+    erased = await person_data.erase(DOCUMENT, actor=ACTOR, reason=REASON)
+    assert erased.accounts == 1
+    assert erased.workflows >= 2
+    assert await accounts.find(DOCUMENT) is None
+    assert await desk.cases([radicado, delegate]) == []
+
+
+async def test_erasing_forgets_what_the_login_was_counted_for(
+    person_data: PersonData, lockouts: LoginLockouts, limits: PostgresLimits
+) -> None:
+    await lockouts.begin(DOCUMENT.login)
+    for _ in range(DOCUMENT_ANSWERS.most + 1):
+        await limits.take(DOCUMENT_ANSWERS, DOCUMENT.login)
+    await person_data.erase(DOCUMENT, actor=ACTOR, reason=REASON)
+    assert not await lockouts.lift(DOCUMENT.login)
+    assert await limits.take(DOCUMENT_ANSWERS, DOCUMENT.login) == timedelta(0)
+
+
+async def test_the_trail_of_an_erased_person_stays_and_names_nobody(
+    person_data: PersonData, accounts: PostgresAccounts, audit: PostgresAuditTrail, radicado: str
+) -> None:
+    await accounts.register(registration(radicado=radicado))
+    await person_data.erase(DOCUMENT, actor=ACTOR, reason=REASON)
+    assert (await audit.verify()).is_intact
+    entries = await audit.entries(login=DOCUMENT.login)
+    assert [entry.type for entry in entries] == ["account_created", "person_erased"]
+    assert not any(DOCUMENT.number in repr(entry) for entry in entries)
+
+
+async def test_a_person_whom_nobody_knows_has_nothing_to_erase(person_data: PersonData) -> None:
+    unknown = type(DOCUMENT)(type=DOCUMENT.type, number=str(uuid.uuid4().int)[:9])
+    erased = await person_data.erase(unknown, actor=ACTOR, reason=REASON)
+    assert (erased.accounts, erased.workflows) == (0, 0)
+
+
+async def test_while_temporal_is_still_removing_the_account_stays(
+    client: Client,
+    person_data: PersonData,
+    accounts: PostgresAccounts,
+    desk: SupportDesk,
+    radicado: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await accounts.register(registration(radicado=radicado))
+    await start(client, radicado, queue=NOT_SERVED)
+    await visible(client, radicado)
+    monkeypatch.setattr(person_data_module, "_GONE_SECONDS", 0.0)
+    with pytest.raises(NotGoneError):
+        await person_data.erase(DOCUMENT, actor=ACTOR, reason=REASON)
+    assert await accounts.find(DOCUMENT) is not None
+    monkeypatch.undo()
+    await person_data.erase(DOCUMENT, actor=ACTOR, reason=REASON)
+    assert await accounts.find(DOCUMENT) is None
+    assert [case.status for case in await desk.cases([radicado]) if case.status is EngineState.RUNNING] == []

@@ -1,0 +1,58 @@
+"""A fact is mailed once, however many runs, presses and repetitions state it."""
+
+import asyncio
+
+import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+
+from mipres.domain.stages import Stage
+from tests.workflows.conftest import DELEGATE, MEDICINE, PROFESSIONAL, World
+from workflows.registration import Registration
+
+
+def confirmations(world: World) -> int:
+    return [mail.subject for mail in world.mailer.sent].count("password_set")
+
+
+@pytest.mark.several_at_once
+async def test_two_registrations_of_one_person_confirm_the_password_once(world: World) -> None:
+    world.knows(MEDICINE)
+    world.delegates()
+    (first, _), (second, _) = await asyncio.gather(world.submit(PROFESSIONAL), world.submit(DELEGATE))
+    await world.mailed("password_link", "password_link")
+    world.sets_password()
+    await asyncio.gather(*(handle.signal(Registration.password_set) for handle in (first, second)))
+    results = await asyncio.gather(first.result(), second.result())
+    assert [result.stage for result in results] == [Stage.COMPLETED] * 2
+    assert confirmations(world) == 1
+
+
+async def test_a_reset_confirms_nothing_again(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    world.sets_password()
+    await handle.signal(Registration.password_set)
+    await handle.result()
+    assert confirmations(world) == 1
+
+    finished_tasks = [
+        event.event_id
+        async for event in handle.fetch_history_events()
+        if event.HasField("workflow_task_completed_event_attributes")
+    ]
+    described = await handle.describe()
+    reset = ResetWorkflowExecutionRequest(
+        namespace="default",
+        workflow_execution=WorkflowExecution(workflow_id=handle.id, run_id=described.run_id),
+        reason="prueba",
+        workflow_task_finish_event_id=finished_tasks[-1],
+        request_id="reset-of-a-test",
+    )
+    again = await world.env.client.workflow_service.reset_workflow_execution(reset)
+    result = await world.env.client.get_workflow_handle_for(
+        Registration.run, handle.id, run_id=again.run_id
+    ).result()
+    assert result.stage is Stage.COMPLETED
+    assert confirmations(world) == 1
