@@ -1,13 +1,15 @@
 """What the processes build from settings. Only composition roots import this module."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
+from temporalio.runtime import Runtime
 
 from mipres.clock import SystemClock
 from mipres.database.accounts import PostgresAccounts
@@ -34,9 +36,11 @@ from mipres.support.desk import SupportDesk
 from mipres.support.person_data import PersonData
 from mipres.support.records import SupportRecords
 from mipres.support.staff import PostgresStaff
-from mipres.temporal.codec import EncryptionCodec
+from mipres.temporal.codec import EncryptionCodec, Fault
 from mipres.temporal.connection import TemporalConnection
 from mipres.tracing import Tracing, tracing_to
+
+log = structlog.get_logger()
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ROOT / "templates"
@@ -176,3 +180,17 @@ def temporal_connection(settings: Settings) -> TemporalConnection:
 def build_tracing(settings: Settings, *, service: str) -> Tracing | None:
     """None where no collector is configured."""
     return tracing_to(settings.otlp_endpoint, service=service) if settings.otlp_endpoint else None
+
+
+def refused_payloads(runtime: Runtime | None) -> Callable[[Fault, str], None]:
+    """Log and count each payload that Temporal holds and the product did not write for that place."""
+    meter = (runtime or Runtime.default()).metric_meter
+    counter = meter.create_counter(
+        "mipres_payloads_refused", "Payloads that the product did not write for their workflow"
+    )
+
+    def refuse(fault: Fault, scope: str) -> None:
+        counter.add(1, {"fault": fault.value})
+        log.warning("payload_refused", fault=fault.value, scope=scope)
+
+    return refuse

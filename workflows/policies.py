@@ -47,3 +47,16 @@ RESEND_PAUSE = timedelta(minutes=3)
 LINKS_A_DAY = 5
 # A link for recovering a password is asked for by somebody who sits at the screen.
 RECOVERY_LINK_LIFETIME = timedelta(minutes=30)
+
+# A worker whose cache is full of workflows with a task at hand can stand still for good (temporalio/sdk-rust#886).
+# Ten times as many places as tasks always leave some to give up.
+CACHED_WORKFLOWS = 1000
+WORKFLOW_TASKS = 100
+# Registries are other people's machines: this many calls a second, for all workers together.
+REGISTRY_CALLS_PER_SECOND = 5.0
+# A little less, because a call may reach its registry late and the next one on time.
+BEGUN_PER_SECOND = REGISTRY_CALLS_PER_SECOND * 0.95
+# Less again, so that a busy moment of a worker leaves no line of calls behind.
+HANDED_OUT_PER_SECOND = REGISTRY_CALLS_PER_SECOND * 0.9
+# A registry call is cut off after ten seconds; what stops the process gives it twenty.
+SHUTDOWN_PATIENCE = timedelta(seconds=12)

@@ -44,14 +44,14 @@ class Registration:
         )
 
     @workflow.run
-    async def run(self, request: contract.RegistrationRequest) -> contract.RegistrationStatus:
+    async def run(self, _request: contract.RegistrationRequest) -> contract.RegistrationStatus:
         """Tell the whole story; the result is the last status."""
-        self._notices = Notices(request)
+        self._notices = Notices(self._request)
         self._links = PasswordLinks(
             self._steps,
-            reference=request.radicado,
+            reference=self._request.radicado,
             purpose=LinkPurpose.CREATE,
-            lifetime=timedelta(hours=request.link_hours),
+            lifetime=timedelta(hours=self._request.link_hours),
         )
         self._publisher.explain()
         story = await self._until_cancelled(self._tell_story())
@@ -60,7 +60,7 @@ class Registration:
         goes_on = not story.cancelled() and story.result()
         if goes_on and not self._state.is_cancel_asked:
             workflow.continue_as_new(
-                replace(request, state=replace(self._state, since=self._publisher.since))
+                replace(self._request, state=replace(self._state, since=self._publisher.since))
             )
         if goes_on or story.cancelled():
             (await to_its_end(self._undo())).result()

@@ -11,12 +11,14 @@ from temporalio.worker import Worker, WorkerConfig
 
 from activities.catalog import catalog
 from activities.spacing import SpacedCalls
+from mipres.database.engine import UNREACHABLE
 from mipres.domain.mail import Mail
 from mipres.domain.stages import REGISTRIES
 from mipres.temporal.names import REGISTRATIONS_QUEUE, registry_queue
 from tests.fakes import FakeMailer
 from tests.workflows.conftest import MEDICINE, World
-from worker import BEGUN_PER_SECOND, HANDED_OUT_PER_SECOND, REGISTRY_CALLS_PER_SECOND, build_workers, running
+from workflows.policies import BEGUN_PER_SECOND, HANDED_OUT_PER_SECOND, REGISTRY_CALLS_PER_SECOND
+from workflows.workers import build_workers, running
 
 LOST_WORK = {EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT, EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED}
 
@@ -50,7 +52,7 @@ class Shift:
 async def shift(temporal_env: WorkflowEnvironment) -> AsyncIterator[Shift]:
     mailer = HeldMailer()
     world = World(env=temporal_env, mailer=mailer)
-    workers = build_workers(temporal_env.client, catalog(world.ports()))
+    workers = build_workers(temporal_env.client, catalog(world.ports()), outages=UNREACHABLE)
     async with running(workers):
         yield Shift(world=world, mailer=mailer, workers=workers)
 
@@ -83,7 +85,7 @@ async def test_workers_that_stop_finish_what_they_do(temporal_env: WorkflowEnvir
     mailer = HeldMailer()
     world = World(env=temporal_env, mailer=mailer)
     world.knows(MEDICINE)
-    async with running(build_workers(temporal_env.client, catalog(world.ports()))):
+    async with running(build_workers(temporal_env.client, catalog(world.ports()), outages=UNREACHABLE)):
         handle, _ = await world.submit()
         await mailer.sending.wait()
         # The mail goes on only once the workers have been told to stop.

@@ -12,13 +12,14 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.catalog import catalog
+from mipres.database.engine import UNREACHABLE
 from mipres.domain.outcomes import OutcomeStatus
 from mipres.settings import Settings
-from mipres.temporal.connection import data_converter
+from mipres.temporal.connection import WorkerPayloadConverter, data_converter
 from mipres.temporal.names import SEARCH_ATTRIBUTES
 from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 from tests.workflows.conftest import MEDICINE, World
-from worker import build_workers, running, versioning
+from workflows.workers import build_workers, running, versioning
 
 DEPLOYMENT = "registro"
 PATIENCE_SECONDS = 60
@@ -34,7 +35,9 @@ async def own_server() -> AsyncIterator[WorkflowEnvironment]:
     """A server of its own: once a build is current, workers that name none get nothing any more."""
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
-        data_converter=data_converter(PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY),
+        data_converter=data_converter(
+            PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY, converter=WorkerPayloadConverter
+        ),
         search_attributes=list(SEARCH_ATTRIBUTES),
     )
     async with environment:
@@ -57,9 +60,9 @@ async def make_current(environment: WorkflowEnvironment, build: str) -> None:
 
 
 def test_a_worker_is_versioned_only_when_its_build_is_named() -> None:
-    assert versioning(settings()) is None
-    assert versioning(settings(worker_deployment=DEPLOYMENT)) is None
-    found = versioning(settings(worker_deployment=DEPLOYMENT, worker_build="2"))
+    assert versioning(None, None) is None
+    assert versioning(DEPLOYMENT, None) is None
+    found = versioning(DEPLOYMENT, "2")
     assert found is not None
     assert found.version.to_canonical_string() == "registro.2"
 
@@ -75,8 +78,10 @@ async def test_registrations_run_on_the_current_build_and_move_to_the_next(
     world = World(env=own_server)
     world.knows(MEDICINE)
     for build in ("1", "2"):
-        deployment = versioning(settings(worker_deployment=DEPLOYMENT, worker_build=build))
-        workers = build_workers(own_server.client, catalog(world.ports()), deployment=deployment)
+        deployment = versioning(DEPLOYMENT, build)
+        workers = build_workers(
+            own_server.client, catalog(world.ports()), outages=UNREACHABLE, deployment=deployment
+        )
         async with running(workers):
             await make_current(own_server, build)
             if build == "1":

@@ -1,0 +1,89 @@
+"""Which worker serves which task queue, and how gently."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
+
+from activities.catalog import Catalog
+from activities.errors import DatabaseOutages
+from activities.spacing import SpacedCalls
+from mipres.domain.stages import REGISTRIES
+from mipres.temporal.names import REGISTRATIONS_QUEUE, registry_queue
+from mipres.temporal.trust import TrustedPayloads
+from workflows import policies
+from workflows.login_locked import LoginLocked
+from workflows.password_recovery import PasswordRecovery
+from workflows.registration import Registration
+from workflows.retention import Retention
+
+WORKFLOWS = (Registration, PasswordRecovery, LoginLocked, Retention)
+
+
+def versioning(deployment: str | None, build: str | None) -> WorkerDeploymentConfig | None:
+    """With a build named, Temporal gives tasks to the current build alone; registrations under way move to it."""
+    if deployment is None or build is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name=deployment, build_id=build),
+        use_worker_versioning=True,
+        # Registrations live for days: pinned to their build, they would keep old workers alive.
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+    )
+
+
+def build_workers(
+    client: Client,
+    activities: Catalog,
+    *,
+    outages: tuple[type[Exception], ...],
+    deployment: WorkerDeploymentConfig | None = None,
+) -> list[Worker]:
+    """Build one worker for each task queue.
+
+    Args:
+        client: Temporal, with the payload converter of a worker.
+        activities: All of them; the main worker knows each, because first attempts run beside their workflow.
+        outages: The errors by which the database's client says that it got no answer.
+        deployment: The build that these workers are of, where builds are told apart.
+    """
+    main = Worker(
+        client,
+        task_queue=REGISTRATIONS_QUEUE,
+        workflows=WORKFLOWS,
+        activities=activities.all(),
+        interceptors=[TrustedPayloads(), DatabaseOutages(signs=outages)],
+        max_cached_workflows=policies.CACHED_WORKFLOWS,
+        max_concurrent_workflow_tasks=policies.WORKFLOW_TASKS,
+        # The sandbox would import the workflow's modules anew for every registration: more than all else
+        # that a worker does for it. It stands guard in the tests, over the same code.
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        graceful_shutdown_timeout=policies.SHUTDOWN_PATIENCE,
+        deployment_config=deployment,
+    )
+    registries = [
+        Worker(
+            client,
+            task_queue=registry_queue(name),
+            activities=getattr(activities, name),
+            max_task_queue_activities_per_second=policies.HANDED_OUT_PER_SECOND,
+            interceptors=[TrustedPayloads(), SpacedCalls(per_second=policies.BEGUN_PER_SECOND)],
+            graceful_shutdown_timeout=policies.SHUTDOWN_PATIENCE,
+            deployment_config=deployment,
+        )
+        for name in REGISTRIES
+    ]
+    return [main, *registries]
+
+
+@asynccontextmanager
+async def running(workers: Sequence[Worker]) -> AsyncIterator[None]:
+    """Run workers for a block of code; at its end they finish what they do, all at the same time."""
+    async with AsyncExitStack() as stack:
+        for worker in workers:
+            await stack.enter_async_context(worker)
+        yield
+        await asyncio.gather(*(worker.shutdown() for worker in workers))
