@@ -1,4 +1,4 @@
-"""Write what people asked for into the audit trail, after the answer and in few transactions."""
+"""Write requests into the audit trail, after the answer and few at a time."""
 
 import asyncio
 
@@ -15,7 +15,9 @@ _LAST_WRITE_SECONDS = 5.0
 
 
 class AuditQueue:
-    """Takes events at once, and writes all that came meanwhile together: writers of the trail wait for each other.
+    """Takes events at once, and writes those that came meanwhile together.
+
+    Each writer of the trail waits for the others, so one writer for many events is faster.
 
     Fails open: Temporal holds what the person asked for, and a registration needs no database yet. The worker
     writes the result, in the transaction of the fact itself.

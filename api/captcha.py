@@ -1,4 +1,4 @@
-"""The captcha of a form: which challenge the page shows, and whether the person solved it."""
+"""The captcha of a form: its challenge, and whether the person solved it."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _WRONG = FieldError(
 
 @dataclass(frozen=True, kw_only=True)
 class CaptchaView:
-    """The challenge that a page shows, and the answer to it that was typed and not judged yet."""
+    """The challenge that a page shows, and a typed answer that is not judged yet."""
 
     challenge: str
     answer: str = ""

@@ -32,7 +32,7 @@ def client_of(request: Request, trusted: Sequence[Network]) -> str:
 
 
 def network_of(client: str) -> str:
-    """Find the network around a client, in which one person can often choose any address."""
+    """Find the network around a client: one person can often choose addresses in it."""
     if client == _UNKNOWN:
         return client
     known = ip_network(client)

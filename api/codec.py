@@ -1,4 +1,4 @@
-"""`/codec/…`: Temporal's interface reads and writes encrypted payloads here, for members of support."""
+"""`/codec/…`: lets support read encrypted payloads in Temporal's interface."""
 
 import re
 from http import HTTPStatus
@@ -17,7 +17,7 @@ from mipres.temporal.codec import UnknownPayloadKeyError
 log = structlog.get_logger()
 
 PREFIX = "/codec"
-# A whole history may be asked for at once.
+# Temporal's interface may send a whole history at once.
 MAX_BODY_BYTES = 2 * 1024 * 1024
 router = APIRouter(prefix=PREFIX, include_in_schema=False)
 
@@ -45,7 +45,7 @@ async def decode(request: Request, services: CodecDep, member: StaffDep) -> Resp
     payloads = await _payloads(request, services)
     decoded = [await _decoded(services, payload) for payload in payloads]
     references = sorted({name.decode() for item in decoded for name in _REFERENCE.findall(item.data)})
-    # Before the answer: without a trail nobody reads.
+    # Before the answer: a reading that leaves no trail must not happen.
     await services.staff.note_reading(
         request.state.staff_token, member, payloads=len(decoded), references=references
     )

@@ -1,4 +1,4 @@
-"""Build the services of one API process from its settings, over its one client and one database."""
+"""Build the services of one API process from its settings."""
 
 from datetime import timedelta
 from functools import cached_property
@@ -41,7 +41,7 @@ from mipres.settings import Settings
 
 
 class Composition:
-    """The parts that several families of services share, made once each, and the families made of them."""
+    """Makes each shared part once, and each family of services from them."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Turn errors into answers, here and nowhere else: problem details for programs, a page for people."""
+"""Turn errors into answers: problem details for programs, a page for people."""
 
 import math
 import traceback
@@ -183,7 +183,7 @@ async def unauthorized(_request: Request, _error: UnauthorizedError) -> Response
 
 @handles(RequestValidationError)
 async def unreadable(request: Request, error: RequestValidationError) -> Response:
-    """Refuse a body that is no JSON as a bad request, and one with wrong fields by naming them."""
+    """Name the wrong fields; a body that is no JSON is a bad request."""
     errors = error.errors()
     if not _is_api(request) or any(item["type"] == "json_invalid" for item in errors):
         return _answer(request, HTTPStatus.BAD_REQUEST)
@@ -222,7 +222,7 @@ def validation_problem(errors: Mapping[str, str]) -> ProblemError:
 
 @handles(ExpiredFormError)
 async def expired_form(request: Request, _error: ExpiredFormError) -> Response:
-    """Offer to go on with what was typed; secrets and the solved captcha are asked for again."""
+    """Offer to go on with what the person typed, except secrets and the captcha."""
     form = await request.form()
     again = {"csrf_token", "captcha", "captcha_id", "contrasena", "confirmacion"}
     kept = [

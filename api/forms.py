@@ -38,13 +38,13 @@ _YES, _NO = "SI", "NO"
 
 
 def text_of(form: FormData, name: str) -> str:
-    """Read a field as text; a file counts for nothing, and of a repeated field the last counts."""
+    """Read a field as text: nothing of a file, and the last of repeated fields."""
     value = form.get(name)
     return value[:_MAX_FIELD] if isinstance(value, str) else ""
 
 
 def secret_of(form: FormData, name: str) -> str:
-    """Read a password in its normal form and whole: a cut one would be another password."""
+    """Read a password in its normal form, and whole: a cut one would be another."""
     value = form.get(name)
     return normalise_password(value) if isinstance(value, str) else ""
 

@@ -1,4 +1,4 @@
-"""`/health/…`: is the process alive, and can it serve? `/metrics`: how is it doing?"""
+"""`/health/…` and `/metrics`: is the process alive, can it serve, how does it do?"""
 
 from http import HTTPStatus
 
@@ -27,5 +27,5 @@ async def ready(services: OperationsDep) -> JSONResponse:
 
 @router.get("/metrics", dependencies=[METRICS_KEY_REQUIRED])
 async def metrics(services: OperationsDep) -> Response:
-    """Render this process's counts, and what Temporal knows of all registrations, for Prometheus."""
+    """Render this process's counts and Temporal's figures for Prometheus."""
     return Response(await services.metrics.text(services.gauges), media_type=CONTENT_TYPE_LATEST)

@@ -94,7 +94,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def __getattr__(name: str) -> FastAPI:
-    """`uvicorn api.main:app` builds the application; importing the module, as tests do, does not."""
+    """Build the application for `uvicorn api.main:app`, and not for a mere import."""
     if name != "app":
         raise AttributeError(name)
     configure_logging()

@@ -1,4 +1,4 @@
-"""What an API process counts, and what it knows of all registrations, in Prometheus's text format."""
+"""What an API process counts, and Temporal's figures, as Prometheus reads them."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -24,7 +24,7 @@ class Fallback(StrEnum):
 
 
 class ApiMetrics:
-    """One registry a process. Labels hold types, outcomes and route patterns, never anything of a person."""
+    """Counts in one registry a process. Labels hold nothing of a person."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -56,7 +56,7 @@ class ApiMetrics:
         ProcessCollector(registry=self._registry)
 
     def submitted(self, user_type: UserType, channel: str, outcome: str) -> None:
-        """Count one submission; `outcome` is its code, UNAVAILABLE, or BY_MAIL where no page shows it."""
+        """Count one submission; `outcome` is its code, UNAVAILABLE or BY_MAIL."""
         self._submissions.labels(user_type.value, channel, outcome).inc()
 
     def answered(self, method: str, route: str, status: int, *, seconds: float) -> None:

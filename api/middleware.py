@@ -1,4 +1,4 @@
-"""What every request passes: trace, access log, response headers, limits of size and time."""
+"""What every request passes: trace, access log, headers, limits."""
 
 import asyncio
 import logging
@@ -39,7 +39,7 @@ _HSTS = "max-age=31536000; includeSubDomains"
 
 
 class SecurityHeaders:
-    """ASGI middleware: every answer carries the headers above unless the route sets its own.
+    """ASGI middleware: adds the headers above where the route sets no others.
 
     Args:
         app: The application.
@@ -62,12 +62,12 @@ class SecurityHeaders:
 
 
 class RequestLimits:
-    """ASGI middleware: the limits of a request. A body over them gets one of the application's Spanish pages.
+    """ASGI middleware: limits what a request may send, and for how long.
 
     Args:
         app: The application.
         most: Bytes that a body may have.
-        larger: Paths, by how they begin, whose bodies may have more.
+        larger: Beginnings of paths whose bodies may have more.
         most_headers: Bytes that all headers may have together; the server itself knows no such limit.
         patience_seconds: How long a body may take to arrive; otherwise a few bytes a minute hold a connection for ever.
     """

@@ -15,7 +15,7 @@ from api.errors import (
     StaffLoginRequiredError,
     UnauthorizedError,
 )
-from api.security import FormTokenState, comes_from_elsewhere, is_api_key
+from api.security import FormTokenState, is_api_key, is_cross_site
 from api.services import ProtectionDep
 from mipres.domain.limits import API_CALLS, WRONG_KEYS, Limit
 from mipres.support.staff import StaffMember, StaffSessionKind
@@ -30,7 +30,7 @@ ClientDep = Annotated[str, Depends(_client)]
 
 
 def limited(limit: Limit) -> Any:
-    """Limit each client; a route declares it beside its protection, and it counts first."""
+    """Limit each client; a route declares it beside its protection."""
 
     async def count(services: ProtectionDep, client: ClientDep) -> None:
         await services.throttle.count(limit, client)
@@ -43,8 +43,8 @@ def public() -> None:
 
 
 async def protected_form(request: Request, services: ProtectionDep) -> None:
-    """Protect a route that takes a form: the form must come from the product's own page, and be fresh."""
-    if comes_from_elsewhere(request, public_url=services.public_url):
+    """Protect a route that takes a form: it must be the product's own, and fresh."""
+    if is_cross_site(request, public_url=services.public_url):
         raise ForeignFormError
     form = await request.form()
     match services.form_tokens.state(request, form.get("csrf_token")):
@@ -84,7 +84,7 @@ STAFF_COOKIE = "soporte"
 
 
 async def staff_required(request: Request, services: ProtectionDep) -> None:
-    """Protect a page of support. A citizen's session opens nothing here: it has another cookie and table."""
+    """Protect a page of support: a citizen's session has another cookie and table."""
     token = services.cookies.get(request, STAFF_COOKIE)
     member = await services.staff.member_of(token, StaffSessionKind.PAGES) if token else None
     if member is None:
@@ -108,7 +108,7 @@ StaffDep = Annotated[StaffMember, Depends(current_staff)]
 
 
 async def codec_reader(request: Request, services: ProtectionDep) -> None:
-    """Protect the codec server: support's session from Temporal's interface, or a key of support.
+    """Protect the codec server: a session or a key of support opens it.
 
     The cookie is strict, so another site's page cannot send it. Of this site only Temporal's interface gets an
     answer, because the browser adds the cookie to every request from this site.

@@ -1,4 +1,4 @@
-"""Whether this process can serve: the database, Temporal, and what they must hold for it."""
+"""Check whether this process can serve."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -69,7 +69,7 @@ class Readiness:
             raise TemporalUnavailableError("the server is not serving")
 
     async def _read_newest_registration(self) -> None:
-        """Open what another process encrypted last: a key that is missing here is active there."""
+        """Open what some process encrypted last: its active key may be missing here."""
         for info in (await self._newest_registrations()).executions:
             history = await self._client.workflow_service.get_workflow_execution_history(
                 GetWorkflowExecutionHistoryRequest(

@@ -37,7 +37,7 @@ class Cookies:
     def set(
         self, response: Response, short: str, value: str, *, max_age: int | None = None, strict: bool = False
     ) -> None:
-        """Set a cookie; the browser does not send a strict one with a link from another site."""
+        """Set a cookie; a link from another site does not carry a strict one."""
         response.set_cookie(
             self.name(short),
             value,
@@ -53,7 +53,7 @@ class Cookies:
 
 
 class FormTokens:
-    """CSRF tokens: a signature, with its time, over the visit's cookie. A login begins another visit."""
+    """CSRF tokens: a dated signature over the visit's cookie."""
 
     def __init__(self, key: bytes, *, cookies: Cookies) -> None:
         self._serializer = URLSafeTimedSerializer(key, salt="form")
@@ -81,7 +81,7 @@ def new_visit() -> str:
     return secrets.token_urlsafe(_VISIT_BYTES)
 
 
-def comes_from_elsewhere(request: Request, *, public_url: str) -> bool:
+def is_cross_site(request: Request, *, public_url: str) -> bool:
     """Whether a browser says that a form was sent from another site.
 
     Programs other than browsers send neither header; for them the token alone decides.
@@ -102,7 +102,7 @@ def origin_of(address: str) -> str:
 
 
 def is_api_key(authorization: str | None, keys: Sequence[str]) -> bool:
-    """Whether an Authorization header carries one of the keys, in a time that reveals nothing about them."""
+    """Whether a header carries one of the keys, in a time that reveals nothing."""
     scheme, _, candidate = (authorization or "").partition(" ")
     matches = [hmac.compare_digest(candidate.encode(errors="surrogatepass"), key.encode()) for key in keys]
     return scheme.lower() == "bearer" and any(matches)

@@ -1,4 +1,4 @@
-"""What request handlers reach: each family of pages its own services, built once by api.main."""
+"""What request handlers reach: each family of pages has its own services."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -49,7 +49,12 @@ class ProtectionServices:
 
 @dataclass(frozen=True, kw_only=True)
 class RegistrationServices:
-    """What the four forms and the status page need. `captcha` is None where MIPRES_CAPTCHA is off."""
+    """What the four forms and the status page need.
+
+    Attributes:
+        captcha: None where MIPRES_CAPTCHA is off.
+        answers_by_mail_only: Whether no page shows an outcome.
+    """
 
     pages: Pages
     outcomes: OutcomePages

@@ -1,4 +1,4 @@
-"""Pages from templates/pages, with addresses of static files that change when their content does."""
+"""Pages from templates/pages, and addresses of static files by their content."""
 
 import hashlib
 from collections.abc import Callable
@@ -51,7 +51,15 @@ class Pages:
         new_cookie: bool = False,
         **context: object,
     ) -> HTMLResponse:
-        """Render templates/pages/<name>.html; `new_cookie` gives the visitor another visit, as after a login."""
+        """Render templates/pages/<name>.html.
+
+        Args:
+            request: What the page answers; its cookie names the visit.
+            name: The page.
+            status: HTTP status.
+            new_cookie: Begin another visit, as after a login.
+            context: What the template shows.
+        """
         visit = None if new_cookie else self._cookies.get(request, "visita")
         fresh = visit or new_visit()
         template = self._environment.get_template(f"pages/{name}.html")

@@ -1,4 +1,4 @@
-"""What Temporal knows of all registrations at once: counts for monitoring, never a name."""
+"""Count for monitoring what Temporal knows of all registrations."""
 
 import asyncio
 import time
@@ -80,7 +80,7 @@ class TemporalGauges:
         return (await self._client.count_workflows(query, rpc_timeout=_PATIENCE)).count
 
     async def _oldest_stuck(self) -> float:
-        """Halve the time until the oldest is known to the minute: visibility cannot sort by StuckSince."""
+        """Find the oldest to the minute by halving: visibility cannot sort by time."""
         now = datetime.now(UTC)
         none_before, some_before = now - _LONGEST, now
         while some_before - none_before > _PRECISION:

@@ -1,4 +1,4 @@
-"""What a person sees of each profile after the login: its facts, and the roles that it has or waits for."""
+"""Decide what a person sees of each profile after the login."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

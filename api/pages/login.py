@@ -1,4 +1,4 @@
-"""`/ingreso/…`: one pair of credentials, two applications; `/inicio/…` shows who is in; `/salir` ends it."""
+"""`/ingreso/…`, `/inicio/…` and `/salir`: one login for two applications."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -52,7 +52,7 @@ async def log_in(application: str, request: Request, services: LoginDep, client:
 
 @router.get("/inicio/{application}", dependencies=[PUBLIC])
 async def landing(application: str, request: Request, services: LoginDep) -> Response:
-    """Show who is in; without a session, lead to the login."""
+    """Show the profiles of the session; without one, lead to the login."""
     wanted = _application(application)
     token = services.cookies.get(request, _cookie(wanted))
     user = await services.sessions.user_of(token, wanted) if token else None

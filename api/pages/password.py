@@ -1,4 +1,4 @@
-"""`/contrasena…`: from the mailed link to the created password. Looking never consumes a link."""
+"""`/contrasena…`: from the mailed link to the password. Looking consumes no link."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -127,7 +127,7 @@ async def ask_recovery(request: Request, services: PasswordDep) -> Response:
 
 @router.get("/{token}", dependencies=[PUBLIC])
 async def open_link(token: str, services: PasswordDep) -> Response:
-    """Take the token out of the address at once, into a cookie that scripts cannot read."""
+    """Move the token from the address into a cookie that scripts cannot read."""
     response = RedirectResponse("/contrasena", status_code=HTTPStatus.SEE_OTHER)
     services.cookies.set(response, _COOKIE, token[:_LONGEST_TOKEN], max_age=_COOKIE_SECONDS)
     return response
@@ -203,8 +203,8 @@ async def _unusable(request: Request, services: PasswordServices, token: str, cl
 
 
 async def _announce_again(services: PasswordServices, token: str, client: str) -> None:
-    """A person comes back to a used link when no answer came: the workflow may not know of the password yet."""
-    # Everybody who looks sees the page, but only some looks a minute send signals.
+    """Signal again: after a lost answer, a person opens the used link once more."""
+    # Every look shows the page, but only some looks a minute send signals.
     with suppress(TooManyRequestsError):
         await services.throttle.count(ANNOUNCEMENTS, client)
         if owner := await services.links.owner_of(token, state=LinkState.USED):

@@ -49,7 +49,7 @@ _RESEND_REASON = "pedido por la persona en la página de estado"
 
 @router.get("/estado", dependencies=[PUBLIC])
 async def find_status(request: Request, services: RegistrationDep) -> Response:
-    """Lead from the radicado on a receipt to its status page; it is no secret, so an address may hold it."""
+    """Lead from the radicado on a receipt, which is no secret, to its status page."""
     typed = request.query_params.get("radicado")
     radicado = read_radicado(typed or "")
     if radicado and await services.ask.view(radicado):
@@ -112,7 +112,7 @@ async def resend_link(radicado: str, request: Request, services: RegistrationDep
 async def _accept(
     request: Request, services: RegistrationServices, submission: Submission, client: str
 ) -> Response:
-    """Start the registration, and answer on this page or, where that would help to try documents, by mail."""
+    """Start the registration, and answer here, or by mail after too many tries."""
     await services.throttle.count(DOCUMENT_SUBMISSIONS, submission.document.login)
     if services.answers_by_mail_only or await _asks_too_much(services, client, submission):
         await services.start.accept(submission, channel="web")
@@ -152,7 +152,7 @@ async def _status(
     resend: str | None = None,
     status: int = HTTPStatus.OK,
 ) -> Response:
-    """Show the status page; `resend` says what became of a link that the person asked for."""
+    """Show the status page; `resend` is the result of asking for another link."""
     _require_radicado(radicado)
     view = await services.ask.view(radicado)
     if view is None:

@@ -1,4 +1,4 @@
-"""`/soporte…`: what waits for what, one registration and its person, and the actions. Everything leaves a trace."""
+"""`/soporte…`: find registrations, see one, act on it; everything is audited."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -98,13 +98,13 @@ async def log_out(request: Request, services: SupportDep) -> Response:
 
 @router.get("", dependencies=[STAFF_REQUIRED])
 async def overview(request: Request, services: SupportDep, member: StaffDep) -> Response:
-    """Show how many wait for what, who has waited longest, and ready searches in Temporal's interface."""
+    """Show counts, the longest waits, and ready searches in Temporal's interface."""
     return await _overview(request, services, member)
 
 
 @router.post("/buscar", dependencies=[STAFF_FORM])
 async def search(request: Request, services: SupportDep, member: StaffDep) -> Response:
-    """Find by radicado or by document; in a form, because no address may hold a document."""
+    """Find by radicado or document; by POST, because no address holds a document."""
     typed = typed_in(await request.form(), ("radicado", *DOCUMENT_FIELDS))
     if reference := typed["radicado"].strip().upper():
         if not is_reference(reference):

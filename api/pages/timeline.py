@@ -1,4 +1,4 @@
-"""The status page as steps: a table of what each stage means for the person, and nothing of HTML."""
+"""Decide what the status page shows at each stage, without any HTML."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,7 +20,7 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One step of a registration: what happens, how far it is, what to know about it, and when."""
+    """One step of a registration: what happens, how far it is, and since when."""
 
     label: str
     state: StepState

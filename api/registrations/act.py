@@ -75,9 +75,9 @@ class RegistrationActs:
         self._audit_queue.take(event)
 
     async def announce_password(self, owner: PasswordOwner) -> None:
-        """Signal every workflow that waits for the password; where Temporal is away, go on for some minutes.
+        """Signal every workflow that waits for the password.
 
-        A signal may get lost all the same: the workflows ask the database themselves. A recovery gets one
+        Where Temporal is away, this goes on in the background for some minutes. A signal may get lost all the same: the workflows ask the database themselves. A recovery gets one
         signal: the next one of the same person has the same id, and must not mistake an old password for its own.
         """
         signals = [
@@ -89,7 +89,7 @@ class RegistrationActs:
         await asyncio.gather(*(self._in_background(signal) for signal in signals))
 
     async def announce_again(self, owner: PasswordOwner) -> None:
-        """Signal the registrations of a password that was set some time ago, in case the first signal got lost."""
+        """Signal the registrations once more, in case the first signal got lost."""
         await asyncio.gather(
             *(self._signal(registration_workflow_id(radicado)) for radicado in owner.radicados)
         )

@@ -1,4 +1,4 @@
-"""Ask where a registration stands: the workflow itself, else what the server and the database know."""
+"""Ask the workflow, the server and the database where a registration stands."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ _LOOK = timedelta(seconds=1)
 
 @dataclass(frozen=True, kw_only=True)
 class RegistrationView:
-    """One registration as its status page and the JSON API show it. Holds nothing personal.
+    """One registration as pages and programs see it; nothing personal.
 
     Attributes:
         was_cut_off: Whether the run ended without an end of its own, as by a terminate or a failure.
@@ -132,7 +132,7 @@ class RegistrationViews:
 def _view(
     run: Run, *, status: RegistrationStatus | None = None, standing: Standing | None = None
 ) -> RegistrationView:
-    """Prefer the database for a run that was cut off, then the workflow's own word, then the search attributes."""
+    """Prefer the database for a cut-off run, then the workflow, then attributes."""
     waiting_on = _words(run.attributes.get(WAITING_ON) or (), WaitingOn)
     if standing:
         stage, waiting_on = standing.stage, ()

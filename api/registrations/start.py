@@ -1,4 +1,4 @@
-"""Start what a person asks for: a registration, the recovery of a password, the notice of a locked login."""
+"""Start registrations, password recoveries and notices of a locked login."""
 
 import asyncio
 import uuid
@@ -97,7 +97,7 @@ class RegistrationStarter:
         self._audit_queue = audit_queue
 
     async def submit(self, submission: Submission, *, channel: str) -> Submitted:
-        """Start the registration, or join the one that runs, and wait a little for its outcome.
+        """Start the registration or join the open run, and wait for its outcome.
 
         Raises:
             TemporalUnavailableError: the server is not known to hold it.
@@ -105,7 +105,7 @@ class RegistrationStarter:
         return await self._submit(self._request(submission, self._consent(channel)))
 
     async def renew(self, renewal: Renewal) -> Submitted:
-        """Start the registration of an expired link again, with the consent that was given for it.
+        """Start the registration of an expired link again, with its own consent.
 
         Raises:
             TermsChangedError: the declaration has changed, and the person has to accept the new one.
@@ -195,7 +195,7 @@ class RegistrationStarter:
         return outcome
 
     async def _outcome_of_some_run(self, request: RegistrationRequest) -> Outcome | None:
-        """Join the open run or start one; None where every run ended meanwhile, or takes nobody more."""
+        """Join the open run or start one; None where that fails for a good reason."""
         for _ in range(_ATTEMPTS):
             try:
                 return await self._outcome_of(request)
@@ -244,7 +244,7 @@ class RegistrationStarter:
 
 
 class RecoveryStarter:
-    """Starts what writes to the owner of an account. Reveals nothing of whether there is an account.
+    """Starts what writes to the owner of an account, whether there is one or not.
 
     Args:
         client: Temporal.
@@ -285,7 +285,7 @@ class RecoveryStarter:
         log.info("password_recovery_asked", reference=reference)
 
     async def notify_lock(self, document: Document) -> None:
-        """Notify the person of a locked login, if there is one. The login page goes on where this fails."""
+        """Notify the owner of a locked login; the login goes on where this fails."""
         reference = recovery_reference(document, key=self._key)
         try:
             with translated():

@@ -1,4 +1,4 @@
-"""`/api/docs`: the OpenAPI document as a page of the product, without scripts from other sites."""
+"""`/api/docs`: the OpenAPI document as a page, without scripts of other sites."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ router = APIRouter(include_in_schema=False)
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One operation as the page shows it. `body` is the schema of what is sent, as JSON."""
+    """One operation as the page shows it; `body` is the JSON Schema of its body."""
 
     method: str
     path: str

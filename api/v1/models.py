@@ -1,4 +1,4 @@
-"""Bodies of the JSON API. The domain checks the texts, so that errors read the same everywhere."""
+"""Bodies of the JSON API. The domain checks the texts, so errors read alike."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -23,7 +23,7 @@ class DocumentIn(_Model):
 
 
 class EntityIn(_Model):
-    """Entity of a delegate: a NIT without its verification digit, or department and municipality (DIVIPOLA)."""
+    """Entity: a NIT without verification digit, or department and municipality."""
 
     kind: Literal["IPS", "EPS", "PROVIDER"]
     regime: Literal["CONTRIBUTIVO", "SUBSIDIADO"] | None = Field(default=None, description="EPS only.")
@@ -74,7 +74,7 @@ PATHS = {
     "municipality": "entity.municipality",
     "terms_accepted": "data_terms_accepted",
 }
-"""Where each field of RawSubmission stands in RegistrationIn; the body always says whether there is a NIT."""
+"""Where each field of RawSubmission stands in RegistrationIn."""
 
 
 class RegisteredOut(BaseModel):

@@ -53,7 +53,7 @@ _CREATED: dict[int | str, dict[str, Any]] = {
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=None, responses=_CREATED | _COMMON)
 async def create_registration(body: RegistrationIn, services: ApiDep) -> Response:
-    """Register a person, or join the registration of the same person, type and entity that is running."""
+    """Register a person, or join the same registration while it is running."""
     try:
         submission = check_submission(body.raw())
     except InvalidSubmissionError as error:

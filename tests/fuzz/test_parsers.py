@@ -16,7 +16,7 @@ from temporalio.api.common.v1 import Payload
 from api.clients import client_of, network_of
 from api.errors import in_words
 from api.forms import REGISTRATION_FIELDS, raw_submission, typed_in
-from api.security import Cookies, FormTokens, FormTokenState, comes_from_elsewhere, is_api_key
+from api.security import Cookies, FormTokens, FormTokenState, is_api_key, is_cross_site
 from mipres.captcha.challenges import CaptchaChallenges
 from mipres.clock import SystemClock
 from mipres.domain.audit import ReasonRefusedError, checked_reason
@@ -109,7 +109,7 @@ def test_headers(forwarded: str, origin: str, host: str) -> None:
     asked = request(x_forwarded_for=forwarded, origin=origin, host=host)
     client = client_of(asked, (ip_network("10.0.0.0/8"),))
     assert network_of(client)
-    comes_from_elsewhere(asked, public_url="https://mipres.example")
+    is_cross_site(asked, public_url="https://mipres.example")
 
 
 @cases(300, long=3_000)
