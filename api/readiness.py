@@ -14,7 +14,7 @@ from temporalio.client import Client
 from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, translated
 from mipres.temporal.codec import EncryptionCodec
 from mipres.temporal.connection import SearchAttributesMissingError, require_search_attributes
-from mipres.temporal.names import REGISTRATIONS, SEARCH_ATTRIBUTES
+from mipres.temporal.names import RUNNING, SEARCH_ATTRIBUTES
 
 log = structlog.get_logger()
 
@@ -44,12 +44,12 @@ class Readiness:
             "temporal": await self._succeeds("temporal", self._ask_server),
         }
         if checks["temporal"]:
-            checks["namespace"] = await self._succeeds("namespace", self._newest_registrations)
+            checks["namespace"] = await self._succeeds("namespace", self._newest_open_runs)
         if checks.get("namespace"):
             checks["search_attributes"] = await self._succeeds(
                 "search_attributes", lambda: require_search_attributes(self._client, SEARCH_ATTRIBUTES)
             )
-            checks["payload_keys"] = await self._succeeds("payload_keys", self._read_newest_registration)
+            checks["payload_keys"] = await self._succeeds("payload_keys", self._read_newest_open_run)
         return checks
 
     async def _succeeds(self, name: str, check: Callable[[], Awaitable[object]]) -> bool:
@@ -68,9 +68,9 @@ class Readiness:
         if not await self._client.service_client.check_health(timeout=_LOOK):
             raise TemporalUnavailableError("the server is not serving")
 
-    async def _read_newest_registration(self) -> None:
+    async def _read_newest_open_run(self) -> None:
         """Open what some process encrypted last: its active key may be missing here."""
-        for info in (await self._newest_registrations()).executions:
+        for info in (await self._newest_open_runs()).executions:
             history = await self._client.workflow_service.get_workflow_execution_history(
                 GetWorkflowExecutionHistoryRequest(
                     namespace=self._client.namespace, execution=info.execution, maximum_page_size=1
@@ -80,8 +80,6 @@ class Readiness:
             started = history.history.events[0].workflow_execution_started_event_attributes
             await self._codec.decode(started.input.payloads)
 
-    async def _newest_registrations(self) -> ListWorkflowExecutionsResponse:
-        request = ListWorkflowExecutionsRequest(
-            namespace=self._client.namespace, page_size=1, query=REGISTRATIONS
-        )
+    async def _newest_open_runs(self) -> ListWorkflowExecutionsResponse:
+        request = ListWorkflowExecutionsRequest(namespace=self._client.namespace, page_size=1, query=RUNNING)
         return await self._client.workflow_service.list_workflow_executions(request, timeout=_LOOK)
