@@ -53,6 +53,9 @@ class ApiMetrics:
             ["cause"],
             registry=self._registry,
         )
+        # From zero on, so that the first fallback is an increase.
+        for cause in Fallback:
+            self._fallbacks.labels(cause)
         ProcessCollector(registry=self._registry)
 
     def submitted(self, user_type: UserType, channel: str, outcome: str) -> None:

@@ -125,7 +125,9 @@ WAITING = {"stage": "waiting_registry", "waiting_on": ["rethus"], "user_type": "
 
 def fallbacks(metrics: str) -> dict[str, float]:
     lines = [line for line in metrics.splitlines() if line.startswith("mipres_status_fallbacks_total{")]
-    return {line.split('"')[1]: float(line.rpartition(" ")[2]) for line in lines}
+    counts = {line.split('"')[1]: float(line.rpartition(" ")[2]) for line in lines}
+    assert set(counts) == {"unanswered", "query_failed", "unreadable"}
+    return {cause: count for cause, count in counts.items() if count}
 
 
 @pytest.mark.parametrize(("build", "cause"), [(FailingQuery, "query_failed"), (OtherShape, "unreadable")])
