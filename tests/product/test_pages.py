@@ -607,7 +607,7 @@ async def test_a_link_whose_use_nobody_heard_of_is_announced_when_it_is_opened_a
     link = await product.link_for(person)
     await rows(
         product,
-        "UPDATE accounts SET password_hash = 'a hash' WHERE login = $1 RETURNING id",
+        "UPDATE accounts SET password_hash = 'a hash', password_set_at = now() WHERE login = $1 RETURNING id",
         login_of(person),
     )
     used = "UPDATE password_links SET closed_at = now(), closed_reason = 'used' WHERE reference = $1 RETURNING id"
