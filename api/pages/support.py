@@ -210,6 +210,7 @@ async def _overview(
         member=member,
         counts=await desk.counts(),
         oldest=await desk.oldest_waiting(),
+        cut_off=await services.support.cut_off(),
         views=[(view.title, desk.url_of_list(view.query)) for view in saved_views(datetime.now(UTC))],
         typed=typed or {},
         errors=errors or {},
