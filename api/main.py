@@ -19,6 +19,7 @@ from mipres import composition
 from mipres.settings import Settings, load_settings
 from mipres.telemetry import configure_logging
 from mipres.temporal.connection import connect
+from mipres.tracing import Tracing
 
 # The largest form has a dozen short fields, far below this.
 MAX_BODY_BYTES = 16 * 1024
@@ -27,36 +28,27 @@ MAX_HEADER_BYTES = 16 * 1024
 BODY_PATIENCE_SECONDS = 20.0
 
 
+ROUTERS = (
+    home.router,
+    registration.router,
+    captcha.router,
+    password.router,
+    login.router,
+    health.router,
+    documentation.router,
+    v1_registrations.router,
+    support.router,
+    codec.router,
+)
+
+
 def create_app(settings: Settings) -> FastAPI:
-    """The application; connections are opened when it starts and closed when it ends."""
+    """Make the application; it opens connections when it starts, and closes them when it ends."""
     metrics, tracing = ApiMetrics(), composition.build_tracing(settings, service="registro-mipres-api")
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        # Lazy, so that pages can say what is wrong while Temporal is away.
-        client = await connect(
-            composition.temporal_connection(settings),
-            identity="api",
-            lazy=True,
-            interceptors=[tracing.interceptor()] if tracing else [],
-        )
-        async with composition.open_database(settings) as database:
-            audit_queue = AuditQueue(database.audit)
-            built = Composition(
-                settings, client=client, database=database, metrics=metrics, audit_queue=audit_queue
-            )
-            app.state.services = built.services()
-            try:
-                yield
-            finally:
-                await audit_queue.finish()
-        if tracing:
-            await asyncio.to_thread(tracing.close)
-
     app = FastAPI(
         title="Registro MIPRES",
         version="1",
-        lifespan=lifespan,
+        lifespan=lambda app: lifespan(app, settings, metrics, tracing),
         openapi_url="/api/openapi.json",
         # FastAPI's own pages load scripts from other sites, which the security policy forbids.
         docs_url=None,
@@ -64,21 +56,42 @@ def create_app(settings: Settings) -> FastAPI:
         # Such a redirect would repeat any host that the request names.
         redirect_slashes=False,
     )
-    for router in (
-        home.router,
-        registration.router,
-        captcha.router,
-        password.router,
-        login.router,
-        health.router,
-        documentation.router,
-        v1_registrations.router,
-        support.router,
-        codec.router,
-    ):
+    for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=composition.STATIC), name="static")
     errors.install(app)
+    add_middleware(app, settings, metrics, tracing)
+    return app
+
+
+@asynccontextmanager
+async def lifespan(
+    app: FastAPI, settings: Settings, metrics: ApiMetrics, tracing: Tracing | None
+) -> AsyncIterator[None]:
+    """Hold the process's connections and services."""
+    # Lazy, so that pages can say what is wrong while Temporal is away.
+    client = await connect(
+        composition.temporal_connection(settings),
+        identity="api",
+        lazy=True,
+        interceptors=[tracing.interceptor()] if tracing else [],
+    )
+    async with composition.open_database(settings) as database:
+        audit_queue = AuditQueue(database.audit)
+        built = Composition(
+            settings, client=client, database=database, metrics=metrics, audit_queue=audit_queue
+        )
+        app.state.services = built.services()
+        try:
+            yield
+        finally:
+            await audit_queue.finish()
+    if tracing:
+        await asyncio.to_thread(tracing.close)
+
+
+def add_middleware(app: FastAPI, settings: Settings, metrics: ApiMetrics, tracing: Tracing | None) -> None:
+    """Add what every request passes, from the inside out."""
     app.add_middleware(
         RequestLimits,
         most=MAX_BODY_BYTES,
@@ -90,7 +103,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(AccessLog, metrics=metrics)
     if tracing:
         app.add_middleware(RequestTracing, tracer=tracing.tracer)
-    return app
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -28,17 +28,20 @@ class ApiMetrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._submissions = Counter(
+        self._submissions = self._counter(
             "mipres_submissions",
             "Submitted forms and API calls by what they were answered",
-            ["user_type", "channel", "outcome"],
-            registry=self._registry,
+            "user_type",
+            "channel",
+            "outcome",
         )
-        self._requests = Counter(
-            "mipres_http_requests",
-            "Answered requests",
-            ["method", "route", "status"],
-            registry=self._registry,
+        self._requests = self._counter(
+            "mipres_http_requests", "Answered requests", "method", "route", "status"
+        )
+        self._fallbacks = self._counter(
+            "mipres_status_fallbacks",
+            "Statuses that came from the search attributes, by why the workflow itself could not answer",
+            "cause",
         )
         self._seconds = Histogram(
             "mipres_http_request_duration_seconds",
@@ -47,16 +50,13 @@ class ApiMetrics:
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
             registry=self._registry,
         )
-        self._fallbacks = Counter(
-            "mipres_status_fallbacks",
-            "Statuses that came from the search attributes, by why the workflow itself could not answer",
-            ["cause"],
-            registry=self._registry,
-        )
         # From zero on, so that the first fallback is an increase.
         for cause in Fallback:
             self._fallbacks.labels(cause)
         ProcessCollector(registry=self._registry)
+
+    def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
+        return Counter(name, documentation, labels, registry=self._registry)
 
     def submitted(self, user_type: UserType, channel: str, outcome: str) -> None:
         """Count one submission; `outcome` is its code, UNAVAILABLE or BY_MAIL."""

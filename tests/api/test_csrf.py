@@ -36,7 +36,7 @@ async def token_of(client: httpx2.AsyncClient) -> str:
     return found.group(1)
 
 
-async def test_every_form_refuses_what_is_cross_site(
+async def test_every_form_refuses_what_comes_from_elsewhere(
     open_client: OpenClient, make_app: Callable[..., FastAPI], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, other = await open_client(), await open_client()
