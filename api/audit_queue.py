@@ -1,4 +1,4 @@
-"""What was asked of us, written into the audit trail a moment after the answer, in as few transactions as can be."""
+"""Write requests into the audit trail, after the answer and few at a time."""
 
 import asyncio
 
@@ -11,14 +11,16 @@ from mipres.ports import AuditTrail
 log = structlog.get_logger()
 
 # A process that ends gives a slow database this long.
-_FAREWELL_SECONDS = 5.0
+_LAST_WRITE_SECONDS = 5.0
 
 
 class AuditQueue:
-    """Takes notes at once and writes all that have come together, because every writer of the trail waits for the others.
+    """Takes events at once, and writes those that came meanwhile together.
 
-    Fails open: Temporal has taken what was asked, and a registration needs no database yet. What comes of
-    it is written by the worker, in the transaction of the fact itself.
+    Each writer of the trail waits for the others, so one writer for many events is faster.
+
+    Fails open: Temporal holds what the person asked for, and a registration needs no database yet. The worker
+    writes the result, in the transaction of the fact itself.
     """
 
     def __init__(self, audit: AuditTrail) -> None:
@@ -34,7 +36,7 @@ class AuditQueue:
     async def finish(self) -> None:
         """Write what is left."""
         if self._writing is not None:
-            _, unfinished = await asyncio.wait({self._writing}, timeout=_FAREWELL_SECONDS)
+            _, unfinished = await asyncio.wait({self._writing}, timeout=_LAST_WRITE_SECONDS)
             if unfinished:
                 log.warning("audit_not_written", unwritten=len(self._unwritten), error="TimeoutError")
 

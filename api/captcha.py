@@ -1,4 +1,4 @@
-"""The captcha of a form: which challenge is shown, and whether it was solved."""
+"""The captcha of a form: its challenge, and whether the person solved it."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,17 @@ from starlette.datastructures import FormData
 
 from api.forms import text_of
 from mipres.captcha.challenges import CaptchaChallenges
+from mipres.domain.errors import FieldError
 
-CAPTCHA_MISSING = "Escriba el código de la imagen"
-CAPTCHA_WRONG = "El código no corresponde a la imagen; escriba el de la imagen nueva"
+_MISSING = FieldError(field="captcha", message="Escriba el código de la imagen", is_missing=True)
+_WRONG = FieldError(
+    field="captcha", message="El código no corresponde a la imagen; escriba el de la imagen nueva"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaptchaView:
-    """The challenge that a page shows, and what was typed for it while it is not judged."""
+    """The challenge that a page shows, and a typed answer that is not judged yet."""
 
     challenge: str
     answer: str = ""
@@ -32,19 +35,19 @@ class FormCaptcha:
         self._answer = text_of(form, "captcha") if form else ""
         self.another_image_asked = form is not None and bool(text_of(form, "actualizar_imagen"))
 
-    def missing(self) -> dict[str, str]:
-        """The error of an empty answer."""
-        return {"captcha": CAPTCHA_MISSING} if self._challenges and not self._answer.strip() else {}
+    def missing(self) -> tuple[FieldError, ...]:
+        """Return the error of an empty answer, if it is empty."""
+        return (_MISSING,) if self._challenges and not self._answer.strip() else ()
 
-    async def wrong(self) -> dict[str, str]:
-        """The error of a wrong answer. Uses the challenge up."""
+    async def wrong(self) -> tuple[FieldError, ...]:
+        """Use the challenge up, and return the error of a wrong answer, if it is wrong."""
         if self._challenges is None or await self._challenges.redeem(self._challenge, self._answer):
-            return {}
+            return ()
         self._challenge = ""
-        return {"captcha": CAPTCHA_WRONG}
+        return (_WRONG,)
 
     def view(self) -> CaptchaView | None:
-        """What the page shows now."""
+        """Return what the page shows now."""
         if self._challenges is None:
             return None
         if self.another_image_asked or self._challenges.code_of(self._challenge) is None:

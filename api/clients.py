@@ -1,4 +1,4 @@
-"""Who is asking: the address that limits count by."""
+"""The client behind a request: the address that limits count by."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -12,41 +12,37 @@ _HOUSEHOLD, _SITE, _NEIGHBOURHOOD = 64, 48, 24
 
 
 def client_of(request: Request, trusted: Sequence[Network]) -> str:
-    """The client's address, or its /64 where it is IPv6.
+    """Find the client's address, or its /64 where it is IPv6.
 
-    X-Forwarded-For counts only as far as proxies of our own have written it: read from its end, the first
-    address that is none of theirs is the client. What stands before it the client may have invented.
+    X-Forwarded-For counts only as far as trusted proxies wrote it: read from its end, the first address that
+    is no trusted proxy is the client. The client may have invented everything before it.
     """
     address = _address(request.client.host if request.client else "")
     # Several headers of one name are one list, in their order.
     hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
-    while address is not None and hops and _is_trusted(address, trusted):
-        told = _address(hops.pop().strip())
-        if told is None:
-            # Nobody of ours writes that, so the proxy itself is all that is known.
+    while address is not None and hops and any(address in network for network in trusted):
+        hop = _address(hops.pop().strip())
+        if hop is None:
+            # No trusted proxy writes that, so only the proxy itself is known.
             break
-        address = told
+        address = hop
     if isinstance(address, IPv6Address):
         return str(IPv6Network((address.packed, _HOUSEHOLD), strict=False))
     return _UNKNOWN if address is None else str(address)
 
 
-def network_of(who: str) -> str:
-    """The neighbourhood of a client, in which one person can often choose addresses at will."""
-    if who == _UNKNOWN:
-        return who
-    known = ip_network(who)
+def network_of(client: str) -> str:
+    """Find the network around a client: one person can often choose addresses in it."""
+    if client == _UNKNOWN:
+        return client
+    known = ip_network(client)
     wide = _NEIGHBOURHOOD if isinstance(known, IPv4Network) else _SITE
     return str(known.supernet(new_prefix=wide))
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        found = ip_address(text.partition("%")[0])
+        address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
-
-
-def _is_trusted(address: IPv4Address | IPv6Address, trusted: Sequence[Network]) -> bool:
-    return any(address.version == network.version and address in network for network in trusted)
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address

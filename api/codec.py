@@ -1,4 +1,4 @@
-"""`/codec/…`: Temporal's interface reads and writes encrypted payloads through this, for who is logged in at /soporte."""
+"""`/codec/…`: lets support read encrypted payloads in Temporal's interface."""
 
 import re
 from http import HTTPStatus
@@ -9,15 +9,18 @@ from fastapi import APIRouter, HTTPException, Path, Request, Response
 from google.protobuf.json_format import MessageToJson, Parse, ParseError
 from temporalio.api.common.v1 import Payload, Payloads
 
-from api.deps import CODEC_READER, PUBLIC, Services, ServicesDep, StaffDep
 from api.errors import cross_origin_headers
-from mipres.temporal.codec import UnknownPayloadKeyError
+from api.protection import CODEC_READER, PUBLIC, StaffDep
+from api.services import CodecDep, CodecServices
+from mipres.temporal.codec import UntrustedPayloadError
 
 log = structlog.get_logger()
 
 PREFIX = "/codec"
-# A whole history may be asked for at once.
+# Temporal's interface may send a whole history at once.
 MAX_BODY_BYTES = 2 * 1024 * 1024
+# An operator writes a reason and sends it at once.
+_REASON_LIVES_SECONDS = 600.0
 router = APIRouter(prefix=PREFIX, include_in_schema=False)
 
 _REFERENCE = re.compile(rb"R[MC]-[0-9A-HJKMNP-TV-Z]{12}")
@@ -30,36 +33,50 @@ Verb = Annotated[str, Path(pattern="^(encode|decode)$")]
 
 
 @router.options("/{verb}", dependencies=[PUBLIC])
-async def preflight(verb: Verb, request: Request, found: ServicesDep) -> Response:  # noqa: ARG001 - the path's.
-    """What a browser asks before it sends a request with these headers."""
-    if request.headers.get("origin") != found.temporal_ui_origin:
+async def preflight(verb: Verb, request: Request, services: CodecDep) -> Response:  # noqa: ARG001 - the path's.
+    """Answer what a browser asks before it sends a request with these headers."""
+    if request.headers.get("origin") != services.temporal_ui_origin:
         return Response(status_code=HTTPStatus.FORBIDDEN)
-    headers = cross_origin_headers(found.temporal_ui_origin) | _PREFLIGHT
+    headers = cross_origin_headers(services.temporal_ui_origin) | _PREFLIGHT
     return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
 
 
 @router.post("/decode", dependencies=[CODEC_READER])
-async def decode(request: Request, found: ServicesDep, member: StaffDep) -> Response:
-    """Payloads in clear. What no key of ours opens comes back as it was."""
-    payloads = await _payloads(request, found)
-    decoded = [await _decoded(found, payload) for payload in payloads]
+async def decode(request: Request, services: CodecDep, member: StaffDep) -> Response:
+    """Decrypt payloads. What none of the keys opens comes back as it was."""
+    payloads = await _payloads(request, services)
+    decoded = [_decoded(services, payload) for payload in payloads]
     references = sorted({name.decode() for item in decoded for name in _REFERENCE.findall(item.data)})
-    # Before anything is told: without a trail nothing is read.
-    await found.staff.note_reading(
+    # Before the answer: a reading that leaves no trail must not happen.
+    await services.staff.note_reading(
         request.state.staff_token, member, payloads=len(decoded), references=references
     )
-    return _answer(found, decoded)
+    return _answer(services, decoded)
 
 
 @router.post("/encode", dependencies=[CODEC_READER])
-async def encode(request: Request, found: ServicesDep) -> Response:
-    """Payloads encrypted, as the reason of an update that is sent from Temporal's interface."""
-    return _answer(found, await found.codec.encode(await _payloads(request, found)))
+async def encode(request: Request, services: CodecDep, member: StaffDep) -> Response:
+    """Seal the reason of an update that is sent from Temporal's interface.
+
+    The interface does not say for which workflow, so the seal names the member, lives for minutes, and no
+    process takes it for anything but the argument of an update.
+    """
+    payloads = await _payloads(request, services)
+    try:
+        sealed = [
+            services.codec.seal_for_operator(
+                payload, actor=member.name, lifetime_seconds=_REASON_LIVES_SECONDS
+            )
+            for payload in payloads
+        ]
+    except ValueError:
+        raise HTTPException(HTTPStatus.BAD_REQUEST) from None
+    return _answer(services, sealed)
 
 
-async def _payloads(request: Request, found: Services) -> list[Payload]:
+async def _payloads(request: Request, services: CodecServices) -> list[Payload]:
     namespace = request.headers.get("x-namespace")
-    if namespace not in {None, found.temporal_namespace}:
+    if namespace not in {None, services.temporal_namespace}:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     try:
         return list(Parse(await request.body(), Payloads()).payloads)
@@ -67,17 +84,17 @@ async def _payloads(request: Request, found: Services) -> list[Payload]:
         raise HTTPException(HTTPStatus.BAD_REQUEST) from None
 
 
-async def _decoded(found: Services, payload: Payload) -> Payload:
+def _decoded(services: CodecServices, payload: Payload) -> Payload:
     try:
-        return (await found.codec.decode([payload]))[0]
-    except UnknownPayloadKeyError:
+        return services.codec.open(payload)
+    except UntrustedPayloadError:
         log.warning("payload_not_decoded")
         return payload
 
 
-def _answer(found: Services, payloads: list[Payload]) -> Response:
+def _answer(services: CodecServices, payloads: list[Payload]) -> Response:
     return Response(
         MessageToJson(Payloads(payloads=payloads), indent=None),
         media_type="application/json",
-        headers=cross_origin_headers(found.temporal_ui_origin),
+        headers=cross_origin_headers(services.temporal_ui_origin),
     )

@@ -1,9 +1,11 @@
-"""Errors become answers here and nowhere else: problem details for the API, a page for people."""
+"""Turn errors into answers: problem details for programs, a page for people."""
 
 import math
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -15,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mipres.domain.errors import MipresError
 from mipres.domain.outcomes import FILL_ALL_FIELDS
 from mipres.temporal.answers import TemporalUnavailableError
 
@@ -24,38 +27,39 @@ API_PREFIX = "/api/v1"
 PROBLEM_JSON = "application/problem+json"
 RETRY_SECONDS = 30
 _MINUTE, _HOUR = 60, 60 * 60
+_TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
-class UnauthorizedError(Exception):
+class UnauthorizedError(MipresError):
     """The JSON API was called without a good key."""
 
 
-class ForeignFormError(Exception):
-    """A form did not come from a page of ours in this visit."""
+class ForeignFormError(MipresError):
+    """A form did not come from one of the product's pages in this visit."""
 
 
-class ExpiredFormError(Exception):
-    """A form of ours was sent after its token's time."""
+class ExpiredFormError(MipresError):
+    """A form came back after its token's time."""
 
 
-class StaffLoginRequiredError(Exception):
-    """A page of support was asked for without a session of support."""
+class StaffLoginRequiredError(MipresError):
+    """A page of support was opened without a session of support."""
 
 
-class CodecReaderUnknownError(Exception):
-    """The codec server was asked by nobody of support."""
+class CodecReaderUnknownError(MipresError):
+    """The codec server was asked without a session or key of support."""
 
 
-class TooManyRequestsError(Exception):
-    """Somebody has to wait before the next attempt."""
+class TooManyRequestsError(MipresError):
+    """The client has to wait before the next attempt."""
 
     def __init__(self, wait: timedelta) -> None:
-        # Upwards, so that whoever comes back at that second is let in.
+        # Upwards, so that an attempt at that second succeeds.
         self.retry_after_seconds = max(1, math.ceil(wait.total_seconds()))
         super().__init__(self.retry_after_seconds)
 
 
-class ProblemError(Exception):
+class ProblemError(MipresError):
     """An answer of the JSON API as problem details (RFC 9457)."""
 
     def __init__(
@@ -94,34 +98,32 @@ _PAGES: dict[int, tuple[str, str]] = {
 }  # fmt: skip
 
 
+Handler = Callable[[Request, Any], Awaitable[Response]]
+_HANDLERS: dict[type[Exception], Handler] = {}
+
+
+def handles(*kinds: type[Exception]) -> Callable[[Handler], Handler]:
+    """Answer these errors with the decorated function."""
+
+    def register(handler: Handler) -> Handler:
+        _HANDLERS.update(dict.fromkeys(kinds, handler))
+        return handler
+
+    return register
+
+
 def install(app: FastAPI) -> None:
     """Register every handler."""
-    app.add_exception_handler(ProblemError, _problem)
-    app.add_exception_handler(UnauthorizedError, _unauthorized)
-    app.add_exception_handler(RequestValidationError, _unreadable)
-    app.add_exception_handler(ForeignFormError, lambda request, _: _answer(request, HTTPStatus.FORBIDDEN))
-    app.add_exception_handler(ExpiredFormError, _expired_form)
-    app.add_exception_handler(TooManyRequestsError, _too_many)
-    app.add_exception_handler(StaffLoginRequiredError, _staff_login)
-    app.add_exception_handler(CodecReaderUnknownError, _unknown_reader)
-    app.add_exception_handler(HTTPException, _http)
-    # OSError: a server that refuses, cannot be reached, or whose name does not resolve.
-    for error in (
-        TemporalUnavailableError,
-        InterfaceError,
-        DBAPIError,
-        PoolTimeoutError,
-        OSError,
-    ):
-        app.add_exception_handler(error, _unavailable)
-    app.add_middleware(_LastResort)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+    app.add_middleware(LastResort)
 
 
-class _LastResort:
-    """ASGI middleware for what nobody expected.
+class LastResort:
+    """ASGI middleware for unexpected errors.
 
-    Starlette's own place for it lies outside all middleware, where the answer would miss the security
-    headers, and raises the error again for the server to print, message and all.
+    Starlette handles them outside all middleware, where the answer misses the security headers, and raises
+    the error again, so that the server prints it with its message.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -130,17 +132,17 @@ class _LastResort:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
 
-        async def send_and_note(message: Message) -> None:
+        async def send_and_remember(message: Message) -> None:
             nonlocal begun
             begun = True
             await send(message)
 
         try:
-            await self._app(scope, receive, send_and_note)
+            await self._app(scope, receive, send_and_remember)
         except Exception as error:
             if begun or scope["type"] != "http":
                 raise
-            answer = _unexpected(Request(scope), error)
+            answer = unexpected(Request(scope), error)
             await answer(scope, receive, send)
 
 
@@ -151,7 +153,10 @@ def _is_api(request: Request) -> bool:
 def _answer(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
     title, text = _PAGES.get(status, _PAGES[HTTPStatus.INTERNAL_SERVER_ERROR])
     if _is_api(request):
-        problem = ProblemError(status, _code(status), title, text)
+        # Python renamed the phrase of 413 in 3.13, and codes are stable.
+        phrase = "Content Too Large" if status == _TOO_LARGE else HTTPStatus(status).phrase
+        code = phrase.lower().replace(" ", "_")
+        problem = ProblemError(status, code, title, text)
         return JSONResponse(problem.body, status_code=status, media_type=PROBLEM_JSON, headers=headers)
     pages = request.app.state.services.pages
     response: Response = pages.render(request, "error", status=status, title=title, text=text)
@@ -159,19 +164,13 @@ def _answer(request: Request, status: int, headers: Mapping[str, str] | None = N
     return response
 
 
-def _code(status: int) -> str:
-    # Python renamed this phrase in 3.13, and codes are stable.
-    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return "content_too_large"
-    return HTTPStatus(status).phrase.lower().replace(" ", "_")
-
-
-async def _problem(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError)  # noqa: S101 - Starlette's handlers are typed by the base class.
+@handles(ProblemError)
+async def problem_details(_request: Request, error: ProblemError) -> Response:
     return JSONResponse(error.body, status_code=error.status, media_type=PROBLEM_JSON, headers=error.headers)
 
 
-async def _unauthorized(_request: Request, _error: Exception) -> Response:
+@handles(UnauthorizedError)
+async def unauthorized(_request: Request, _error: UnauthorizedError) -> Response:
     problem = ProblemError(
         HTTPStatus.UNAUTHORIZED,
         "unauthorized",
@@ -182,21 +181,19 @@ async def _unauthorized(_request: Request, _error: Exception) -> Response:
     return JSONResponse(problem.body, status_code=problem.status, media_type=PROBLEM_JSON, headers=headers)
 
 
-async def _unreadable(request: Request, error: Exception) -> Response:
-    """A body that is no JSON is a bad request; one with wrong fields says which."""
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - the same.
-    found = error.errors()
-    if not _is_api(request) or any(item["type"] == "json_invalid" for item in found):
+@handles(RequestValidationError)
+async def unreadable(request: Request, error: RequestValidationError) -> Response:
+    """Name the wrong fields; a body that is no JSON is a bad request."""
+    errors = error.errors()
+    if not _is_api(request) or any(item["type"] == "json_invalid" for item in errors):
         return _answer(request, HTTPStatus.BAD_REQUEST)
-    problem = validation_problem(
-        {_path(item["loc"]): _FIELD_MESSAGES.get(item["type"], _WRONG_FIELD) for item in found}
-    )
+    messages = {}
+    for item in errors:
+        # `("body", "document", "type")` is `document.type`.
+        path = ".".join(str(part) for part in item["loc"] if part != "body") or "body"
+        messages[path] = _FIELD_MESSAGES.get(item["type"], _WRONG_FIELD)
+    problem = validation_problem(messages)
     return JSONResponse(problem.body, status_code=problem.status, media_type=PROBLEM_JSON)
-
-
-def _path(location: Sequence[object]) -> str:
-    """`("body", "document", "type")` is `document.type`."""
-    return ".".join(str(part) for part in location if part != "body") or "body"
 
 
 _WRONG_FIELD = "El valor no es válido; consulte la documentación en /api/docs"
@@ -223,8 +220,9 @@ def validation_problem(errors: Mapping[str, str]) -> ProblemError:
     )
 
 
-async def _expired_form(request: Request, _error: Exception) -> Response:
-    """Offer to go on with what was typed; secrets and the solved captcha are asked for again."""
+@handles(ExpiredFormError)
+async def expired_form(request: Request, _error: ExpiredFormError) -> Response:
+    """Offer to go on with what the person typed, except secrets and the captcha."""
     form = await request.form()
     again = {"csrf_token", "captcha", "captcha_id", "contrasena", "confirmacion"}
     kept = [
@@ -237,8 +235,8 @@ async def _expired_form(request: Request, _error: Exception) -> Response:
     return page
 
 
-async def _too_many(request: Request, error: Exception) -> Response:
-    assert isinstance(error, TooManyRequestsError)  # noqa: S101 - the same.
+@handles(TooManyRequestsError)
+async def too_many(request: Request, error: TooManyRequestsError) -> Response:
     seconds = error.retry_after_seconds
     headers = {"Retry-After": str(seconds)}
     log.info("too_many_requests", retry_after=seconds)
@@ -255,7 +253,7 @@ async def _too_many(request: Request, error: Exception) -> Response:
 
 
 def in_words(seconds: int) -> str:
-    """How long to wait, rounded up to what a person reckons in."""
+    """Say how long to wait, rounded up to the unit that people use."""
     amount, one, many = seconds, "segundo", "segundos"
     if seconds > _MINUTE:
         amount, one, many = math.ceil(seconds / _MINUTE), "minuto", "minutos"
@@ -264,13 +262,15 @@ def in_words(seconds: int) -> str:
     return f"{amount} {one if amount == 1 else many}"
 
 
-async def _staff_login(_request: Request, _error: Exception) -> Response:
+@handles(StaffLoginRequiredError)
+async def staff_login(_request: Request, _error: StaffLoginRequiredError) -> Response:
     return RedirectResponse("/soporte/ingreso", status_code=HTTPStatus.SEE_OTHER)
 
 
-async def _unknown_reader(request: Request, _error: Exception) -> Response:
-    # The browser shows Temporal's interface the status only with the headers that let it read the answer.
-    origin = request.app.state.services.temporal_ui_origin
+@handles(CodecReaderUnknownError)
+async def unknown_reader(request: Request, _error: CodecReaderUnknownError) -> Response:
+    # Without these headers the browser hides the answer from Temporal's interface.
+    origin = request.app.state.services.codec.temporal_ui_origin
     return JSONResponse(
         {"message": "Ingrese primero en /soporte, con este mismo navegador, o envíe una clave de lectura."},
         status_code=HTTPStatus.UNAUTHORIZED,
@@ -279,7 +279,7 @@ async def _unknown_reader(request: Request, _error: Exception) -> Response:
 
 
 def cross_origin_headers(origin: str) -> dict[str, str]:
-    """Let one origin's pages read an answer that was asked for with cookies."""
+    """Let one origin's pages read an answer to a request with cookies."""
     return {
         "Access-Control-Allow-Origin": origin,
         "Access-Control-Allow-Credentials": "true",
@@ -287,24 +287,28 @@ def cross_origin_headers(origin: str) -> dict[str, str]:
     }
 
 
-async def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - the same.
+@handles(ForeignFormError)
+async def foreign_form(request: Request, _error: ForeignFormError) -> Response:
+    return _answer(request, HTTPStatus.FORBIDDEN)
+
+
+@handles(HTTPException)
+async def http_error(request: Request, error: HTTPException) -> Response:
     return _answer(request, error.status_code, error.headers)
 
 
-async def _unavailable(request: Request, error: Exception) -> Response:
-    log.warning("dependency_unavailable", error=type(error).__name__)
+# OSError: a server that refuses, cannot be reached, or whose name does not resolve.
+@handles(TemporalUnavailableError, InterfaceError, DBAPIError, PoolTimeoutError, OSError)
+async def unavailable(request: Request, error: Exception) -> Response:
+    # A database's message may repeat the row that it was about; Temporal's names no person.
+    reason = str(error) if isinstance(error, TemporalUnavailableError) else None
+    log.warning("dependency_unavailable", error=type(error).__name__, reason=reason)
     return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": str(RETRY_SECONDS)})
 
 
-def _unexpected(request: Request, error: Exception) -> Response:
-    # Neither the message nor the locals: both may repeat what the person typed.
-    log.error("unexpected_error", error=type(error).__name__, where=_where(error))
+def unexpected(request: Request, error: Exception) -> Response:
+    # Log neither the message nor the locals: both may repeat what the person typed.
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    where = "".join(f"{frame.filename}:{frame.lineno}" for frame in last)
+    log.error("unexpected_error", error=type(error).__name__, where=where)
     return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
-def _where(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

@@ -1,4 +1,4 @@
-"""`/health/…`: is the process alive, and can it serve? `/metrics`: how is it doing?"""
+"""`/health/…` and `/metrics`: is the process alive, can it serve, how does it do?"""
 
 from http import HTTPStatus
 
@@ -6,8 +6,8 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from api.deps import METRICS_KEY_REQUIRED, PUBLIC, ServicesDep
-from mipres.database.engine import is_reachable
+from api.protection import METRICS_KEY_REQUIRED, PUBLIC
+from api.services import OperationsDep
 
 router = APIRouter(include_in_schema=False)
 
@@ -18,17 +18,14 @@ async def live() -> dict[str, str]:
 
 
 @router.get("/health/ready", dependencies=[PUBLIC])
-async def ready(found: ServicesDep) -> JSONResponse:
-    """200 when the database and Temporal answer, else 503 with what does not."""
-    checks = {
-        "database": await is_reachable(found.engine),
-        "temporal": await found.registrations.is_reachable(),
-    }
+async def ready(services: OperationsDep) -> JSONResponse:
+    """Answer 200 when this process can serve, else 503 with what is missing."""
+    checks = await services.readiness.checks()
     status = HTTPStatus.OK if all(checks.values()) else HTTPStatus.SERVICE_UNAVAILABLE
     return JSONResponse({name: "ok" if fine else "down" for name, fine in checks.items()}, status_code=status)
 
 
 @router.get("/metrics", dependencies=[METRICS_KEY_REQUIRED])
-async def metrics(found: ServicesDep) -> Response:
-    """This process's counts, and what Temporal knows of all registrations, for Prometheus."""
-    return Response(await found.metrics.text(found.backlog), media_type=CONTENT_TYPE_LATEST)
+async def metrics(services: OperationsDep) -> Response:
+    """Render this process's counts and Temporal's figures for Prometheus."""
+    return Response(await services.metrics.text(services.gauges), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""Pages from templates/pages, with addresses of static files that change when their content does."""
+"""Pages from templates/pages, and addresses of static files by their content."""
 
 import hashlib
 from collections.abc import Callable
@@ -12,12 +12,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from api.security import Cookies, FormTokens, new_visit
-from mipres.domain.divipola import Department, Municipality, municipality_and_department
 from mipres.domain.eligibility import BOGOTA
-from mipres.domain.passwords import ShownRule
-from mipres.domain.stages import STAGES_FOR_STAFF, WAITING_FOR_CITIZENS, WAITING_FOR_STAFF
+from mipres.domain.stages import STAGES_FOR_STAFF, WAITING_FOR_STAFF
 from mipres.domain.submissions import UserType
-from mipres.mail.dates import long_date, long_date_time
+from mipres.mail.dates import long_date
 
 _DIGEST_LENGTH = 12
 
@@ -31,6 +29,7 @@ class Pages:
     """
 
     def __init__(self, templates: Path, static: Path, *, cookies: Cookies, form_tokens: FormTokens) -> None:
+        self._static = static
         self._cookies = cookies
         self._form_tokens = form_tokens
         self._environment = Environment(
@@ -40,7 +39,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals["static_url"] = cache(lambda path: _static_url(static, path))
+        self._environment.globals["static_url"] = cache(self._static_url)
         self._environment.filters |= _FILTERS
 
     def render(
@@ -52,7 +51,15 @@ class Pages:
         new_cookie: bool = False,
         **context: object,
     ) -> HTMLResponse:
-        """Render templates/pages/<name>.html; `new_cookie` gives the visitor another visit, as after a login."""
+        """Render templates/pages/<name>.html.
+
+        Args:
+            request: What the page answers; its cookie names the visit.
+            name: The page.
+            status: HTTP status.
+            new_cookie: Begin another visit, as after a login.
+            context: What the template shows.
+        """
         visit = None if new_cookie else self._cookies.get(request, "visita")
         fresh = visit or new_visit()
         template = self._environment.get_template(f"pages/{name}.html")
@@ -62,45 +69,21 @@ class Pages:
             self._cookies.set(response, "visita", fresh)
         return response
 
-
-def _department_option(department: Department) -> tuple[str, str]:
-    return department.code, department.name
-
-
-def _municipality_group(
-    department: Department, municipalities: Callable[[str], tuple[Municipality, ...]]
-) -> tuple[str, str, list[tuple[str, str]]]:
-    return (
-        department.name,
-        department.code,
-        [(item.code, item.name) for item in municipalities(department.code)],
-    )
+    def _static_url(self, path: str) -> str:
+        """Name the content in the address, so that browsers may keep the file for ever."""
+        digest = hashlib.sha256((self._static / path).read_bytes()).hexdigest()[:_DIGEST_LENGTH]
+        return f"/static/{path}?v={digest}"
 
 
-def _rule_item(rule: ShownRule) -> tuple[str, str | None]:
-    return rule.text, rule.pattern
-
-
-def _short_moment(moment: datetime) -> str:
+def short_moment(moment: datetime) -> str:
     """`2026-11-24 10:05` in Colombia: in a table, where the long form does not fit."""
     return f"{moment.astimezone(BOGOTA):%Y-%m-%d %H:%M}"
 
 
 _FILTERS: dict[str, Callable[..., object]] = {
     "long_date": long_date,
-    "long_date_time": long_date_time,
-    "department_option": _department_option,
-    "municipality_group": _municipality_group,
-    "rule_item": _rule_item,
-    "place": municipality_and_department,
     "stage_label": lambda stage: STAGES_FOR_STAFF[stage].label,
     "waiting_label": WAITING_FOR_STAFF.__getitem__,
-    "waiting_for_citizens": WAITING_FOR_CITIZENS.__getitem__,
     "user_type_label": lambda code: UserType(code).label,
-    "short_moment": _short_moment,
+    "short_moment": short_moment,
 }
-
-
-def _static_url(static: Path, path: str) -> str:
-    digest = hashlib.sha256((static / path).read_bytes()).hexdigest()[:_DIGEST_LENGTH]
-    return f"/static/{path}?v={digest}"

@@ -1,4 +1,4 @@
-"""What Temporal knows of all registrations at once: counts for whoever watches, never a name."""
+"""Count for monitoring what Temporal knows of all registrations."""
 
 import asyncio
 import time
@@ -15,10 +15,10 @@ from temporalio.service import RPCError
 from mipres.domain.stages import OPEN_STAGES, WaitingOn
 from mipres.temporal import names
 
-# Whoever scrapes more often gets the same figures again: they cost Temporal some thirty questions.
+# A scraper that comes more often gets the same figures again: they cost Temporal some thirty questions.
 _FRESH = timedelta(seconds=5)
 _PATIENCE = timedelta(seconds=3)
-# Steps are given up after seven days, so nothing is stuck for longer.
+# Steps give up after seven days, so nothing is stuck for longer.
 _LONGEST = timedelta(days=8)
 _PRECISION = timedelta(minutes=1)
 _QUEUES = {
@@ -29,7 +29,7 @@ _QUEUES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """How it stands now."""
+    """All counts at one moment."""
 
     running: dict[str, int]
     waiting: dict[str, int]
@@ -50,20 +50,17 @@ class TemporalGauges:
         self._asking = asyncio.Lock()
 
     async def figures(self) -> Figures | None:
-        """None where Temporal does not answer."""
+        """Ask, or repeat a fresh answer; None where Temporal does not answer."""
         async with self._asking:
             if self._asked_at is None or self._timer() - self._asked_at > _FRESH.total_seconds():
-                self._figures = await self._ask()
+                try:
+                    async with asyncio.timeout(_PATIENCE.total_seconds()):
+                        self._figures = await self._count_all()
+                except (RPCError, RuntimeError, TimeoutError):
+                    # A client that connects with its first call raises RuntimeError where no server answers.
+                    self._figures = None
                 self._asked_at = self._timer()
             return self._figures
-
-    async def _ask(self) -> Figures | None:
-        try:
-            async with asyncio.timeout(_PATIENCE.total_seconds()):
-                return await self._count_all()
-        except (RPCError, RuntimeError, TimeoutError):
-            # A client that connects with its first call says RuntimeError where nobody answers.
-            return None
 
     async def _count_all(self) -> Figures:
         stuck = await self._count(names.STUCK)
@@ -83,7 +80,7 @@ class TemporalGauges:
         return (await self._client.count_workflows(query, rpc_timeout=_PATIENCE)).count
 
     async def _oldest_stuck(self) -> float:
-        """Halve the time until the oldest is known to the minute: visibility sorts by nothing of ours."""
+        """Find the oldest to the minute by halving: visibility cannot sort by time."""
         now = datetime.now(UTC)
         none_before, some_before = now - _LONGEST, now
         while some_before - none_before > _PRECISION:

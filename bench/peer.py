@@ -23,7 +23,10 @@ from activities.registries import (
     SocialSecurityChecks,
 )
 from api.main import create_app
-from api.registrations import Registrations, Submitted
+from api.readiness import Readiness
+from api.registrations.act import RegistrationActs
+from api.registrations.start import RegistrationStarter, Submitted
+from api.services import Services
 from mipres import composition
 from mipres.database.password_links import PasswordOwner
 from mipres.domain.accounts import NewRegistration, ProfileFacts
@@ -125,8 +128,8 @@ class PeerRegistrations:
         for radicado in owner.radicados:
             await DBOS.send_async(radicado, True)
 
-    async def is_reachable(self) -> bool:
-        return True
+    async def checks(self) -> dict[str, bool]:
+        return {"engine": True}
 
 
 def create_peer() -> FastAPI:
@@ -144,13 +147,25 @@ def create_peer() -> FastAPI:
                 radicado_key=composition.purpose_key(settings, "radicado"),
                 link_hours=settings.password_link_hours,
             )
-            app.state.services = replace(app.state.services, registrations=cast("Registrations", engine))
+            app.state.services = _over(engine, app.state.services)
             DBOS.launch()
             yield
             DBOS.destroy()
 
     application.router.lifespan_context = lifespan
     return application
+
+
+def _over(engine: PeerRegistrations, services: Services) -> Services:
+    """The services with this engine where they reach Temporal."""
+    start, act = cast("RegistrationStarter", engine), cast("RegistrationActs", engine)
+    return replace(
+        services,
+        registration=replace(services.registration, start=start, act=act),
+        password=replace(services.password, start=start, act=act),
+        api=replace(services.api, start=start, act=act),
+        operations=replace(services.operations, readiness=cast("Readiness", engine)),
+    )
 
 
 def _config(settings: Settings) -> DBOSConfig:

@@ -5,7 +5,8 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, HTTPException, Response
 
-from api.deps import PUBLIC, Services, ServicesDep, limited
+from api.protection import PUBLIC, limited
+from api.services import RegistrationDep, RegistrationServices
 from mipres.captcha.picture import draw_image
 from mipres.captcha.recording import speak
 from mipres.domain.limits import CAPTCHAS
@@ -14,28 +15,28 @@ router = APIRouter(prefix="/captcha", include_in_schema=False)
 
 
 @router.get("", dependencies=[PUBLIC, limited(CAPTCHAS)])
-async def new_challenge(found: ServicesDep) -> dict[str, str]:
-    """Another challenge for a form that is on the screen."""
-    if found.captcha is None:
+async def new_challenge(services: RegistrationDep) -> dict[str, str]:
+    """Make another challenge for a form that is on the screen."""
+    if services.captcha is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    return {"challenge": found.captcha.new()}
+    return {"challenge": services.captcha.new()}
 
 
 @router.get("/{challenge}.png", dependencies=[PUBLIC, limited(CAPTCHAS)])
-async def image(challenge: str, found: ServicesDep) -> Response:
-    # Drawing is pure computation; in a thread it holds up nobody else.
-    content = await asyncio.to_thread(draw_image, _code(found, challenge))
+async def image(challenge: str, services: RegistrationDep) -> Response:
+    # Drawing is pure computation, which a thread keeps out of the event loop.
+    content = await asyncio.to_thread(draw_image, _code(services, challenge))
     return Response(content, media_type="image/png")
 
 
 @router.get("/{challenge}.wav", dependencies=[PUBLIC, limited(CAPTCHAS)])
-async def audio(challenge: str, found: ServicesDep) -> Response:
-    content = await asyncio.to_thread(speak, _code(found, challenge))
+async def audio(challenge: str, services: RegistrationDep) -> Response:
+    content = await asyncio.to_thread(speak, _code(services, challenge))
     return Response(content, media_type="audio/wav")
 
 
-def _code(found: Services, challenge: str) -> str:
-    code = found.captcha.code_of(challenge) if found.captcha else None
+def _code(services: RegistrationServices, challenge: str) -> str:
+    code = services.captcha.code_of(challenge) if services.captcha else None
     if code is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return code

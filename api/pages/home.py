@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter, Request, Response
 
-from api.deps import PUBLIC, ServicesDep
+from api.protection import PUBLIC
+from api.services import PagesDep
 from mipres.domain.submissions import UserType
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/", dependencies=[PUBLIC])
-async def home(request: Request, found: ServicesDep) -> Response:
-    return found.pages.render(request, "home", user_types=tuple(UserType))
+async def home(request: Request, pages: PagesDep) -> Response:
+    return pages.render(request, "home", user_types=tuple(UserType))

@@ -1,26 +1,82 @@
-"""`/ingreso/…`: one pair of credentials, two applications; `/inicio/…` shows who is in; `/salir` ends it."""
+"""`/ingreso/…`, `/inicio/…` and `/salir`: one login for two applications."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.deps import PROTECTED_FORM, PUBLIC, ClientDep, Services, ServicesDep, limited, throttle
-from api.forms import text_of
+from api.forms import secret_of, text_of
+from api.pages.landing import profile_card
+from api.protection import PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.security import new_visit
+from api.services import LoginDep, LoginServices
 from mipres.database.credentials import Authenticated
-from mipres.database.sessions import LoggedInUser
 from mipres.domain.applications import TODO_SOBRE_MIPRES, Application
 from mipres.domain.documents import MAX_DOCUMENT_INPUT
+from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.limits import ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY, LOGINS
-from mipres.domain.passwords import MAX_PASSWORD_LENGTH, normalise_password
-from mipres.domain.roles import roles_of, waits_for_a_role
 from mipres.domain.submissions import check_document
 
 router = APIRouter(include_in_schema=False)
 
 _ACCOUNT_LIMITS = (ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY)
 _WRONG = "El usuario o la contraseña no son correctos, o la cuenta aún no tiene contraseña"
+
+
+@router.get("/ingreso/{application}", dependencies=[PUBLIC])
+async def show_login(application: str, request: Request, services: LoginDep) -> Response:
+    return _form(request, services, _application(application))
+
+
+@router.post("/ingreso/{application}", dependencies=[limited(LOGINS), PROTECTED_FORM])
+async def log_in(application: str, request: Request, services: LoginDep, client: ClientDep) -> Response:
+    wanted, form = _application(application), await request.form()
+    typed, password = text_of(form, "usuario"), secret_of(form, "contrasena")
+    errors = {} if typed.strip() else {"usuario": "Escriba su usuario"}
+    errors |= {} if password else {"contrasena": "Escriba su contraseña"}
+    if errors:
+        return _form(request, services, wanted, login=typed, errors=errors)
+    account = await _authenticate(services, _login(typed), password, wanted, client=client)
+    if account is None:
+        return _form(request, services, wanted, login=typed, errors={"_credenciales": _WRONG})
+    if wanted not in account.applications:
+        return _other_door(request, services, wanted, account)
+    response = RedirectResponse(f"/inicio/{wanted}", status_code=HTTPStatus.SEE_OTHER)
+    session = await services.sessions.open(account.account_id, wanted)
+    services.cookies.set(response, _cookie(wanted), session)
+    # A form that was opened before the login is not trusted after it.
+    services.cookies.set(response, "visita", new_visit())
+    return response
+
+
+@router.get("/inicio/{application}", dependencies=[PUBLIC])
+async def landing(application: str, request: Request, services: LoginDep) -> Response:
+    """Show the profiles of the session; without one, lead to the login."""
+    wanted = _application(application)
+    token = services.cookies.get(request, _cookie(wanted))
+    user = await services.sessions.user_of(token, wanted) if token else None
+    if user is None:
+        return RedirectResponse(f"/ingreso/{wanted}", status_code=HTTPStatus.SEE_OTHER)
+    return services.pages.render(
+        request,
+        "landing",
+        user=user,
+        cards=[profile_card(profile) for profile in user.profiles],
+        application=wanted,
+        todo_sobre_mipres=TODO_SOBRE_MIPRES,
+    )
+
+
+@router.post("/salir", dependencies=[PROTECTED_FORM])
+async def log_out(request: Request, services: LoginDep) -> Response:
+    response = RedirectResponse("/", status_code=HTTPStatus.SEE_OTHER)
+    for application in Application:
+        token = services.cookies.get(request, _cookie(application))
+        if token:
+            await services.sessions.end(token)
+            services.cookies.drop(response, _cookie(application))
+    return response
 
 
 def _application(name: str) -> Application:
@@ -30,78 +86,40 @@ def _application(name: str) -> Application:
         raise HTTPException(HTTPStatus.NOT_FOUND) from None
 
 
-@router.get("/ingreso/{application}", dependencies=[PUBLIC])
-async def show_login(application: str, request: Request, found: ServicesDep) -> Response:
-    return _form(request, found, _application(application))
-
-
-@router.post("/ingreso/{application}", dependencies=[limited(LOGINS), PROTECTED_FORM])
-async def log_in(application: str, request: Request, found: ServicesDep, who: ClientDep) -> Response:
-    wanted, form = _application(application), await request.form()
-    typed, password = text_of(form, "usuario"), _password(form.get("contrasena"))
-    if errors := _missing(typed, password):
-        return _form(request, found, wanted, login=typed, errors=errors)
-    subject = f"{_login(typed)} {who}"
+async def _authenticate(
+    services: LoginServices, login: str, password: str, wanted: Application, *, client: str
+) -> Authenticated | None:
+    """Check the credentials; each client has a number of attempts at each account."""
+    subject = f"{login} {client}"
     for limit in _ACCOUNT_LIMITS:
-        await throttle(found, limit, subject)
-    attempt = await found.credentials.authenticate(_login(typed), password, wanted)
+        await services.throttle.count(limit, subject)
+    attempt = await services.credentials.authenticate(login, password, wanted)
     if attempt.tell_lock:
-        await _tell_lock(found, _login(typed))
-    account = attempt.account
-    if account is None:
-        return _form(request, found, wanted, login=typed, errors={"_credenciales": _WRONG})
-    for limit in _ACCOUNT_LIMITS:
-        await found.limits.forget(limit, subject)
-    if wanted not in account.applications:
-        return _not_here(request, found, wanted, account)
-    response = RedirectResponse(f"/inicio/{wanted}", status_code=HTTPStatus.SEE_OTHER)
-    found.cookies.set(response, _cookie(wanted), await found.sessions.open(account.account_id, wanted))
-    # A form opened before the login is not trusted after it.
-    found.cookies.set(response, "visita", new_visit())
-    return response
+        await _notify_lock(services, login)
+    if attempt.account is not None:
+        for limit in _ACCOUNT_LIMITS:
+            await services.throttle.limits.forget(limit, subject)
+    return attempt.account
 
 
-@router.get("/inicio/{application}", dependencies=[PUBLIC])
-async def landing(application: str, request: Request, found: ServicesDep) -> Response:
-    """Who is in. Without a session it leads to the login."""
-    wanted = _application(application)
-    user = await _user(request, found, wanted)
-    if user is None:
-        return RedirectResponse(f"/ingreso/{wanted}", status_code=HTTPStatus.SEE_OTHER)
-    return found.pages.render(
-        request,
-        "landing",
-        user=user,
-        application=wanted,
-        roles_of=roles_of,
-        waits_for_a_role=waits_for_a_role,
-        todo_sobre_mipres=TODO_SOBRE_MIPRES,
-    )
+async def _notify_lock(services: LoginServices, login: str) -> None:
+    """Notify the owner of a login; what is no document belongs to no person."""
+    try:
+        document = check_document(login[:2], login[2:])
+    except InvalidSubmissionError:
+        return
+    await services.recoveries.notify_lock(document)
 
 
-@router.post("/salir", dependencies=[PROTECTED_FORM])
-async def log_out(request: Request, found: ServicesDep) -> Response:
-    response = RedirectResponse("/", status_code=HTTPStatus.SEE_OTHER)
-    for application in Application:
-        token = found.cookies.get(request, _cookie(application))
-        if token:
-            await found.sessions.end(token)
-            found.cookies.drop(response, _cookie(application))
-    return response
-
-
-async def _user(request: Request, found: Services, application: Application) -> LoggedInUser | None:
-    token = found.cookies.get(request, _cookie(application))
-    return await found.sessions.user_of(token, application) if token else None
-
-
-def _not_here(request: Request, found: Services, wanted: Application, account: Authenticated) -> Response:
-    """Which door is the right one, or why there is none any more."""
+def _other_door(
+    request: Request, services: LoginServices, wanted: Application, account: Authenticated
+) -> Response:
+    """Show which application is the right one, or why there is none any more."""
     right = tuple(account.applications)
     ended = account.ended_placement
     if ended and (wanted is Application.MIPRES or not right):
-        return found.pages.render(request, "placement_ended", placement=ended, right=right)
-    return found.pages.render(request, "wrong_door", wanted=wanted, right=right)
+        return services.pages.render(request, "placement_ended", placement=ended, right=right)
+    return services.pages.render(request, "wrong_door", wanted=wanted, right=right)
 
 
 def _cookie(application: Application) -> str:
@@ -114,35 +132,15 @@ def _login(typed: str) -> str:
     return "".join(char for char in typed[:MAX_DOCUMENT_INPUT].upper() if char.isalnum())
 
 
-async def _tell_lock(found: Services, login: str) -> None:
-    # What is no document is nobody's login; that depends on what was typed only.
-    document, _ = check_document(login[:2], login[2:])
-    if document is not None:
-        await found.registrations.tell_lock(document)
-
-
-def _password(value: object) -> str:
-    return normalise_password(value[: MAX_PASSWORD_LENGTH + 1]) if isinstance(value, str) else ""
-
-
-def _missing(login: str, password: str) -> dict[str, str]:
-    errors = {}
-    if not login.strip():
-        errors["usuario"] = "Escriba su usuario"
-    if not password:
-        errors["contrasena"] = "Escriba su contraseña"
-    return errors
-
-
 def _form(
     request: Request,
-    found: Services,
+    services: LoginServices,
     application: Application,
     *,
     login: str = "",
-    errors: dict[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
 ) -> Response:
-    return found.pages.render(
+    return services.pages.render(
         request,
         "login",
         status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,

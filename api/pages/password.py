@@ -1,6 +1,6 @@
-"""`/contrasena…`: from the mailed link to the created password. Looking never consumes a link."""
+"""`/contrasena…`: from the mailed link to the password. Looking consumes no link."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
@@ -9,13 +9,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.captcha import FormCaptcha
-from api.deps import PROTECTED_FORM, PUBLIC, ClientDep, Services, ServicesDep, limited, throttle
 from api.errors import TooManyRequestsError
-from api.forms import DOCUMENT_OPTIONS, text_of
-from api.pages.registration import outcome_page
-from api.registrations import TermsChangedError
+from api.forms import DOCUMENT_FIELDS, DOCUMENT_OPTIONS, by_field, form_errors, secret_of, typed_in
+from api.protection import PROTECTED_FORM, PUBLIC, ClientDep, limited
+from api.registrations.start import TermsChangedError
+from api.services import PasswordDep, PasswordServices
 from mipres.database.password_links import PasswordOwner
-from mipres.domain.errors import LinkNotUsableError
+from mipres.domain.errors import FieldError, InvalidSubmissionError, LinkNotUsableError
 from mipres.domain.limits import (
     ANNOUNCEMENTS,
     DOCUMENT_RECOVERIES,
@@ -29,7 +29,7 @@ from mipres.domain.links import LinkState
 from mipres.domain.passwords import (
     PASSWORDS_DIFFER,
     PasswordContext,
-    normalise_password,
+    PasswordPolicy,
     shown_rules,
     unmet_rules,
 )
@@ -52,103 +52,96 @@ _STATUS = {
 
 
 @router.get("", dependencies=[PUBLIC])
-async def show_form(request: Request, found: ServicesDep, who: ClientDep) -> Response:
-    """The form, or why the link is of no use: told before anything is typed."""
-    token = found.cookies.get(request, _COOKIE) or ""
-    owner = await found.accounts.owner_of(token)
-    return _form(request, found, owner) if owner else await _unusable(request, found, token, who)
+async def show_form(request: Request, services: PasswordDep, client: ClientDep) -> Response:
+    """Show the form, or why the link is of no use before the person types anything."""
+    token = services.cookies.get(request, _COOKIE) or ""
+    owner = await services.links.owner_of(token)
+    return _form(request, services, owner) if owner else await _unusable(request, services, token, client)
 
 
 @router.post("", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
-async def set_password(request: Request, found: ServicesDep, who: ClientDep) -> Response:
-    token, form = found.cookies.get(request, _COOKIE) or "", await request.form()
-    owner = await found.accounts.owner_of(token)
+async def set_password(request: Request, services: PasswordDep, client: ClientDep) -> Response:
+    token, form = services.cookies.get(request, _COOKIE) or "", await request.form()
+    owner = await services.links.owner_of(token)
     if owner is None:
-        return await _unusable(request, found, token, who)
-    password = normalise_password(_secret(form.get("contrasena")))
-    confirmation = normalise_password(_secret(form.get("confirmacion")))
-    if errors := _errors(found, owner, password, confirmation):
-        return _form(request, found, owner, errors=errors)
+        return await _unusable(request, services, token, client)
+    password, confirmation = secret_of(form, "contrasena"), secret_of(form, "confirmacion")
+    if errors := _errors(services.policy, owner, password, confirmation):
+        return _form(request, services, owner, errors=errors)
     try:
-        owner = await found.accounts.set_password(token, await found.hasher.hash(password))
+        owner = await services.links.set_password(token, await services.hasher.hash(password))
     except LinkNotUsableError:
-        return await _unusable(request, found, token, who)
-    await found.registrations.announce_password(owner)
-    response = found.pages.render(request, "password_set", owner=owner)
-    found.cookies.drop(response, _COOKIE)
+        return await _unusable(request, services, token, client)
+    await services.act.announce_password(owner)
+    response = services.pages.render(request, "password_set", owner=owner)
+    services.cookies.drop(response, _COOKIE)
     return response
 
 
 @router.post("/renovar", dependencies=[limited(RESENDS), PROTECTED_FORM])
-async def renew_link(request: Request, found: ServicesDep, who: ClientDep) -> Response:
-    """Start the registration of an expired link anew, once, without the form being filled in again."""
-    token = found.cookies.get(request, _COOKIE) or ""
-    renewal = await found.accounts.renewal_of(token)
+async def renew_link(request: Request, services: PasswordDep, client: ClientDep) -> Response:
+    """Start the registration of an expired link again, once, without another form."""
+    token = services.cookies.get(request, _COOKIE) or ""
+    renewal = await services.links.renewal_of(token)
     if renewal is None:
-        return await _unusable(request, found, token, who)
-    await throttle(found, DOCUMENT_SUBMISSIONS, renewal.submission.document.login)
+        return await _unusable(request, services, token, client)
+    await services.throttle.count(DOCUMENT_SUBMISSIONS, renewal.submission.document.login)
     try:
-        submitted = await found.registrations.renew(renewal)
+        submitted = await services.start.renew(renewal)
     except TermsChangedError:
         form = f"/registro/{renewal.submission.user_type.slug}"
         return RedirectResponse(form, status_code=HTTPStatus.SEE_OTHER)
-    # Only now: whoever clicks twice meanwhile joins the same registration, and a crash leaves the link as it was.
-    await found.accounts.mark_renewed(token)
-    response = outcome_page(request, found, submitted)
-    found.cookies.drop(response, _COOKIE)
+    # Not earlier: a second click joins the same registration, and a crash leaves the link as it was.
+    await services.links.mark_renewed(token)
+    response = services.outcomes.page(request, submitted)
+    services.cookies.drop(response, _COOKIE)
     return response
 
 
 @router.get("/recuperar", dependencies=[PUBLIC])
-async def show_recovery(request: Request, found: ServicesDep) -> Response:
-    return _recovery_form(request, found, FormCaptcha(found.captcha))
+async def show_recovery(request: Request, services: PasswordDep) -> Response:
+    return _recovery_form(request, services, FormCaptcha(services.captcha))
 
 
 @router.post("/recuperar", dependencies=[limited(RECOVERIES), PROTECTED_FORM])
-async def ask_recovery(request: Request, found: ServicesDep) -> Response:
-    """The same answer for everybody: whether there is an account is told by mail only."""
+async def ask_recovery(request: Request, services: PasswordDep) -> Response:
+    """Give everybody the same answer: only the mail says whether there is an account."""
     form = await request.form()
-    typed = {name: text_of(form, name) for name in ("tipo_documento", "numero_documento")}
-    captcha = FormCaptcha(found.captcha, form)
+    typed, captcha = typed_in(form, DOCUMENT_FIELDS), FormCaptcha(services.captcha, form)
     if captcha.another_image_asked:
-        return _recovery_form(request, found, captcha, typed=typed)
-    document, errors = check_document(typed["tipo_documento"], typed["numero_documento"])
-    errors |= captcha.missing()
-    errors = errors or await captcha.wrong()
-    if errors or document is None:
-        return _recovery_form(request, found, captcha, typed=typed, errors=errors)
-    # Counted by what was typed, so that it tells nothing of any account.
-    await throttle(found, DOCUMENT_RECOVERIES, document.login)
-    await found.registrations.recover_password(document)
-    return found.pages.render(
+        return _recovery_form(request, services, captcha, typed=typed)
+    try:
+        document = check_document(typed["tipo_documento"], typed["numero_documento"])
+    except InvalidSubmissionError as error:
+        errors = (*form_errors(error), *captcha.missing())
+        return _recovery_form(request, services, captcha, typed=typed, errors=errors)
+    if errors := captcha.missing() or await captcha.wrong():
+        return _recovery_form(request, services, captcha, typed=typed, errors=errors)
+    # The count is by what was typed, so that it reveals nothing of any account.
+    await services.throttle.count(DOCUMENT_RECOVERIES, document.login)
+    await services.recoveries.recover_password(document)
+    return services.pages.render(
         request, "recovery_asked", status=HTTPStatus.ACCEPTED, minutes=_RECOVERY_MINUTES
     )
 
 
 @router.get("/{token}", dependencies=[PUBLIC])
-async def open_link(token: str, found: ServicesDep) -> Response:
-    """Take the token out of the address at once; it goes on in a cookie that scripts cannot read."""
+async def open_link(token: str, services: PasswordDep) -> Response:
+    """Move the token from the address into a cookie that scripts cannot read."""
     response = RedirectResponse("/contrasena", status_code=HTTPStatus.SEE_OTHER)
-    found.cookies.set(response, _COOKIE, token[:_LONGEST_TOKEN], max_age=_COOKIE_SECONDS)
+    services.cookies.set(response, _COOKIE, token[:_LONGEST_TOKEN], max_age=_COOKIE_SECONDS)
     return response
 
 
-def _secret(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _inside(sentence: str) -> str:
-    """A sentence as part of another one."""
-    return sentence[:1].lower() + sentence[1:]
-
-
-def _errors(found: Services, owner: PasswordOwner, password: str, confirmation: str) -> dict[str, str]:
+def _errors(policy: PasswordPolicy, owner: PasswordOwner, password: str, confirmation: str) -> dict[str, str]:
     errors: dict[str, str] = {}
     context = PasswordContext(login=owner.login, full_name=owner.full_name)
     if not password:
         errors["contrasena"] = "Escriba la contraseña"
-    elif unmet := unmet_rules(password, found.password_policy, context):
-        errors["contrasena"] = "La contraseña debe: " + "; ".join(_inside(rule.text) for rule in unmet)
+    elif unmet := unmet_rules(password, policy, context):
+        # Each rule is a sentence of its own, and becomes a part of this one.
+        rules = (f"{rule.text[:1].lower()}{rule.text[1:]}" for rule in unmet)
+        errors["contrasena"] = f"La contraseña debe: {'; '.join(rules)}"
     if not confirmation:
         errors["confirmacion"] = "Escriba otra vez la contraseña"
     elif password and password != confirmation:
@@ -157,57 +150,62 @@ def _errors(found: Services, owner: PasswordOwner, password: str, confirmation: 
 
 
 def _form(
-    request: Request, found: Services, owner: PasswordOwner, *, errors: Mapping[str, str] | None = None
+    request: Request,
+    services: PasswordServices,
+    owner: PasswordOwner,
+    *,
+    errors: Mapping[str, str] | None = None,
 ) -> Response:
-    return found.pages.render(
+    return services.pages.render(
         request,
         "password_form",
         status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         owner=owner,
         errors=errors or {},
-        rules=shown_rules(found.password_policy),
+        rules=[(rule.text, rule.pattern) for rule in shown_rules(services.policy)],
     )
 
 
 def _recovery_form(
     request: Request,
-    found: Services,
+    services: PasswordServices,
     captcha: FormCaptcha,
     *,
     typed: Mapping[str, str] | None = None,
-    errors: Mapping[str, str] | None = None,
+    errors: Iterable[FieldError] = (),
 ) -> Response:
-    return found.pages.render(
+    messages = by_field(errors)
+    return services.pages.render(
         request,
         "recovery_form",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if messages else HTTPStatus.OK,
         typed=typed or {},
-        errors=errors or {},
+        errors=messages,
         captcha=captcha.view(),
         document_types=DOCUMENT_OPTIONS,
     )
 
 
-async def _unusable(request: Request, found: Services, token: str, who: str) -> Response:
-    """Why the link is of no use, and the way on from there."""
-    link = await found.accounts.link(token)
+async def _unusable(request: Request, services: PasswordServices, token: str, client: str) -> Response:
+    """Show why the link is of no use, and the way on from there."""
+    link = await services.links.link(token)
     if link.state is LinkState.USED:
-        await _announce_again(found, token, who)
+        await _announce_again(services, token, client)
     if token and link.state is LinkState.UNKNOWN:
-        await throttle(found, WRONG_LINKS, who)
-    renewable = link.state is LinkState.EXPIRED and await found.accounts.renewal_of(token) is not None
-    page = found.pages.render(
+        await services.throttle.count(WRONG_LINKS, client)
+    renewable = link.state is LinkState.EXPIRED and await services.links.renewal_of(token) is not None
+    page = services.pages.render(
         request, "link_unusable", status=_STATUS[link.state], link=link, renewable=renewable
     )
     if not renewable:
-        found.cookies.drop(page, _COOKIE)
+        services.cookies.drop(page, _COOKIE)
     return page
 
 
-async def _announce_again(found: Services, token: str, who: str) -> None:
-    """Somebody comes back to a used link when no answer came, and then the workflow may know nothing of it yet."""
-    # The page is for everybody who looks; the signals are for some looks a minute.
+async def _announce_again(services: PasswordServices, token: str, client: str) -> None:
+    """Signal again: after a lost answer, a person opens the used link once more."""
+    # Every look shows the page, but only some looks a minute send signals.
     with suppress(TooManyRequestsError):
-        await throttle(found, ANNOUNCEMENTS, who)
-        if owner := await found.accounts.owner_of(token, state=LinkState.USED):
-            await found.registrations.announce_again(owner)
+        await services.throttle.count(ANNOUNCEMENTS, client)
+        if owner := await services.links.owner_of(token, state=LinkState.USED):
+            await services.act.announce_again(owner)

@@ -1,4 +1,4 @@
-"""`/api/docs`: the OpenAPI document as one of our own pages, without scripts from elsewhere."""
+"""`/api/docs`: the OpenAPI document as a page, without scripts of other sites."""
 
 import json
 from collections.abc import Iterator
@@ -7,14 +7,15 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api.deps import PUBLIC, ServicesDep
+from api.protection import PUBLIC
+from api.services import PagesDep
 
 router = APIRouter(include_in_schema=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One operation as the page shows it. `body` is the schema of what is sent, as JSON."""
+    """One operation as the page shows it; `body` is the JSON Schema of its body."""
 
     method: str
     path: str
@@ -24,9 +25,9 @@ class Operation:
 
 
 @router.get("/api/docs", dependencies=[PUBLIC])
-async def show_documentation(request: Request, found: ServicesDep) -> Response:
+async def show_documentation(request: Request, pages: PagesDep) -> Response:
     document = request.app.openapi()
-    return found.pages.render(request, "api_docs", operations=tuple(_operations(document)))
+    return pages.render(request, "api_docs", operations=tuple(_operations(document)))
 
 
 def _operations(document: dict[str, Any]) -> Iterator[Operation]:
@@ -52,7 +53,7 @@ def _body(document: dict[str, Any], operation: dict[str, Any]) -> str | None:
 
 
 def _resolved(node: Any, schemas: dict[str, Any]) -> Any:
-    """A schema with what it refers to in place of the references."""
+    """Put into a schema what its references name."""
     if isinstance(node, list):
         return [_resolved(item, schemas) for item in node]
     if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""Bodies of the JSON API. Texts are checked by the domain, so that errors read the same everywhere."""
+"""Bodies of the JSON API. The domain checks the texts, so errors read alike."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -23,7 +23,7 @@ class DocumentIn(_Model):
 
 
 class EntityIn(_Model):
-    """Entity of a delegate: a NIT without its verification digit, or department and municipality (DIVIPOLA)."""
+    """Entity: a NIT without verification digit, or department and municipality."""
 
     kind: Literal["IPS", "EPS", "PROVIDER"]
     regime: Literal["CONTRIBUTIVO", "SUBSIDIADO"] | None = Field(default=None, description="EPS only.")
@@ -50,32 +50,31 @@ class RegistrationIn(_Model):
         entity = self.entity
         return RawSubmission(
             user_type=self.user_type,
-            tipo_documento=self.document.type,
-            numero_documento=self.document.number,
-            registro_profesional=self.professional_registration or "",
-            tipo_entidad={"PROVIDER": "PROVEEDOR"}.get(entity.kind, entity.kind) if entity else "",
-            regimen=(entity and entity.regime) or "",
-            tiene_nit="" if entity is None else "NO" if entity.is_a_place else "SI",
+            document_type=self.document.type,
+            document_number=self.document.number,
+            professional_registration=self.professional_registration or "",
+            entity_kind=(entity and entity.kind) or "",
+            regime=(entity and entity.regime) or "",
+            has_nit=None if entity is None else not entity.is_a_place,
             nit=(entity and entity.nit) or "",
-            departamento=(entity and entity.department) or "",
-            municipio=(entity and entity.municipality) or "",
-            acepta_datos=self.data_terms_accepted,
+            department=(entity and entity.department) or "",
+            municipality=(entity and entity.municipality) or "",
+            terms_accepted=self.data_terms_accepted,
         )
 
 
-API_FIELDS = {
-    "tipo_documento": "document.type",
-    "numero_documento": "document.number",
-    "registro_profesional": "professional_registration",
-    "tipo_entidad": "entity.kind",
-    "regimen": "entity.regime",
-    "tiene_nit": "entity.nit",
+PATHS = {
+    "document_type": "document.type",
+    "document_number": "document.number",
+    "professional_registration": "professional_registration",
+    "entity_kind": "entity.kind",
+    "regime": "entity.regime",
     "nit": "entity.nit",
-    "departamento": "entity.department",
-    "municipio": "entity.municipality",
-    "acepta_datos": "data_terms_accepted",
+    "department": "entity.department",
+    "municipality": "entity.municipality",
+    "terms_accepted": "data_terms_accepted",
 }
-"""Where a field of the web form stands in RegistrationIn."""
+"""Where each field of RawSubmission stands in RegistrationIn."""
 
 
 class RegisteredOut(BaseModel):

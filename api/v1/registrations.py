@@ -6,12 +6,14 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from api.deps import API_KEY_REQUIRED, ServicesDep
 from api.errors import API_PREFIX, PROBLEM_JSON, ProblemError, validation_problem
 from api.forms import by_field
-from api.registrations import Submitted, TooSoonError, WrongStageError
+from api.protection import API_KEY_REQUIRED
+from api.registrations.act import TooSoonError, WrongStageError
+from api.registrations.start import Submitted
+from api.services import ApiDep
 from api.v1.models import (
-    API_FIELDS,
+    PATHS,
     InProgressOut,
     Problem,
     RegisteredOut,
@@ -20,9 +22,9 @@ from api.v1.models import (
 )
 from mipres.domain.audit import PROGRAM
 from mipres.domain.errors import InvalidSubmissionError
-from mipres.domain.outcomes import REFUSAL_MESSAGES, OutcomeStatus, Refusal, message_of
+from mipres.domain.outcomes import REFUSAL_MESSAGES, OutcomeStatus, message_of
 from mipres.domain.radicado import is_radicado
-from mipres.domain.submissions import RawSubmission, Submission, check_submission
+from mipres.domain.submissions import check_submission
 from mipres.temporal.answers import UnknownWorkflowError
 
 router = APIRouter(
@@ -50,22 +52,27 @@ _CREATED: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=None, responses=_CREATED | _COMMON)
-async def create_registration(body: RegistrationIn, found: ServicesDep) -> Response:
-    """Register a person, or join the registration of the same person, type and entity that is running."""
-    submission = _checked(body.raw())
-    submitted = await found.registrations.submit(submission, channel="api")
-    if submitted.outcome.refusal:
-        raise _refused(submitted.outcome.refusal)
-    return _accepted(submitted, status_url=f"{found.public_url}/registro/estado/{submitted.radicado}")
+async def create_registration(body: RegistrationIn, services: ApiDep) -> Response:
+    """Register a person, or join the same registration while it is running."""
+    try:
+        submission = check_submission(body.raw())
+    except InvalidSubmissionError as error:
+        messages = by_field(error.errors)
+        raise validation_problem({PATHS[name]: text for name, text in messages.items()}) from None
+    submitted = await services.start.submit(submission, channel="api")
+    if refusal := submitted.outcome.refusal:
+        title = REFUSAL_MESSAGES[refusal].title
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, refusal, title, title)
+    return _accepted(submitted, status_url=f"{services.public_url}/registro/estado/{submitted.radicado}")
 
 
 @router.get(
     "/{radicado}",
     responses={401: _COMMON[401], 404: _problem("Unknown radicado."), 429: _COMMON[429], 503: _COMMON[503]},
 )
-async def get_registration(radicado: str, found: ServicesDep) -> RegistrationOut:
-    """Where a registration stands. Holds nothing personal."""
-    view = await found.registrations.view(radicado) if is_radicado(radicado) else None
+async def get_registration(radicado: str, services: ApiDep) -> RegistrationOut:
+    """Say where a registration stands. Holds nothing personal."""
+    view = await services.ask.view(radicado) if is_radicado(radicado) else None
     if view is None:
         raise ProblemError(
             HTTPStatus.NOT_FOUND,
@@ -95,13 +102,11 @@ async def get_registration(radicado: str, found: ServicesDep) -> RegistrationOut
         503: _COMMON[503],
     },
 )
-async def resend_link(radicado: str, found: ServicesDep) -> dict[str, str]:
+async def resend_link(radicado: str, services: ApiDep) -> dict[str, str]:
     """Mail another link; the older one stops working."""
-    await get_registration(radicado, found)
+    await get_registration(radicado, services)
     try:
-        await found.registrations.resend_link(
-            radicado, reason="pedido por un programa con la API", actor=PROGRAM
-        )
+        await services.act.resend_link(radicado, reason="pedido por un programa con la API", actor=PROGRAM)
     except (UnknownWorkflowError, WrongStageError):
         raise ProblemError(
             HTTPStatus.CONFLICT,
@@ -118,19 +123,6 @@ async def resend_link(radicado: str, found: ServicesDep) -> dict[str, str]:
             headers={"Retry-After": str(error.retry_after_seconds)},
         ) from None
     return {"status": "accepted", "radicado": radicado}
-
-
-def _checked(raw: RawSubmission) -> Submission:
-    try:
-        return check_submission(raw)
-    except InvalidSubmissionError as error:
-        messages = {API_FIELDS[name]: message for name, message in by_field(error.errors).items()}
-        raise validation_problem(messages) from None
-
-
-def _refused(refusal: Refusal) -> ProblemError:
-    message = REFUSAL_MESSAGES[refusal]
-    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, refusal, message.title, message.title)
 
 
 def _accepted(submitted: Submitted, *, status_url: str) -> Response:

@@ -12,12 +12,14 @@ class FieldError:
     """What is wrong with one field, in the words shown to the person.
 
     Attributes:
-        field: Name of the field in the web form, for example `numero_documento`.
+        field: Name of the field in RawSubmission; a form puts its own name in its place.
         message: Spanish sentence that says the problem and the remedy.
+        is_missing: Whether the person gave nothing, as opposed to something wrong.
     """
 
     field: str
     message: str
+    is_missing: bool = False
 
 
 class MipresError(Exception):

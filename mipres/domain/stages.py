@@ -56,6 +56,11 @@ class EngineState(StrEnum):
     UNKNOWN = "UNKNOWN"
 
     @property
+    def is_open(self) -> bool:
+        """Whether the server still holds the run and will go on with it."""
+        return self in {self.RUNNING, self.PAUSED}
+
+    @property
     def was_cut_off(self) -> bool:
         """Whether the run ended without reaching an end of its own."""
         return self in {self.FAILED, self.CANCELED, self.TERMINATED, self.TIMED_OUT}

@@ -111,33 +111,38 @@ class Submission:
 
 @dataclass(frozen=True, kw_only=True)
 class RawSubmission:
-    """What came from outside, unchecked; names are the web form's, so errors can name the field."""
+    """What came from outside, unchecked. A form maps its own names to these, and the errors back.
+
+    Attributes:
+        has_nit: Whether a provider has a NIT; None while the person has not said so.
+    """
 
     user_type: UserType
-    tipo_documento: str = ""
-    numero_documento: str = ""
-    registro_profesional: str = ""
-    tipo_entidad: str = ""
-    regimen: str = ""
-    tiene_nit: str = ""
+    document_type: str = ""
+    document_number: str = ""
+    professional_registration: str = ""
+    entity_kind: str = ""
+    regime: str = ""
+    has_nit: bool | None = None
     nit: str = ""
-    departamento: str = ""
-    municipio: str = ""
-    acepta_datos: bool = False
+    department: str = ""
+    municipality: str = ""
+    terms_accepted: bool = False
 
 
 _MISSING = {
-    "tipo_documento": "Seleccione el tipo de identificación",
-    "numero_documento": "Escriba el número de identificación",
-    "registro_profesional": "Escriba el registro profesional",
-    "tipo_entidad": "Seleccione el tipo de entidad",
-    "regimen": "Seleccione el régimen de la EPS",
-    "tiene_nit": "Indique si el proveedor cuenta con NIT",
+    "document_type": "Seleccione el tipo de identificación",
+    "document_number": "Escriba el número de identificación",
+    "professional_registration": "Escriba el registro profesional",
+    "entity_kind": "Seleccione el tipo de entidad",
+    "regime": "Seleccione el régimen de la EPS",
+    "has_nit": "Indique si el proveedor cuenta con NIT",
     "nit": "Escriba el NIT de la entidad, sin dígito de verificación",
-    "departamento": "Seleccione el departamento",
-    "municipio": "Seleccione el municipio",
+    "department": "Seleccione el departamento",
+    "municipality": "Seleccione el municipio",
+    "terms_accepted": "Marque la casilla de la declaración de protección de datos para continuar",
 }
-_TERMS_NOT_ACCEPTED = "Marque la casilla de la declaración de protección de datos para continuar"
+_FOREIGN_MUNICIPALITY = "El municipio no pertenece al departamento elegido; selecciónelo de la lista"
 _REGISTRATION_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./-]*")
 
 
@@ -151,7 +156,7 @@ def check_submission(raw: RawSubmission) -> Submission:
     entity = checker.entity() if raw.user_type is UserType.DELEGATE else None
     document = checker.document()
     registration = checker.professional_registration() if raw.user_type is UserType.PROFESSIONAL else None
-    checker.terms()
+    checker.require_answer("terms_accepted", is_answered=raw.terms_accepted)
     if checker.errors or document is None:
         raise InvalidSubmissionError(checker.errors)
     return Submission(
@@ -162,13 +167,19 @@ def check_submission(raw: RawSubmission) -> Submission:
     )
 
 
-def check_document(type_code: str, number: str) -> tuple[Document | None, dict[str, str]]:
-    """A document by itself, as for recovering a password: the document, or its errors by field."""
+def check_document(type_code: str, number: str) -> Document:
+    """Check a document by itself, as for recovering a password.
+
+    Raises:
+        InvalidSubmissionError: with one error for each wrong field.
+    """
     checker = _Checker(
-        RawSubmission(user_type=UserType.OTHER, tipo_documento=type_code, numero_documento=number)
+        RawSubmission(user_type=UserType.OTHER, document_type=type_code, document_number=number)
     )
     document = checker.document()
-    return document, {error.field: error.message for error in checker.errors}
+    if document is None:
+        raise InvalidSubmissionError(checker.errors)
+    return document
 
 
 class _Checker:
@@ -179,38 +190,38 @@ class _Checker:
         self.errors: list[FieldError] = []
 
     def document(self) -> Document | None:
-        type_code = self._choice("tipo_documento", DOCUMENT_RULES)
-        number = self._required("numero_documento")
+        type_code = self._choice("document_type", DOCUMENT_RULES)
+        number = self._required("document_number")
         if not type_code or not number:
             return None
-        return self._parsed("numero_documento", lambda: parse_document(type_code, number))
+        return self._parsed("document_number", lambda: parse_document(type_code, number))
 
     def professional_registration(self) -> str | None:
-        text = self._required("registro_profesional")
-        return self._parsed("registro_profesional", lambda: normalise_registration(text)) if text else None
+        text = self._required("professional_registration")
+        if not text:
+            return None
+        return self._parsed("professional_registration", lambda: normalise_registration(text))
 
     def entity(self) -> Entity | None:
-        match self._choice("tipo_entidad", ("IPS", "EPS", "PROVEEDOR")):
-            case "IPS":
+        match self._choice("entity_kind", EntityKind.__members__):
+            case EntityKind.IPS:
                 return self._entity_with_nit(EntityKind.IPS)
-            case "EPS":
-                regime = self._choice("regimen", Regime.__members__)
+            case EntityKind.EPS:
+                regime = self._choice("regime", Regime.__members__)
                 return self._entity_with_nit(EntityKind.EPS, Regime(regime) if regime else None)
-            case "PROVEEDOR":
+            case EntityKind.PROVIDER:
                 return self._provider()
         return None
 
-    def terms(self) -> None:
-        if not self._raw.acepta_datos:
-            self._fail("acepta_datos", _TERMS_NOT_ACCEPTED)
+    def require_answer(self, field: str, *, is_answered: bool) -> None:
+        if not is_answered:
+            self.errors.append(FieldError(field=field, message=_MISSING[field], is_missing=True))
 
     def _provider(self) -> Entity | None:
-        match self._choice("tiene_nit", ("SI", "NO")):
-            case "SI":
-                return self._entity_with_nit(EntityKind.PROVIDER)
-            case "NO":
-                return self._natural_provider()
-        return None
+        self.require_answer("has_nit", is_answered=self._raw.has_nit is not None)
+        if self._raw.has_nit is None:
+            return None
+        return self._entity_with_nit(EntityKind.PROVIDER) if self._raw.has_nit else self._natural_provider()
 
     def _entity_with_nit(self, kind: EntityKind, regime: Regime | None = None) -> Entity | None:
         text = self._required("nit")
@@ -218,21 +229,18 @@ class _Checker:
         return Entity(kind=kind, regime=regime, nit=nit) if nit else None
 
     def _natural_provider(self) -> Entity | None:
-        department = self._choice("departamento", [item.code for item in divipola.departments()])
-        municipality = self._required("municipio")
+        department = self._choice("department", [item.code for item in divipola.departments()])
+        municipality = self._required("municipality")
         if not department or not municipality:
             return None
         if not divipola.is_municipality_of(municipality, department):
-            self._fail(
-                "municipio", "El municipio no pertenece al departamento elegido; selecciónelo de la lista"
-            )
+            self._fail("municipality", _FOREIGN_MUNICIPALITY)
             return None
         return Entity(kind=EntityKind.PROVIDER, department=department, municipality=municipality)
 
     def _required(self, field: str) -> str:
         text: str = getattr(self._raw, field).strip()
-        if not text:
-            self._fail(field, _MISSING[field])
+        self.require_answer(field, is_answered=bool(text))
         return text
 
     def _choice(self, field: str, allowed: Container[str]) -> str:

@@ -8,16 +8,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import WorkflowExecutionStatus
-from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import (
-    DescribeWorkflowExecutionRequest,
-    DescribeWorkflowExecutionResponse,
     ListWorkflowExecutionsRequest,
 )
 from temporalio.client import Client, WorkflowUpdateFailedError
-from temporalio.converter import decode_typed_search_attributes
 from temporalio.exceptions import ApplicationError
 
 from mipres.domain.errors import MipresError
@@ -29,6 +24,7 @@ from mipres.temporal.answers import (
     UpdateLostError,
     translated,
 )
+from mipres.temporal.runs import Run, describe_run, description_of, run_of
 from mipres.temporal.ui import list_url, workflow_url
 
 _LOOK = timedelta(seconds=5)
@@ -130,9 +126,10 @@ class SupportDesk:
         Raises:
             UnknownWorkflowError: Temporal has none of this reference, or forgot it after its retention.
         """
-        description = await self._describe(reference)
+        workflow_id = names.workflow_id_of(reference)
+        description = await description_of(self._client, workflow_id, patience=_LOOK)
         pending = [await self._pending(item) for item in description.pending_activities]
-        return self._case(description.workflow_execution_info, tuple(pending))
+        return self._case(run_of(description.workflow_execution_info), tuple(pending))
 
     async def cases(self, references: Sequence[str]) -> list[Case]:
         """Those of the references that Temporal knows."""
@@ -187,10 +184,10 @@ class SupportDesk:
             ActionUnansweredError: no worker confirmed it; mostly none runs.
         """
         # An unknown workflow and an absent server show at once, also where no worker could take the update.
-        case = self._case((await self._describe(reference)).workflow_execution_info)
-        if case.status is EngineState.PAUSED:
+        run = await describe_run(self._client, names.workflow_id_of(reference), patience=_LOOK)
+        if run.engine is EngineState.PAUSED:
             raise ActionRefusedError(PAUSED, "El registro está en pausa en Temporal; reanúdelo allí primero")
-        if not case.is_running:
+        if run.engine is not EngineState.RUNNING:
             raise UnknownWorkflowError(reference)
         try:
             with translated():
@@ -231,17 +228,6 @@ class SupportDesk:
     def _url(self, workflow_id: str) -> str:
         return workflow_url(workflow_id, ui_url=self._ui_url, namespace=self._client.namespace)
 
-    async def _describe(self, reference: str) -> DescribeWorkflowExecutionResponse:
-        # The raw answer: the SDK's own object knows no paused workflow, and raises.
-        request = DescribeWorkflowExecutionRequest(
-            namespace=self._client.namespace,
-            execution=WorkflowExecution(workflow_id=names.workflow_id_of(reference)),
-        )
-        with translated():
-            return await self._client.workflow_service.describe_workflow_execution(
-                request, retry=True, timeout=_LOOK
-            )
-
     async def _listed(self, query: str) -> list[Case]:
         """All of them: visibility does not sort by these attributes, so the oldest shows only among all."""
         request = ListWorkflowExecutionsRequest(
@@ -253,7 +239,7 @@ class SupportDesk:
                 page = await self._client.workflow_service.list_workflow_executions(
                     request, retry=True, timeout=_LOOK
                 )
-                cases += [self._case(info) for info in page.executions]
+                cases += [self._case(run_of(info)) for info in page.executions]
                 if not page.next_page_token:
                     return cases
                 request.next_page_token = page.next_page_token
@@ -272,23 +258,18 @@ class SupportDesk:
             error_message=error_message,
         )
 
-    def _case(self, info: WorkflowExecutionInfo, pending: tuple[PendingActivity, ...] = ()) -> Case:
-        attributes = decode_typed_search_attributes(info.search_attributes)
-        stage = attributes.get(names.REGISTRATION_STAGE)
-        status = WorkflowExecutionStatus.Name(info.status).removeprefix("WORKFLOW_EXECUTION_STATUS_")
-        started_at = _moment(info.start_time)
-        if started_at is None:
-            raise UnknownWorkflowError(info.execution.workflow_id)
+    def _case(self, run: Run, pending: tuple[PendingActivity, ...] = ()) -> Case:
+        stage = run.attributes.get(names.REGISTRATION_STAGE)
         return Case(
-            reference=names.reference_of(info.execution.workflow_id),
-            status=EngineState(status) if status in set(EngineState) else EngineState.UNKNOWN,
+            reference=names.reference_of(run.workflow_id),
+            status=run.engine,
             stage=Stage(stage) if stage else None,
-            user_type=attributes.get(names.USER_TYPE),
-            waiting_on=tuple(WaitingOn(name) for name in attributes.get(names.WAITING_ON) or ()),
-            stuck_since=attributes.get(names.STUCK_SINCE),
-            started_at=started_at,
-            closed_at=_moment(info.close_time),
-            ui_url=self._url(info.execution.workflow_id),
+            user_type=run.attributes.get(names.USER_TYPE),
+            waiting_on=tuple(WaitingOn(name) for name in run.attributes.get(names.WAITING_ON) or ()),
+            stuck_since=run.attributes.get(names.STUCK_SINCE),
+            started_at=run.started_at,
+            closed_at=run.closed_at,
+            ui_url=self._url(run.workflow_id),
             pending=pending,
         )
 

@@ -3,14 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
 from mipres.domain.errors import MipresError
+from mipres.temporal.codec import UntrustedPayloadError
 
 
 class TemporalUnavailableError(MipresError):
-    """Temporal, or a worker behind it, gave no answer."""
+    """Temporal, or a worker behind it, gave no usable answer.
+
+    Its text is for the log: the gRPC status and message, or what else happened. It names no person.
+    """
 
 
 class UpdateLostError(TemporalUnavailableError):
@@ -27,25 +32,32 @@ _UPDATE_LOST = "unexpected workflow task failure"
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise one of these errors for every way in which the SDK reports that there was no answer.
+    """Raise one of these errors for every way in which the SDK gives no answer.
 
     Raises:
-        TemporalUnavailableError: the server, or a worker behind it, gave no answer.
+        TemporalUnavailableError: the server, or a worker behind it, gave no usable answer.
         UpdateLostError: the server lost the update.
         UnknownWorkflowError: the server does not know the workflow.
     """
     try:
         yield
     except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
+        # A namespace that does not exist is a wrong setting, and says nothing about any workflow.
+        if error.status is RPCStatusCode.NOT_FOUND and not _names_a_missing_namespace(error):
             raise UnknownWorkflowError from error
-        if _UPDATE_LOST in error.message:
-            raise UpdateLostError from error
-        raise TemporalUnavailableError from error
+        kind = UpdateLostError if _UPDATE_LOST in error.message else TemporalUnavailableError
+        raise kind(f"{error.status.name}: {error.message}") from error
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-        raise TemporalUnavailableError from error
+        raise TemporalUnavailableError("no answer in time") from error
+    except (UntrustedPayloadError, ValueError) as error:
+        # The SDK decodes within the call, and a message may repeat what it could not decode.
+        raise TemporalUnavailableError(f"unreadable answer: {type(error).__name__}") from error
     except RuntimeError as error:
         # A client that connects with its first call raises nothing more particular.
         if "client connect" not in str(error):
             raise
-        raise TemporalUnavailableError from error
+        raise TemporalUnavailableError("no connection") from error
+
+
+def _names_a_missing_namespace(error: RPCError) -> bool:
+    return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)

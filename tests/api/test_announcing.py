@@ -10,11 +10,9 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from api import registrations
 from api.audit_queue import AuditQueue
-from api.metrics import ApiMetrics
-from api.registrations import Registrations
-from mipres.clock import SystemClock
+from api.registrations import act
+from api.registrations.act import RegistrationActs
 from mipres.database.password_links import PasswordOwner
 from mipres.domain.links import LinkPurpose
 from tests.fakes import FakeAuditTrail
@@ -54,15 +52,11 @@ class Server:
         return Handle()
 
 
-def announcing(server: Server) -> Registrations:
-    return Registrations(
+def announcing(server: Server) -> RegistrationActs:
+    return RegistrationActs(
         cast("Client", server),
-        radicado_key=b"k",
-        clock=SystemClock(),
-        submit_wait=timedelta(seconds=1),
-        link_lifetime=timedelta(hours=1),
-        metrics=ApiMetrics(),
-        notes=AuditQueue(FakeAuditTrail()),
+        answer_wait=timedelta(seconds=1),
+        audit_queue=AuditQueue(FakeAuditTrail()),
     )
 
 
@@ -75,8 +69,8 @@ async def test_every_registration_of_the_person_is_told_and_those_that_ended_are
 async def test_a_server_that_is_away_is_told_later_and_the_page_does_not_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(registrations, "_SIGNAL_PAUSES", (0.02,) * 50)
-    monkeypatch.setattr(registrations, "_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(act, "_SIGNAL_PAUSES", (0.02,) * 50)
+    monkeypatch.setattr(act, "_PATIENCE_SECONDS", 0.01)
     server = Server(failures=6)
     await announcing(server).announce_password(OWNER)
     assert server.got == []
@@ -87,7 +81,7 @@ async def test_a_server_that_is_away_is_told_later_and_the_page_does_not_wait(
 
 
 async def test_a_server_that_stays_away_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registrations, "_SIGNAL_PAUSES", (0, 0))
+    monkeypatch.setattr(act, "_SIGNAL_PAUSES", (0, 0))
     server = Server(failures=1_000)
     await announcing(server).announce_password(OWNER)
     assert (server.got, server.asked) == ([], 3 * len(OWNER.radicados))
@@ -96,7 +90,7 @@ async def test_a_server_that_stays_away_is_given_up_in_the_end(monkeypatch: pyte
 async def test_a_recovery_is_told_once_because_the_next_one_has_the_same_id(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(registrations, "_SIGNAL_PAUSES", (0, 0))
+    monkeypatch.setattr(act, "_SIGNAL_PAUSES", (0, 0))
     owner = replace(OWNER, purpose=LinkPurpose.RECOVER, reference="REC-1", radicados=())
     server = Server()
     await announcing(server).announce_password(owner)

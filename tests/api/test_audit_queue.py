@@ -34,14 +34,14 @@ class SlowTrail(FakeAuditTrail):
 
 async def test_what_comes_while_one_is_written_is_written_together_and_in_order() -> None:
     trail = SlowTrail()
-    notes = AuditQueue(trail)
-    notes.take(event("RM-0"))
+    queue = AuditQueue(trail)
+    queue.take(event("RM-0"))
     # One turn of the loop, so that the first is being written when the others come.
     await asyncio.sleep(0)
     for number in range(1, 6):
-        notes.take(event(f"RM-{number}"))
+        queue.take(event(f"RM-{number}"))
     trail.may_go_on.set()
-    await notes.finish()
+    await queue.finish()
     assert trail.batches == [1, 5]
     assert [kept.reference for kept in trail.events] == [f"RM-{number}" for number in range(6)]
 
@@ -51,11 +51,11 @@ async def test_a_database_that_fails_loses_a_note_and_nothing_else(
 ) -> None:
     trail = SlowTrail(failures=1)
     trail.may_go_on.set()
-    notes = AuditQueue(trail)
-    notes.take(event("RM-1"))
-    await notes.finish()
-    notes.take(event("RM-2"))
-    await notes.finish()
+    queue = AuditQueue(trail)
+    queue.take(event("RM-1"))
+    await queue.finish()
+    queue.take(event("RM-2"))
+    await queue.finish()
     assert [kept.reference for kept in trail.events] == ["RM-2"]
     assert "audit_not_written" in capsys.readouterr().out
 

@@ -61,7 +61,7 @@ async def visitor(
         engine = create_engine(database_url)
         stack.push_async_callback(engine.dispose)
         counted = PostgresLimits(engine, key=b"k" * 32, clock=clock)
-        app.state.services = replace(app.state.services, limits=counted)
+        app.state.services.protection.throttle.limits = counted
         client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://mipres.test")
         yield Visitor(app, await stack.enter_async_context(client))
 
@@ -157,7 +157,7 @@ async def test_the_json_api_counts_by_key_and_answers_with_a_problem(
     visitor: Visitor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = replace(limits.API_CALLS, most=3)
-    monkeypatch.setattr("api.deps.API_CALLS", few)
+    monkeypatch.setattr("api.protection.API_CALLS", few)
     for _ in range(few.most):
         assert (await call_api(visitor)).status_code == 404
     refused = await call_api(visitor)

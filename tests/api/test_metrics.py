@@ -91,10 +91,10 @@ async def test_the_oldest_of_all_that_are_stuck_is_found_to_the_minute(
     temporal_env: WorkflowEnvironment, stuck: datetime
 ) -> None:
     time, figures = 0.0, None
-    backlog = TemporalGauges(temporal_env.client, timer=lambda: time)
+    gauges = TemporalGauges(temporal_env.client, timer=lambda: time)
     for _ in range(100):
         time += 60
-        figures = await backlog.figures()
+        figures = await gauges.figures()
         assert figures is not None
         if figures.stuck == 2:
             break
@@ -106,9 +106,9 @@ async def test_the_oldest_of_all_that_are_stuck_is_found_to_the_minute(
 
 async def test_figures_are_asked_for_again_only_after_a_while(temporal_env: WorkflowEnvironment) -> None:
     time = 0.0
-    backlog = TemporalGauges(temporal_env.client, timer=lambda: time)
-    first = await backlog.figures()
+    gauges = TemporalGauges(temporal_env.client, timer=lambda: time)
+    first = await gauges.figures()
     time = 4.0
-    assert await backlog.figures() is first
+    assert await gauges.figures() is first
     time = 6.0
-    assert await backlog.figures() is not first
+    assert await gauges.figures() is not first

@@ -2,14 +2,13 @@
 
 import re
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from starlette.requests import Request
 
-from api.pages.registration import outcome_page
-from api.registrations import Submitted
+from api.forms import raw_submission
+from api.pages.outcomes import OutcomePages
+from api.registrations.start import Submitted
 from api.security import Cookies, FormTokens
 from api.templating import Pages
 from mipres import composition
@@ -18,7 +17,6 @@ from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
 from mipres.domain.submissions import (
     Entity,
     EntityKind,
-    RawSubmission,
     Regime,
     Submission,
     UserType,
@@ -45,15 +43,15 @@ SUBMISSIONS = {
 def page_of(submission: Submission, outcome: Outcome) -> str:
     cookies = Cookies(https=False)
     tokens = FormTokens(b"k" * 32, cookies=cookies)
-    services: Any = SimpleNamespace(
+    outcomes = OutcomePages(
         pages=Pages(composition.TEMPLATES, composition.STATIC, cookies=cookies, form_tokens=tokens),
         public_url="https://registro.ejemplo.test",
         mail_from="otra-cuenta@ejemplo.test",
-        password_link_hours=36,
+        link_hours=36,
     )
     submitted = Submitted(radicado="RM-0123456789AB", submission=submission, consent=CONSENT, outcome=outcome)
     request = Request({"type": "http", "headers": [], "path": "/"})
-    return bytes(outcome_page(request, services, submitted).body).decode()
+    return bytes(outcomes.page(request, submitted).body).decode()
 
 
 @pytest.mark.parametrize("name", SUBMISSIONS)
@@ -64,8 +62,7 @@ def test_a_refused_form_comes_back_as_it_was_filled_in(name: str) -> None:
     kept = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form))
     assert kept.pop("csrf_token")
     assert (kept.pop("actualizar_imagen"), kept.pop("acepta_datos")) == ("SI", "SI")
-    raw = RawSubmission(user_type=submission.user_type, acepta_datos=True, **kept)
-    assert check_submission(raw) == submission
+    assert check_submission(raw_submission(submission.user_type, kept | {"acepta_datos": "SI"})) == submission
 
 
 @pytest.mark.parametrize("refusal", Refusal)

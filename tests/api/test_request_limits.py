@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.types import Message
 
 from api.main import MAX_BODY_BYTES, MAX_HEADER_BYTES
-from api.security import BASE_HEADERS, RequestLimits
+from api.middleware import BASE_HEADERS, RequestLimits
 from tests.api.conftest import OpenClient
 
 LIMITS = {"most": 100, "most_headers": 100, "patience_seconds": 0.0}

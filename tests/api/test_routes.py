@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from api.deps import (
+from api.protection import (
     API_KEY_REQUIRED,
     PROTECTED_FORM,
     PROTECTIONS,

@@ -14,8 +14,8 @@ from api.security import (
     Cookies,
     FormTokens,
     FormTokenState,
-    comes_from_elsewhere,
     is_api_key,
+    is_cross_site,
     new_visit,
 )
 from tests.api.conftest import OpenClient
@@ -183,7 +183,7 @@ async def test_only_https_is_asked_to_stay(
     ],
 )
 def test_where_a_form_comes_from(headers: dict[str, str], *, elsewhere: bool) -> None:
-    assert comes_from_elsewhere(request(**headers), public_url=PUBLIC_URL) is elsewhere
+    assert is_cross_site(request(**headers), public_url=PUBLIC_URL) is elsewhere
 
 
 # ---- Keys of the JSON API

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import httpx2
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from api.main import create_app
 from dev.probes import free_port
@@ -68,3 +69,13 @@ async def test_without_the_database_the_login_says_so(database_url: str) -> None
         sent = {"csrf_token": found.group(1), "usuario": "CC1020304050", "contrasena": "x"}
         answer = await client.post("/ingreso/mipres", data=sent)
         assert (answer.status_code, "no está disponible" in answer.text) == (503, True)
+
+
+async def test_the_log_says_once_why_temporal_gave_no_answer(database_url: str) -> None:
+    async with api(database_url) as client:
+        with capture_logs() as logs:
+            answer = await client.get("/api/v1/registrations/RM-000000000000", headers=KEY)
+    assert answer.status_code == 503
+    [line] = [line for line in logs if line["event"] == "dependency_unavailable"]
+    assert line["error"] == "TemporalUnavailableError"
+    assert line["reason"] in {"no connection", "no answer in time"} or "UNAVAILABLE: " in line["reason"]

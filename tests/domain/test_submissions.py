@@ -1,4 +1,5 @@
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,15 +20,15 @@ from mipres.domain.submissions import (
 
 DOCUMENT = parse_document("CC", "1020304050")
 OTHER = RawSubmission(
-    user_type=UserType.OTHER, tipo_documento="CC", numero_documento="1020304050", acepta_datos=True
+    user_type=UserType.OTHER, document_type="CC", document_number="1020304050", terms_accepted=True
 )
-PROFESSIONAL = replace(OTHER, user_type=UserType.PROFESSIONAL, registro_profesional="76-1234")
+PROFESSIONAL = replace(OTHER, user_type=UserType.PROFESSIONAL, professional_registration="76-1234")
 SOCIAL_SERVICE = replace(OTHER, user_type=UserType.SOCIAL_SERVICE)
-IPS = replace(OTHER, user_type=UserType.DELEGATE, tipo_entidad="IPS", nit="900123456")
-EPS = replace(IPS, tipo_entidad="EPS", regimen="CONTRIBUTIVO")
-COMPANY = replace(IPS, tipo_entidad="PROVEEDOR", tiene_nit="SI")
+IPS = replace(OTHER, user_type=UserType.DELEGATE, entity_kind="IPS", nit="900123456")
+EPS = replace(IPS, entity_kind="EPS", regime="CONTRIBUTIVO")
+COMPANY = replace(IPS, entity_kind="PROVIDER", has_nit=True)
 NATURAL_PERSON = replace(
-    IPS, tipo_entidad="PROVEEDOR", tiene_nit="NO", nit="", departamento="11", municipio="11001"
+    IPS, entity_kind="PROVIDER", has_nit=False, nit="", department="11", municipality="11001"
 )
 
 
@@ -68,36 +69,36 @@ def test_the_others_name_only_themselves(raw: RawSubmission) -> None:
     [
         (
             RawSubmission(user_type=UserType.PROFESSIONAL),
-            ["tipo_documento", "numero_documento", "registro_profesional", "acepta_datos"],
+            ["document_type", "document_number", "professional_registration", "terms_accepted"],
         ),
         (
             RawSubmission(user_type=UserType.SOCIAL_SERVICE),
-            ["tipo_documento", "numero_documento", "acepta_datos"],
+            ["document_type", "document_number", "terms_accepted"],
         ),
-        (RawSubmission(user_type=UserType.OTHER), ["tipo_documento", "numero_documento", "acepta_datos"]),
+        (RawSubmission(user_type=UserType.OTHER), ["document_type", "document_number", "terms_accepted"]),
         (
             RawSubmission(user_type=UserType.DELEGATE),
-            ["tipo_entidad", "tipo_documento", "numero_documento", "acepta_datos"],
+            ["entity_kind", "document_type", "document_number", "terms_accepted"],
         ),
         (
-            RawSubmission(user_type=UserType.DELEGATE, tipo_entidad="IPS"),
-            ["nit", "tipo_documento", "numero_documento", "acepta_datos"],
+            RawSubmission(user_type=UserType.DELEGATE, entity_kind="IPS"),
+            ["nit", "document_type", "document_number", "terms_accepted"],
         ),
         (
-            RawSubmission(user_type=UserType.DELEGATE, tipo_entidad="EPS"),
-            ["regimen", "nit", "tipo_documento", "numero_documento", "acepta_datos"],
+            RawSubmission(user_type=UserType.DELEGATE, entity_kind="EPS"),
+            ["regime", "nit", "document_type", "document_number", "terms_accepted"],
         ),
         (
-            RawSubmission(user_type=UserType.DELEGATE, tipo_entidad="PROVEEDOR"),
-            ["tiene_nit", "tipo_documento", "numero_documento", "acepta_datos"],
+            RawSubmission(user_type=UserType.DELEGATE, entity_kind="PROVIDER"),
+            ["has_nit", "document_type", "document_number", "terms_accepted"],
         ),
         (
-            RawSubmission(user_type=UserType.DELEGATE, tipo_entidad="PROVEEDOR", tiene_nit="SI"),
-            ["nit", "tipo_documento", "numero_documento", "acepta_datos"],
+            RawSubmission(user_type=UserType.DELEGATE, entity_kind="PROVIDER", has_nit=True),
+            ["nit", "document_type", "document_number", "terms_accepted"],
         ),
         (
-            RawSubmission(user_type=UserType.DELEGATE, tipo_entidad="PROVEEDOR", tiene_nit="NO"),
-            ["departamento", "municipio", "tipo_documento", "numero_documento", "acepta_datos"],
+            RawSubmission(user_type=UserType.DELEGATE, entity_kind="PROVIDER", has_nit=False),
+            ["department", "municipality", "document_type", "document_number", "terms_accepted"],
         ),
     ],
 )
@@ -107,33 +108,40 @@ def test_everything_that_is_missing_is_told_at_once_in_the_order_of_the_form(
     errors = errors_of(raw)
     assert list(errors) == missing
     assert len(set(errors.values())) == len(missing)
+    with pytest.raises(InvalidSubmissionError) as caught:
+        check_submission(raw)
+    assert all(error.is_missing for error in caught.value.errors)
 
 
 def test_blanks_count_as_missing() -> None:
-    assert list(errors_of(replace(OTHER, tipo_documento=" ", numero_documento="\u00a0\t"))) == [
-        "tipo_documento",
-        "numero_documento",
+    assert list(errors_of(replace(OTHER, document_type=" ", document_number="\u00a0\t"))) == [
+        "document_type",
+        "document_number",
     ]
 
 
 @pytest.mark.parametrize(
     ("raw", "field"),
     [
-        (replace(OTHER, tipo_documento="TI"), "tipo_documento"),
-        (replace(OTHER, tipo_documento="cc"), "tipo_documento"),
-        (replace(OTHER, numero_documento="0123"), "numero_documento"),
-        (replace(OTHER, acepta_datos=False), "acepta_datos"),
-        (replace(PROFESSIONAL, registro_profesional="76_1234"), "registro_profesional"),
-        (replace(IPS, tipo_entidad="PROVIDER"), "tipo_entidad"),
+        (replace(OTHER, document_type="TI"), "document_type"),
+        (replace(OTHER, document_type="cc"), "document_type"),
+        (replace(OTHER, document_number="0123"), "document_number"),
+        (replace(OTHER, terms_accepted=False), "terms_accepted"),
+        (replace(PROFESSIONAL, professional_registration="76_1234"), "professional_registration"),
+        (replace(IPS, entity_kind="PROVEEDOR"), "entity_kind"),
         (replace(IPS, nit="12345678"), "nit"),
-        (replace(EPS, regimen="ESPECIAL"), "regimen"),
-        (replace(COMPANY, tiene_nit="TAL VEZ"), "tiene_nit"),
-        (replace(NATURAL_PERSON, departamento="00"), "departamento"),
-        (replace(NATURAL_PERSON, municipio="99999"), "municipio"),
+        (replace(EPS, regime="ESPECIAL"), "regime"),
+        (replace(COMPANY, has_nit=None), "has_nit"),
+        (replace(NATURAL_PERSON, department="00"), "department"),
+        (replace(NATURAL_PERSON, municipality="99999"), "municipality"),
     ],
 )
 def test_a_wrong_field_is_the_only_one_blamed(raw: RawSubmission, field: str) -> None:
-    assert list(errors_of(raw)) == [field]
+    with pytest.raises(InvalidSubmissionError) as caught:
+        check_submission(raw)
+    assert [error.field for error in caught.value.errors] == [field]
+    # Nothing given is one thing, something wrong another: the page asks for it in other words.
+    assert caught.value.errors[0].is_missing is (getattr(raw, field) in {False, None})
 
 
 def test_a_nit_with_its_check_digit_is_refused_with_the_nit_that_was_meant() -> None:
@@ -143,24 +151,27 @@ def test_a_nit_with_its_check_digit_is_refused_with_the_nit_that_was_meant() -> 
 
 
 def test_a_municipality_belongs_to_its_department() -> None:
-    errors = errors_of(replace(NATURAL_PERSON, departamento="05", municipio="11001"))
-    assert "no pertenece al departamento" in errors["municipio"]
+    errors = errors_of(replace(NATURAL_PERSON, department="05", municipality="11001"))
+    assert "no pertenece al departamento" in errors["municipality"]
 
 
 @pytest.mark.parametrize(
     ("raw", "noise"),
     [
-        (OTHER, {"registro_profesional": "_", "nit": "x", "tipo_entidad": "x"}),
-        (SOCIAL_SERVICE, {"registro_profesional": "_", "regimen": "x"}),
-        (PROFESSIONAL, {"tipo_entidad": "x", "nit": "x", "tiene_nit": "x"}),
-        (IPS, {"regimen": "SUBSIDIADO", "registro_profesional": "_", "tiene_nit": "NO", "municipio": "x"}),
-        (EPS, {"tiene_nit": "x", "departamento": "x", "municipio": "x"}),
-        (COMPANY, {"regimen": "CONTRIBUTIVO", "departamento": "x", "municipio": "x"}),
-        (NATURAL_PERSON, {"nit": "x", "regimen": "CONTRIBUTIVO"}),
+        (OTHER, {"professional_registration": "_", "nit": "x", "entity_kind": "x"}),
+        (SOCIAL_SERVICE, {"professional_registration": "_", "regime": "x"}),
+        (PROFESSIONAL, {"entity_kind": "x", "nit": "x", "has_nit": True}),
+        (
+            IPS,
+            {"regime": "SUBSIDIADO", "professional_registration": "_", "has_nit": False, "municipality": "x"},
+        ),
+        (EPS, {"has_nit": True, "department": "x", "municipality": "x"}),
+        (COMPANY, {"regime": "CONTRIBUTIVO", "department": "x", "municipality": "x"}),
+        (NATURAL_PERSON, {"nit": "x", "regime": "CONTRIBUTIVO"}),
     ],
 )
-def test_fields_that_do_not_apply_are_ignored(raw: RawSubmission, noise: dict[str, str]) -> None:
-    assert check_submission(replace(raw, **noise)) == check_submission(raw)  # type: ignore[arg-type]
+def test_fields_that_do_not_apply_are_ignored(raw: RawSubmission, noise: dict[str, Any]) -> None:
+    assert check_submission(replace(raw, **noise)) == check_submission(raw)
 
 
 @pytest.mark.parametrize(
@@ -199,10 +210,10 @@ def test_regimes_of_one_nit_and_places_of_providers_are_different_entities() -> 
     raws = [
         IPS,
         EPS,
-        replace(EPS, regimen="SUBSIDIADO"),
+        replace(EPS, regime="SUBSIDIADO"),
         COMPANY,
         NATURAL_PERSON,
-        replace(NATURAL_PERSON, departamento="05", municipio="05001"),
+        replace(NATURAL_PERSON, department="05", municipality="05001"),
         OTHER,
     ]
     assert len({check_submission(raw).entity_key for raw in raws}) == len(raws)
@@ -229,13 +240,16 @@ def test_another_slug_is_a_key_error() -> None:
 
 # Values that lead deep into the form, mixed with anything at all.
 _TEXT = st.text(max_size=50) | st.sampled_from(
-    ["IPS", "EPS", "PROVEEDOR", "SI", "NO", "CC", "PA", "11", "11001", "CONTRIBUTIVO", "900123456", "\ud800"]
+    ["IPS", "EPS", "PROVIDER", "CC", "PA", "11", "11001", "CONTRIBUTIVO", "900123456", "\ud800"]
 )
-_FIELDS = [item.name for item in fields(RawSubmission) if item.name not in {"user_type", "acepta_datos"}]
+_FIELDS = [
+    item.name for item in fields(RawSubmission) if item.name not in {"user_type", "has_nit", "terms_accepted"}
+]
 ANY_SUBMISSION = st.builds(
     RawSubmission,
     user_type=st.sampled_from(UserType),
-    acepta_datos=st.booleans(),
+    has_nit=st.none() | st.booleans(),
+    terms_accepted=st.booleans(),
     **dict.fromkeys(_FIELDS, _TEXT),
 )
 
@@ -254,4 +268,4 @@ def test_anything_at_all_is_a_submission_or_told_field_by_field(raw: RawSubmissi
     assert all(item.message for item in told.errors)
     # The error's own text may be logged: it names fields and repeats nothing that was typed.
     assert str(told).split(", ") == blamed
-    assert set(blamed) <= {*_FIELDS, "acepta_datos"}
+    assert set(blamed) <= {*_FIELDS, "has_nit", "terms_accepted"}

@@ -15,8 +15,8 @@ from temporalio.api.common.v1 import Payload
 
 from api.clients import client_of, network_of
 from api.errors import in_words
-from api.forms import submission_of
-from api.security import Cookies, FormTokens, FormTokenState, comes_from_elsewhere, is_api_key
+from api.forms import REGISTRATION_FIELDS, raw_submission, typed_in
+from api.security import Cookies, FormTokens, FormTokenState, is_api_key, is_cross_site
 from mipres.captcha.challenges import CaptchaChallenges
 from mipres.clock import SystemClock
 from mipres.domain.audit import ReasonRefusedError, checked_reason
@@ -72,14 +72,14 @@ def test_documents(type_code: str, number: str) -> None:
 @cases(500, long=5_000)
 @given(st.sampled_from(UserType), st.dictionaries(st.sampled_from(FIELDS), likely, max_size=12))
 def test_submissions(user_type: UserType, fields: dict[str, str]) -> None:
-    raw = submission_of(user_type, FormData(list(fields.items())))
+    raw = raw_submission(user_type, typed_in(FormData(list(fields.items())), REGISTRATION_FIELDS))
     errors: tuple[FieldError, ...] = ()
     try:
         assert check_submission(raw).user_type is user_type
     except InvalidSubmissionError as error:
         errors = error.errors
     assert all(item.message for item in errors)
-    assert raw.acepta_datos or errors
+    assert raw.terms_accepted or errors
 
 
 @cases(300, long=3_000)
@@ -109,7 +109,7 @@ def test_headers(forwarded: str, origin: str, host: str) -> None:
     asked = request(x_forwarded_for=forwarded, origin=origin, host=host)
     client = client_of(asked, (ip_network("10.0.0.0/8"),))
     assert network_of(client)
-    comes_from_elsewhere(asked, public_url="https://mipres.example")
+    is_cross_site(asked, public_url="https://mipres.example")
 
 
 @cases(300, long=3_000)

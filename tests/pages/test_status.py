@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from starlette.requests import Request
 
-from api.registrations import RegistrationView
+from api.pages.timeline import status_page
+from api.registrations.ask import RegistrationView
 from api.security import Cookies, FormTokens
 from api.templating import Pages
 from mipres.composition import STATIC, TEMPLATES
@@ -31,7 +32,7 @@ def shown(view: RegistrationView) -> str:
     cookies = Cookies(https=False)
     pages = Pages(TEMPLATES, STATIC, cookies=cookies, form_tokens=FormTokens(bytes(32), cookies=cookies))
     request = Request({"type": "http", "headers": [], "method": "GET", "path": "/"})
-    page = pages.render(request, "status", view=view, notice=None, refresh_seconds=10)
+    page = pages.render(request, "status", page=status_page(view), resend=None)
     return bytes(page.body).decode()
 
 

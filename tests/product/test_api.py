@@ -12,9 +12,10 @@ import pytest
 from mipres.domain.documents import Document, DocumentType
 from mipres.domain.radicado import is_radicado
 from mipres.domain.submissions import Submission, UserType
+from mipres.temporal.names import registration_workflow_id
 from tests.product.conftest import Product
-from tests.product.storage import radicado_for, rows, runs_of
-from tests.product.visits import login_of
+from tests.product.storage import radicado_for, rows, runs_of, with_the_keys
+from tests.product.visits import login_of, set_password
 
 REGISTRATIONS = "/api/v1/registrations"
 PROBLEM = {"type", "title", "status", "detail", "code"}
@@ -333,14 +334,16 @@ async def test_a_completed_and_a_refused_registration_can_be_looked_at(product: 
         is_problem(answer, 409, "wrong_stage")
 
 
-async def test_a_cancelled_registration_says_so(product: Product) -> None:
-    from tests.product.storage import with_the_keys
-
-    radicado = (await product.register_professional(await product.new_professional())).json()["radicado"]
-    client = await with_the_keys(product)
-    await client.get_workflow_handle(f"registration/{radicado}").terminate("the test ends it")
-    found = await product.view(radicado)
-    assert (found["stage"], found["user_type"]) == ("cancelled", "professional")
+async def test_a_terminated_registration_says_what_is_still_true(product: Product) -> None:
+    person = await product.new_professional()
+    radicado = (await product.register_professional(person)).json()["radicado"]
+    link, client = await product.link_for(person), await with_the_keys(product)
+    await client.get_workflow_handle(registration_workflow_id(radicado)).terminate("the test ends it")
+    view = await product.view(radicado)
+    assert (view["stage"], view["user_type"]) == ("awaiting_password", "professional")
+    async with product.browser() as visitor:
+        assert (await set_password(visitor, link)).status_code == 200
+    assert (await product.view(radicado))["stage"] == "completed"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from temporalio.service import RPCError
 
-from api.security import BASE_HEADERS
+from api.middleware import BASE_HEADERS
 from mipres.domain.documents import Document, DocumentType
 from mipres.domain.radicado import recovery_reference
 from mipres.domain.submissions import Submission, UserType

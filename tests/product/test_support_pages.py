@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from mipres.temporal.names import registration_workflow_id
 from tests.product.conftest import Product, csrf_of
 from tests.product.storage import rows, with_the_keys, without_the_keys
 from tests.product.support import (
@@ -18,7 +19,7 @@ from tests.product.support import (
     post_form,
     without_redirects,
 )
-from tests.product.visits import log_in
+from tests.product.visits import log_in, set_password
 
 PAGES = ("/soporte", "/soporte/registro/RM-000000000000")
 FORMS = ("/soporte/buscar", "/soporte/clave", "/soporte/salir", "/soporte/registro/RM-000000000000")
@@ -324,3 +325,21 @@ async def test_nonsense_is_refused(product: Product) -> None:
         assert back.json() == {"payloads": [unknown]}
         large = {"payloads": [{"data": "A" * 4 * 1024 * 1024}]}
         assert (await decode(visitor, large, headers)).status_code == 413
+
+
+async def test_support_sees_what_temporal_stopped_until_the_person_needs_nothing_more(
+    product: Product,
+) -> None:
+    person, radicado = await registered(product)
+    link, client = await product.link_for(person), await with_the_keys(product)
+    await client.get_workflow_handle(registration_workflow_id(radicado)).terminate("the test ends it")
+    async with officer(product) as (visitor, _):
+
+        async def is_listed() -> bool:
+            _, _, stopped = (await visitor.get("/soporte")).text.partition("Interrumpidos en Temporal")
+            return radicado in stopped
+
+        await product.eventually(is_listed)
+        async with product.browser() as citizen:
+            assert (await set_password(citizen, link)).status_code == 200
+        assert not await is_listed()

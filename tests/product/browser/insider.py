@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from api.audit_queue import AuditQueue
 from api.metrics import ApiMetrics
-from api.registrations import Registrations
+from api.registrations.start import RegistrationStarter
 from api.security import FORM_LIFETIME_SECONDS
 from mipres.clock import SystemClock
 from mipres.keys import derive_key
@@ -32,16 +32,16 @@ def stale_form_token(product: Product, visit: str) -> str:
     return stale.decode() if isinstance(stale, bytes) else stale
 
 
-async def hasty_registrations(product: Product, *, link_lifetime: timedelta) -> Registrations:
+async def hasty_registrations(product: Product, *, link_lifetime: timedelta) -> RegistrationStarter:
     """Registrations whose links live as short as wanted."""
-    return Registrations(
+    return RegistrationStarter(
         await _temporal(product),
         radicado_key=derive_key(product.stack.secret("SECRET_KEY"), "radicado"),
         clock=SystemClock(),
         submit_wait=timedelta(seconds=5),
         link_lifetime=link_lifetime,
         metrics=ApiMetrics(),
-        notes=AuditQueue(FakeAuditTrail()),
+        audit_queue=AuditQueue(FakeAuditTrail()),
     )
 
 

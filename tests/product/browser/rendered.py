@@ -9,7 +9,8 @@ from fastapi import FastAPI, HTTPException
 from starlette.requests import Request
 
 from api import errors
-from api.registrations import RegistrationView
+from api.pages import timeline
+from api.registrations.ask import RegistrationView
 from api.security import Cookies, FormTokens
 from api.templating import Pages
 from mipres import composition
@@ -64,7 +65,7 @@ def status_page(stage: Stage, *waiting_on: str) -> str:
         outcome=None if stage is Stage.CHECKING else Outcome(status=OutcomeStatus.REGISTERED),
     )
     request = Request({"type": "http", "headers": [], "path": "/"})
-    page = _PAGES.render(request, "status", view=view, notice=None, refresh_seconds=10)
+    page = _PAGES.render(request, "status", page=timeline.status_page(view), resend=None)
     return bytes(page.body).decode()
 
 

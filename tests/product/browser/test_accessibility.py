@@ -262,7 +262,7 @@ async def test_a_cancelled_registration_and_its_superseded_link(visitor: Visitor
     await examine(visitor, "link-superseded")
     await cancel(product, radicado)
     await visitor.open(f"/registro/estado/{radicado}")
-    assert "El registro fue cancelado" in await visitor.said()
+    assert "El registro se interrumpió" in await visitor.said()
     await examine(visitor, "status-cancelled")
     await visitor.open(link)
     await visitor.press("Enviar el enlace otra vez")

@@ -1,0 +1,239 @@
+"""Build the services of one API process from its settings."""
+
+from datetime import timedelta
+from functools import cached_property
+
+from temporalio.client import Client
+
+from api.audit_queue import AuditQueue
+from api.metrics import ApiMetrics
+from api.pages.outcomes import OutcomePages
+from api.readiness import Readiness
+from api.registrations.act import RegistrationActs
+from api.registrations.ask import RegistrationViews
+from api.registrations.start import RecoveryStarter, RegistrationStarter
+from api.security import Cookies, FormTokens, origin_of
+from api.services import (
+    ApiServices,
+    CodecServices,
+    LoginServices,
+    OperationsServices,
+    PasswordServices,
+    ProtectionServices,
+    RegistrationServices,
+    Services,
+    SupportServices,
+)
+from api.templating import Pages
+from api.temporal_gauges import TemporalGauges
+from api.throttle import Throttle
+from mipres import composition
+from mipres.captcha.challenges import CaptchaChallenges
+from mipres.composition import DatabaseServices
+from mipres.database.credentials import Hasher, PostgresCredentials
+from mipres.database.engine import is_reachable
+from mipres.database.limits import NoLimits, PostgresLimits
+from mipres.database.sessions import PostgresSessions
+from mipres.database.standings import PostgresStandings
+from mipres.domain.limits import RELAXED_TIMES
+from mipres.domain.passwords import PasswordPolicy, common_passwords
+from mipres.settings import Settings
+
+
+class Composition:
+    """Makes each shared part once, and each family of services from them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        client: Client,
+        database: DatabaseServices,
+        metrics: ApiMetrics,
+        audit_queue: AuditQueue,
+    ) -> None:
+        # Read now, so that no request waits for it.
+        common_passwords()
+        self._settings, self._client, self._database = settings, client, database
+        self._metrics, self._audit_queue = metrics, audit_queue
+        self._engine, self._clock, self._hasher = database.engine, database.clock, Hasher()
+        self._radicado_key = composition.purpose_key(settings, "radicado")
+        self._submit_wait = timedelta(seconds=settings.submit_wait_seconds)
+        self._cookies = Cookies(https=settings.public_url.startswith("https:"))
+        self._form_tokens = FormTokens(composition.purpose_key(settings, "form"), cookies=self._cookies)
+        self._temporal_ui_origin = origin_of(settings.temporal_ui_url)
+        self._staff = composition.build_staff(database, self._hasher)
+        self._codec = composition.build_codec(settings)
+
+    def services(self) -> Services:
+        return Services(
+            pages=self.pages,
+            protection=self.protection(),
+            registration=self.registration(),
+            password=self.password(),
+            login=self.login(),
+            support=self.support(),
+            codec=self.codec(),
+            api=self.api(),
+            operations=self.operations(),
+        )
+
+    # ---- Shared parts
+
+    @cached_property
+    def pages(self) -> Pages:
+        return Pages(
+            composition.TEMPLATES,
+            composition.STATIC,
+            cookies=self._cookies,
+            form_tokens=self._form_tokens,
+        )
+
+    @cached_property
+    def outcomes(self) -> OutcomePages:
+        return OutcomePages(
+            pages=self.pages,
+            public_url=self._settings.public_url,
+            mail_from=self._settings.mail_from,
+            link_hours=self._settings.password_link_hours,
+        )
+
+    @cached_property
+    def throttle(self) -> Throttle:
+        if self._settings.rate_limits == "off":
+            return Throttle(NoLimits())
+        limits = PostgresLimits(
+            self._engine,
+            key=composition.purpose_key(self._settings, "limits"),
+            clock=self._clock,
+            generosity=RELAXED_TIMES if self._settings.rate_limits == "relaxed" else 1,
+        )
+        return Throttle(limits)
+
+    @cached_property
+    def captcha(self) -> CaptchaChallenges | None:
+        if self._settings.captcha == "off":
+            return None
+        key = composition.purpose_key(self._settings, "captcha")
+        return CaptchaChallenges(self._engine, key=key, clock=self._clock)
+
+    @cached_property
+    def start(self) -> RegistrationStarter:
+        return RegistrationStarter(
+            self._client,
+            radicado_key=self._radicado_key,
+            clock=self._clock,
+            submit_wait=self._submit_wait,
+            link_lifetime=timedelta(hours=self._settings.password_link_hours),
+            metrics=self._metrics,
+            audit_queue=self._audit_queue,
+        )
+
+    @cached_property
+    def recoveries(self) -> RecoveryStarter:
+        return RecoveryStarter(
+            self._client,
+            reference_key=self._radicado_key,
+            start_wait=self._submit_wait,
+            audit_queue=self._audit_queue,
+        )
+
+    @cached_property
+    def ask(self) -> RegistrationViews:
+        standings = PostgresStandings(self._engine, clock=self._clock)
+        return RegistrationViews(self._client, standings=standings, metrics=self._metrics)
+
+    @cached_property
+    def act(self) -> RegistrationActs:
+        return RegistrationActs(self._client, answer_wait=self._submit_wait, audit_queue=self._audit_queue)
+
+    # ---- Families of services
+
+    def protection(self) -> ProtectionServices:
+        settings = self._settings
+        return ProtectionServices(
+            throttle=self.throttle,
+            trusted_proxies=settings.trusted_proxies,
+            cookies=self._cookies,
+            form_tokens=self._form_tokens,
+            public_url=settings.public_url,
+            api_keys=tuple(key.get_secret_value() for key in settings.api_keys),
+            metrics_key=settings.metrics_key.get_secret_value() if settings.metrics_key else None,
+            metrics_open=settings.environment == "development",
+            staff=self._staff,
+            temporal_ui_origin=self._temporal_ui_origin,
+        )
+
+    def registration(self) -> RegistrationServices:
+        return RegistrationServices(
+            pages=self.pages,
+            outcomes=self.outcomes,
+            throttle=self.throttle,
+            captcha=self.captcha,
+            start=self.start,
+            ask=self.ask,
+            act=self.act,
+            answers_by_mail_only=self._settings.enumeration == "neutral",
+        )
+
+    def password(self) -> PasswordServices:
+        return PasswordServices(
+            pages=self.pages,
+            outcomes=self.outcomes,
+            cookies=self._cookies,
+            throttle=self.throttle,
+            captcha=self.captcha,
+            links=composition.build_password_links(self._settings, self._database),
+            hasher=self._hasher,
+            policy=PasswordPolicy(self._settings.password_policy),
+            start=self.start,
+            recoveries=self.recoveries,
+            act=self.act,
+        )
+
+    def login(self) -> LoginServices:
+        audit = self._database.audit
+        return LoginServices(
+            pages=self.pages,
+            cookies=self._cookies,
+            throttle=self.throttle,
+            credentials=PostgresCredentials(
+                self._engine,
+                hasher=self._hasher,
+                lockouts=self._database.lockouts,
+                audit=audit,
+                clock=self._clock,
+            ),
+            sessions=PostgresSessions(self._engine, audit=audit, clock=self._clock),
+            recoveries=self.recoveries,
+        )
+
+    def support(self) -> SupportServices:
+        return SupportServices(
+            pages=self.pages,
+            cookies=self._cookies,
+            throttle=self.throttle,
+            support=composition.build_support(self._settings, self._database, self._client),
+            staff=self._staff,
+            public_url=self._settings.public_url,
+        )
+
+    def operations(self) -> OperationsServices:
+        return OperationsServices(
+            readiness=Readiness(
+                self._client, codec=self._codec, database_answers=lambda: is_reachable(self._engine)
+            ),
+            metrics=self._metrics,
+            gauges=TemporalGauges(self._client),
+        )
+
+    def codec(self) -> CodecServices:
+        return CodecServices(
+            codec=self._codec,
+            staff=self._staff,
+            temporal_namespace=self._settings.temporal_namespace,
+            temporal_ui_origin=self._temporal_ui_origin,
+        )
+
+    def api(self) -> ApiServices:
+        return ApiServices(start=self.start, ask=self.ask, act=self.act, public_url=self._settings.public_url)

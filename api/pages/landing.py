@@ -1,0 +1,71 @@
+"""Decide what a person sees of each profile after the login."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mipres.database.sessions import Profile
+from mipres.domain.divipola import municipality_and_department
+from mipres.domain.roles import Role, roles_of, waits_for_a_role
+from mipres.domain.submissions import EntityKind
+from mipres.mail.dates import long_date
+
+_KINDS = {EntityKind.IPS: "IPS", EntityKind.EPS: "EPS", EntityKind.PROVIDER: "Proveedor"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileCard:
+    """One profile as the landing page shows it.
+
+    Attributes:
+        roles_heading: Whether the roles below are given already or have to be assigned.
+        note: What the person must know about the roles, or None.
+    """
+
+    title: str
+    has_ended: bool
+    rows: tuple[tuple[str, str], ...]
+    roles_heading: str
+    roles: tuple[Role, ...]
+    note: str | None
+
+
+def profile_card(profile: Profile) -> ProfileCard:
+    waits = waits_for_a_role(profile.user_type)
+    note = None
+    if waits:
+        note = (
+            "El registro no trae ningún rol: se lo asigna el delegado de su entidad en el Módulo Administración de "
+            "Usuarios."
+        )
+    elif profile.ends_on:
+        note = "El perfil vale solo en esa sede y termina con la plaza."
+    return ProfileCard(
+        title=profile.user_type.label,
+        has_ended=profile.has_ended,
+        rows=_rows(profile),
+        roles_heading="Roles que le pueden asignar" if waits else "Rol",
+        roles=roles_of(profile.user_type),
+        note=note,
+    )
+
+
+def _rows(profile: Profile) -> tuple[tuple[str, str], ...]:
+    rows = (
+        ("Tipo de entidad", _shown(profile.entity_kind, lambda kind: _KINDS[EntityKind(kind)])),
+        ("Entidad", profile.entity_name),
+        ("NIT", profile.entity_nit),
+        ("Régimen", _shown(profile.entity_regime, str.capitalize)),
+        ("Municipio", _shown(profile.municipality, municipality_and_department)),
+        ("Profesión", profile.profession_name),
+        ("Registro profesional", profile.professional_registration),
+        ("Sede del SSO", profile.site_name),
+        (
+            "Terminó el" if profile.has_ended else "Plaza hasta",
+            long_date(profile.ends_on) if profile.ends_on else None,
+        ),
+    )
+    return tuple((label, value) for label, value in rows if value)
+
+
+def _shown(value: str | None, words: Callable[[str], str]) -> str | None:
+    return words(value) if value else None

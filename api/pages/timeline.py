@@ -1,0 +1,187 @@
+"""Decide what the status page shows at each stage, without any HTML."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from api.registrations.ask import RegistrationView
+from mipres.domain.applications import Application, application_of
+from mipres.domain.stages import WAITING_FOR_CITIZENS, Stage, WaitingOn
+from mipres.mail.dates import long_date_time
+
+
+class StepState(StrEnum):
+    """How far a step is. Values are names of the style sheet."""
+
+    DONE = "done"
+    CURRENT = "current"
+    PENDING = "pending"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of a registration: what happens, how far it is, and since when."""
+
+    label: str
+    state: StepState
+    detail: str | None = None
+    time: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """Why a registration stands still, where no step can say it."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusPage:
+    """The status page of one registration.
+
+    Attributes:
+        procedure_step: The stage of the procedure as a whole, 1 to 4.
+        can_resend: Whether a run is there to send another link.
+        refresh_seconds: How often the page reloads itself; None where nothing changes any more.
+        login: Where the person logs in, once the registration is complete.
+        register_again: The form for another attempt.
+    """
+
+    radicado: str
+    procedure_step: int
+    steps: tuple[Step, ...]
+    notice: Notice | None
+    can_resend: bool
+    refresh_seconds: int | None
+    login: Application | None
+    register_again: str
+    can_register_again: bool
+
+
+REFRESH_SECONDS = 10
+_STILL_TRYING = "Esperamos a que responda {}. Seguimos intentando; no tiene que repetir el registro."
+_REFUSED = "La verificación no fue favorable. Repita el registro para ver el motivo y qué hacer."
+_GIVEN_UP = (
+    "Un sistema que necesitamos no respondió en siete días, y dejamos de intentar. No es un rechazo y no se creó "
+    "ninguna cuenta. Soporte ya está avisado; por favor repita el registro."
+)
+_LINK_SENT = (
+    "Le enviamos el enlace al correo que figura en www.miseguridadsocial.gov.co. Abra «AQUÍ» en el mensaje y cree "
+    "su contraseña."
+)
+_LINK_STILL_WORKS = (
+    "El enlace que le enviamos al correo sirve hasta el {}. Abra «AQUÍ» en el mensaje y cree su contraseña."
+)
+_ADDRESS_REJECTED = (
+    "El servidor de correo rechaza la dirección que figura en www.miseguridadsocial.gov.co. Corríjala allí y repita "
+    "el registro."
+)
+_MAIL_DELAYED = "No hemos podido entregar el correo todavía; seguimos intentando."
+_LINK_EXPIRED = "El enlace venció sin usarse. Repita el registro para recibir otro."
+_READY = "Ya puede ingresar con su usuario y contraseña."
+
+_CANCELLED = Notice(
+    title="El registro fue cancelado", text="Soporte canceló este registro. Puede registrarse de nuevo."
+)
+_EXPIRED = Notice(title="El registro venció", text="Venció sin terminar. Por favor regístrese de nuevo.")
+_INTERRUPTED = Notice(
+    title="El registro se interrumpió",
+    text="No terminó por una falla nuestra, no por sus datos, y no va a continuar. Por favor regístrese de nuevo.",
+)
+_INTERRUPTED_WITH_LINK = Notice(
+    title="El registro se interrumpió",
+    text="Su cuenta ya está creada y el enlace que recibió todavía sirve. Si no lo encuentra, regístrese de nuevo y "
+    "recibirá otro.",
+)
+
+
+def status_page(view: RegistrationView) -> StatusPage:
+    """Decide everything that the status page shows of a registration."""
+    user_type = view.user_type
+    login = application_of(user_type) if user_type else Application.MIPRES
+    return StatusPage(
+        radicado=view.radicado,
+        # Of the four stages that every procedure of the State has.
+        procedure_step=4 if view.stage.has_ended or view.stage is Stage.AWAITING_PASSWORD else 3,
+        steps=timeline(view),
+        notice=notice(view),
+        can_resend=view.stage is Stage.AWAITING_PASSWORD and not view.was_cut_off,
+        refresh_seconds=None if view.stage.has_ended else REFRESH_SECONDS,
+        login=login if view.stage is Stage.COMPLETED else None,
+        register_again=f"/registro/{user_type.slug}" if user_type else "/",
+        can_register_again=view.was_cut_off or view.stage.has_ended,
+    )
+
+
+def notice(view: RegistrationView) -> Notice | None:
+    """Say that the registration stopped before its end, and who or what stopped it."""
+    match view.stage:
+        case Stage.CANCELLED:
+            return _INTERRUPTED if view.was_cut_off else _CANCELLED
+        case Stage.AWAITING_PASSWORD if view.was_cut_off:
+            return _INTERRUPTED_WITH_LINK
+        case Stage.EXPIRED if not view.is_outcome_known:
+            return _EXPIRED
+    return None
+
+
+def timeline(view: RegistrationView) -> tuple[Step, ...]:
+    """Make the four steps of a registration."""
+    return (
+        Step(label="Registro recibido", state=StepState.DONE, time=long_date_time(view.submitted_at)),
+        verification_step(view),
+        password_step(view),
+        completion_step(view),
+    )
+
+
+def verification_step(view: RegistrationView) -> Step:
+    state, detail, time = StepState.DONE, None, None
+    match view.stage:
+        case Stage.CHECKING | Stage.WAITING_REGISTRY:
+            state = StepState.CURRENT
+            if view.waiting_on:
+                waiting_on = ", ".join(WAITING_FOR_CITIZENS[what] for what in view.waiting_on)
+                detail, time = _STILL_TRYING.format(waiting_on), _since(view)
+        case Stage.REFUSED:
+            state, detail = StepState.FAILED, _REFUSED
+        case Stage.EXPIRED if view.is_outcome_known and not view.outcome:
+            state, detail = StepState.FAILED, _GIVEN_UP
+        case Stage.CANCELLED | Stage.EXPIRED if not view.outcome:
+            state = StepState.PENDING
+    return Step(label="Verificación en los registros del Estado", state=state, detail=detail, time=time)
+
+
+def password_step(view: RegistrationView) -> Step:
+    state, detail, time = StepState.PENDING, None, None
+    match view.stage:
+        case Stage.COMPLETED:
+            state = StepState.DONE
+        case Stage.EXPIRED if view.outcome:
+            state, detail = StepState.FAILED, _LINK_EXPIRED
+        case Stage.AWAITING_PASSWORD:
+            state, detail = StepState.CURRENT, _link(view)
+            time = _since(view) if view.waiting_on else None
+    return Step(label="Envío del enlace y creación de la contraseña", state=state, detail=detail, time=time)
+
+
+def _link(view: RegistrationView) -> str:
+    if view.link_expires_at:
+        return _LINK_STILL_WORKS.format(long_date_time(view.link_expires_at))
+    if WaitingOn.MAIL_ADDRESS in view.waiting_on:
+        return _ADDRESS_REJECTED
+    return _MAIL_DELAYED if view.waiting_on else _LINK_SENT
+
+
+def completion_step(view: RegistrationView) -> Step:
+    label = "Registro completo"
+    if view.stage is not Stage.COMPLETED:
+        return Step(label=label, state=StepState.PENDING)
+    # When a run was cut off says nothing about when the person set the password.
+    time = None if view.was_cut_off else long_date_time(view.updated_at)
+    return Step(label=label, state=StepState.DONE, detail=_READY, time=time)
+
+
+def _since(view: RegistrationView) -> str:
+    return f"Desde el {long_date_time(view.updated_at)}"

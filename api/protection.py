@@ -1,0 +1,146 @@
+"""Each route's declared protection, and the limits beside it."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
+
+from api.clients import client_of
+from api.errors import (
+    CodecReaderUnknownError,
+    ExpiredFormError,
+    ForeignFormError,
+    StaffLoginRequiredError,
+    UnauthorizedError,
+)
+from api.security import FormTokenState, is_api_key, is_cross_site
+from api.services import ProtectionDep
+from mipres.domain.limits import API_CALLS, WRONG_KEYS, Limit
+from mipres.support.staff import StaffMember, StaffSessionKind
+
+
+def _client(request: Request, services: ProtectionDep) -> str:
+    return client_of(request, services.trusted_proxies)
+
+
+ClientDep = Annotated[str, Depends(_client)]
+"""The address that limits count by."""
+
+
+def limited(limit: Limit) -> Any:
+    """Limit each client; a route declares it beside its protection."""
+
+    async def count(services: ProtectionDep, client: ClientDep) -> None:
+        await services.throttle.count(limit, client)
+
+    return Depends(count)
+
+
+def public() -> None:
+    """Protect a route that anybody may read and that changes nothing."""
+
+
+async def protected_form(request: Request, services: ProtectionDep) -> None:
+    """Protect a route that takes a form: it must be the product's own, and fresh."""
+    if is_cross_site(request, public_url=services.public_url):
+        raise ForeignFormError
+    form = await request.form()
+    match services.form_tokens.state(request, form.get("csrf_token")):
+        case FormTokenState.EXPIRED:
+            raise ExpiredFormError
+        case FormTokenState.WRONG:
+            raise ForeignFormError
+
+
+# It only documents the scheme: the product checks by itself, because every refusal must read alike.
+_DOCUMENTED_KEY = Security(HTTPBearer(auto_error=False))
+
+
+async def api_key_required(
+    request: Request, services: ProtectionDep, client: ClientDep, _documented: Any = _DOCUMENTED_KEY
+) -> None:
+    """Protect the JSON API."""
+    authorization = request.headers.get("authorization")
+    if not is_api_key(authorization, services.api_keys):
+        await services.throttle.count(WRONG_KEYS, client)
+        raise UnauthorizedError
+    await services.throttle.count(API_CALLS, str(authorization).partition(" ")[2])
+
+
+async def metrics_key_required(request: Request, services: ProtectionDep, client: ClientDep) -> None:
+    """Protect what says how the service is doing, which the public has no use for."""
+    if services.metrics_key is None:
+        if services.metrics_open:
+            return
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    if not is_api_key(request.headers.get("authorization"), (services.metrics_key,)):
+        await services.throttle.count(WRONG_KEYS, client)
+        raise UnauthorizedError
+
+
+STAFF_COOKIE = "soporte"
+
+
+async def staff_required(request: Request, services: ProtectionDep) -> None:
+    """Protect a page of support: a citizen's session has another cookie and table."""
+    token = services.cookies.get(request, STAFF_COOKIE)
+    member = await services.staff.member_of(token, StaffSessionKind.PAGES) if token else None
+    if member is None:
+        raise StaffLoginRequiredError
+    request.state.staff = member
+
+
+async def staff_form(request: Request, services: ProtectionDep) -> None:
+    """Protect a form of support."""
+    await protected_form(request, services)
+    await staff_required(request, services)
+
+
+def current_staff(request: Request) -> StaffMember:
+    """Find the member of support that asks; only behind the protections of support."""
+    member: StaffMember = request.state.staff
+    return member
+
+
+StaffDep = Annotated[StaffMember, Depends(current_staff)]
+
+
+async def codec_reader(request: Request, services: ProtectionDep) -> None:
+    """Protect the codec server: a session or a key of support opens it.
+
+    The cookie is strict, so another site's page cannot send it. Of this site only Temporal's interface gets an
+    answer, because the browser adds the cookie to every request from this site.
+    """
+    origin, authorization = request.headers.get("origin"), request.headers.get("authorization", "")
+    if origin is not None and origin != services.temporal_ui_origin:
+        raise ForeignFormError
+    scheme, _, key = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        token, kind = key, StaffSessionKind.KEY
+    else:
+        cookie = services.cookies.get(request, STAFF_COOKIE) if origin else None
+        token, kind = cookie or "", StaffSessionKind.PAGES
+    member = await services.staff.member_of(token, kind) if token else None
+    if member is None:
+        raise CodecReaderUnknownError
+    request.state.staff, request.state.staff_token = member, token
+
+
+PROTECTIONS = (
+    public,
+    protected_form,
+    api_key_required,
+    metrics_key_required,
+    staff_required,
+    staff_form,
+    codec_reader,
+)
+PUBLIC = Depends(public)
+PROTECTED_FORM = Depends(protected_form)
+API_KEY_REQUIRED = Depends(api_key_required)
+METRICS_KEY_REQUIRED = Depends(metrics_key_required)
+STAFF_REQUIRED = Depends(staff_required)
+STAFF_FORM = Depends(staff_form)
+CODEC_READER = Depends(codec_reader)

@@ -1,0 +1,315 @@
+"""Start registrations, password recoveries and notices of a locked login."""
+
+import asyncio
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateFailedError
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.audit_queue import AuditQueue
+from api.metrics import BY_MAIL, UNAVAILABLE, ApiMetrics
+from mipres.database.password_links import Renewal
+from mipres.domain.audit import CITIZEN, PROGRAM, AuditEvent, AuditEventType
+from mipres.domain.documents import Document
+from mipres.domain.errors import MipresError
+from mipres.domain.outcomes import Outcome, OutcomeStatus
+from mipres.domain.radicado import radicado_of, recovery_reference
+from mipres.domain.stages import Stage
+from mipres.domain.submissions import Submission
+from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION, Consent
+from mipres.ports import Clock
+from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, translated
+from mipres.temporal.names import (
+    REGISTRATION_STAGE,
+    REGISTRATIONS_QUEUE,
+    USER_TYPE,
+    lock_notice_workflow_id,
+    recovery_workflow_id,
+    registration_workflow_id,
+)
+from mipres.temporal.runs import describe_run
+from workflows.contract import LockNoticeRequest, RecoveryRequest, RegistrationRequest, RegistrationStatus
+from workflows.login_locked import LoginLocked
+from workflows.password_recovery import PasswordRecovery
+from workflows.registration import Registration
+
+log = structlog.get_logger()
+
+# A look at the server stays quick, also where the server is away.
+_LOOK = timedelta(seconds=1)
+_ATTEMPTS = 3
+
+
+class TermsChangedError(MipresError):
+    """The person accepted another declaration than the one in force."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submitted:
+    """An accepted registration, its consent and its first answer."""
+
+    radicado: str
+    submission: Submission
+    consent: Consent
+    outcome: Outcome
+
+
+class RegistrationStarter:
+    """Starts registrations, and joins those that run already.
+
+    Args:
+        client: Temporal.
+        radicado_key: Key of the radicado's hash.
+        clock: Time of the consent.
+        submit_wait: How long a submission waits for its first outcome.
+        link_lifetime: Lifetime of the password link, part of the workflow's input.
+        metrics: Counts the answers.
+        audit_queue: Takes what people asked for to the audit trail.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword-only, and each a service or a setting of its own.
+        self,
+        client: Client,
+        *,
+        radicado_key: bytes,
+        clock: Clock,
+        submit_wait: timedelta,
+        link_lifetime: timedelta,
+        metrics: ApiMetrics,
+        audit_queue: AuditQueue,
+    ) -> None:
+        self._client = client
+        self._key = radicado_key
+        self._clock = clock
+        self._submit_wait = submit_wait
+        self._link_lifetime = link_lifetime
+        self._metrics = metrics
+        self._audit_queue = audit_queue
+
+    async def submit(self, submission: Submission, *, channel: str) -> Submitted:
+        """Start the registration or join the open run, and wait for its outcome.
+
+        Raises:
+            TemporalUnavailableError: the server is not known to hold it.
+        """
+        return await self._submit(self._request(submission, self._consent(channel)))
+
+    async def renew(self, renewal: Renewal) -> Submitted:
+        """Start the registration of an expired link again, with its own consent.
+
+        Raises:
+            TermsChangedError: the declaration has changed, and the person has to accept the new one.
+            TemporalUnavailableError: the server is not known to hold it.
+        """
+        if renewal.consent.terms_sha256 != TERMS_SHA256:
+            raise TermsChangedError
+        return await self._submit(self._request(renewal.submission, renewal.consent))
+
+    async def accept(self, submission: Submission, *, channel: str) -> None:
+        """Start the registration, or join the one that runs; its answer goes by mail.
+
+        Raises:
+            TemporalUnavailableError: the server is not known to hold it.
+        """
+        request = replace(self._request(submission, self._consent(channel)), tell_by_mail=True)
+        with translated():
+            async with asyncio.timeout(self._submit_wait.total_seconds()):
+                await self._client.start_workflow(
+                    Registration.run,
+                    request,
+                    id=registration_workflow_id(request.radicado),
+                    task_queue=REGISTRATIONS_QUEUE,
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                    start_signal="asked_again",
+                    static_summary=_summary(request),
+                    search_attributes=_first_attributes(request),
+                )
+        self._record(request, BY_MAIL)
+
+    def _consent(self, channel: str) -> Consent:
+        return Consent(
+            terms_version=TERMS_VERSION,
+            terms_sha256=TERMS_SHA256,
+            accepted_at=self._clock.now(),
+            channel=channel,
+        )
+
+    def _request(self, submission: Submission, consent: Consent) -> RegistrationRequest:
+        return RegistrationRequest(
+            radicado=radicado_of(submission, key=self._key),
+            submission=submission,
+            consent=consent,
+            link_hours=self._link_lifetime / timedelta(hours=1),
+        )
+
+    async def _submit(self, request: RegistrationRequest) -> Submitted:
+        try:
+            outcome = await self._first_outcome(request)
+        except TemporalUnavailableError:
+            self._metrics.submitted(request.submission.user_type, request.consent.channel, UNAVAILABLE)
+            raise
+        self._record(request, outcome.code)
+        return Submitted(
+            radicado=request.radicado,
+            submission=request.submission,
+            consent=request.consent,
+            outcome=outcome,
+        )
+
+    def _record(self, request: RegistrationRequest, outcome: str) -> None:
+        """Count, audit and log one accepted submission."""
+        channel, user_type = request.consent.channel, request.submission.user_type
+        self._metrics.submitted(user_type, channel, outcome)
+        event = AuditEvent(
+            type=AuditEventType.REGISTRATION_SUBMITTED,
+            actor=CITIZEN if channel == "web" else PROGRAM,
+            reference=request.radicado,
+            login=request.submission.document.login,
+            details={"user_type": user_type.value, "channel": channel, "outcome": outcome},
+        )
+        self._audit_queue.take(event)
+        log.info("registration_submitted", radicado=request.radicado, user_type=user_type, outcome=outcome)
+
+    async def _first_outcome(self, request: RegistrationRequest) -> Outcome:
+        """Wait for the first outcome; without one, promise only what the server holds."""
+        try:
+            with translated():
+                async with asyncio.timeout(self._submit_wait.total_seconds()):
+                    outcome = await self._outcome_of_some_run(request)
+        except TemporalUnavailableError as error:
+            log.info("first_outcome_unknown", radicado=request.radicado, reason=str(error))
+            outcome = None
+        if outcome is None:
+            await self._require_open_run(request.radicado)
+            return Outcome(status=OutcomeStatus.IN_PROGRESS)
+        return outcome
+
+    async def _outcome_of_some_run(self, request: RegistrationRequest) -> Outcome | None:
+        """Join the open run or start one; None where that fails for a good reason."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._outcome_of(request)
+            except WorkflowUpdateFailedError:
+                log.info("registration_ended_while_joining", radicado=request.radicado)
+            except RPCError as error:
+                # Too many submissions wait for this very registration already.
+                if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
+                    raise
+                return None
+        return None
+
+    async def _outcome_of(self, request: RegistrationRequest) -> Outcome:
+        start: WithStartWorkflowOperation[Registration, RegistrationStatus] = WithStartWorkflowOperation(
+            Registration.run,
+            request,
+            id=registration_workflow_id(request.radicado),
+            task_queue=REGISTRATIONS_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            static_summary=_summary(request),
+            search_attributes=_first_attributes(request),
+        )
+        try:
+            return await self._client.execute_update_with_start_workflow(
+                Registration.first_outcome,  # type: ignore[arg-type]  # The SDK's type of a described update loses its awaitable.
+                start_workflow_operation=start,
+                id=str(uuid.uuid4()),
+            )
+        except BaseException:
+            # The SDK keeps the error in the operation too, and asyncio reports an error that nothing reads.
+            with suppress(Exception, asyncio.CancelledError):
+                async with asyncio.timeout(0):
+                    await start.workflow_handle()
+            raise
+
+    async def _require_open_run(self, radicado: str) -> None:
+        """A run that ended is an older registration, and will not answer this submission."""
+        workflow_id = registration_workflow_id(radicado)
+        try:
+            run = await describe_run(self._client, workflow_id, patience=_LOOK)
+        except UnknownWorkflowError as error:
+            raise TemporalUnavailableError("no run was started") from error
+        if not run.engine.is_open:
+            raise TemporalUnavailableError(f"no run was started; an older one is {run.engine}")
+
+
+class RecoveryStarter:
+    """Starts what writes to the owner of an account, whether there is one or not.
+
+    Args:
+        client: Temporal.
+        reference_key: Key of the reference's hash.
+        start_wait: How long a page waits for the start.
+        audit_queue: Takes what people asked for to the audit trail.
+    """
+
+    def __init__(
+        self, client: Client, *, reference_key: bytes, start_wait: timedelta, audit_queue: AuditQueue
+    ) -> None:
+        self._client = client
+        self._key = reference_key
+        self._start_wait = start_wait
+        self._audit_queue = audit_queue
+
+    async def recover_password(self, document: Document) -> None:
+        """Start a recovery, or ask the open one for another link.
+
+        Raises:
+            TemporalUnavailableError: the server is not known to hold it.
+        """
+        reference = recovery_reference(document, key=self._key)
+        with translated():
+            async with asyncio.timeout(self._start_wait.total_seconds()):
+                await self._client.start_workflow(
+                    PasswordRecovery.run,
+                    RecoveryRequest(reference=reference, document=document),
+                    id=recovery_workflow_id(reference),
+                    task_queue=REGISTRATIONS_QUEUE,
+                    start_signal="link_asked",
+                    static_summary="Recuperación de contraseña",
+                )
+        event = AuditEvent(
+            type=AuditEventType.RECOVERY_ASKED, actor=CITIZEN, reference=reference, login=document.login
+        )
+        self._audit_queue.take(event)
+        log.info("password_recovery_asked", reference=reference)
+
+    async def notify_lock(self, document: Document) -> None:
+        """Notify the owner of a locked login; the login goes on where this fails."""
+        reference = recovery_reference(document, key=self._key)
+        try:
+            with translated():
+                await self._client.start_workflow(
+                    LoginLocked.run,
+                    LockNoticeRequest(reference=reference, document=document),
+                    id=lock_notice_workflow_id(reference),
+                    task_queue=REGISTRATIONS_QUEUE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    static_summary="Aviso de ingreso bloqueado",
+                    rpc_timeout=_LOOK,
+                )
+        except TemporalUnavailableError as error:
+            log.warning("lock_notice_lost", reference=reference, reason=str(error))
+
+
+def _summary(request: RegistrationRequest) -> str:
+    return f"Registro de {request.submission.user_type.label}"
+
+
+def _first_attributes(request: RegistrationRequest) -> TypedSearchAttributes:
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(REGISTRATION_STAGE, Stage.CHECKING),
+            SearchAttributePair(USER_TYPE, request.submission.user_type),
+        ]
+    )

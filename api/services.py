@@ -1,0 +1,169 @@
+"""What request handlers reach: each family of pages has its own services."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from api.clients import Network
+from api.metrics import ApiMetrics
+from api.pages.outcomes import OutcomePages
+from api.readiness import Readiness
+from api.registrations.act import RegistrationActs
+from api.registrations.ask import RegistrationViews
+from api.registrations.start import RecoveryStarter, RegistrationStarter
+from api.security import Cookies, FormTokens
+from api.templating import Pages
+from api.temporal_gauges import TemporalGauges
+from api.throttle import Throttle
+from mipres.captcha.challenges import CaptchaChallenges
+from mipres.database.credentials import Hasher, PostgresCredentials
+from mipres.database.password_links import PostgresPasswordLinks
+from mipres.database.sessions import PostgresSessions
+from mipres.domain.passwords import PasswordPolicy
+from mipres.support.actions import Support
+from mipres.support.staff import PostgresStaff
+from mipres.temporal.codec import EncryptionCodec
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtectionServices:
+    """What the declared protections of the routes check with.
+
+    Attributes:
+        metrics_key: What opens /metrics.
+        metrics_open: Whether /metrics needs no key, as in development.
+    """
+
+    throttle: Throttle
+    trusted_proxies: tuple[Network, ...]
+    cookies: Cookies
+    form_tokens: FormTokens
+    public_url: str
+    api_keys: tuple[str, ...]
+    metrics_key: str | None
+    metrics_open: bool
+    staff: PostgresStaff
+    temporal_ui_origin: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistrationServices:
+    """What the four forms and the status page need.
+
+    Attributes:
+        captcha: None where MIPRES_CAPTCHA is off.
+        answers_by_mail_only: Whether no page shows an outcome.
+    """
+
+    pages: Pages
+    outcomes: OutcomePages
+    throttle: Throttle
+    captcha: CaptchaChallenges | None
+    start: RegistrationStarter
+    ask: RegistrationViews
+    act: RegistrationActs
+    answers_by_mail_only: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordServices:
+    """What the pages from the mailed link to the created password need."""
+
+    pages: Pages
+    outcomes: OutcomePages
+    cookies: Cookies
+    throttle: Throttle
+    captcha: CaptchaChallenges | None
+    links: PostgresPasswordLinks
+    hasher: Hasher
+    policy: PasswordPolicy
+    start: RegistrationStarter
+    recoveries: RecoveryStarter
+    act: RegistrationActs
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginServices:
+    """What login, landing and logout need."""
+
+    pages: Pages
+    cookies: Cookies
+    throttle: Throttle
+    credentials: PostgresCredentials
+    sessions: PostgresSessions
+    recoveries: RecoveryStarter
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupportServices:
+    """What the pages of support need."""
+
+    pages: Pages
+    cookies: Cookies
+    throttle: Throttle
+    support: Support
+    staff: PostgresStaff
+    public_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecServices:
+    """What the codec server needs."""
+
+    codec: EncryptionCodec
+    staff: PostgresStaff
+    temporal_namespace: str
+    temporal_ui_origin: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiServices:
+    """What the JSON API needs."""
+
+    start: RegistrationStarter
+    ask: RegistrationViews
+    act: RegistrationActs
+    public_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationsServices:
+    """What `/health` and `/metrics` need."""
+
+    readiness: Readiness
+    metrics: ApiMetrics
+    gauges: TemporalGauges
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything with a lifetime. A handler depends on one family, never on this."""
+
+    pages: Pages
+    protection: ProtectionServices
+    registration: RegistrationServices
+    password: PasswordServices
+    login: LoginServices
+    support: SupportServices
+    codec: CodecServices
+    api: ApiServices
+    operations: OperationsServices
+
+
+def _family(name: str) -> Any:
+    def find(request: Request) -> Any:
+        return getattr(request.app.state.services, name)
+
+    return Depends(find)
+
+
+PagesDep = Annotated[Pages, _family("pages")]
+ProtectionDep = Annotated[ProtectionServices, _family("protection")]
+RegistrationDep = Annotated[RegistrationServices, _family("registration")]
+PasswordDep = Annotated[PasswordServices, _family("password")]
+LoginDep = Annotated[LoginServices, _family("login")]
+SupportDep = Annotated[SupportServices, _family("support")]
+CodecDep = Annotated[CodecServices, _family("codec")]
+ApiDep = Annotated[ApiServices, _family("api")]
+OperationsDep = Annotated[OperationsServices, _family("operations")]

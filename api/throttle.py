@@ -1,0 +1,40 @@
+"""Count what clients do, and refuse what they do too often."""
+
+import asyncio
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.errors import TooManyRequestsError
+from mipres.database.limits import Limits
+from mipres.domain.limits import Limit
+
+log = structlog.get_logger()
+
+# Counting takes a millisecond; a page must not wait for a database that gives no answer.
+_COUNTING_SECONDS = 1.0
+
+
+class Throttle:
+    """Counts by subject.
+
+    Fails open: where the database is away, what needs it fails by itself, and the rest goes on.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+
+    async def count(self, limit: Limit, subject: str) -> None:
+        """Count once more.
+
+        Raises:
+            TooManyRequestsError: the subject has to wait.
+        """
+        try:
+            async with asyncio.timeout(_COUNTING_SECONDS):
+                wait = await self.limits.take(limit, subject)
+        except (OSError, SQLAlchemyError) as error:
+            log.warning("limits_unavailable", limit=limit.name, error=type(error).__name__)
+            return
+        if wait:
+            raise TooManyRequestsError(wait)

@@ -1,0 +1,80 @@
+"""A run of a workflow as the server describes it, in every state that the server knows.
+
+The SDK's own description fails with ValueError for a state that it does not know, as a paused run.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import WorkflowExecutionStatus
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkflowExecutionRequest,
+    DescribeWorkflowExecutionResponse,
+)
+from temporalio.client import Client
+from temporalio.common import TypedSearchAttributes
+from temporalio.converter import decode_typed_search_attributes
+
+from mipres.domain.stages import EngineState
+from mipres.temporal.answers import translated
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The newest run of a workflow id."""
+
+    workflow_id: str
+    engine: EngineState
+    started_at: datetime
+    closed_at: datetime | None
+    attributes: TypedSearchAttributes
+
+
+async def describe_run(client: Client, workflow_id: str, *, patience: timedelta) -> Run:
+    """Describe the newest run of a workflow id.
+
+    Raises:
+        UnknownWorkflowError: the server has no run of this id.
+        TemporalUnavailableError: the server gave no answer.
+    """
+    answer = await description_of(client, workflow_id, patience=patience)
+    return run_of(answer.workflow_execution_info)
+
+
+async def description_of(
+    client: Client, workflow_id: str, *, patience: timedelta
+) -> DescribeWorkflowExecutionResponse:
+    """Get everything that the server says of the newest run, its pending activities too; raises the same."""
+    request = DescribeWorkflowExecutionRequest(
+        namespace=client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
+    )
+    with translated():
+        return await client.workflow_service.describe_workflow_execution(
+            request, retry=True, timeout=patience
+        )
+
+
+def run_of(info: WorkflowExecutionInfo) -> Run:
+    """Read what the server says of a run, in a description or in a list."""
+    return Run(
+        workflow_id=info.execution.workflow_id,
+        engine=_engine_state(info.status),
+        started_at=_moment(info.start_time),
+        closed_at=_moment(info.close_time) if info.HasField("close_time") else None,
+        attributes=decode_typed_search_attributes(info.search_attributes),
+    )
+
+
+def _engine_state(status: int) -> EngineState:
+    try:
+        name = WorkflowExecutionStatus.Name(status)  # type: ignore[arg-type]  # Any number can come over the wire.
+        return EngineState(name.removeprefix("WORKFLOW_EXECUTION_STATUS_"))
+    except ValueError:
+        return EngineState.UNKNOWN
+
+
+def _moment(timestamp: Timestamp) -> datetime:
+    return timestamp.ToDatetime(tzinfo=UTC)

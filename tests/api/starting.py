@@ -1,0 +1,25 @@
+"""The part of the API that starts registrations, over a given client."""
+
+from datetime import timedelta
+
+from temporalio.client import Client
+
+from api.audit_queue import AuditQueue
+from api.metrics import ApiMetrics
+from api.registrations.start import RegistrationStarter
+from mipres.clock import SystemClock
+from tests.fakes import FakeAuditTrail
+
+KEY = b"k" * 32
+
+
+def starting_with(client: Client) -> RegistrationStarter:
+    return RegistrationStarter(
+        client,
+        radicado_key=KEY,
+        clock=SystemClock(),
+        submit_wait=timedelta(seconds=0.5),
+        link_lifetime=timedelta(hours=1),
+        metrics=ApiMetrics(),
+        audit_queue=AuditQueue(FakeAuditTrail()),
+    )

@@ -1,0 +1,33 @@
+"""Rules that every template keeps."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from mipres.composition import TEMPLATES
+
+FIELD = re.compile(r"""name=["']csrf_token["']""")
+FORM = re.compile(r"<form\b[^>]*method=\"post\".*?</form>", re.DOTALL)
+TOKEN = re.compile(r"\bcsrf\(")
+
+
+def html() -> Iterator[tuple[Path, str]]:
+    for path in TEMPLATES.rglob("*.html"):
+        yield path.relative_to(TEMPLATES), path.read_text(encoding="utf-8")
+
+
+def test_only_the_macro_writes_the_token_of_a_form() -> None:
+    written = [str(path) for path, text in html() for _ in FIELD.findall(text)]
+    assert written == ["partials/forms.html"]
+
+
+def test_every_form_that_changes_something_carries_the_token() -> None:
+    forms = [(path, form) for path, text in html() for form in FORM.findall(text)]
+    assert len(forms) > 5
+    assert [str(path) for path, form in forms if not TOKEN.search(form)] == []
+
+
+def test_no_template_compares_stages_or_sentences() -> None:
+    """What a page shows is decided in Python, where a table of tests covers it."""
+    deciding = re.compile(r"stage(\.value)? *(==|in)|waiting_on *(==|in)|outcome *(==|%})")
+    assert [str(path) for path, text in html() if deciding.search(text)] == []
