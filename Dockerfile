@@ -23,7 +23,7 @@ COPY workflows/ workflows/
 COPY api/ api/
 COPY templates/ templates/
 COPY static/ static/
-COPY deploy/__init__.py deploy/worker_health.py deploy/
+COPY deploy/__init__.py deploy/current_build.py deploy/temporal_setup.py deploy/verdict.py deploy/worker_health.py deploy/
 COPY dev/__init__.py dev/serving.py dev/
 COPY dev/registry_simulator/ dev/registry_simulator/
 COPY worker.py ./

@@ -1,36 +1,30 @@
 """The manifests are valid Kubernetes, offline, and say what docs/deployment.md and compose say."""
 
-from collections.abc import Iterator
+import re
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
-import yaml
 
 from mipres.settings import Settings, variable
 from mipres.temporal.names import REGISTRATIONS_QUEUE
-from tests.deployment.composed import DEPLOY, compose_file
+from tests.deployment.composed import compose_file
+from tests.deployment.manifests import KUBERNETES, WRITTEN_BUILD, printed, readme, resources
 
-MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 VERSIONS = ("1.31.0", kubernetes_validate.latest_version())
 # Resources that others define; Kubernetes itself ships no schema of them.
 FOREIGN = {"keda.sh/v1alpha1"}
 SETTING_NAMES = {variable(field) for field in Settings.model_fields}
 
 
-def resources() -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in MANIFESTS:
-        for resource in yaml.safe_load_all(path.read_text(encoding="utf-8")):
-            yield f"{path.name}: {resource['kind']} {resource['metadata']['name']}", resource
-
-
-ALL = dict(resources())
+ALL = resources()
 WORKLOADS = {
     resource["metadata"]["name"]: resource
     for resource in ALL.values()
     if resource["kind"] in {"Deployment", "Job"}
 }
+WORKER, CURRENT, MIGRATE, SETUP = "worker-0-1-0", "current-0-1-0", "migrate-0-1-0", "temporal-setup-0-1-0"
 
 
 def of(kind: str, name: str) -> dict[str, Any]:
@@ -73,9 +67,38 @@ def test_everything_lives_in_one_namespace() -> None:
 
 def test_the_workloads_run_compose_s_commands_on_its_image() -> None:
     services = compose_file()["services"]
-    for name in ("api", "worker", "migrate"):
+    same = {"api": "api", WORKER: "worker", MIGRATE: "migrate", SETUP: "temporal-setup"}
+    for name, service in same.items():
         assert container(name)["image"] == compose_file()["x-product"]["image"]
-        assert container(name).get("command") == services[name].get("command"), name
+        assert container(name).get("command") == services[service].get("command"), name
+
+
+def test_the_job_makes_current_what_the_workers_say_they_are() -> None:
+    told = {item["name"]: item["value"] for item in container(WORKER)["env"]}
+    named = {item["name"]: item["value"] for item in container(CURRENT)["env"]}
+    assert named.items() <= told.items()
+    assert named["MIPRES_WORKER_BUILD"] == container(WORKER)["image"].partition(":")[2]
+    assert WORKLOADS[WORKER]["spec"]["template"]["metadata"]["labels"]["build"] == WRITTEN_BUILD
+
+
+def test_another_build_gets_resources_of_its_own_beside_those_of_the_last() -> None:
+    of_a_build = {name for name in ALL if "0-1-0" in name}
+    assert {name.partition(":")[0] for name in of_a_build} == {
+        *("15-temporal-setup.yaml", "20-migrate.yaml", "40-worker.yaml", "45-current.yaml", "50-keda.yaml")
+    }
+    next_ones = resources("0.2.0")
+    assert {name.replace("0-1-0", "0-2-0") for name in of_a_build} <= set(next_ones)
+    assert WRITTEN_BUILD not in str(next_ones)
+
+
+def test_a_build_that_could_be_a_command_is_refused() -> None:
+    done = printed("1/;w x", "40-worker.yaml")
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_the_page_applies_every_manifest_and_names_no_other() -> None:
+    named = set(re.findall(r"\b\d\d-[\w.-]+\.yaml", readme()))
+    assert named == {path.name for path in KUBERNETES.glob("*.yaml")}
 
 
 def test_every_container_is_confined_and_limited() -> None:
@@ -95,7 +118,8 @@ def test_every_variable_is_a_setting_and_no_secret_is_written_down() -> None:
     assert named | set(secret) <= SETTING_NAMES
     assert set(secret.values()) == {""}
     assert named.isdisjoint(secret)
-    assert {item["name"] for item in container("worker")["env"]} <= SETTING_NAMES
+    for name in (WORKER, CURRENT):
+        assert {item["name"] for item in container(name)["env"]} <= SETTING_NAMES
 
 
 def test_production_would_start_with_what_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -108,13 +132,13 @@ def test_production_would_start_with_what_is_named(monkeypatch: pytest.MonkeyPat
         "MIPRES_DATABASE_URL": "postgresql+asyncpg://u:p@database.example/registro",
         "MIPRES_SMTP_URL": "smtps://u:p@mail.example:465",
     }
-    build = {item["name"]: item["value"] for item in container("worker")["env"]}
+    build = {item["name"]: item["value"] for item in container(WORKER)["env"]}
     for name, value in {**of("ConfigMap", "settings")["data"], **strong, **build}.items():
         monkeypatch.setenv(name, value)
     assert Settings().environment == "production"
 
 
-@pytest.mark.parametrize("name", ["api", "worker"])
+@pytest.mark.parametrize("name", ["api", WORKER])
 def test_one_may_fail_and_autoscalers_know_whom_they_scale(name: str) -> None:
     assert WORKLOADS[name]["spec"]["replicas"] == 2
     budget = of("PodDisruptionBudget", name)["spec"]
@@ -122,10 +146,13 @@ def test_one_may_fail_and_autoscalers_know_whom_they_scale(name: str) -> None:
 
 
 def test_keda_looks_at_the_queue_that_the_worker_serves() -> None:
-    scaled = of("ScaledObject", "worker")["spec"]
+    scaled = of("ScaledObject", WORKER)["spec"]
     [trigger] = scaled["triggers"]
     settings = of("ConfigMap", "settings")["data"]
-    assert scaled["scaleTargetRef"] == {"name": "worker"}
+    assert scaled["scaleTargetRef"] == {"name": WORKER}
+    told = {item["name"]: item["value"] for item in container(WORKER)["env"]}
+    assert trigger["metadata"]["workerDeploymentName"] == told["MIPRES_WORKER_DEPLOYMENT"]
+    assert trigger["metadata"]["workerDeploymentBuildId"] == told["MIPRES_WORKER_BUILD"]
     assert trigger["type"] == "temporal"
     assert trigger["metadata"]["taskQueue"] == REGISTRATIONS_QUEUE
     assert trigger["metadata"]["endpoint"] == settings["MIPRES_TEMPORAL_ADDRESS"]
