@@ -55,7 +55,7 @@ def test_the_parts_of_the_product_are_there(composed: dict[str, Any]) -> None:
     assert set(composed) == {
         *("postgresql", "temporal-schema", "temporal", "temporal-setup", "temporal-ui"),
         *("mailpit", "registry-simulator", "migrate", "worker", "api"),
-        *("prometheus", "grafana"),
+        *("prometheus", "alertmanager", "grafana"),
     }
 
 
@@ -111,6 +111,40 @@ def test_ports_are_published_on_loopback_alone(composed: dict[str, Any]) -> None
     assert published
     assert all(port.startswith("127.0.0.1:") for port in published)
     assert "ports" not in composed["postgresql"]
+
+
+def reach(composed: dict[str, Any], name: str) -> set[str]:
+    """The services that share a network with one, but for that in which nobody sees anybody."""
+    networks = set(composed[name]["networks"]) - {"loopback"}
+    return {other for other, service in composed.items() if networks & set(service["networks"])} - {name}
+
+
+def test_who_has_no_business_with_whom_shares_no_network(composed: dict[str, Any]) -> None:
+    assert reach(composed, "postgresql") == {
+        *("temporal-schema", "temporal", "migrate", "worker", "api"),
+    }
+    speaks_to_temporal = {"temporal-setup", "temporal-ui", "worker", "api"}
+    of_the_database = {"postgresql", "temporal-schema", "migrate"}
+    assert reach(composed, "temporal") == speaks_to_temporal | of_the_database
+    assert reach(composed, "registry-simulator") == {"worker", "mailpit"}
+    assert not reach(composed, "temporal-ui") & {"postgresql", "mailpit", "registry-simulator", "prometheus"}
+    assert set(composed["api"]["networks"]) & set(compose_file()["networks"]) >= {"web"}
+
+
+def test_networks_that_publish_nothing_lead_nowhere_else(composed: dict[str, Any]) -> None:
+    networks = compose_file()["networks"]
+    assert {name for name, network in networks.items() if network.get("internal")} == {
+        *("database", "temporal", "outside", "monitoring")
+    }
+    assert networks["loopback"]["driver_opts"] == {"com.docker.network.bridge.enable_icc": "false"}
+    for name, service in composed.items():
+        assert set(service["networks"]) <= set(networks), name
+        if "ports" in service:
+            assert {"loopback", "web"} & set(service["networks"]), name
+
+
+def test_temporal_s_interface_only_shows(composed: dict[str, Any]) -> None:
+    assert composed["temporal-ui"]["environment"]["TEMPORAL_DISABLE_WRITE_ACTIONS"] == "true"
 
 
 def test_published_ports_follow_their_settings(generated: dict[str, str]) -> None:

@@ -52,7 +52,11 @@ def test_the_apis_believe_the_proxy_s_network_alone(overlay: dict[str, Any]) -> 
     told = overlay["services"]["api"]["environment"]
     assert set(told) == {variable("trusted_proxies")}
     assert variable("trusted_proxies") in {variable(field) for field in Settings.model_fields}
-    [network] = overlay["networks"]["default"]["ipam"]["config"]
+    [network] = overlay["networks"]["web"]["ipam"]["config"]
+    assert overlay["services"]["proxy"]["networks"] == ["web"]
+    assert [name for name, service in compose_file()["services"].items() if "web" in service["networks"]] == [
+        "api"
+    ]
     assert ipaddress.ip_network(told[variable("trusted_proxies")]) == ipaddress.ip_network(network["subnet"])
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in nginx()
 

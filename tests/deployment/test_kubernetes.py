@@ -6,11 +6,13 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from mipres.settings import Settings, variable
 from mipres.temporal.names import REGISTRATIONS_QUEUE
 from tests.deployment.composed import compose_file
 from tests.deployment.manifests import KUBERNETES, WRITTEN_BUILD, printed, readme, resources
+from tests.deployment.watched import MONITORING
 
 VERSIONS = ("1.31.0", kubernetes_validate.latest_version())
 # Resources that others define; Kubernetes itself ships no schema of them.
@@ -104,10 +106,12 @@ def test_the_page_applies_every_manifest_and_names_no_other() -> None:
 def test_every_container_is_confined_and_limited() -> None:
     for name in WORKLOADS:
         context = container(name)["securityContext"]
-        assert context["readOnlyRootFilesystem"] is True
+        # Releases of this image write their configuration beside the program.
+        assert context.get("readOnlyRootFilesystem", False) is (name != "temporal-ui")
         assert context["allowPrivilegeEscalation"] is False
         assert context["capabilities"] == {"drop": ["ALL"]}
-        assert pod(name)["securityContext"]["runAsUser"] == 10001
+        assert pod(name)["securityContext"]["runAsNonRoot"] is True
+        assert pod(name)["securityContext"]["runAsUser"] > 0
         assert pod(name)["automountServiceAccountToken"] is False
         assert {"requests", "limits"} <= set(container(name)["resources"])
 
@@ -116,7 +120,8 @@ def test_every_variable_is_a_setting_and_no_secret_is_written_down() -> None:
     named = set(of("ConfigMap", "settings")["data"])
     secret = of("Secret", "secrets")["stringData"] | of("Secret", "owner-secrets")["stringData"]
     assert named | set(secret) <= SETTING_NAMES
-    assert set(secret.values()) == {""}
+    every = [item["stringData"] for item in ALL.values() if item["kind"] == "Secret"]
+    assert {value for one in every for value in one.values()} == {""}
     assert named.isdisjoint(secret)
     for name in (WORKER, CURRENT):
         assert {item["name"] for item in container(name)["env"]} <= SETTING_NAMES
@@ -150,6 +155,7 @@ def test_keda_looks_at_the_queue_that_the_worker_serves() -> None:
     [trigger] = scaled["triggers"]
     settings = of("ConfigMap", "settings")["data"]
     assert scaled["scaleTargetRef"] == {"name": WORKER}
+    assert of("TriggerAuthentication", trigger["authenticationRef"]["name"])
     told = {item["name"]: item["value"] for item in container(WORKER)["env"]}
     assert trigger["metadata"]["workerDeploymentName"] == told["MIPRES_WORKER_DEPLOYMENT"]
     assert trigger["metadata"]["workerDeploymentBuildId"] == told["MIPRES_WORKER_BUILD"]
@@ -167,3 +173,98 @@ def test_the_service_and_the_ingress_lead_to_the_api() -> None:
     assert path["backend"]["service"]["name"] == service["metadata"]["name"]
     public = of("ConfigMap", "settings")["data"]["MIPRES_PUBLIC_URL"]
     assert public == f"https://{rule['host']}"
+
+
+def policies(direction: str, app: str) -> list[dict[str, Any]]:
+    """The rules of one direction that concern the pods of an application."""
+    found = []
+    for item in ALL.values():
+        if item["kind"] != "NetworkPolicy":
+            continue
+        selector = item["spec"]["podSelector"]
+        chosen = selector.get("matchLabels", {}).get("app") == app or any(
+            app in expression["values"] for expression in selector.get("matchExpressions", [])
+        )
+        if chosen:
+            found += item["spec"].get(direction, [])
+    return found
+
+
+def ports(direction: str, app: str) -> set[Any]:
+    return {port["port"] for rule in policies(direction, app) for port in rule["ports"]}
+
+
+def test_nothing_passes_that_no_rule_lets_pass() -> None:
+    closed = of("NetworkPolicy", "nothing-passes")["spec"]
+    assert closed == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+def test_each_pod_leaves_only_for_what_it_asks() -> None:
+    leaves = {
+        "api": {5432, 7233},
+        "worker": {5432, 7233, 443, 465, 587},
+        "migrate": {5432},
+        "temporal-setup": {7233},
+        "current-build": {7233},
+        "temporal-ui": {7233, 443},
+        "prometheus": {8000, 9464, 9093},
+        "alertmanager": {587},
+    }
+    assert {app: ports("egress", app) for app in leaves} == leaves
+    labels = {workload["spec"]["template"]["metadata"]["labels"]["app"] for workload in WORKLOADS.values()}
+    assert labels == set(leaves)
+
+
+def test_who_may_enter_where() -> None:
+    assert ports("ingress", "worker") >= {9464}
+    assert ports("ingress", "prometheus") == set()
+    assert ports("ingress", "migrate") == set()
+    enters = [rule["from"] for rule in policies("ingress", "temporal-ui")]
+    citizens = [rule["from"] for rule in policies("ingress", "api") if rule["ports"] == [{"port": "http"}]]
+    assert enters
+    assert all(source not in citizens for source in enters)
+
+
+def test_temporal_s_interface_only_shows_has_a_login_and_an_ingress_of_its_own() -> None:
+    told = {item["name"]: item["value"] for item in container("temporal-ui")["env"]}
+    assert told["TEMPORAL_DISABLE_WRITE_ACTIONS"] == "true"
+    assert told["TEMPORAL_AUTH_ENABLED"] == "true"
+    citizens, staff = of("Ingress", "registro")["spec"], of("Ingress", "temporal-ui")["spec"]
+    assert citizens["ingressClassName"] != staff["ingressClassName"]
+    settings = of("ConfigMap", "settings")["data"]
+    [rule] = staff["rules"]
+    assert settings["MIPRES_TEMPORAL_UI_URL"] == f"https://{rule['host']}" == told["TEMPORAL_CORS_ORIGINS"]
+    assert told["TEMPORAL_CODEC_ENDPOINT"] == f"{settings['MIPRES_PUBLIC_URL']}/codec"
+    assert told["TEMPORAL_ADDRESS"] == settings["MIPRES_TEMPORAL_ADDRESS"]
+
+
+@pytest.mark.parametrize("name", ["api", WORKER, SETUP, CURRENT, "temporal-ui"])
+def test_whoever_speaks_to_temporal_shows_a_certificate(name: str) -> None:
+    settings = of("ConfigMap", "settings")["data"]
+    named = {settings[f"MIPRES_TEMPORAL_TLS_{part}"] for part in ("CERT", "KEY", "CA")}
+    files = {f"/etc/temporal-tls/{key}" for key in of("Secret", "temporal-tls")["stringData"]}
+    assert named == files
+    [mount] = [mount for mount in container(name)["volumeMounts"] if mount["name"] == "temporal-tls"]
+    assert mount["mountPath"] == "/etc/temporal-tls"
+    assert {"name": "temporal-tls", "secret": {"secretName": "temporal-tls"}} in pod(name)["volumes"]
+
+
+def test_prometheus_asks_every_pod_and_alertmanager_mails() -> None:
+    scraped = yaml.safe_load(of("ConfigMap", "prometheus")["data"]["prometheus.yml"])
+    for job in scraped["scrape_configs"]:
+        [found] = job["dns_sd_configs"]
+        [name] = found["names"]
+        service = of("Service", name.partition(".")[0])["spec"]
+        assert service["clusterIP"] == "None"
+        assert service["selector"] == {"app": job["job_name"]}
+        assert service["ports"][0]["port"] == found["port"]
+    here = yaml.safe_load(of("ConfigMap", "alertmanager")["data"]["alertmanager.yml"])
+    compose = yaml.safe_load((MONITORING / "alertmanager.yml").read_text(encoding="utf-8"))
+    for part in ("route", "inhibit_rules", "receivers"):
+        assert here[part] == compose[part], part
+    assert here["global"]["smtp_require_tls"] is True
+    for name in ("prometheus", "alertmanager"):
+        assert container(name)["image"] == compose_file()["services"][name]["image"]
+    files = of("Secret", "monitoring-secrets")["stringData"]
+    text = str(of("ConfigMap", "prometheus")["data"]) + str(of("ConfigMap", "alertmanager")["data"])
+    assert set(re.findall(r"/run/secrets/([\w-]+)", text)) == set(files)

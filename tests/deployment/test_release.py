@@ -138,6 +138,8 @@ async def cluster(
     addresses = {
         "MIPRES_ENVIRONMENT": "development",
         "MIPRES_TEMPORAL_ADDRESS": bare_temporal,
+        # The server of this test has no certificate; an empty value counts as none.
+        **dict.fromkeys((f"MIPRES_TEMPORAL_TLS_{part}" for part in ("CERT", "KEY", "CA")), ""),
         "MIPRES_PUBLIC_URL": f"http://localhost:{ports['api']}",
         "MIPRES_MISEGURIDADSOCIAL_URL": f"{registries}/miseguridadsocial",
         "MIPRES_RETHUS_URL": f"{registries}/rethus",
