@@ -1,12 +1,7 @@
-"""Prometheus's own tool says when each alert fires and when it does not; Alertmanager's mail arrives.
-
-Debian's packages `prometheus` and `prometheus-alertmanager` have the programs.
-"""
+"""Prometheus's own tool says when each alert fires and when it does not; Alertmanager's mail arrives."""
 
 import asyncio
 import json
-import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,25 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
-import pytest
 import yaml
 
 from dev.probes import LOOPBACK, free_port, http_ok
 from dev.process import Console, Part, supervisor_of
+from tests.deployment.programs import program
 from tests.deployment.watched import MONITORING, alerts
 
 PATIENCE_SECONDS = 30.0
-
-
-def program(name: str) -> str:
-    """Path of a program of Debian's; without it the test is skipped, but in CI it fails."""
-    found = shutil.which(name)
-    if found is None:
-        reason = f"{name} is not on the PATH: Debian's prometheus and prometheus-alertmanager have it"
-        if os.environ.get("CI", "").lower() in {"1", "true"}:
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
-    return found
 
 
 @dataclass(frozen=True, kw_only=True)

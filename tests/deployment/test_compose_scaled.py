@@ -26,7 +26,8 @@ def overlay() -> dict[str, Any]:
 
 
 def nginx() -> str:
-    return (DEPLOY / "proxy" / "nginx.conf").read_text(encoding="utf-8")
+    files = ("nginx.conf", "locations.conf")
+    return "".join((DEPLOY / "proxy" / name).read_text(encoding="utf-8") for name in files)
 
 
 def test_there_are_two_of_each_and_one_proxy(overlay: dict[str, Any]) -> None:
@@ -73,6 +74,6 @@ def test_the_proxy_is_confined_like_the_rest(overlay: dict[str, Any]) -> None:
     assert re.search(r":\d", proxy["image"])
     assert {"cpus", "mem_limit", "pids_limit", "healthcheck"} <= set(proxy)
     assert "healthcheck" in api
-    [mounted] = proxy["volumes"]
-    assert (ROOT / mounted.partition(":")[0]).is_file()
-    assert mounted.endswith(":ro")
+    for mounted in proxy["volumes"]:
+        assert (ROOT / mounted.partition(":")[0]).is_file()
+        assert mounted.endswith(":ro")
