@@ -278,6 +278,7 @@ async def test_schema_of_both_databases_is_set_up_and_then_updated(tmp_path: Pat
 def test_scripts_live_where_compose_and_the_documentation_look_for_them() -> None:
     assert {str(script.relative_to(ROOT)) for script in SCRIPTS} == {
         "deploy/backup/backup.sh",
+        "deploy/backup/programs.sh",
         "deploy/backup/restore.sh",
         "deploy/kubernetes/for-build.sh",
         "deploy/make-env.sh",

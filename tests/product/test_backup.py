@@ -64,8 +64,10 @@ async def counts(url: str) -> dict[str, int]:
 
 @pytest.fixture
 async def restored(product: Product, postgres_url: str, tmp_path: Path) -> AsyncIterator[tuple[str, str]]:
-    """The product's database as it was backed up, and a URL of its copy on another server."""
+    """The product's database as it was backed up, and a URL of its copy in an empty one of another server."""
     await product.complete(await product.new_professional())
+    administrator = await asyncpg.connect(postgres_url.replace("+asyncpg", ""), ssl=False)
+    await administrator.execute("CREATE DATABASE restored")
     source = database_of(product)
     told = {**libpq(source), "HOME": str(tmp_path)}
     saved = run("backup.sh", told, str(tmp_path / "saved"), "mipres")
@@ -74,9 +76,8 @@ async def restored(product: Product, postgres_url: str, tmp_path: Path) -> Async
     done = run("restore.sh", libpq(postgres_url), str(tmp_path / "saved"), "restored")
     assert done.returncode == 0, done.stderr
     yield source, f"{postgres_url.rpartition('/')[0]}/restored"
-    connection = await asyncpg.connect(postgres_url.replace("+asyncpg", ""), ssl=False)
-    await connection.execute("DROP DATABASE restored WITH (FORCE)")
-    await connection.close()
+    await administrator.execute("DROP DATABASE restored WITH (FORCE)")
+    await administrator.close()
 
 
 async def test_the_product_s_database_comes_back_whole(
