@@ -141,7 +141,7 @@ CASES = (
     case("MailAddressesRejected", "a typing mistake", {REJECTED: "0x30 1x40"}, minute=65, fires=False),
     case("DatabaseDown", "two minutes", {waiting("database"): "4x9"}, minute=3, fires=True),
     case("DatabaseDown", "a failover", {waiting("database"): "4 4 0x9"}, minute=4, fires=False),
-    case("NoWorker", "nobody asks", {POLLERS: "0x9"}, minute=3, fires=True),
+    case("NoWorker", "no worker asks", {POLLERS: "0x9"}, minute=3, fires=True),
     case("NoWorker", "two do", {POLLERS: "2x9"}, minute=9, fires=False),
     case("TemporalDown", "no answer", {"mipres_temporal_up": "0x9"}, minute=2, fires=True),
     case("TemporalDown", "an answer", {"mipres_temporal_up": "1x9"}, minute=9, fires=False),

@@ -21,8 +21,10 @@ ROLES = ("registro", "registro_app", "temporal")
 ADMINISTRATORS = {"PGHOST": LOOPBACK, "PGUSER": USER, "PGPASSWORD": THROWAWAY_PASSWORD}
 
 
-async def run(script: str, directory: Path, *databases: str, **told: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": f"{find_postgres_bin()}:{os.environ['PATH']}", **ADMINISTRATORS, **told}
+async def run(
+    script: str, directory: Path, *databases: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": f"{find_postgres_bin()}:{os.environ['PATH']}", **ADMINISTRATORS, **variables}
     return await asyncio.to_thread(
         subprocess.run,
         ["sh", str(BACKUP / script), str(directory), *databases],
@@ -126,8 +128,8 @@ async def test_a_backup_takes_the_pg_dump_of_the_server_s_release(
     programs = tmp_path / "versions" / str(release_here())
     programs.mkdir(parents=True)
     (programs / "bin").symlink_to(find_postgres_bin())
-    told = {**older_first, "POSTGRES_VERSIONS": str(tmp_path / "versions")}
-    done = await run("backup.sh", tmp_path / "saved", "temporal", PGPORT=str(databases), **told)
+    variables = {**older_first, "POSTGRES_VERSIONS": str(tmp_path / "versions")}
+    done = await run("backup.sh", tmp_path / "saved", "temporal", PGPORT=str(databases), **variables)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "saved" / "temporal.dump").stat().st_size > 0
 
@@ -135,8 +137,8 @@ async def test_a_backup_takes_the_pg_dump_of_the_server_s_release(
 async def test_without_it_the_backup_says_what_to_install(
     databases: int, tmp_path: Path, older_first: Mapping[str, str]
 ) -> None:
-    told = {**older_first, "POSTGRES_VERSIONS": str(tmp_path / "none")}
-    done = await run("backup.sh", tmp_path / "saved", "temporal", PGPORT=str(databases), **told)
+    variables = {**older_first, "POSTGRES_VERSIONS": str(tmp_path / "none")}
+    done = await run("backup.sh", tmp_path / "saved", "temporal", PGPORT=str(databases), **variables)
     assert done.returncode != 0
     here = release_here()
     assert done.stderr == (

@@ -34,17 +34,17 @@ SIMULATOR_TOKEN = "MIPRES_SIMULATOR_TOKEN"
 
 
 @pytest.fixture
-def as_told_by_compose(
+def environment_of_the_api(
     composed: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> dict[str, str]:
     """The API's variables, in this process's environment."""
     for name in SETTING_NAMES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    told: dict[str, str] = composed["api"]["environment"]
-    for name, value in told.items():
+    variables: dict[str, str] = composed["api"]["environment"]
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    return told
+    return variables
 
 
 def is_long_running(name: str) -> bool:
@@ -114,12 +114,12 @@ def test_ports_are_published_on_loopback_alone(composed: dict[str, Any]) -> None
 
 
 def reach(composed: dict[str, Any], name: str) -> set[str]:
-    """The services that share a network with one, but for that in which nobody sees anybody."""
+    """The services that share a network with one, apart from that in which none sees another."""
     networks = set(composed[name]["networks"]) - {"loopback"}
     return {other for other, service in composed.items() if networks & set(service["networks"])} - {name}
 
 
-def test_who_has_no_business_with_whom_shares_no_network(composed: dict[str, Any]) -> None:
+def test_services_share_a_network_only_where_one_calls_the_other(composed: dict[str, Any]) -> None:
     assert reach(composed, "postgresql") == {
         *("temporal-schema", "temporal", "migrate", "worker", "api"),
     }
@@ -173,21 +173,23 @@ def test_every_variable_of_the_product_is_a_setting(composed: dict[str, Any]) ->
 
 
 def test_the_product_s_processes_are_told_the_same(composed: dict[str, Any]) -> None:
-    told = {name: dict(composed[name]["environment"]) for name in PRODUCT}
+    variables = {name: dict(composed[name]["environment"]) for name in PRODUCT}
     # But for the account: only migrations own the tables.
-    users = {name: urlsplit(settings.pop("MIPRES_DATABASE_URL")).username for name, settings in told.items()}
+    users = {
+        name: urlsplit(settings.pop("MIPRES_DATABASE_URL")).username for name, settings in variables.items()
+    }
     assert users == dict.fromkeys(PRODUCT, "registro_app") | {"migrate": "registro"}
-    assert all(settings == told["api"] for settings in told.values())
+    assert all(settings == variables["api"] for settings in variables.values())
 
 
-def test_the_environment_makes_valid_settings(as_told_by_compose: dict[str, str]) -> None:
+def test_the_environment_makes_valid_settings(environment_of_the_api: dict[str, str]) -> None:
     settings = load_settings()
-    assert {variable(field) for field in settings.model_fields_set} == set(as_told_by_compose)
+    assert {variable(field) for field in settings.model_fields_set} == set(environment_of_the_api)
     assert settings.environment == "development"
 
 
 def test_nothing_is_left_to_a_server_that_compose_does_not_start(
-    as_told_by_compose: dict[str, str], composed: dict[str, Any]
+    environment_of_the_api: dict[str, str], composed: dict[str, Any]
 ) -> None:
     settings = load_settings()
     addresses = [
@@ -201,7 +203,7 @@ def test_nothing_is_left_to_a_server_that_compose_does_not_start(
     assert all(urlsplit(address).hostname in composed for address in addresses)
 
 
-@pytest.mark.usefixtures("as_told_by_compose")
+@pytest.mark.usefixtures("environment_of_the_api")
 def test_generated_secrets_are_good_enough_for_production() -> None:
     from mipres.settings import _production_refusals
 

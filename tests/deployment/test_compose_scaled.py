@@ -50,15 +50,17 @@ def test_the_proxy_takes_the_port_that_the_apis_give_up(overlay: dict[str, Any])
 
 
 def test_the_apis_believe_the_proxy_s_network_alone(overlay: dict[str, Any]) -> None:
-    told = overlay["services"]["api"]["environment"]
-    assert set(told) == {variable("trusted_proxies")}
+    variables = overlay["services"]["api"]["environment"]
+    assert set(variables) == {variable("trusted_proxies")}
     assert variable("trusted_proxies") in {variable(field) for field in Settings.model_fields}
     [network] = overlay["networks"]["web"]["ipam"]["config"]
     assert overlay["services"]["proxy"]["networks"] == ["web"]
     assert [name for name, service in compose_file()["services"].items() if "web" in service["networks"]] == [
         "api"
     ]
-    assert ipaddress.ip_network(told[variable("trusted_proxies")]) == ipaddress.ip_network(network["subnet"])
+    assert ipaddress.ip_network(variables[variable("trusted_proxies")]) == ipaddress.ip_network(
+        network["subnet"]
+    )
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in nginx()
 
 

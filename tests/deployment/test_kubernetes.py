@@ -76,9 +76,9 @@ def test_the_workloads_run_compose_s_commands_on_its_image() -> None:
 
 
 def test_the_job_makes_current_what_the_workers_say_they_are() -> None:
-    told = {item["name"]: item["value"] for item in container(WORKER)["env"]}
+    variables = {item["name"]: item["value"] for item in container(WORKER)["env"]}
     named = {item["name"]: item["value"] for item in container(CURRENT)["env"]}
-    assert named.items() <= told.items()
+    assert named.items() <= variables.items()
     assert named["MIPRES_WORKER_BUILD"] == container(WORKER)["image"].partition(":")[2]
     assert WORKLOADS[WORKER]["spec"]["template"]["metadata"]["labels"]["build"] == WRITTEN_BUILD
 
@@ -156,9 +156,9 @@ def test_keda_looks_at_the_queue_that_the_worker_serves() -> None:
     settings = of("ConfigMap", "settings")["data"]
     assert scaled["scaleTargetRef"] == {"name": WORKER}
     assert of("TriggerAuthentication", trigger["authenticationRef"]["name"])
-    told = {item["name"]: item["value"] for item in container(WORKER)["env"]}
-    assert trigger["metadata"]["workerDeploymentName"] == told["MIPRES_WORKER_DEPLOYMENT"]
-    assert trigger["metadata"]["workerDeploymentBuildId"] == told["MIPRES_WORKER_BUILD"]
+    variables = {item["name"]: item["value"] for item in container(WORKER)["env"]}
+    assert trigger["metadata"]["workerDeploymentName"] == variables["MIPRES_WORKER_DEPLOYMENT"]
+    assert trigger["metadata"]["workerDeploymentBuildId"] == variables["MIPRES_WORKER_BUILD"]
     assert trigger["type"] == "temporal"
     assert trigger["metadata"]["taskQueue"] == REGISTRATIONS_QUEUE
     assert trigger["metadata"]["endpoint"] == settings["MIPRES_TEMPORAL_ADDRESS"]
@@ -226,20 +226,22 @@ def test_who_may_enter_where() -> None:
 
 
 def test_temporal_s_interface_only_shows_has_a_login_and_an_ingress_of_its_own() -> None:
-    told = {item["name"]: item["value"] for item in container("temporal-ui")["env"]}
-    assert told["TEMPORAL_DISABLE_WRITE_ACTIONS"] == "true"
-    assert told["TEMPORAL_AUTH_ENABLED"] == "true"
+    variables = {item["name"]: item["value"] for item in container("temporal-ui")["env"]}
+    assert variables["TEMPORAL_DISABLE_WRITE_ACTIONS"] == "true"
+    assert variables["TEMPORAL_AUTH_ENABLED"] == "true"
     citizens, staff = of("Ingress", "registro")["spec"], of("Ingress", "temporal-ui")["spec"]
     assert citizens["ingressClassName"] != staff["ingressClassName"]
     settings = of("ConfigMap", "settings")["data"]
     [rule] = staff["rules"]
-    assert settings["MIPRES_TEMPORAL_UI_URL"] == f"https://{rule['host']}" == told["TEMPORAL_CORS_ORIGINS"]
-    assert told["TEMPORAL_CODEC_ENDPOINT"] == f"{settings['MIPRES_PUBLIC_URL']}/codec"
-    assert told["TEMPORAL_ADDRESS"] == settings["MIPRES_TEMPORAL_ADDRESS"]
+    assert (
+        settings["MIPRES_TEMPORAL_UI_URL"] == f"https://{rule['host']}" == variables["TEMPORAL_CORS_ORIGINS"]
+    )
+    assert variables["TEMPORAL_CODEC_ENDPOINT"] == f"{settings['MIPRES_PUBLIC_URL']}/codec"
+    assert variables["TEMPORAL_ADDRESS"] == settings["MIPRES_TEMPORAL_ADDRESS"]
 
 
 @pytest.mark.parametrize("name", ["api", WORKER, SETUP, CURRENT, "temporal-ui"])
-def test_whoever_speaks_to_temporal_shows_a_certificate(name: str) -> None:
+def test_every_client_of_temporal_shows_a_certificate(name: str) -> None:
     settings = of("ConfigMap", "settings")["data"]
     named = {settings[f"MIPRES_TEMPORAL_TLS_{part}"] for part in ("CERT", "KEY", "CA")}
     files = {f"/etc/temporal-tls/{key}" for key in of("Secret", "temporal-tls")["stringData"]}

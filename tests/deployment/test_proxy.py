@@ -84,8 +84,8 @@ async def proxied(
     certificate(directory)
     main = laid_out(request.param, directory, api=api, clear=clear, encrypted=encrypted)
     command = tuple(str(api) if word == "8000" else word for word in default_command())
-    told: dict[str, str] = services(generated)["api"]["environment"]
-    settings = {**told, "MIPRES_TRUSTED_PROXIES": "127.0.0.0/8"}
+    variables: dict[str, str] = services(generated)["api"]["environment"]
+    settings = {**variables, "MIPRES_TRUSTED_PROXIES": "127.0.0.0/8"}
     trusted = ssl.create_default_context(cafile=str(directory / "tls.crt"))
     async with supervisor_of(Console(quiet=True)) as supervisor:
         await supervisor.start(

@@ -233,7 +233,7 @@ async def test_the_manifests_register_upgrade_drain_and_roll_back(cluster: Clust
     await old_worker.stop()
 
 
-async def test_a_first_start_without_a_current_build_registers_nobody(cluster: Cluster) -> None:
+async def test_without_a_current_build_submissions_wait(cluster: Cluster) -> None:
     """Show what the Job is there for: workers that run, and submissions that wait."""
     await cluster.job("temporal-setup-0-1-0", OLD)
     await cluster.job("migrate-0-1-0", OLD)

@@ -46,8 +46,8 @@ def run(script: str, environment: Mapping[str, str], *arguments: str) -> subproc
 
 def copy_temporal(data_dir: Path, target: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dev.temporal_backup", str(target)]
-    told = {**os.environ, "MIPRES_DATA_DIR": str(data_dir)}
-    return subprocess.run(command, env=told, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "MIPRES_DATA_DIR": str(data_dir)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def database_of(product: Product) -> str:
@@ -69,8 +69,8 @@ async def restored(product: Product, postgres_url: str, tmp_path: Path) -> Async
     administrator = await asyncpg.connect(postgres_url.replace("+asyncpg", ""), ssl=False)
     await administrator.execute("CREATE DATABASE restored")
     source = database_of(product)
-    told = {**libpq(source), "HOME": str(tmp_path)}
-    saved = run("backup.sh", told, str(tmp_path / "saved"), "mipres")
+    environment = {**libpq(source), "HOME": str(tmp_path)}
+    saved = run("backup.sh", environment, str(tmp_path / "saved"), "mipres")
     assert saved.returncode == 0, saved.stderr
     (tmp_path / "saved" / "mipres.dump").rename(tmp_path / "saved" / "restored.dump")
     done = run("restore.sh", libpq(postgres_url), str(tmp_path / "saved"), "restored")
