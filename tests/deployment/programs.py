@@ -8,6 +8,7 @@ import pytest
 PACKAGES = {
     "promtool": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
+    "amtool": "prometheus-alertmanager",
     "nginx": "nginx-light",
 }
 

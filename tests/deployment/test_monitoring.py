@@ -1,6 +1,7 @@
 """The profile `monitoring`, without its programs: the files agree with each other and with the product."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 import yaml
 
 from tests.deployment.composed import ROOT
+from tests.deployment.manifests import resources
+from tests.deployment.programs import program
 from tests.deployment.watched import MONITORING, alerts, dashboard, expressions, watched_metrics
 
 
@@ -79,6 +82,30 @@ def test_an_alert_says_what_is_wrong_and_leads_to_the_run_book(rule: dict[str, A
     assert rule["annotations"]["summary"].strip()
     page, _, heading = rule["annotations"]["runbook"].partition("#")
     assert heading in headings(ROOT / page)
+
+
+def kubernetes_configuration(name: str, file: str) -> str:
+    [found] = [item for title, item in resources().items() if title.endswith(f": ConfigMap {name}")]
+    text: str = found["data"][file]
+    return text
+
+
+CONFIGURATIONS = {
+    "compose's Prometheus": (MONITORING / "prometheus.yml").read_text(encoding="utf-8"),
+    "compose's Alertmanager": (MONITORING / "alertmanager.yml").read_text(encoding="utf-8"),
+    "Kubernetes' Prometheus": kubernetes_configuration("prometheus", "prometheus.yml"),
+    "Kubernetes' Alertmanager": kubernetes_configuration("alertmanager", "alertmanager.yml"),
+}
+
+
+@pytest.mark.parametrize("whose", CONFIGURATIONS)
+def test_a_configuration_is_one_that_its_program_reads(whose: str, tmp_path: Path) -> None:
+    path = tmp_path / "configuration.yml"
+    path.write_text(CONFIGURATIONS[whose], encoding="utf-8")
+    prometheus = ("promtool", "check", "config", "--syntax-only")
+    name, *arguments = prometheus if "Prometheus" in whose else ("amtool", "check-config")
+    done = subprocess.run([program(name), *arguments, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_expressions_are_whole() -> None:

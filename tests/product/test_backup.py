@@ -116,3 +116,11 @@ def test_a_failed_backup_leaves_no_file_that_looks_whole(product: Product, tmp_p
     failed = run("backup.sh", libpq(database_of(product)), str(tmp_path / "saved"), "absent")
     assert failed.returncode != 0
     assert list((tmp_path / "saved").glob("*.dump")) == []
+
+
+def test_a_copy_of_a_temporal_that_is_not_there_is_refused_in_one_line(tmp_path: Path) -> None:
+    copying = copy_temporal(tmp_path / "absent", tmp_path / "copy.db")
+    assert copying.returncode == 1
+    assert copying.stderr.startswith("No se pudo copiar ")
+    assert len(copying.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
