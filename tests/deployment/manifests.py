@@ -37,6 +37,8 @@ class Container:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     image: str
+    probe: tuple[str, ...]
+    """The command that tells whether it lives; empty where there is none."""
 
 
 def container(name: str, *, build: str, secrets: Mapping[str, Mapping[str, str]]) -> Container:
@@ -60,7 +62,12 @@ def container(name: str, *, build: str, secrets: Mapping[str, Mapping[str, str]]
         else:
             environment |= secrets[source["secretRef"]["name"]]
     environment |= {item["name"]: item["value"] for item in spec.get("env", [])}
-    return Container(command=tuple(spec.get("command", ())), environment=environment, image=spec["image"])
+    return Container(
+        command=tuple(spec.get("command", ())),
+        environment=environment,
+        image=spec["image"],
+        probe=tuple(spec.get("livenessProbe", {}).get("exec", {}).get("command", ())),
+    )
 
 
 def readme() -> str:

@@ -60,6 +60,13 @@ class Cluster:
         )
         return done.stderr if done.returncode else None
 
+    async def lives(self, name: str, build: str) -> bool:
+        """Run a workload's liveness probe."""
+        probe = container(name, build=build, secrets=self.secrets).probe
+        assert probe[0] == "python"
+        done = await asyncio.to_thread(run_in, self.tree, *probe[1:], settings=self.settings(name, build))
+        return done.returncode == 0
+
     async def start_worker(self, build: str) -> Supervisor:
         """Start the Deployment of a build; the supervisor that stops it."""
         name = f"worker-{build.replace('.', '-')}"
@@ -203,6 +210,7 @@ async def test_the_manifests_register_upgrade_drain_and_roll_back(cluster: Clust
     assert alone.startswith("current-build: registro.0.1.0 no es la versión actual: ningún worker de 0.1.0")
     old_worker = await cluster.start_worker(OLD)
     await cluster.job("current-0-1-0", OLD)
+    assert await cluster.lives("worker-0-1-0", OLD)
     await start_api(cluster)
 
     first = await cluster.submit("70000001")
