@@ -3,7 +3,7 @@
 FROM python:3.11-slim-trixie AS builder
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 COPY requirements.lock ./
-# Only wheels: building a source distribution would run code that no hash of ours covers.
+# Only wheels: building a source distribution would run code that no hash in the lock covers.
 RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --require-hashes --only-binary :all: --requirement requirements.lock
 
@@ -23,11 +23,11 @@ COPY workflows/ workflows/
 COPY api/ api/
 COPY templates/ templates/
 COPY static/ static/
-COPY deploy/__init__.py deploy/worker_health.py deploy/
+COPY deploy/__init__.py deploy/current_build.py deploy/temporal_setup.py deploy/verdict.py deploy/worker_health.py deploy/
 COPY dev/__init__.py dev/serving.py dev/
 COPY dev/registry_simulator/ dev/registry_simulator/
 COPY worker.py ./
-# COPY keeps the modes of the checkout, which under a strict umask nobody but its owner could read.
+# COPY keeps the modes of the checkout, which under a strict umask only its owner could read.
 RUN chmod -R a+rX /app
 USER 10001:10001
 EXPOSE 8000

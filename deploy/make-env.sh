@@ -4,7 +4,7 @@ set -eu
 
 file=${1:-$(dirname "$0")/../.env}
 
-# Secrets in use must not be lost: without them nobody reads the histories or enters the databases.
+# Never overwrite secrets in use: without them the histories and the databases stay closed.
 if [ -e "$file" ]; then
   echo "$file ya existe: no se cambia. Bórrelo solo si también va a borrar los datos." >&2
   exit 1

@@ -4,9 +4,7 @@ A process that is alive but has lost its server, or hangs, does no work; its las
 """
 
 import asyncio
-import os
 import socket
-import sys
 from datetime import UTC, datetime, timedelta
 
 from temporalio.api.enums.v1 import TaskQueueType
@@ -14,6 +12,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.service import RPCError
 
+from deploy.verdict import end
 from mipres import composition
 from mipres.settings import Settings, load_settings
 from mipres.temporal.connection import connect
@@ -53,12 +52,8 @@ async def complaint() -> str | None:
 
 
 def main() -> None:
-    found = asyncio.run(complaint())
-    if found:
-        print(found, file=sys.stderr)  # noqa: T201 - the container engine keeps it with the check's result.
-    sys.stderr.flush()
-    # Temporal's native library may crash while the interpreter is taken down, which would look unhealthy.
-    os._exit(1 if found else 0)
+    """End the process with what is wrong."""
+    end(asyncio.run(complaint()))
 
 
 if __name__ == "__main__":

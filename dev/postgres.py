@@ -90,7 +90,23 @@ async def _cluster(supervisor: Supervisor, directory: Path, password: str, *, du
 
 
 def _exists(cluster: Cluster) -> bool:
-    return cluster.directory.exists()
+    """Whether there are data. Data that are out of reach are not taken for none.
+
+    Raises:
+        LaunchError: the link to them leads nowhere, or their account cannot walk to them.
+    """
+    directory = cluster.directory
+    if directory.is_symlink() and not directory.exists():
+        raise LaunchError(
+            f"{directory} apunta a {directory.readlink()}, que no existe: faltan los datos de PostgreSQL. "
+            "Restaure una copia hecha con `cp -aL`, o borre lo que queda con `make reset`."
+        )
+    if directory.exists() and cluster.account is not None and not walkable(directory.resolve().parent):
+        raise LaunchError(
+            f"PostgreSQL no corre como root y su cuenta no llega a {directory}: ponga la copia en un "
+            "directorio al que llegue cualquiera, como /srv/registro-mipres, y nómbrelo en MIPRES_DATA_DIR."
+        )
+    return directory.exists()
 
 
 def _resolved(cluster: Cluster) -> Cluster:

@@ -61,7 +61,7 @@ def _filled(value: Any, values: Mapping[str, str]) -> Any:
 def _value(found: re.Match[str], values: Mapping[str, str]) -> str:
     if found["name"] is None:
         return "$"
-    told = values.get(found["name"], "")
+    value = values.get(found["name"], "")
     if found["kind"] == "?":
-        assert told, f"compose refuses to start without {found['name']}"
-    return told or (found["rest"] if found["kind"] == "-" else "")
+        assert value, f"compose refuses to start without {found['name']}"
+    return value or (found["rest"] if found["kind"] == "-" else "")

@@ -1,9 +1,17 @@
+import asyncio
+import os
+import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.deployment.composed import make_env, read_env, services
+from dev.postgres import THROWAWAY_PASSWORD, USER, embedded_postgres_server
+from dev.postgres_binaries import find_postgres_bin
+from dev.probes import LOOPBACK
+from tests.deployment.bare_temporal import bare_temporal_server
+from tests.deployment.composed import DEPLOY, make_env, read_env, services
 from tests.deployment.image import build_tree
 
 
@@ -25,3 +33,31 @@ def composed(generated: dict[str, str]) -> dict[str, Any]:
 def image_tree(open_directory: Path) -> Path:
     """What the image holds at its working directory."""
     return build_tree(open_directory / "image")
+
+
+@pytest.fixture(scope="session")
+async def databases(open_directory: Path, generated: dict[str, str]) -> AsyncIterator[int]:
+    """Port of a server on which create-databases.sh ran, as the image's entrypoint runs it."""
+    async with embedded_postgres_server(open_directory / "compose-postgres") as url:
+        port = url.rpartition(":")[2].partition("/")[0]
+        values = {
+            "PATH": f"{find_postgres_bin()}:{os.environ['PATH']}",
+            "POSTGRES_USER": USER,
+            "PGHOST": LOOPBACK,
+            "PGPORT": port,
+            "PGPASSWORD": THROWAWAY_PASSWORD,
+            **generated,
+        }
+        command = ["sh", str(DEPLOY / "postgres" / "create-databases.sh")]
+        done = await asyncio.to_thread(
+            subprocess.run, command, env=values, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        yield int(port)
+
+
+@pytest.fixture
+async def bare_temporal(tmp_path: Path) -> AsyncIterator[str]:
+    """Address of a server of the test's own, as a new cluster is."""
+    async with bare_temporal_server(tmp_path) as address:
+        yield address

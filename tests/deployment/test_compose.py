@@ -24,8 +24,8 @@ from tests.deployment.composed import (
 )
 from tests.deployment.image import default_command, environment, run_in
 
-OURS = {"registry-simulator", "migrate", "worker", "api"}
-PRODUCT = {"migrate", "worker", "api"}
+OURS = {"registry-simulator", "temporal-setup", "migrate", "worker", "api"}
+PRODUCT = {"temporal-setup", "migrate", "worker", "api"}
 ONE_SHOT = {"temporal-schema", "temporal-setup", "migrate"}
 # Releases of this image write their configuration beside the program.
 NOT_READ_ONLY = {"temporal-ui"}
@@ -34,17 +34,17 @@ SIMULATOR_TOKEN = "MIPRES_SIMULATOR_TOKEN"
 
 
 @pytest.fixture
-def as_told_by_compose(
+def environment_of_the_api(
     composed: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> dict[str, str]:
     """The API's variables, in this process's environment."""
     for name in SETTING_NAMES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    told: dict[str, str] = composed["api"]["environment"]
-    for name, value in told.items():
+    variables: dict[str, str] = composed["api"]["environment"]
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    return told
+    return variables
 
 
 def is_long_running(name: str) -> bool:
@@ -55,7 +55,7 @@ def test_the_parts_of_the_product_are_there(composed: dict[str, Any]) -> None:
     assert set(composed) == {
         *("postgresql", "temporal-schema", "temporal", "temporal-setup", "temporal-ui"),
         *("mailpit", "registry-simulator", "migrate", "worker", "api"),
-        *("prometheus", "grafana"),
+        *("prometheus", "alertmanager", "grafana"),
     }
 
 
@@ -67,7 +67,7 @@ def test_every_image_is_pinned_by_its_tag(composed: dict[str, Any]) -> None:
 
 
 def test_temporal_and_its_tools_are_of_one_version(composed: dict[str, Any]) -> None:
-    names = ("temporal", "temporal-schema", "temporal-setup")
+    names = ("temporal", "temporal-schema")
     assert len({composed[name]["image"].partition(":")[2] for name in names}) == 1
 
 
@@ -113,6 +113,40 @@ def test_ports_are_published_on_loopback_alone(composed: dict[str, Any]) -> None
     assert "ports" not in composed["postgresql"]
 
 
+def reach(composed: dict[str, Any], name: str) -> set[str]:
+    """The services that share a network with one, apart from that in which none sees another."""
+    networks = set(composed[name]["networks"]) - {"loopback"}
+    return {other for other, service in composed.items() if networks & set(service["networks"])} - {name}
+
+
+def test_services_share_a_network_only_where_one_calls_the_other(composed: dict[str, Any]) -> None:
+    assert reach(composed, "postgresql") == {
+        *("temporal-schema", "temporal", "migrate", "worker", "api"),
+    }
+    speaks_to_temporal = {"temporal-setup", "temporal-ui", "worker", "api"}
+    of_the_database = {"postgresql", "temporal-schema", "migrate"}
+    assert reach(composed, "temporal") == speaks_to_temporal | of_the_database
+    assert reach(composed, "registry-simulator") == {"worker", "mailpit"}
+    assert not reach(composed, "temporal-ui") & {"postgresql", "mailpit", "registry-simulator", "prometheus"}
+    assert set(composed["api"]["networks"]) & set(compose_file()["networks"]) >= {"web"}
+
+
+def test_networks_that_publish_nothing_lead_nowhere_else(composed: dict[str, Any]) -> None:
+    networks = compose_file()["networks"]
+    assert {name for name, network in networks.items() if network.get("internal")} == {
+        *("database", "temporal", "outside", "monitoring")
+    }
+    assert networks["loopback"]["driver_opts"] == {"com.docker.network.bridge.enable_icc": "false"}
+    for name, service in composed.items():
+        assert set(service["networks"]) <= set(networks), name
+        if "ports" in service:
+            assert {"loopback", "web"} & set(service["networks"]), name
+
+
+def test_temporal_s_interface_only_shows(composed: dict[str, Any]) -> None:
+    assert composed["temporal-ui"]["environment"]["TEMPORAL_DISABLE_WRITE_ACTIONS"] == "true"
+
+
 def test_published_ports_follow_their_settings(generated: dict[str, str]) -> None:
     moved = services({**generated, "MIPRES_API_PORT": "9000", "MIPRES_TEMPORAL_UI_PORT": "9001"})
     assert moved["api"]["ports"] == ["127.0.0.1:9000:8000"]
@@ -139,21 +173,23 @@ def test_every_variable_of_the_product_is_a_setting(composed: dict[str, Any]) ->
 
 
 def test_the_product_s_processes_are_told_the_same(composed: dict[str, Any]) -> None:
-    told = {name: dict(composed[name]["environment"]) for name in PRODUCT}
+    variables = {name: dict(composed[name]["environment"]) for name in PRODUCT}
     # But for the account: only migrations own the tables.
-    users = {name: urlsplit(settings.pop("MIPRES_DATABASE_URL")).username for name, settings in told.items()}
-    assert users == {"migrate": "registro", "worker": "registro_app", "api": "registro_app"}
-    assert told["migrate"] == told["worker"] == told["api"]
+    users = {
+        name: urlsplit(settings.pop("MIPRES_DATABASE_URL")).username for name, settings in variables.items()
+    }
+    assert users == dict.fromkeys(PRODUCT, "registro_app") | {"migrate": "registro"}
+    assert all(settings == variables["api"] for settings in variables.values())
 
 
-def test_the_environment_makes_valid_settings(as_told_by_compose: dict[str, str]) -> None:
+def test_the_environment_makes_valid_settings(environment_of_the_api: dict[str, str]) -> None:
     settings = load_settings()
-    assert {variable(field) for field in settings.model_fields_set} == set(as_told_by_compose)
+    assert {variable(field) for field in settings.model_fields_set} == set(environment_of_the_api)
     assert settings.environment == "development"
 
 
 def test_nothing_is_left_to_a_server_that_compose_does_not_start(
-    as_told_by_compose: dict[str, str], composed: dict[str, Any]
+    environment_of_the_api: dict[str, str], composed: dict[str, Any]
 ) -> None:
     settings = load_settings()
     addresses = [
@@ -167,7 +203,7 @@ def test_nothing_is_left_to_a_server_that_compose_does_not_start(
     assert all(urlsplit(address).hostname in composed for address in addresses)
 
 
-@pytest.mark.usefixtures("as_told_by_compose")
+@pytest.mark.usefixtures("environment_of_the_api")
 def test_generated_secrets_are_good_enough_for_production() -> None:
     from mipres.settings import _production_refusals
 

@@ -26,7 +26,8 @@ def overlay() -> dict[str, Any]:
 
 
 def nginx() -> str:
-    return (DEPLOY / "proxy" / "nginx.conf").read_text(encoding="utf-8")
+    files = ("nginx.conf", "locations.conf")
+    return "".join((DEPLOY / "proxy" / name).read_text(encoding="utf-8") for name in files)
 
 
 def test_there_are_two_of_each_and_one_proxy(overlay: dict[str, Any]) -> None:
@@ -49,11 +50,17 @@ def test_the_proxy_takes_the_port_that_the_apis_give_up(overlay: dict[str, Any])
 
 
 def test_the_apis_believe_the_proxy_s_network_alone(overlay: dict[str, Any]) -> None:
-    told = overlay["services"]["api"]["environment"]
-    assert set(told) == {variable("trusted_proxies")}
+    variables = overlay["services"]["api"]["environment"]
+    assert set(variables) == {variable("trusted_proxies")}
     assert variable("trusted_proxies") in {variable(field) for field in Settings.model_fields}
-    [network] = overlay["networks"]["default"]["ipam"]["config"]
-    assert ipaddress.ip_network(told[variable("trusted_proxies")]) == ipaddress.ip_network(network["subnet"])
+    [network] = overlay["networks"]["web"]["ipam"]["config"]
+    assert overlay["services"]["proxy"]["networks"] == ["web"]
+    assert [name for name, service in compose_file()["services"].items() if "web" in service["networks"]] == [
+        "api"
+    ]
+    assert ipaddress.ip_network(variables[variable("trusted_proxies")]) == ipaddress.ip_network(
+        network["subnet"]
+    )
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in nginx()
 
 
@@ -69,6 +76,6 @@ def test_the_proxy_is_confined_like_the_rest(overlay: dict[str, Any]) -> None:
     assert re.search(r":\d", proxy["image"])
     assert {"cpus", "mem_limit", "pids_limit", "healthcheck"} <= set(proxy)
     assert "healthcheck" in api
-    [mounted] = proxy["volumes"]
-    assert (ROOT / mounted.partition(":")[0]).is_file()
-    assert mounted.endswith(":ro")
+    for mounted in proxy["volumes"]:
+        assert (ROOT / mounted.partition(":")[0]).is_file()
+        assert mounted.endswith(":ro")

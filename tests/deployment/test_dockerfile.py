@@ -29,7 +29,10 @@ RUNTIME_DIRECTORIES = (
     "static",
     "dev/registry_simulator",
 )
-PROGRAMS = ("worker", "api.main", "mipres.cli", "dev.registry_simulator.__main__", "deploy.worker_health")
+PROGRAMS = (
+    *("worker", "api.main", "mipres.cli", "dev.registry_simulator.__main__"),
+    *("deploy.temporal_setup", "deploy.current_build", "deploy.worker_health"),
+)
 
 # Imports the modules after `--`, as if only the distributions before it were installed.
 HIDE_ALL_BUT = """

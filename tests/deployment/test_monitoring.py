@@ -1,6 +1,7 @@
 """The profile `monitoring`, without its programs: the files agree with each other and with the product."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 import yaml
 
 from tests.deployment.composed import ROOT
+from tests.deployment.manifests import resources
+from tests.deployment.programs import program
 from tests.deployment.watched import MONITORING, alerts, dashboard, expressions, watched_metrics
 
 
@@ -18,7 +21,7 @@ def headings(page: Path) -> set[str]:
 
 def test_monitoring_is_only_started_when_asked_for(composed: dict[str, Any]) -> None:
     asked = {name for name, service in composed.items() if service.get("profiles") == ["monitoring"]}
-    assert asked == {"prometheus", "grafana"}
+    assert asked == {"prometheus", "alertmanager", "grafana"}
     for name, service in composed.items():
         if name not in asked:
             assert not asked & set(service.get("depends_on", {})), name
@@ -43,6 +46,21 @@ def test_prometheus_asks_each_process_where_it_serves(composed: dict[str, Any]) 
     assert f"./deploy/monitoring/alerts.yml:{rules}:ro" in composed["prometheus"]["volumes"]
 
 
+def test_alerts_leave_by_mail(composed: dict[str, Any]) -> None:
+    loaded = yaml.safe_load((MONITORING / "prometheus.yml").read_text(encoding="utf-8"))
+    [manager] = loaded["alerting"]["alertmanagers"]
+    assert manager["static_configs"] == [{"targets": ["alertmanager:9093"]}]
+    routed = yaml.safe_load((MONITORING / "alertmanager.yml").read_text(encoding="utf-8"))
+    [receiver] = routed["receivers"]
+    assert {routed["route"]["receiver"], *(route["receiver"] for route in routed["route"]["routes"])} == {
+        receiver["name"]
+    }
+    host = routed["global"]["smtp_smarthost"].partition(":")[0]
+    assert set(composed["alertmanager"]["networks"]) & set(composed[host]["networks"]) == {
+        *("monitoring", "loopback")
+    }
+
+
 def test_grafana_finds_its_dashboard_and_prometheus(composed: dict[str, Any]) -> None:
     source = yaml.safe_load((MONITORING / "grafana" / "datasource.yml").read_text(encoding="utf-8"))
     [prometheus] = source["datasources"]
@@ -58,10 +76,36 @@ def test_grafana_finds_its_dashboard_and_prometheus(composed: dict[str, Any]) ->
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
 def test_an_alert_says_what_is_wrong_and_leads_to_the_run_book(rule: dict[str, Any]) -> None:
-    assert rule["labels"]["severity"] in {"info", "warning", "critical"}
+    assert rule["labels"]["severity"] in {"info", "warning", "critical"} | (
+        {"none"} if rule["alert"] == "Watchdog" else set()
+    )
     assert rule["annotations"]["summary"].strip()
     page, _, heading = rule["annotations"]["runbook"].partition("#")
     assert heading in headings(ROOT / page)
+
+
+def kubernetes_configuration(name: str, file: str) -> str:
+    [found] = [item for title, item in resources().items() if title.endswith(f": ConfigMap {name}")]
+    text: str = found["data"][file]
+    return text
+
+
+CONFIGURATIONS = {
+    "compose's Prometheus": (MONITORING / "prometheus.yml").read_text(encoding="utf-8"),
+    "compose's Alertmanager": (MONITORING / "alertmanager.yml").read_text(encoding="utf-8"),
+    "Kubernetes' Prometheus": kubernetes_configuration("prometheus", "prometheus.yml"),
+    "Kubernetes' Alertmanager": kubernetes_configuration("alertmanager", "alertmanager.yml"),
+}
+
+
+@pytest.mark.parametrize("whose", CONFIGURATIONS)
+def test_a_configuration_is_one_that_its_program_reads(whose: str, tmp_path: Path) -> None:
+    path = tmp_path / "configuration.yml"
+    path.write_text(CONFIGURATIONS[whose], encoding="utf-8")
+    prometheus = ("promtool", "check", "config", "--syntax-only")
+    name, *arguments = prometheus if "Prometheus" in whose else ("amtool", "check-config")
+    done = subprocess.run([program(name), *arguments, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_expressions_are_whole() -> None:

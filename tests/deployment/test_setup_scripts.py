@@ -3,18 +3,21 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
-from dev.postgres import THROWAWAY_PASSWORD, USER, embedded_postgres_server
-from dev.postgres_binaries import find_postgres_bin
+from deploy.temporal_setup import until_set_up
 from dev.probes import LOOPBACK, free_port
 from dev.process import Console, Part, supervisor_of
 from dev.temporal_server import find_temporal
+from mipres.temporal.connection import TemporalConnection
 from mipres.temporal.names import SEARCH_ATTRIBUTES
+from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
+from tests.deployment.bare_temporal import bare_temporal_server
 from tests.deployment.composed import DEPLOY, ROOT
 from tests.deployment.image import environment, run_in
 
@@ -25,47 +28,27 @@ SCRIPTS = sorted(DEPLOY.rglob("*.sh"))
 
 @pytest.fixture(scope="module")
 async def temporal_address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """A development server that stands in for the cluster; nobody told it of namespaces or attributes."""
-    port = free_port()
-    log = (tmp_path_factory.mktemp("temporal") / "log").open("wb")
-    process = await asyncio.create_subprocess_exec(
-        *(str(find_temporal()), "server", "start-dev", "--headless", "--ip", LOOPBACK),
-        *("--port", str(port), "--log-level", "error"),
-        stdout=log,
-        stderr=log,
-    )
-    yield f"{LOOPBACK}:{port}"
-    process.terminate()
-    await process.wait()
-    log.close()
+    """A server of this module's own, with neither namespaces nor attributes of the product."""
+    async with bare_temporal_server(tmp_path_factory.mktemp("temporal")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 async def prepared(temporal_address: str) -> str:
-    """The address, after the script ran against a server that was still starting."""
-    done = await set_up(temporal_address)
-    assert done.returncode == 0, done.stderr
+    """The address, after the set-up ran against a server that was still starting."""
+    assert await set_up(temporal_address) is None
     return temporal_address
 
 
-async def set_up(address: str, **changed: str) -> subprocess.CompletedProcess[str]:
-    values = {
-        "PATH": f"{find_temporal().parent}:{os.environ['PATH']}",
-        "TEMPORAL_ADDRESS": address,
-        "TEMPORAL_NAMESPACE": NAMESPACE,
-        "NAMESPACE_RETENTION": "90d",
-        "SETUP_PAUSE_SECONDS": "0.5",
-        **changed,
-    }
-    command = ["sh", str(DEPLOY / "temporal" / "setup-namespace.sh")]
-    return await asyncio.to_thread(
-        subprocess.run,
-        command,
-        env=values,
-        capture_output=True,
-        text=True,
-        timeout=START_SECONDS,
-        check=False,
+async def set_up(
+    address: str, *, namespace: str = NAMESPACE, days: int = 90, patience: float = START_SECONDS
+) -> str | None:
+    """What `python -m deploy.temporal_setup` says of a namespace; None when all is there."""
+    connection = TemporalConnection(
+        address=address, namespace=namespace, payload_keys=PAYLOAD_KEYS, active_payload_key=ACTIVE_PAYLOAD_KEY
+    )
+    return await until_set_up(
+        connection, retention=timedelta(days=days), patience=timedelta(seconds=patience)
     )
 
 
@@ -98,35 +81,34 @@ async def test_namespace_gets_its_retention_and_the_workflows_attributes(prepare
     assert {name: found[name].upper() for name in wanted} == wanted
 
 
-def test_the_script_names_the_workflows_attributes_and_no_other() -> None:
-    script = (DEPLOY / "temporal" / "setup-namespace.sh").read_text(encoding="utf-8")
-    named = [line.split()[1:] for line in script.splitlines() if line.startswith("ensure_attribute ")]
-    wanted = {key.name: key.indexed_value_type.name.replace("_", "") for key in SEARCH_ATTRIBUTES}
-    assert {name: kind.upper() for name, kind in named} == wanted
-
-
 async def test_a_second_run_changes_only_what_was_asked(prepared: str) -> None:
     before = await attributes(prepared, NAMESPACE)
-    done = await set_up(prepared, NAMESPACE_RETENTION="30d")
-    assert done.returncode == 0, done.stderr
+    assert await set_up(prepared, days=30) is None
     assert await attributes(prepared, NAMESPACE) == before
     described = await temporal(prepared, "operator", "namespace", "describe", "--namespace", NAMESPACE)
     assert "720h0m0s" in described
-    assert (await set_up(prepared)).returncode == 0
+    assert await set_up(prepared) is None
 
 
 async def test_an_attribute_of_another_type_is_refused_at_once(prepared: str) -> None:
     other = ("--namespace", "default", "--name", "UserType", "--type", "Int")
     await temporal(prepared, "operator", "search-attribute", "create", *other)
-    done = await set_up(prepared, TEMPORAL_NAMESPACE="default", SETUP_PAUSE_SECONDS="60")
-    assert done.returncode == 1
-    assert "UserType es de tipo Int" in done.stderr
+    complaint = await set_up(prepared, namespace="default")
+    assert complaint == (
+        "espacio de nombres default: ya existen con otro tipo los atributos UserType: quítelos primero."
+    )
 
 
-async def test_a_server_that_never_comes_is_given_up_on() -> None:
-    done = await set_up(f"{LOOPBACK}:{free_port()}", SETUP_ATTEMPTS="2", SETUP_PAUSE_SECONDS="0")
+async def test_a_server_that_never_comes_is_named_in_the_end(
+    image_tree: Path, composed: dict[str, Any]
+) -> None:
+    away = f"{LOOPBACK}:{free_port()}"
+    settings = {**composed["temporal-setup"]["environment"], "MIPRES_TEMPORAL_ADDRESS": away}
+    command = composed["temporal-setup"]["command"][1:]
+    done = await asyncio.to_thread(run_in, image_tree, *command, "--patience-seconds", "2", settings=settings)
     assert done.returncode == 1
-    assert "cluster health" in done.stderr
+    assert done.stderr.startswith(f"temporal-setup: Temporal en {away}: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 async def test_worker_is_healthy_while_it_polls(
@@ -195,27 +177,6 @@ def test_worker_without_a_server_is_unhealthy(image_tree: Path, composed: dict[s
     )
     assert done.returncode == 1
     assert done.stderr.startswith("Temporal no responde")
-
-
-@pytest.fixture(scope="module")
-async def databases(open_directory: Path, generated: dict[str, str]) -> AsyncIterator[int]:
-    """Port of a server on which create-databases.sh ran, as the image's entrypoint runs it."""
-    async with embedded_postgres_server(open_directory / "compose-postgres") as url:
-        port = url.rpartition(":")[2].partition("/")[0]
-        values = {
-            "PATH": f"{find_postgres_bin()}:{os.environ['PATH']}",
-            "POSTGRES_USER": USER,
-            "PGHOST": LOOPBACK,
-            "PGPORT": port,
-            "PGPASSWORD": THROWAWAY_PASSWORD,
-            **generated,
-        }
-        command = ["sh", str(DEPLOY / "postgres" / "create-databases.sh")]
-        done = await asyncio.to_thread(
-            subprocess.run, command, env=values, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        yield int(port)
 
 
 async def connect(port: int, user: str, password: str, database: str) -> asyncpg.Connection:
@@ -317,9 +278,10 @@ async def test_schema_of_both_databases_is_set_up_and_then_updated(tmp_path: Pat
 def test_scripts_live_where_compose_and_the_documentation_look_for_them() -> None:
     assert {str(script.relative_to(ROOT)) for script in SCRIPTS} == {
         "deploy/backup/backup.sh",
+        "deploy/backup/programs.sh",
         "deploy/backup/restore.sh",
+        "deploy/kubernetes/for-build.sh",
         "deploy/make-env.sh",
         "deploy/postgres/create-databases.sh",
-        "deploy/temporal/setup-namespace.sh",
         "deploy/temporal/setup-schema.sh",
     }

@@ -46,8 +46,8 @@ def run(script: str, environment: Mapping[str, str], *arguments: str) -> subproc
 
 def copy_temporal(data_dir: Path, target: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dev.temporal_backup", str(target)]
-    told = {**os.environ, "MIPRES_DATA_DIR": str(data_dir)}
-    return subprocess.run(command, env=told, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "MIPRES_DATA_DIR": str(data_dir)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def database_of(product: Product) -> str:
@@ -64,19 +64,20 @@ async def counts(url: str) -> dict[str, int]:
 
 @pytest.fixture
 async def restored(product: Product, postgres_url: str, tmp_path: Path) -> AsyncIterator[tuple[str, str]]:
-    """The product's database as it was backed up, and a URL of its copy on another server."""
+    """The product's database as it was backed up, and a URL of its copy in an empty one of another server."""
     await product.complete(await product.new_professional())
+    administrator = await asyncpg.connect(postgres_url.replace("+asyncpg", ""), ssl=False)
+    await administrator.execute("CREATE DATABASE restored")
     source = database_of(product)
-    told = {**libpq(source), "HOME": str(tmp_path)}
-    saved = run("backup.sh", told, str(tmp_path / "saved"), "mipres")
+    environment = {**libpq(source), "HOME": str(tmp_path)}
+    saved = run("backup.sh", environment, str(tmp_path / "saved"), "mipres")
     assert saved.returncode == 0, saved.stderr
     (tmp_path / "saved" / "mipres.dump").rename(tmp_path / "saved" / "restored.dump")
     done = run("restore.sh", libpq(postgres_url), str(tmp_path / "saved"), "restored")
     assert done.returncode == 0, done.stderr
     yield source, f"{postgres_url.rpartition('/')[0]}/restored"
-    connection = await asyncpg.connect(postgres_url.replace("+asyncpg", ""), ssl=False)
-    await connection.execute("DROP DATABASE restored WITH (FORCE)")
-    await connection.close()
+    await administrator.execute("DROP DATABASE restored WITH (FORCE)")
+    await administrator.close()
 
 
 async def test_the_product_s_database_comes_back_whole(
@@ -115,3 +116,11 @@ def test_a_failed_backup_leaves_no_file_that_looks_whole(product: Product, tmp_p
     failed = run("backup.sh", libpq(database_of(product)), str(tmp_path / "saved"), "absent")
     assert failed.returncode != 0
     assert list((tmp_path / "saved").glob("*.dump")) == []
+
+
+def test_a_copy_of_a_temporal_that_is_not_there_is_refused_in_one_line(tmp_path: Path) -> None:
+    copying = copy_temporal(tmp_path / "absent", tmp_path / "copy.db")
+    assert copying.returncode == 1
+    assert copying.stderr.startswith("No se pudo copiar ")
+    assert len(copying.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,275 @@
+"""Prometheus's own tool says when each alert fires and when it does not; Alertmanager's mail arrives."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx2
+import yaml
+
+from dev.probes import LOOPBACK, free_port, http_ok
+from dev.process import Console, Part, supervisor_of
+from tests.deployment.programs import program
+from tests.deployment.watched import MONITORING, alerts
+
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One history of figures, a value a minute from minute 0, and whether the alert fires at a minute of it."""
+
+    alert: str
+    why: str
+    series: dict[str, str]
+    minute: int
+    fires: bool
+
+
+def waiting(what: str) -> str:
+    return f'mipres_registrations_waiting{{waiting_on="{what}"}}'
+
+
+def bucket(edge: str) -> str:
+    return f'temporal_workflow_task_schedule_to_start_latency_seconds_bucket{{le="{edge}"}}'
+
+
+CHECKING = 'mipres_registrations_running{stage="checking"}'
+POLLS = "temporal_workflow_task_queue_poll_succeed_total"
+UNAVAILABLE = 'mipres_submissions_total{outcome="unavailable"}'
+LATE = 'mipres_submissions_total{outcome="in_progress"}'
+PROMPT = 'mipres_submissions_total{outcome="registered"}'
+NOT_ACCEPTED = 'mipres_mail_failures_total{kind="not_accepted"}'
+REJECTED = 'mipres_mail_failures_total{kind="address_rejected"}'
+SENT = 'mipres_mails_sent_total{template="link"}'
+POLLERS = 'mipres_queue_pollers{task_queue="registrations"}'
+FAILED = 'mipres_http_requests_total{status="503"}'
+ANSWERED = 'mipres_http_requests_total{status="200"}'
+API, OTHER_API = 'up{job="api",instance="1"}', 'up{job="api",instance="2"}'
+WORKER = 'up{job="worker",instance="1"}'
+
+
+def case(alert: str, why: str, series: dict[str, str], *, minute: int, fires: bool) -> Case:
+    return Case(alert=alert, why=why, series=series, minute=minute, fires=fires)
+
+
+CASES = (
+    case("Watchdog", "always", {}, minute=1, fires=True),
+    case("ApiGone", "a total outage leaves nothing to compare", {}, minute=3, fires=True),
+    case("ApiGone", "all are down", {API: "0x9", OTHER_API: "0x9"}, minute=3, fires=True),
+    case("ApiGone", "one of two still answers", {API: "0x9", OTHER_API: "1x9"}, minute=9, fires=False),
+    case("ApiGone", "a restart takes a minute", {API: "1 1 1 0 1 1"}, minute=4, fires=False),
+    case("WorkerGone", "a total outage leaves nothing to compare", {}, minute=3, fires=True),
+    case("WorkerGone", "it answers", {WORKER: "1x9"}, minute=9, fires=False),
+    case(
+        "FiguresMissing",
+        "the API answers without figures",
+        {"mipres_temporal_up": "1x9"},
+        minute=6,
+        fires=True,
+    ),
+    case("FiguresMissing", "they are there", {POLLERS: "2x9"}, minute=9, fires=False),
+    case(
+        "FiguresMissing",
+        "Temporal has an alert of its own",
+        {"mipres_temporal_up": "0x9"},
+        minute=9,
+        fires=False,
+    ),
+    case("NothingAdvances", "no build is current", {CHECKING: "3x20", POLLS: "7x20"}, minute=12, fires=True),
+    case("NothingAdvances", "workers never got a task", {CHECKING: "3x20"}, minute=12, fires=True),
+    case("NothingAdvances", "a busy hour", {CHECKING: "3x20", POLLS: "0+60x20"}, minute=15, fires=False),
+    case("NothingAdvances", "a quiet night", {CHECKING: "0x20", POLLS: "7x20"}, minute=15, fires=False),
+    case(
+        "QueueWaits",
+        "too few workers",
+        {bucket("5"): "0x30", bucket("10"): "0+60x30", bucket("+Inf"): "0+60x30"},
+        minute=20,
+        fires=True,
+    ),
+    case(
+        "QueueWaits",
+        "tasks start at once",
+        {bucket("5"): "0+60x30", bucket("10"): "0+60x30", bucket("+Inf"): "0+60x30"},
+        minute=20,
+        fires=False,
+    ),
+    case("AnswersTooLate", "half of them", {LATE: "0+5x30", PROMPT: "0+5x30"}, minute=25, fires=True),
+    case("AnswersTooLate", "one in ten", {LATE: "0+1x30", PROMPT: "0+9x30"}, minute=25, fires=False),
+    case(
+        "AnswersTooLate",
+        "two visitors at night",
+        {LATE: "0 1 2 2x30", PROMPT: "0x30"},
+        minute=10,
+        fires=False,
+    ),
+    case("RegistryDown", "ten minutes", {waiting("rethus"): "1x20"}, minute=11, fires=True),
+    case("RegistryDown", "a hiccup", {waiting("rethus"): "1x5 0x15"}, minute=11, fires=False),
+    case(
+        "RegistrationStuckForHours",
+        "five hours",
+        {"mipres_oldest_stuck_seconds": "18000x9"},
+        minute=6,
+        fires=True,
+    ),
+    case(
+        "RegistrationStuckForHours",
+        "one hour",
+        {"mipres_oldest_stuck_seconds": "3600x9"},
+        minute=9,
+        fires=False,
+    ),
+    case("MailDown", "one mail waits", {waiting("mail"): "1x40"}, minute=16, fires=True),
+    # Attempts of one mail every five minutes: it fires once and stays.
+    case(
+        "MailDown",
+        "one mail waits, and fails now and then",
+        {waiting("mail"): "1x60", NOT_ACCEPTED: "1x4 2x4 3x4 4x4 5x4 6x40"},
+        minute=59,
+        fires=True,
+    ),
+    case("MailDown", "taken at the second attempt", {waiting("mail"): "1x4 0x30"}, minute=12, fires=False),
+    case("MailDown", "recoveries fail and nothing is sent", {NOT_ACCEPTED: "0+1x60"}, minute=45, fires=True),
+    case(
+        "MailDown", "some fail, others go", {NOT_ACCEPTED: "0+1x60", SENT: "0+9x60"}, minute=45, fires=False
+    ),
+    case("MailAddressesRejected", "a blocked sender", {REJECTED: "0+1x70"}, minute=65, fires=True),
+    case("MailAddressesRejected", "a typing mistake", {REJECTED: "0x30 1x40"}, minute=65, fires=False),
+    case("DatabaseDown", "two minutes", {waiting("database"): "4x9"}, minute=3, fires=True),
+    case("DatabaseDown", "a failover", {waiting("database"): "4 4 0x9"}, minute=4, fires=False),
+    case("NoWorker", "no worker asks", {POLLERS: "0x9"}, minute=3, fires=True),
+    case("NoWorker", "two do", {POLLERS: "2x9"}, minute=9, fires=False),
+    case("TemporalDown", "no answer", {"mipres_temporal_up": "0x9"}, minute=2, fires=True),
+    case("TemporalDown", "an answer", {"mipres_temporal_up": "1x9"}, minute=9, fires=False),
+    case(
+        "SubmissionsNotAccepted",
+        "the first burst makes the counter",
+        {UNAVAILABLE: "_x9 5x9"},
+        minute=11,
+        fires=True,
+    ),
+    case("SubmissionsNotAccepted", "more of them", {UNAVAILABLE: "5x10 9x9"}, minute=12, fires=True),
+    case("SubmissionsNotAccepted", "long ago", {UNAVAILABLE: "_x2 5x30"}, minute=20, fires=False),
+    case("BrokenCode", "after a deploy", {"mipres_workflows_broken": "2x9"}, minute=2, fires=True),
+    case("BrokenCode", "none", {"mipres_workflows_broken": "0x9"}, minute=9, fires=False),
+    case("ProcessGone", "one of two", {API: "0x9", OTHER_API: "1x9"}, minute=3, fires=True),
+    case("ProcessGone", "all answer", {API: "1x9", WORKER: "1x9"}, minute=9, fires=False),
+    case("ServerErrors", "one in five", {FAILED: "0+2x30", ANSWERED: "0+8x30"}, minute=12, fires=True),
+    case("ServerErrors", "one in a hundred", {FAILED: "0+1x30", ANSWERED: "0+99x30"}, minute=12, fires=False),
+)
+
+
+def test_every_alert_is_tried_for_firing_and_for_not_firing() -> None:
+    fire = {one.alert for one in CASES if one.fires}
+    rest = {one.alert for one in CASES if not one.fires}
+    names = {rule["alert"] for rule in alerts()}
+    assert fire == names
+    assert rest == names - {"Watchdog"}
+
+
+def test_the_rules_fire_when_they_should_and_never_else(tmp_path: Path) -> None:
+    tests = [
+        {
+            "name": f"{one.alert}: {one.why}",
+            "interval": "1m",
+            "input_series": [{"series": name, "values": values} for name, values in one.series.items()],
+            "promql_expr_test": [
+                {
+                    "expr": f'count(ALERTS{{alertname="{one.alert}",alertstate="firing"}}) > bool 0',
+                    "eval_time": f"{one.minute}m",
+                    "exp_samples": [{"labels": "{}", "value": 1}] if one.fires else [],
+                }
+            ],
+        }
+        for one in CASES
+    ]
+    rules = MONITORING / "alerts.yml"
+    document = {"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": tests}
+    path = tmp_path / "alerts_test.yml"
+    path.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    command = [program("promtool"), "test", "rules", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_one_waiting_mail_is_one_alert_and_not_many(tmp_path: Path) -> None:
+    """From the minute at which MailDown fires to the hour's end it never stops."""
+    attempts = {waiting("mail"): "1x60", NOT_ACCEPTED: "1x4 2x4 3x4 4x4 5x4 6x40"}
+    tests = [
+        {
+            "interval": "1m",
+            "input_series": [{"series": name, "values": values} for name, values in attempts.items()],
+            "promql_expr_test": [
+                {
+                    "expr": 'count(ALERTS{alertname="MailDown",alertstate="firing"})',
+                    "eval_time": f"{minute}m",
+                    "exp_samples": [{"labels": "{}", "value": 1}],
+                }
+                for minute in range(16, 60)
+            ],
+        }
+    ]
+    document = {
+        "rule_files": [str(MONITORING / "alerts.yml")],
+        "evaluation_interval": "1m",
+        "tests": tests,
+    }
+    path = tmp_path / "mail_test.yml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    command = [program("promtool"), "test", "rules", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+async def test_an_alert_arrives_by_mail(tmp_path: Path) -> None:
+    """The shipped configuration, with this machine's mail server for compose's."""
+    smtp, pages, port = free_port(), free_port(), free_port()
+    text = (MONITORING / "alertmanager.yml").read_text(encoding="utf-8")
+    assert "smtp_smarthost: mailpit:1025" in text
+    # Half a minute of gathering is for people's sake.
+    here = text.replace("mailpit:1025", f"{LOOPBACK}:{smtp}").replace("group_wait: 30s", "group_wait: 1s")
+    (tmp_path / "alertmanager.yml").write_text(here, encoding="utf-8")
+    catcher = Part(
+        name="correo",
+        command=(
+            *(sys.executable, "-m", "dev.mail_catcher", "--smtp-port", str(smtp), "--ui-port", str(pages)),
+            *("--dir", str(tmp_path / "mail")),
+        ),
+        is_ready=http_ok(pages, "/api/v1/messages"),
+    )
+    manager = Part(
+        name="alertmanager",
+        command=(
+            program("prometheus-alertmanager"),
+            f"--config.file={tmp_path / 'alertmanager.yml'}",
+            f"--storage.path={tmp_path / 'data'}",
+            f"--web.listen-address={LOOPBACK}:{port}",
+            "--cluster.listen-address=",
+        ),
+        is_ready=http_ok(port, "/-/ready"),
+    )
+    [rule] = [rule for rule in alerts() if rule["alert"] == "ApiGone"]
+    alert = {
+        "labels": {"alertname": rule["alert"], **rule["labels"]},
+        "annotations": rule["annotations"],
+        "startsAt": datetime.now(UTC).isoformat(),
+    }
+    async with supervisor_of(Console(quiet=True)) as supervisor:
+        await supervisor.start(catcher)
+        await supervisor.start(manager)
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            sent = await client.post(f"http://{LOOPBACK}:{port}/api/v2/alerts", json=[alert])
+            assert sent.status_code == 200, sent.text
+            mails = f"http://{LOOPBACK}:{pages}/api/v1/message"
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not (listed := (await client.get(f"{mails}s")).json()["messages"]):
+                    await asyncio.sleep(0.2)
+            mail = (await client.get(f"{mails}/{listed[0]['ID']}")).json()
+    assert listed[0]["Subject"] == "[ALERTA] ApiGone"
+    assert [to["Address"] for to in listed[0]["To"]] == ["soporte@registro.example"]
+    assert rule["annotations"]["summary"] in mail["Text"]
+    assert "critical" in json.dumps(mail["Text"])
