@@ -1,4 +1,4 @@
-"""What the documentation says about the repository is so."""
+"""Check that what the documentation says about the repository is true."""
 
 import json
 import re
@@ -55,7 +55,7 @@ def code_spans(text: str) -> list[str]:
 
 
 def paths_in(text: str) -> Iterator[str]:
-    """Code spans that name a file or folder of this repository: they begin with one of its folders."""
+    """Yield the code spans that begin with a folder of this repository."""
     folders = {entry.name for entry in ROOT.iterdir() if entry.is_dir()} - {".data", ".venv"}
     for span in code_spans(text):
         if re.fullmatch(r"[\w./-]+", span) and "/" in span and span.split("/")[0] in folders:

@@ -1,4 +1,4 @@
-"""The mechanical part of docs/writing.md, checked over pages, docstrings and comments."""
+"""Check the mechanical part of docs/writing.md in pages, docstrings and comments."""
 
 import ast
 import io
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 WRITING = ROOT / "docs" / "writing.md"
 FIRST_LINE = 80
 CHECKED = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs", "tests/docs")
-"""Folders and files that follow the rules. A folder joins when its last offender is gone."""
+"""Folders and files that follow the rules; the others join when they are ready."""
 FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 SUFFIXES = frozenset({".py", ".md", ".html"})
 
