@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -119,6 +120,15 @@ def test_every_folder_of_the_product_is_in_the_readme() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_path_that_is_named_exists(page: Path) -> None:
     assert [path for path in paths_in(text_of(page)) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_target_of_make_and_every_module_that_is_run_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([\w-]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
+    asked = set(re.findall(r"(?:`|^|\w=\w+ )make ([a-z-]+)", text_of(page), re.MULTILINE))
+    assert asked - targets == set()
+    modules = set(re.findall(r"\bpython -m ([a-z_.]+[a-z_])", text_of(page)))
+    assert [name for name in modules if not find_spec(name)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
