@@ -26,7 +26,6 @@ CHECKED = (
     "tests/domain",
     "tests/mail",
     "tests/mipres",
-    "tests/pages",
     "tests/temporal",
 )
 """Folders and files that follow the rules; the others join when they are ready."""
