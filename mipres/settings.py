@@ -49,7 +49,7 @@ _REMEDY_BY_ERROR_TYPE = {
     "less_than_equal": "debe ser como máximo {le}.",
     "value_error": "{error}",
 }
-_UNKNOWN_REMEDY = "su valor no es válido; consulte la tabla de variables del README."
+_UNKNOWN_REMEDY = "su valor no es válido; consulte la tabla de variables de docs/deployment.md."
 
 
 class UnreadableSettingFileError(MipresError):

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from dev.registry_simulator.app import DroppableProtocol, Simulator, create_app
-from dev.registry_simulator.seed import markdown_table
+from dev.registry_simulator.people_page import table
 from dev.registry_simulator.store import StateUnreadableError, Store
 from dev.serving import PortUnavailableError, open_listener, port_of, run, serve
 
@@ -19,7 +19,7 @@ DEFAULT_PORT = 8100
 def main() -> None:
     options = _options()
     if options.list:
-        print(markdown_table())
+        print(table())
         return
     try:
         store = Store(options.state)

@@ -151,15 +151,6 @@ def seeded_people(today: date) -> Mapping[str, Person]:
     return {entry.document: _person(entry, entry.names, today) for entry in _seed().person if entry.names}
 
 
-def markdown_table() -> str:
-    """The table for the README."""
-    lines = [("Documento", "Tipo de usuario", "Datos del formulario", "Qué muestra"), ("---",) * 4]
-    lines += [
-        (row.document, USER_TYPE_LABELS[row.user_type], row.form_text, row.purpose) for row in seed_rows()
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 @cache
 def _seed() -> _Seed:
     text = (Path(__file__).parent / "seed.toml").read_text(encoding="utf-8")

@@ -4,12 +4,12 @@ from typing import get_args
 import pytest
 
 from dev.registry_simulator.people import Person, Regime
+from dev.registry_simulator.people_page import table
 from dev.registry_simulator.seed import (
     FIELD_LABELS,
     Outcome,
     SeedRow,
     UserType,
-    markdown_table,
     seed_rows,
     seeded_people,
     today_in_bogota,
@@ -122,7 +122,7 @@ def test_dates_move_with_the_day() -> None:
 
 
 def test_the_table_has_a_line_for_each_row() -> None:
-    lines = markdown_table().splitlines()
+    lines = table().splitlines()
 
     assert lines[0] == "| Documento | Tipo de usuario | Datos del formulario | Qué muestra |"
     assert len(lines) == 2 + len(seed_rows())

@@ -1,14 +1,16 @@
-"""What the documentation says about the repository is so."""
+"""Check that what the documentation says about the repository is true."""
 
 import json
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import gettempdir
 
 import pytest
 
-from dev.registry_simulator.seed import markdown_table
+from dev.registry_simulator import people_page
+from mipres.domain.outcomes import Refusal
 from mipres.domain.stages import Stage
 from mipres.settings import Settings, variable
 
@@ -24,6 +26,7 @@ PAGES = sorted(
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 DECISION_HEADINGS = ["Context", "Decision", "Consequences", "Alternatives", "Check"]
 LARGEST_IMAGE = 250_000
+LARGEST_README = 6_144
 # Addresses that the product itself uses; any other host has to be argued for here.
 KNOWN_HOSTS = frozenset(
     {"localhost", "127.0.0.1", "www.miseguridadsocial.gov.co", "sispro.gov.co", "datos.gov.co", "e•••.test"}
@@ -53,7 +56,7 @@ def code_spans(text: str) -> list[str]:
 
 
 def paths_in(text: str) -> Iterator[str]:
-    """Code spans that name a file or folder of this repository: they begin with one of its folders."""
+    """Yield the code spans that begin with a folder of this repository."""
     folders = {entry.name for entry in ROOT.iterdir() if entry.is_dir()} - {".data", ".venv"}
     for span in code_spans(text):
         if re.fullmatch(r"[\w./-]+", span) and "/" in span and span.split("/")[0] in folders:
@@ -79,16 +82,26 @@ def is_broken(page: Path, link: str) -> bool:
 
 
 def test_the_pages_are_there() -> None:
-    assert {"README.md", "docs/architecture.md", "docs/glossary.md", "docs/versioning-workflows.md"} <= {
-        named(page) for page in PAGES
-    }
+    wanted = {"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/writing.md"}
+    assert wanted <= {named(page) for page in PAGES}
 
 
-def test_the_people_of_the_readme_are_the_simulators() -> None:
-    rows = markdown_table().strip().splitlines()
-    readme = text_of(ROOT / "README.md").splitlines()
-    start = readme.index(rows[0])
-    assert readme[start : start + len(rows) + 1] == [*rows, ""]
+def test_the_readme_leads_to_every_page() -> None:
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")}
+    assert pages <= {link.rpartition("/")[2].partition("#")[0] for link in links(ROOT / "README.md")}
+
+
+def test_the_readme_can_be_read_at_once() -> None:
+    assert (ROOT / "README.md").stat().st_size <= LARGEST_README
+
+
+def test_the_page_of_simulated_people_is_the_one_that_the_seed_gives() -> None:
+    assert text_of(people_page.PAGE) == people_page.page(), "run python -m dev.registry_simulator.people_page"
+
+
+def test_every_refusal_is_on_the_page_of_the_json_api() -> None:
+    codes = re.findall(r"^\| `(\w+)` \|", section(ROOT / "docs" / "api.md", "Codes of a 422"), re.MULTILINE)
+    assert codes == ["validation_error", *Refusal]
 
 
 def test_everything_is_where_the_readme_says() -> None:
@@ -107,6 +120,15 @@ def test_every_folder_of_the_product_is_in_the_readme() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_path_that_is_named_exists(page: Path) -> None:
     assert [path for path in paths_in(text_of(page)) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_target_of_make_and_every_module_that_is_run_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([\w-]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
+    asked = set(re.findall(r"(?:`|^|\w=\w+ )make ([a-z-]+)", text_of(page), re.MULTILINE))
+    assert asked - targets == set()
+    modules = set(re.findall(r"\bpython -m ([a-z_.]+[a-z_])", text_of(page)))
+    assert [name for name in modules if not find_spec(name)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
@@ -135,8 +157,8 @@ def test_a_path_of_this_machine_is_recognised(place: str) -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    pages = text_of(ROOT / "README.md") + text_of(ROOT / "docs" / "deployment.md")
-    documented = set(re.findall(r"`(MIPRES_\w+)`", pages))
+    table = section(ROOT / "docs" / "deployment.md", "Settings")
+    documented = set(re.findall(r"^\| `(MIPRES_\w+)` \|", table, re.MULTILINE))
     assert {variable(field) for field in Settings.model_fields} <= documented
 
 
@@ -149,15 +171,16 @@ def test_the_readme_names_the_default_ports(field: str) -> None:
 
 
 def test_the_diagram_of_a_registration_has_every_stage_and_no_other() -> None:
-    diagram = section(ROOT / "README.md", "A registration, stage by stage").split("```")[1]
+    diagram = section(ROOT / "docs" / "architecture.md", "Stages of a registration").split("```")[1]
     states = {
         state for arrow in re.findall(r"^ *(\S+) --> ([\w*\[\]]+)", diagram, re.MULTILINE) for state in arrow
     }
     assert states - {"[*]"} == {stage.value for stage in Stage}
 
 
-def test_the_requests_of_the_readme_are_json() -> None:
-    bodies = re.findall(r"(?:-d|--json) '(\{.*?\})'", text_of(ROOT / "README.md"), re.DOTALL)
+@pytest.mark.parametrize("name", ["README.md", "docs/api.md", "docs/registries.md"])
+def test_the_requests_of_the_pages_are_json(name: str) -> None:
+    bodies = re.findall(r"(?:-d|--json) '([{\[].*?[}\]])'", text_of(ROOT / name), re.DOTALL)
     assert bodies
     for body in bodies:
         json.loads(body)

@@ -1,4 +1,4 @@
-"""Every requirement stands on the security page, and every test that proves one exists."""
+"""Check that the security page has every requirement, and that its tests exist."""
 
 import ast
 import re
