@@ -213,3 +213,11 @@ def test_every_name_of_the_glossary_is_in_the_code() -> None:
     code = "\n".join(text_of(path) for folder in folders for path in (ROOT / folder).rglob("*.py"))
     words = set(re.findall(r"\w+", code))
     assert [row for row in rows if not words.issuperset(row.split("."))] == []
+
+
+def test_the_rule_book_lists_exactly_the_patches_of_the_code() -> None:
+    sources = [path.read_text() for path in (ROOT / "workflows").glob("*.py")]
+    used = {name for text in sources for name in re.findall(r'(?:deprecate_patch|patched)\("([^"]+)"\)', text)}
+    page = (ROOT / "docs" / "versioning-workflows.md").read_text()
+    table = page[page.index("| patch | since |") :].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)) == used

@@ -1,4 +1,4 @@
-"""What a stranger with reach to Temporal's port, and no key, can do to a workflow: nothing."""
+"""A stranger with reach to Temporal's port, and no key, can do nothing to a workflow."""
 
 import asyncio
 import uuid
