@@ -4,13 +4,12 @@ import os
 import shutil
 import sys
 import tempfile
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import asyncpg
 import pytest
+from argon2 import PasswordHasher
 from pytest_socket import disable_socket, enable_socket
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
@@ -18,15 +17,16 @@ from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from dev.postgres import embedded_postgres_server
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
-from mipres.database.engine import create_engine, migrate
+from mipres.database.credentials import Hasher
+from mipres.database.engine import create_engine
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.keys import LinkTokens
 from mipres.temporal.connection import data_converter
 from mipres.temporal.names import SEARCH_ATTRIBUTES
 from tests.fakes import FakeClock
+from tests.migrated_database import MigratedDatabase
 
-TEMPLATE = "migrated"
 PAYLOAD_KEYS = {"test": bytes(range(32))}
 ACTIVE_PAYLOAD_KEY = "test"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -104,20 +104,15 @@ async def postgres_url(open_directory: Path) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def migrated_template(postgres_url: str) -> str:
-    """Name of a database that holds the schema and nothing else."""
-    await _administer(postgres_url, f"CREATE DATABASE {TEMPLATE}")
-    await migrate(_sibling(postgres_url, TEMPLATE))
-    return TEMPLATE
+async def migrated_database(postgres_url: str) -> MigratedDatabase:
+    return await MigratedDatabase.create(postgres_url)
 
 
 @pytest.fixture
-async def database_url(postgres_url: str, migrated_template: str) -> AsyncIterator[str]:
-    """A fresh, migrated database for one test."""
-    name = f"test_{uuid.uuid4().hex}"
-    await _administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
-    yield _sibling(postgres_url, name)
-    await _administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+async def database_url(migrated_database: MigratedDatabase) -> str:
+    """A migrated and empty database for one test."""
+    await migrated_database.empty()
+    return migrated_database.url
 
 
 @pytest.fixture
@@ -125,6 +120,12 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     engine = create_engine(database_url)
     yield engine
     await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def hasher() -> Hasher:
+    """Hashes at the least cost, for tests of locks, sessions and links; `Hasher()` costs what production pays."""
+    return Hasher(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture
@@ -177,15 +178,3 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
     )
     async with environment:
         yield environment
-
-
-async def _administer(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(_sibling(url, "postgres").replace("+asyncpg", ""), ssl=False)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-def _sibling(url: str, database: str) -> str:
-    return f"{url.rpartition('/')[0]}/{database}"
