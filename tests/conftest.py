@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 
 from dev.postgres import embedded_postgres_server
+from dev.temporal_server import DYNAMIC_CONFIG
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Hasher
@@ -29,6 +30,15 @@ from tests.migrated_database import MigratedDatabase
 
 PAYLOAD_KEYS = {"test": bytes(range(32))}
 ACTIVE_PAYLOAD_KEY = "test"
+SERVER_SETTINGS = (
+    *(f"{name}={value}" for name, value in DYNAMIC_CONFIG.items()),
+    "frontend.WorkflowTimeSkippingEnabled=true",
+    "frontend.WorkflowPauseEnabled=true",
+    # Broken code fails a test after its first failed task, not after the usual five.
+    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1",
+    # By default a timer whose time is skipped fires up to a second later.
+    'history.timerProcessorMaxTimeShift="10ms"',
+)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DOMAIN_TESTS = Path(__file__).parent / "domain"
 
@@ -165,13 +175,7 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
         dev_server_startup_timeout=timedelta(seconds=60),
         dev_server_extra_args=[
-            *("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
-            *("--dynamic-config-value", "frontend.WorkflowPauseEnabled=true"),
-            # Broken code is told after its first failed task, not after the usual five.
-            *(
-                "--dynamic-config-value",
-                "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1",
-            ),
+            word for setting in SERVER_SETTINGS for word in ("--dynamic-config-value", setting)
         ],
         data_converter=data_converter(PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY),
         search_attributes=list(SEARCH_ATTRIBUTES),
