@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from argon2 import PasswordHasher
@@ -40,7 +41,12 @@ SERVER_SETTINGS = (
     'history.timerProcessorMaxTimeShift="10ms"',
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-DOMAIN_TESTS = Path(__file__).parent / "domain"
+TESTS = Path(__file__).parent
+DOMAIN_TESTS = TESTS / "domain"
+# Each of these folders has one whole product, so one process of pytest-xdist runs all of its tests.
+WHOLE_PRODUCTS = ("product/browser", "product")
+FOLDERS_OF_PROGRAMS = frozenset({"dev", "deployment", "product"})
+SERVERS = frozenset({"postgres_url", "temporal_env", "own_server", "chromium"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,15 +58,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "browser: drives a real Chromium; skipped where there is none, except in CI"
-    )
-    config.addinivalue_line(
-        "markers", "one_of_each: looks into the one API and the one worker; left out with DOUBLED=1"
-    )
-    config.addinivalue_line(
-        "markers", "several_at_once: more than one workflow of the test is open at the same time"
-    )
+    for line in (
+        "browser: drives a real Chromium; skipped where there is none, except in CI",
+        "needs(*programs): starts these programs; skipped where one is not on the PATH, except in CI",
+        "server: starts a server or another process; left out by `make check`",
+        "one_of_each: looks into the one API and the one worker; left out with DOUBLED=1",
+        "several_at_once: more than one workflow of the test is open at the same time",
+    ):
+        config.addinivalue_line("markers", line)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(TESTS)
+        # The tests of a folder share one product, those of a file share what the file starts.
+        shared = next((name for name in WHOLE_PRODUCTS if folder.is_relative_to(name)), folder)
+        item.add_marker(pytest.mark.xdist_group(str(shared)))
+        fixtures = getattr(item, "fixturenames", ())
+        if folder.parts[0] in FOLDERS_OF_PROGRAMS or not SERVERS.isdisjoint(fixtures):
+            item.add_marker(pytest.mark.server)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -68,15 +85,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get("DOUBLED") and item.get_closest_marker("one_of_each") is not None:
         pytest.skip("looks into the one process of each kind")
     if item.get_closest_marker("browser") is not None and find_browser() is None:
-        _without_browser()
+        _leave_out(f"no browser on the PATH: {', '.join(BROWSERS)}")
+    for mark in item.iter_markers("needs"):
+        for program in mark.args:
+            if shutil.which(program) is None:
+                _leave_out(f"{program} is not on the PATH")
 
 
 def find_browser() -> str | None:
     return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
-def _without_browser() -> None:
-    reason = f"no browser on the PATH: {', '.join(BROWSERS)}"
+def _leave_out(reason: str) -> NoReturn:
     # A run that nobody watches must not pass by leaving out what it is there for.
     if os.environ.get("CI", "").lower() in {"1", "true"}:
         pytest.fail(reason, pytrace=False)
