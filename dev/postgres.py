@@ -15,10 +15,10 @@ from urllib.parse import quote
 
 import asyncpg
 
-from dev.ledger import command_line
 from dev.postgres_binaries import binaries_for_everyone, find_postgres_bin, locale_options, shared, walkable
 from dev.probes import LOOPBACK, free_port
-from dev.process import Account, Console, LaunchError, Part, Supervisor, supervisor_of
+from dev.process import SILENT, Account, LaunchError, Part, Supervisor, supervisor_of
+from dev.process_records import command_line
 
 USER = "mipres"
 DATABASE = "mipres"
@@ -58,7 +58,7 @@ async def embedded_postgres_server(
     options: Mapping[str, str] = UNSAFE_BUT_FAST,
 ) -> AsyncIterator[str]:
     """A server of its own for a block of code; the URL of its database `mipres`."""
-    async with supervisor_of(Console(quiet=True)) as supervisor:
+    async with supervisor_of(SILENT) as supervisor:
         yield await start_postgres(
             supervisor, directory, port=port or free_port(), password=password, options=options
         )
