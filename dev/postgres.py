@@ -44,6 +44,13 @@ class Cluster:
     account: Account | None
     password: str
 
+    def exists(self) -> bool:
+        return self.directory.exists()
+
+    def resolved(self) -> "Cluster":
+        """The same cluster, at the place that a link leads to."""
+        return replace(self, directory=self.directory.resolve())
+
     def url(self, port: int, database: str = DATABASE) -> str:
         """Address for SQLAlchemy."""
         return f"postgresql+asyncpg://{USER}:{quote(self.password, safe='')}@{LOOPBACK}:{port}/{database}"
@@ -57,7 +64,7 @@ async def embedded_postgres_server(
     password: str = THROWAWAY_PASSWORD,
     options: Mapping[str, str] = UNSAFE_BUT_FAST,
 ) -> AsyncIterator[str]:
-    """A server of its own for a block of code; the URL of its database `mipres`."""
+    """Run a server for a block of code and yield the URL of its database `mipres`."""
     async with supervisor_of(SILENT) as supervisor:
         yield await start_postgres(
             supervisor, directory, port=port or free_port(), password=password, options=options
@@ -84,38 +91,26 @@ async def _cluster(supervisor: Supervisor, directory: Path, password: str, *, du
     account = _account_for(directory)
     binaries = find_postgres_bin() if account is None else binaries_for_everyone()
     cluster = Cluster(directory=directory, binaries=binaries, account=account, password=password)
-    if not _exists(cluster):
+    if not cluster.exists():
         await _create(supervisor, cluster, durable=durable)
-    return _resolved(cluster)
-
-
-def _exists(cluster: Cluster) -> bool:
-    return cluster.directory.exists()
-
-
-def _resolved(cluster: Cluster) -> Cluster:
-    return replace(cluster, directory=cluster.directory.resolve())
+    return cluster.resolved()
 
 
 async def _create(supervisor: Supervisor, cluster: Cluster, *, durable: bool) -> None:
-    """A new cluster, which gets its final name only when it is complete."""
+    """Create a cluster, which gets its final name only when it is complete."""
     place = _place_for(cluster.directory, cluster.account)
     fresh = replace(cluster, directory=place.with_name(f"{place.name}.new"))
     with _empty(fresh) as password_file:
         await supervisor.run(_initdb(fresh, password_file, durable=durable))
-    _name(fresh.directory, place, link=cluster.directory)
-
-
-def _name(fresh: Path, place: Path, *, link: Path) -> None:
-    fresh.rename(place)
-    if place != link:
-        link.unlink(missing_ok=True)
-        link.symlink_to(place)
+    fresh.directory.rename(place)
+    if place != cluster.directory:
+        cluster.directory.unlink(missing_ok=True)
+        cluster.directory.symlink_to(place)
 
 
 @contextmanager
 def _empty(cluster: Cluster) -> Iterator[Path]:
-    """The cluster's directory, empty and its account's, and for a moment a file with its password."""
+    """Empty the cluster's directory and give it to its account; yield a file with the password."""
     shutil.rmtree(cluster.directory, ignore_errors=True)
     cluster.directory.mkdir(mode=0o700)
     with tempfile.NamedTemporaryFile(dir=cluster.directory.parent, prefix="password-") as file:
@@ -128,7 +123,7 @@ def _empty(cluster: Cluster) -> Iterator[Path]:
 
 
 def _account_for(directory: Path) -> Account | None:
-    """PostgreSQL refuses to run as root: its owner runs an existing cluster, `nobody` a new one."""
+    """Choose who runs PostgreSQL, which refuses root: the owner of an existing cluster, or `nobody`."""
     owner = directory.stat().st_uid if directory.exists() else None
     if os.geteuid() != 0:
         if owner not in {None, os.geteuid()}:

@@ -30,7 +30,7 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class LaunchError(Exception):
-    """Something that keeps the stack from running; its text is for the person at the console."""
+    """The stack cannot run; the text is for the person at the console."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +182,7 @@ class Supervisor:
             raise await _failure(child)
 
     async def crash(self, name: str) -> None:
-        """End the running part of this name without asking it. It can be started again."""
+        """Kill the running part of this name. It can be started again."""
         for child in self._children:
             if child.part.name == name and not child.ended.done():
                 await child.crash()
@@ -196,7 +196,7 @@ class Supervisor:
         raise await self._deaths.get()
 
     async def stop(self) -> None:
-        """Stop what was started, the last first."""
+        """Stop every part, the last one first."""
         while self._children:
             child = self._children.pop()
             running = not child.ended.done()

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from dev.chaos.product import Product
-from dev.chaos.registrant import Registrant, newcomers
+from dev.chaos.registrant import newcomers
 from dev.chaos.waiting import NotYetError, patiently
 
 REGISTRY = "rethus"
@@ -39,8 +39,8 @@ async def drain(product: Product, *, parked: int) -> Drain:
     calm = [await _time_of_a_submission(product) for _ in range(AT_ONCE)]
     await product.set_registry(REGISTRY, mode="error")
     waiting = await newcomers(product, parked)
-    gate = asyncio.Semaphore(AT_ONCE)
-    await asyncio.gather(*(_submit(person, gate) for person in waiting))
+    for start in range(0, parked, AT_ONCE):
+        await asyncio.gather(*(person.submit() for person in waiting[start : start + AT_ONCE]))
     await product.registries.delete("/_control/calls")
     began = time.monotonic()
     await product.set_registry(REGISTRY, mode="up")
@@ -60,11 +60,6 @@ async def drain(product: Product, *, parked: int) -> Drain:
         before_ms=calm,
         during_ms=during,
     )
-
-
-async def _submit(person: Registrant, gate: asyncio.Semaphore) -> None:
-    async with gate:
-        await person.submit()
 
 
 async def _time_of_a_submission(product: Product) -> float:

@@ -1,4 +1,4 @@
-"""The crash matrix: each part killed at each step, and what became of the people who were there."""
+"""The crash matrix: each part is killed at each step, and each person is looked for afterwards."""
 
 import asyncio
 import time
@@ -20,10 +20,10 @@ class Verdict:
     """One cell of the table.
 
     Attributes:
-        lost: People whose registration did not come to its end.
-        doubled: People with anything more than once that must be there once.
-        copies: Most copies of one link that somebody got.
-        seconds: From the first of them until the last was through.
+        lost: People whose registration did not end.
+        doubled: People who have two of something that must exist once.
+        copies: The highest number of copies of one link in a person's mail.
+        seconds: From the first submission until the last registration ended.
     """
 
     part: str
@@ -41,7 +41,7 @@ class Verdict:
 async def crash_everywhere(
     product: Product, *, until: float, report: Callable[[Sequence[Verdict]], None] = lambda _: None
 ) -> list[Verdict]:
-    """Row after row, as far as the time reaches."""
+    """Kill each part at each step, row after row until the time is over."""
     verdicts: list[Verdict] = []
     for part in PARTS:
         if time.monotonic() < until:
@@ -52,7 +52,7 @@ async def crash_everywhere(
 
 
 async def crash_along_the_way(product: Product, cells: Sequence[tuple[str, Step]]) -> list[Verdict]:
-    """Some cells, whose people go on while the next ones are held and the next part is killed."""
+    """Fill some cells; their people continue while the next ones are held and the next part is killed."""
     interrupted = [
         (part, step, time.monotonic(), await _interrupt(product, part, step)) for part, step in cells
     ]
@@ -68,15 +68,15 @@ async def _interrupt(product: Product, part: str, step: Step) -> Journeys:
     if step.before:
         await asyncio.gather(*(step.before(person) for person in people))
     async with step.hold(product, people):
-        journeys = [(person, asyncio.create_task(_journey(person))) for person in people]
+        journeys = [(person, asyncio.create_task(_finish(person))) for person in people]
         await step.reached(product, people)
         await product.stack.crash(part)
         await product.stack.restart(part)
     return journeys
 
 
-async def _journey(person: Registrant) -> float:
-    """When the person was through."""
+async def _finish(person: Registrant) -> float:
+    """Finish a registration and return the time of its end."""
     await person.finish()
     return time.monotonic()
 
@@ -107,7 +107,7 @@ async def _is_doubled(product: Product, person: Registrant) -> bool:
 
 
 async def _copies(person: Registrant) -> int:
-    """How often the first mail came; the others are the confirmation."""
+    """How many copies of the first mail arrived; the other mails are confirmations."""
     subjects = [str(mail["Subject"]) for mail in await patiently(person.mails)]
     return subjects.count(subjects[0]) if subjects else 0
 

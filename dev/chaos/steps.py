@@ -25,9 +25,9 @@ class Step:
     """A moment at which something can be killed.
 
     Attributes:
-        hold: Keeps whoever comes to this step in its middle.
-        reached: Returns once all of them are there.
-        before: What people do before anything is held.
+        hold: Keeps people in the middle of this step.
+        reached: Returns once all of them are in it.
+        before: What people do before the step is held.
     """
 
     name: str
@@ -57,7 +57,7 @@ def _asked(registry: str) -> Sign:
 
 @asynccontextmanager
 async def _slow_mail(product: Product, _people: list[Registrant]) -> AsyncIterator[None]:
-    """Messages are taken, and their senders do not learn of it yet."""
+    """The mail server takes messages and answers late."""
     await product.set_mail("slow")
     try:
         yield
@@ -77,7 +77,7 @@ def _mailed(count: int) -> Sign:
 
 @asynccontextmanager
 async def _accounts_half_made(product: Product, people: list[Registrant]) -> AsyncIterator[None]:
-    """Somebody else is about to insert the same accounts, and in the end does not."""
+    """Another transaction inserts the same accounts, and is rolled back later."""
     async with _transaction(product) as connection:
         for person in people:
             await connection.execute(
@@ -100,7 +100,7 @@ async def _accounts_locked(product: Product, people: list[Registrant]) -> AsyncI
 
 @asynccontextmanager
 async def _transaction(product: Product) -> AsyncIterator[Any]:
-    """A transaction that is rolled back, by us or by the crash of its server."""
+    """A transaction that is rolled back, at the latest by the crash of its server."""
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(product.stack.database())
         await connection.execute("BEGIN")
@@ -135,7 +135,7 @@ async def _get_link(person: Registrant) -> None:
 async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
     async def ask() -> None:
         if not await holds():
-            raise NotYetError("not everybody is there")
+            raise NotYetError("not all people are in the step")
 
     await patiently(ask)
 
