@@ -1,64 +1,68 @@
-# Registro MIPRES. `make run` starts the whole product; `make test` tests it.
+# Registro MIPRES. `make run` starts the whole product, `make test` tests it, `make help` lists every command.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: run test fuzz chaos bench bench-growth lint audit sbom reset lock
+.PHONY: run test check fuzz chaos bench bench-growth lint style audit sbom reset lock help
 
 PYTHON := .venv/bin/python
 PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes
 UV := $(or $(wildcard .venv/bin/uv),uv)
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header
+# One process a processor, four at most: each may start PostgreSQL, Temporal and a whole product of its own.
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 # The recipe becomes the launcher: make hands its signals to the one process that stops the others.
-run: .venv/.stack
+run: .venv/.stack ## Start the whole product on loopback, until Ctrl-C
 	@exec $(PYTHON) -m dev.stack
 
-test: .venv/.dev
-	@$(PYTHON) -m pytest $(ARGS)
+test: .venv/.dev ## Run every test; ARGS goes to pytest
+	@$(PYTHON) -m pytest $(PARALLEL) $(ARGS)
 
-# The same attacks as in `make test`, ten thousand cases and more, and how many answers were 500 or worse.
-fuzz: .venv/.dev
+check: style ## Lint, and run the tests that start no server: within a minute
+	@$(PYTHON) -m pytest --quiet $(PARALLEL) -m "not server" $(ARGS)
+
+fuzz: .venv/.dev ## Attack forms, API and parsers with more than ten thousand cases
 	@FUZZ=long $(PYTHON) -m pytest -q --timeout 1800 tests/fuzz tests/product/test_attacks.py $(ARGS)
 
-# Kills every part at every step on a stack of its own, within ten minutes, and prints what was lost.
-chaos: .venv/.stack
+chaos: .venv/.stack ## Kill each part at each step, within ten minutes, and print what was lost
 	@$(PYTHON) -m dev.chaos $(ARGS)
 
-# BENCH=quick takes less than two minutes. It needs nothing else: it starts a stack of its own on free ports.
-bench: .venv/.bench
+bench: .venv/.bench ## Measure the product; BENCH=quick takes less than two minutes
 	@$(PYTHON) -m bench
 
-# How the product grows; BENCH_WAITING sets how many registrations wait.
-bench-growth: .venv/.bench
+bench-growth: .venv/.bench ## Measure how it grows; BENCH_WAITING sets how many registrations wait
 	@$(PYTHON) -m bench.growth
 
-lint: .venv/.dev .venv/.audit
+lint: style .venv/.audit ## Check style, types, layers, and known weaknesses of dependencies
+	$(PYTHON) -m dev.audit
+
+style: .venv/.dev ## Check style, types and layers, without the network
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
-	$(PYTHON) -m dev.audit
 
-# Fails where the advisory database of Python packages does not answer, too.
-audit: .venv/.audit
+audit: .venv/.audit ## Check dependencies for known weaknesses; fail where no advisory database answers
 	@$(PYTHON) -m dev.audit --strict
 
-# What the image's Python packages are, as CycloneDX, from the lock and its hashes.
-sbom: .venv/.audit
+sbom: .venv/.audit ## Write sbom.json: the image's Python packages as CycloneDX, from the lock and its hashes
 	@.venv/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
 		--output-reproducible --of JSON -o sbom.json
 	@echo "sbom.json"
 
-reset:
+reset: ## Delete the data of the product that `make run` started
 	@python3 -m dev.reset
 
 # The development lock decides the versions; the others are parts of it, but for what only benchmarks need.
-lock:
+lock: ## Compile the locked requirements from pyproject.toml
 	$(COMPILE) --group dev pyproject.toml --output-file requirements-dev.lock
 	$(COMPILE) --group stack --constraint requirements-dev.lock pyproject.toml --output-file requirements-stack.lock
 	$(COMPILE) --group bench --constraint requirements-dev.lock pyproject.toml --output-file requirements-bench.lock
 	$(COMPILE) --group pyproject.toml:audit --constraint requirements-dev.lock --output-file requirements-audit.lock
 	$(COMPILE) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
+
+help: ## List every command
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 16
 
 .venv/.stack: requirements-stack.lock | .venv/bin/python
 	@echo "Instalando las dependencias de requirements-stack.lock en .venv (solo la primera vez)…"

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from temporalio.client import Client
 
@@ -14,12 +15,12 @@ from bench.mailbox import Mailbox, open_mailbox
 from bench.naive_workflow import NAMESPACE
 from bench.pages import page_times
 from bench.people import new_professionals
+from bench.product import measured_stack
 from bench.rounds import FLOOR, NAIVE, OURS, Contender, Round, interleave, run_round
 from bench.sizes import Sizes, chosen_sizes
-from bench.stack import BenchStack, fresh_stack
 from bench.statistics import median, quantile
-from bench.visits import Visitor
-from mipres.settings import load_settings
+from bench.visits import Driver
+from dev.private_stack import PrivateStack
 
 COST_CONCURRENCY = 10
 _COMPLETED = "RegistrationStage = 'completed'"
@@ -29,7 +30,7 @@ async def measure(name: str, sizes: Sizes) -> report.Results:
     """Everything, on one fresh stack."""
     started = time.monotonic()
     loads = [load_average()]
-    async with fresh_stack() as stack, open_mailbox(stack.settings.mail_ui_port) as mailbox:
+    async with measured_stack() as stack, open_mailbox(stack.settings.mail_ui_port) as mailbox:
         contenders = await start_contenders(stack, mailbox)
         by_concurrency: dict[int, Mapping[str, list[Round]]] = {}
         for number, (concurrency, count) in enumerate(sizes.counts.items(), start=1):
@@ -61,9 +62,9 @@ async def measure(name: str, sizes: Sizes) -> report.Results:
     )
 
 
-async def _sequential_outcomes(stack: BenchStack, mailbox: Mailbox, count: int) -> list[float]:
-    visitor = Visitor(stack.settings.api_port, mailbox)
-    people = await new_professionals(stack.registries_port, count)
+async def _sequential_outcomes(stack: PrivateStack, mailbox: Mailbox, count: int) -> list[float]:
+    visitor = Driver(stack.settings.api_port, mailbox)
+    people = await new_professionals(stack.settings.registry_port, count)
     outcomes = []
     for person in people:
         began = time.perf_counter()
@@ -74,19 +75,22 @@ async def _sequential_outcomes(stack: BenchStack, mailbox: Mailbox, count: int) 
 
 
 async def _cost(
-    stack: BenchStack, mailbox: Mailbox, count: int, contenders: Sequence[Contender]
+    stack: PrivateStack, mailbox: Mailbox, count: int, contenders: Sequence[Contender]
 ) -> dict[str, object]:
     """One more round of each, the product's with the database's books open too."""
-    statements = costs.Statements(stack.admin_database_url)
+    statements = costs.Statements(stack.database_url)
     ours = over_http(OURS, stack, mailbox, [stack.settings.api_port])
     await statements.reset()
     spent, done = await _processor_ms(stack, ours, count)
     top = await statements.top()
     others = [contender for contender in contenders if contender.name != OURS]
+    connect = partial(Client.connect, stack.settings.temporal_address)
     histories = {
-        OURS: await costs.newest_history(await _client("default"), _COMPLETED),
-        NAIVE: await costs.newest_history(await _client(NAMESPACE), "ExecutionStatus = 'Completed'"),
-        FLOOR: await costs.newest_history(await _client("default"), "WorkflowType = 'Floor'"),
+        OURS: await costs.newest_history(await connect(namespace="default"), _COMPLETED),
+        NAIVE: await costs.newest_history(
+            await connect(namespace=NAMESPACE), "ExecutionStatus = 'Completed'"
+        ),
+        FLOOR: await costs.newest_history(await connect(namespace="default"), "WorkflowType = 'Floor'"),
     }
     calls = sum(int(str(row["calls"])) for row in top)
     return {
@@ -102,16 +106,14 @@ async def _cost(
     }
 
 
-async def _processor_ms(stack: BenchStack, contender: Contender, count: int) -> tuple[dict[str, float], int]:
+async def _processor_ms(
+    stack: PrivateStack, contender: Contender, count: int
+) -> tuple[dict[str, float], int]:
     """What each part spends on one of its registrations, and how many were done."""
     before = costs.processor_seconds(stack)
     measured = await run_round(contender, concurrency=COST_CONCURRENCY, count=count)
     done = len(measured.wholes)
     return costs.spent(contender.name, before, costs.processor_seconds(stack), done), done
-
-
-async def _client(namespace: str) -> Client:
-    return await Client.connect(load_settings().temporal_address, namespace=namespace)
 
 
 def _say(line: str) -> None:

@@ -10,16 +10,16 @@ from bench.mailbox import Mailbox
 from bench.naive_workflow import NAMESPACE
 from bench.people import new_professionals
 from bench.rounds import FLOOR, NAIVE, OURS, PEER, Contender, Register
-from bench.stack import BenchStack
-from bench.visits import Timed, Visitor
+from bench.visits import Driver, Timed
+from dev.private_stack import PrivateStack
 
 PEER_PROCESSES = 2
 """As many as the product has Python processes, an API and a worker, so that neither has a core more."""
 
 
-async def start_contenders(stack: BenchStack, mailbox: Mailbox) -> list[Contender]:
+async def start_contenders(stack: PrivateStack, mailbox: Mailbox) -> list[Contender]:
     """Start what the product itself does not bring; all stand by while one is measured."""
-    client = await floor.connect()
+    client = await floor.connect(stack.settings)
     await naive.create_namespace(client)
     await stack.start_program("piso", "bench.floor")
     await stack.start_program("ingenuo", "bench.naive", temporal_namespace=NAMESPACE)
@@ -38,15 +38,15 @@ async def start_contenders(stack: BenchStack, mailbox: Mailbox) -> list[Contende
     ]
 
 
-def over_http(name: str, stack: BenchStack, mailbox: Mailbox, ports: Sequence[int]) -> Contender:
+def over_http(name: str, stack: PrivateStack, mailbox: Mailbox, ports: Sequence[int]) -> Contender:
     """A contender behind the product's API and pages; visitors take its processes in turn."""
 
     async def prepare(concurrency: int, count: int) -> Sequence[Register]:
-        people = iter(await new_professionals(stack.registries_port, count))
+        people = iter(await new_professionals(stack.settings.registry_port, count))
         turns = itertools.cycle(ports)
-        visitors = [Visitor(next(turns), mailbox) for _ in range(concurrency)]
+        visitors = [Driver(next(turns), mailbox) for _ in range(concurrency)]
 
-        def register_with(visitor: Visitor) -> Register:
+        def register_with(visitor: Driver) -> Register:
             async def register() -> Timed:
                 return await visitor.register(next(people))
 
@@ -59,6 +59,6 @@ def over_http(name: str, stack: BenchStack, mailbox: Mailbox, ports: Sequence[in
 
 def _floor(client: Client) -> Contender:
     async def prepare(concurrency: int, _count: int) -> Sequence[Register]:
-        return [floor.FloorVisitor(client).register] * concurrency
+        return [floor.FloorDriver(client).register] * concurrency
 
     return Contender(name=FLOOR, prepare=prepare)

@@ -12,7 +12,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
 from bench.rounds import FLOOR, NAIVE, OURS, PEER
-from bench.stack import BenchStack
+from dev.private_stack import PrivateStack
 from mipres.database.credentials import Hasher
 
 _OWNERS = {
@@ -125,7 +125,7 @@ async def password_hash_ms() -> float:
     return round((time.process_time() - began) * 1000 / _HASHES, 2)
 
 
-def processor_seconds(stack: BenchStack) -> dict[str, float]:
+def processor_seconds(stack: PrivateStack) -> dict[str, float]:
     """Processor time of every part so far, with the processes that it started; `driver` is this one."""
     pids = {**stack.supervisor.process_ids(), "driver": None}
     return {name: _seconds(psutil.Process(pid), alone=pid is None) for name, pid in pids.items()}

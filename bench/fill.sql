@@ -32,6 +32,10 @@ INSERT INTO login_guards (login_hash, failures, failed_at)
 SELECT sha256(i::text::bytea), 1, now()
 FROM generate_series(1, :rows) i;
 
+INSERT INTO sent_mails
+SELECT 'k' || i, now() - i * interval '1 second', now()
+FROM generate_series(1, :rows) i;
+
 INSERT INTO rate_limits
 SELECT 'submissions', sha256(i::text::bytea), 1, now() + interval '1 day'
 FROM generate_series(1, :rows) i;

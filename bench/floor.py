@@ -11,10 +11,10 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from bench.floor_workflow import QUEUE, Floor, nothing
 from bench.programs import serve
 from bench.visits import Timed
-from mipres.settings import load_settings
+from mipres.settings import Settings, load_settings
 
 
-class FloorVisitor:
+class FloorDriver:
     """Does with the bare workflow what a registration's visitor does with a registration."""
 
     def __init__(self, client: Client) -> None:
@@ -41,13 +41,13 @@ class FloorVisitor:
         return Timed(outcome=outcome, whole=time.perf_counter() - began)
 
 
-async def connect() -> Client:
-    return await Client.connect(load_settings().temporal_address)
+async def connect(settings: Settings) -> Client:
+    return await Client.connect(settings.temporal_address)
 
 
 async def _work() -> None:
     worker = Worker(
-        await connect(),
+        await connect(load_settings()),
         task_queue=QUEUE,
         workflows=[Floor],
         activities=[nothing],

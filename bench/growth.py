@@ -17,9 +17,11 @@ import psutil
 from bench import report
 from bench.http import Connection, expect
 from bench.machine import describe_machine, load_average
-from bench.people import Delegate, Professional, new_delegates, new_professionals, set_registry
-from bench.stack import BenchStack, fresh_stack
+from bench.people import new_delegates, new_professionals, set_registry
+from bench.product import measured_stack
 from bench.statistics import median, ratio
+from dev.citizen import Citizen
+from dev.private_stack import PrivateStack
 from mipres import composition
 from mipres.domain.documents import parse_document
 from mipres.settings import DEVELOPMENT_KEY
@@ -75,9 +77,9 @@ async def measure() -> dict[str, object]:
     levels = [int(level) for level in os.environ.get("BENCH_WAITING", "1000,10000").split(",")]
     parked = int(os.environ.get("BENCH_PARKED", "2000"))
     loads = [load_average()]
-    async with fresh_stack() as stack:
+    async with measured_stack() as stack:
         submit = Submitter(stack)
-        await _outcomes(submit, await new_professionals(stack.registries_port, SAMPLES))
+        await _outcomes(submit, await new_professionals(stack.settings.registry_port, SAMPLES))
         waiting = [await _level(stack, submit, level) for level in sorted(levels)]
         behind = await _parked(stack, submit, parked)
     loads.append(load_average())
@@ -92,21 +94,21 @@ async def measure() -> dict[str, object]:
 class Submitter:
     """Submits over a few kept connections, and knows how many it has submitted."""
 
-    def __init__(self, stack: BenchStack) -> None:
+    def __init__(self, stack: PrivateStack) -> None:
         self.port = stack.settings.api_port
         self.count = 0
         self.turned_away = 0
         self.radicado = ""
 
-    async def one(self, person: Professional | Delegate, connection: Connection) -> float:
+    async def one(self, person: Citizen, connection: Connection) -> float:
         while True:
             began = time.perf_counter()
-            answer = await connection.post_json(
-                "/api/v1/registrations", person.request(), key=DEVELOPMENT_KEY
+            answer = await connection.post(
+                "/api/v1/registrations", json=person.request(), key=DEVELOPMENT_KEY
             )
             elapsed = time.perf_counter() - began
             # A machine that is too busy for its Temporal says so and takes nothing in; it is asked again.
-            if answer.status != _UNAVAILABLE or self.turned_away >= _MOST_TURNED_AWAY:
+            if answer.status_code != _UNAVAILABLE or self.turned_away >= _MOST_TURNED_AWAY:
                 break
             self.turned_away += 1
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -114,7 +116,7 @@ class Submitter:
         self.count += 1
         return elapsed
 
-    async def many(self, people: Sequence[Professional | Delegate], *, at_once: int) -> list[float]:
+    async def many(self, people: Sequence[Citizen], *, at_once: int) -> list[float]:
         left, times = iter(people), []
 
         async def visitor() -> None:
@@ -127,13 +129,15 @@ class Submitter:
         return times
 
 
-async def _level(stack: BenchStack, submit: Submitter, wanted: int) -> Level:
+async def _level(stack: PrivateStack, submit: Submitter, wanted: int) -> Level:
     missing = max(0, wanted - submit.count)
     _say(f"{wanted} que esperan su contraseña: faltan {missing}…")
-    await submit.many(await new_professionals(stack.registries_port, missing), at_once=FILLING)
+    await submit.many(await new_professionals(stack.settings.registry_port, missing), at_once=FILLING)
     waiting = submit.count
     await asyncio.sleep(_REST_SECONDS)
-    outcome, arithmetic = await _newcomers(submit, await new_professionals(stack.registries_port, NEWCOMERS))
+    outcome, arithmetic = await _newcomers(
+        submit, await new_professionals(stack.settings.registry_port, NEWCOMERS)
+    )
     level = Level(
         waiting=waiting,
         worker_memory=round(_memory(stack) / MEBIBYTE, 1),
@@ -146,7 +150,7 @@ async def _level(stack: BenchStack, submit: Submitter, wanted: int) -> Level:
     return level
 
 
-async def _newcomers(submit: Submitter, people: Sequence[Professional]) -> tuple[float, float]:
+async def _newcomers(submit: Submitter, people: Sequence[Citizen]) -> tuple[float, float]:
     """Outcomes one after the other, and the machine's speed between them."""
     connection = Connection(port=submit.port)
     outcomes, sums = [], []
@@ -161,11 +165,11 @@ async def _newcomers(submit: Submitter, people: Sequence[Professional]) -> tuple
     return _ms(outcomes), _ms(sums)
 
 
-async def _outcomes(submit: Submitter, people: Sequence[Professional | Delegate]) -> float:
+async def _outcomes(submit: Submitter, people: Sequence[Citizen]) -> float:
     return _ms(await submit.many(people, at_once=1))
 
 
-async def _status_pages(stack: BenchStack, radicado: str) -> float:
+async def _status_pages(stack: PrivateStack, radicado: str) -> float:
     connection = Connection(port=stack.settings.api_port)
 
     async def look() -> None:
@@ -176,7 +180,7 @@ async def _status_pages(stack: BenchStack, radicado: str) -> float:
     return times
 
 
-async def _support_searches(stack: BenchStack) -> float:
+async def _support_searches(stack: PrivateStack) -> float:
     """What the command `find` asks: the person by document in PostgreSQL, the cases in Temporal."""
     client = await connect(composition.temporal_connection(stack.settings), identity="bench")
     async with composition.open_database(stack.settings) as database:
@@ -189,12 +193,12 @@ async def _support_searches(stack: BenchStack) -> float:
         return await _timed(search)
 
 
-async def _parked(stack: BenchStack, submit: Submitter, count: int) -> Parked:
-    before = await _outcomes(submit, await new_delegates(stack.registries_port, SAMPLES))
+async def _parked(stack: PrivateStack, submit: Submitter, count: int) -> Parked:
+    before = await _outcomes(submit, await new_delegates(stack.settings.registry_port, SAMPLES))
     _say(f"{count} detrás de un registro caído…")
-    await set_registry(stack.registries_port, "rethus", {"mode": "down"})
-    await submit.many(await new_professionals(stack.registries_port, count), at_once=PARKING)
-    during = await _outcomes(submit, await new_delegates(stack.registries_port, SAMPLES))
+    await set_registry(stack.settings.registry_port, "rethus", {"mode": "down"})
+    await submit.many(await new_professionals(stack.settings.registry_port, count), at_once=PARKING)
+    during = await _outcomes(submit, await new_delegates(stack.settings.registry_port, SAMPLES))
     drained, seconds, peak = await _drain(stack)
     return Parked(
         parked=count,
@@ -207,10 +211,10 @@ async def _parked(stack: BenchStack, submit: Submitter, count: int) -> Parked:
     )
 
 
-async def _drain(stack: BenchStack) -> tuple[int, float, int]:
+async def _drain(stack: PrivateStack) -> tuple[int, float, int]:
     """Let the registry come back and watch what it gets: calls in all, for how long, and at most in a second."""
-    registries = Connection(port=stack.registries_port)
-    await set_registry(stack.registries_port, "rethus", {"mode": "up"})
+    registries = Connection(port=stack.settings.registry_port)
+    await set_registry(stack.settings.registry_port, "rethus", {"mode": "up"})
     expect(await registries.delete("/_control/calls"), 204)
     began = time.perf_counter()
     await asyncio.sleep(float(os.environ.get("BENCH_DRAIN_SECONDS", "60")))
@@ -228,7 +232,7 @@ async def _timed(action: Callable[[], Awaitable[None]]) -> float:
     return _ms(times)
 
 
-def _memory(stack: BenchStack) -> int:
+def _memory(stack: PrivateStack) -> int:
     return int(psutil.Process(stack.supervisor.process_ids()["worker"]).memory_info().rss)
 
 

@@ -4,17 +4,21 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
 from dev.probes import LOOPBACK
+
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+_JSON = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """Status, headers by lower-case name, cookies that were set, and body."""
 
-    status: int
+    status_code: int
     headers: Mapping[str, str]
     cookies: Mapping[str, str]
     body: bytes
@@ -40,29 +44,44 @@ class Connection:
     cookies: dict[str, str] = field(default_factory=dict)
     _streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def get(self, path: str) -> Answer:
-        return await self._ask("GET", path, {}, b"")
+    async def get(self, path: str, /) -> Answer:
+        return await self._follow("GET", path, {}, b"")
 
-    async def post_json(self, path: str, value: object, *, key: str | None = None) -> Answer:
-        headers = {"Content-Type": "application/json"}
-        if key is not None:
-            headers["Authorization"] = f"Bearer {key}"
-        return await self._ask("POST", path, headers, json.dumps(value).encode())
+    async def post(
+        self,
+        path: str,
+        /,
+        *,
+        data: Mapping[str, str] | None = None,
+        json: object = None,
+        key: str | None = None,
+    ) -> Answer:
+        """Send a form, or JSON with an API key."""
+        if data is not None:
+            return await self._follow("POST", path, _FORM, urlencode(data).encode())
+        authorization = {"Authorization": f"Bearer {key}"} if key else {}
+        return await self._follow("POST", path, {**_JSON, **authorization}, _encoded(json))
 
-    async def put_json(self, path: str, value: object) -> Answer:
-        return await self._ask("PUT", path, {"Content-Type": "application/json"}, json.dumps(value).encode())
+    async def put(self, path: str, /, *, json: object) -> Answer:
+        return await self._ask("PUT", path, _JSON, _encoded(json))
 
-    async def delete(self, path: str) -> Answer:
+    async def delete(self, path: str, /) -> Answer:
         return await self._ask("DELETE", path, {}, b"")
-
-    async def post_form(self, path: str, fields: Mapping[str, str]) -> Answer:
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return await self._ask("POST", path, headers, urlencode(fields).encode())
 
     def close(self) -> None:
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
+
+    async def _follow(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        answer = await self._ask(method, path, headers, body)
+        while answer.status_code == HTTPStatus.SEE_OTHER:
+            answer = await self._ask("GET", answer.headers["location"].removeprefix(self._origin), {}, b"")
+        return answer
+
+    @property
+    def _origin(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
 
     async def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         kept = self._streams is not None
@@ -91,6 +110,10 @@ class Connection:
         return answer
 
 
+def _encoded(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
 async def _read(reader: asyncio.StreamReader) -> Answer:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers: dict[str, str] = {}
@@ -104,7 +127,7 @@ async def _read(reader: asyncio.StreamReader) -> Answer:
             headers[name.lower()] = value
     length = int(headers.get("content-length", "0"))
     return Answer(
-        status=int(head[0].split(" ")[1]),
+        status_code=int(head[0].split(" ")[1]),
         headers=headers,
         cookies=cookies,
         body=await reader.readexactly(length),
@@ -113,6 +136,6 @@ async def _read(reader: asyncio.StreamReader) -> Answer:
 
 def expect(answer: Answer, *statuses: int) -> Answer:
     """Return the answer, or raise with the beginning of what came instead."""
-    if answer.status not in statuses:
-        raise UnexpectedAnswerError(f"{answer.status} {answer.text[:300]}")
+    if answer.status_code not in statuses:
+        raise UnexpectedAnswerError(f"{answer.status_code} {answer.text[:300]}")
     return answer

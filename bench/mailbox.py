@@ -1,17 +1,16 @@
 """Waits for mails through the catcher's API: one reader for all visitors, however many wait."""
 
 import asyncio
-import re
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from bench.http import Connection, expect
+from dev.citizen import link_in
 
 _POLL_SECONDS = 0.01
 _PAGE = 50
-_LINK = re.compile(r"(/contrasena/[\w-]{64})")
 
 
 class Mailbox:
@@ -29,10 +28,10 @@ class Mailbox:
         """Path of the link in the first mail to an address, read over the visitor's own connection."""
         identifier = await self._mail(address, 1)
         answer = expect(await connection.get(f"/api/v1/message/{identifier}"), 200)
-        found = _LINK.search(answer.text)
-        if found is None:
+        link = link_in(answer.text)
+        if link is None:
             raise LookupError(address)
-        return found[1]
+        return link
 
     async def confirmation(self, address: str) -> None:
         """Wait for the second mail, which tells that the password has been created."""

@@ -20,8 +20,8 @@ from sqlalchemy import event, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bench.report import RESULTS
-from bench.stack import open_directory
 from dev.postgres import embedded_postgres_server
+from dev.private_stack import open_directory
 from mipres.captcha.challenges import CaptchaChallenges
 from mipres.clock import SystemClock
 from mipres.database.accounts import PostgresAccounts

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 
-from bench.stack import READY_LINE
+from dev.private_stack import READY_LINE
 
 
 async def serve() -> None:

@@ -6,39 +6,36 @@ account, each over 500; docs/security.md quotes a run.
 
 import asyncio
 import random
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-import asyncpg
-
 from bench.http import Connection, expect
 from bench.mailbox import Mailbox
-from bench.people import REGISTRATION_NUMBER, Professional, new_professionals
-from bench.stack import BenchStack, fresh_stack
+from bench.people import new_professionals
+from bench.product import measured_stack
 from bench.statistics import median
-from bench.visits import PASSWORD, Visitor
+from bench.visits import Driver
+from dev.citizen import PASSWORD, REGISTRATION_NUMBER, Citizen, csrf_of
+from dev.private_stack import PrivateStack
 
 SAMPLES = 500
 _WRONG = "Otra-Clave-2027"
-_CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 # Nine failures in a row do not lock yet.
 _ROUNDS_BETWEEN_LIFTS = 8
 
 
 async def main() -> None:
     """Measure and print."""
-    async with fresh_stack(captcha="off", enumeration="neutral") as stack:
+    async with measured_stack(captcha="off", enumeration="neutral") as stack:
         print_table("Failed logins", await logins(stack))
         print_table("Neutral submissions", await submissions(stack))
 
 
-async def logins(stack: BenchStack) -> Mapping[str, list[float]]:
+async def logins(stack: PrivateStack) -> Mapping[str, list[float]]:
     """Seconds of each kind of failure, in random order within each round."""
-    complete, locked, without = await new_professionals(stack.registries_port, 3)
+    complete, locked, without = await new_professionals(stack.settings.registry_port, 3)
     await register(stack, complete, locked)
     page = await open_page(stack, "/ingreso/mipres")
     expect(await submit_registration(stack, without), 201, 202)
@@ -51,9 +48,9 @@ async def logins(stack: BenchStack) -> Mapping[str, list[float]]:
 
     async def attempt(login: str, password: str) -> None:
         fields = {"csrf_token": page.token, "usuario": login, "contrasena": password}
-        expect(await page.connection.post_form("/ingreso/mipres", fields), 422)
+        expect(await page.connection.post("/ingreso/mipres", data=fields), 422)
 
-    async with database(stack) as connection:
+    async with stack.database() as connection:
         for _ in range(10):
             await attempt(locked.login, _WRONG)
         # So that it outlasts the measurement.
@@ -67,10 +64,10 @@ async def logins(stack: BenchStack) -> Mapping[str, list[float]]:
         )
 
 
-async def submissions(stack: BenchStack) -> Mapping[str, list[float]]:
+async def submissions(stack: PrivateStack) -> Mapping[str, list[float]]:
     """Seconds until the page, for people with an account and without."""
-    people = await new_professionals(stack.registries_port, 2 * SAMPLES)
-    async with database(stack) as connection:
+    people = await new_professionals(stack.settings.registry_port, 2 * SAMPLES)
+    async with stack.database() as connection:
         # Registering all of them takes minutes, and what the page must not tell is in this table.
         await connection.executemany(
             "INSERT INTO accounts (id, document_type, document_number, login, given_names, surnames, email, password_hash)"
@@ -88,7 +85,7 @@ async def submissions(stack: BenchStack) -> Mapping[str, list[float]]:
             "registro_profesional": REGISTRATION_NUMBER,
             "acepta_datos": "SI",
         }
-        expect(await page.connection.post_form("/registro/profesional", fields), 202)
+        expect(await page.connection.post("/registro/profesional", data=fields), 202)
 
     return await alternate(
         {
@@ -133,36 +130,26 @@ class Page:
         self.token = token
 
 
-async def open_page(stack: BenchStack, path: str) -> Page:
+async def open_page(stack: PrivateStack, path: str) -> Page:
     connection = Connection(port=stack.settings.api_port)
-    found = _CSRF.search(expect(await connection.get(path), 200).text)
-    return Page(connection, found[1] if found else "")
+    return Page(connection, csrf_of(expect(await connection.get(path), 200)))
 
 
-async def register(stack: BenchStack, *people: Professional) -> None:
+async def register(stack: PrivateStack, *people: Citizen) -> None:
     """Registrations with their passwords."""
     mailbox = Mailbox(stack.settings.mail_ui_port)
     reading = asyncio.create_task(mailbox.read_for_ever())
-    visitor = Visitor(stack.settings.api_port, mailbox)
+    visitor = Driver(stack.settings.api_port, mailbox)
     for person in people:
         await visitor.register(person)
     visitor.close()
     reading.cancel()
 
 
-async def submit_registration(stack: BenchStack, person: Professional) -> Any:
+async def submit_registration(stack: PrivateStack, person: Citizen) -> Any:
     key = stack.settings.api_keys[0].get_secret_value()
     connection = Connection(port=stack.settings.api_port)
-    return await connection.post_json("/api/v1/registrations", person.request(), key=key)
-
-
-@asynccontextmanager
-async def database(stack: BenchStack) -> Any:
-    connection = await asyncpg.connect(stack.admin_database_url, ssl=False)
-    try:
-        yield connection
-    finally:
-        await connection.close()
+    return await connection.post("/api/v1/registrations", json=person.request(), key=key)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,13 @@
 """One whole registration over HTTP, as a program of a clinic submits it and its doctor finishes it."""
 
-import re
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from bench.http import Connection, expect
 from bench.mailbox import Mailbox
-from bench.people import Professional
+from dev.citizen import Citizen, create_password
 from mipres.settings import DEVELOPMENT_KEY
-
-PASSWORD = "Clave-Segura-2026"  # noqa: S105 - of people who do not exist.
-_CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +24,7 @@ class Timed:
     late: bool = False
 
 
-class Visitor:
+class Driver:
     """Drives one API process. Every engine that is compared stands behind the same API and pages."""
 
     def __init__(self, api_port: int, mailbox: Mailbox) -> None:
@@ -36,32 +32,23 @@ class Visitor:
         self._mail = Connection(port=mailbox.port)
         self._mailbox = mailbox
 
-    async def submit(self, person: Professional) -> bool:
+    async def submit(self, person: Citizen) -> bool:
         """Submit and wait for the answer: whether it is the outcome."""
         request = person.request()
-        answer = await self._api.post_json("/api/v1/registrations", request, key=DEVELOPMENT_KEY)
-        return expect(answer, 201, 202).status == HTTPStatus.CREATED
+        answer = await self._api.post("/api/v1/registrations", json=request, key=DEVELOPMENT_KEY)
+        return expect(answer, 201, 202).status_code == HTTPStatus.CREATED
 
-    async def register(self, person: Professional) -> Timed:
+    async def register(self, person: Citizen) -> Timed:
         """Submit, read the mail, open the link, create the password, and wait for the confirmation."""
         began = time.perf_counter()
         known = await self.submit(person)
         answered = time.perf_counter() - began
         link = await self._mailbox.link(person.email, self._mail)
         mailed = time.perf_counter() - began
-        await self.create_password(link)
+        expect(await create_password(self._api, link), HTTPStatus.OK)
         await self._mailbox.confirmation(person.email)
         whole = time.perf_counter() - began
         return Timed(outcome=answered if known else mailed, whole=whole, late=not known)
-
-    async def create_password(self, link: str) -> None:
-        """Open the link that was mailed and send the form of its page."""
-        expect(await self._api.get(link), 303)
-        page = expect(await self._api.get("/contrasena"), 200)
-        found = _CSRF.search(page.text)
-        token = found[1] if found else ""
-        fields = {"csrf_token": token, "contrasena": PASSWORD, "confirmacion": PASSWORD}
-        expect(await self._api.post_form("/contrasena", fields), 200)
 
     def close(self) -> None:
         self._api.close()

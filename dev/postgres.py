@@ -15,10 +15,10 @@ from urllib.parse import quote
 
 import asyncpg
 
-from dev.ledger import command_line
 from dev.postgres_binaries import binaries_for_everyone, find_postgres_bin, locale_options, shared, walkable
 from dev.probes import LOOPBACK, free_port
-from dev.process import Account, Console, LaunchError, Part, Supervisor, supervisor_of
+from dev.process import SILENT, Account, LaunchError, Part, Supervisor, supervisor_of
+from dev.process_records import command_line
 
 USER = "mipres"
 DATABASE = "mipres"
@@ -44,6 +44,29 @@ class Cluster:
     account: Account | None
     password: str
 
+    def exists(self) -> bool:
+        """Whether there are data. Data that are out of reach are not taken for none.
+
+        Raises:
+            LaunchError: the link to them leads nowhere, or their account cannot walk to them.
+        """
+        directory = self.directory
+        if directory.is_symlink() and not directory.exists():
+            raise LaunchError(
+                f"{directory} apunta a {directory.readlink()}, que no existe: faltan los datos de PostgreSQL. "
+                "Restaure una copia hecha con `cp -aL`, o borre lo que queda con `make reset`."
+            )
+        if directory.exists() and self.account is not None and not walkable(directory.resolve().parent):
+            raise LaunchError(
+                f"PostgreSQL no corre como root y su cuenta no llega a {directory}: ponga la copia en un "
+                "directorio al que llegue cualquiera, como /srv/registro-mipres, y nómbrelo en MIPRES_DATA_DIR."
+            )
+        return directory.exists()
+
+    def resolved(self) -> "Cluster":
+        """The same cluster, at the place that a link leads to."""
+        return replace(self, directory=self.directory.resolve())
+
     def url(self, port: int, database: str = DATABASE) -> str:
         """Address for SQLAlchemy."""
         return f"postgresql+asyncpg://{USER}:{quote(self.password, safe='')}@{LOOPBACK}:{port}/{database}"
@@ -57,8 +80,8 @@ async def embedded_postgres_server(
     password: str = THROWAWAY_PASSWORD,
     options: Mapping[str, str] = UNSAFE_BUT_FAST,
 ) -> AsyncIterator[str]:
-    """A server of its own for a block of code; the URL of its database `mipres`."""
-    async with supervisor_of(Console(quiet=True)) as supervisor:
+    """Run a server for a block of code and yield the URL of its database `mipres`."""
+    async with supervisor_of(SILENT) as supervisor:
         yield await start_postgres(
             supervisor, directory, port=port or free_port(), password=password, options=options
         )
@@ -84,54 +107,26 @@ async def _cluster(supervisor: Supervisor, directory: Path, password: str, *, du
     account = _account_for(directory)
     binaries = find_postgres_bin() if account is None else binaries_for_everyone()
     cluster = Cluster(directory=directory, binaries=binaries, account=account, password=password)
-    if not _exists(cluster):
+    if not cluster.exists():
         await _create(supervisor, cluster, durable=durable)
-    return _resolved(cluster)
-
-
-def _exists(cluster: Cluster) -> bool:
-    """Whether there are data. Data that are out of reach are not taken for none.
-
-    Raises:
-        LaunchError: the link to them leads nowhere, or their account cannot walk to them.
-    """
-    directory = cluster.directory
-    if directory.is_symlink() and not directory.exists():
-        raise LaunchError(
-            f"{directory} apunta a {directory.readlink()}, que no existe: faltan los datos de PostgreSQL. "
-            "Restaure una copia hecha con `cp -aL`, o borre lo que queda con `make reset`."
-        )
-    if directory.exists() and cluster.account is not None and not walkable(directory.resolve().parent):
-        raise LaunchError(
-            f"PostgreSQL no corre como root y su cuenta no llega a {directory}: ponga la copia en un "
-            "directorio al que llegue cualquiera, como /srv/registro-mipres, y nómbrelo en MIPRES_DATA_DIR."
-        )
-    return directory.exists()
-
-
-def _resolved(cluster: Cluster) -> Cluster:
-    return replace(cluster, directory=cluster.directory.resolve())
+    return cluster.resolved()
 
 
 async def _create(supervisor: Supervisor, cluster: Cluster, *, durable: bool) -> None:
-    """A new cluster, which gets its final name only when it is complete."""
+    """Create a cluster, which gets its final name only when it is complete."""
     place = _place_for(cluster.directory, cluster.account)
     fresh = replace(cluster, directory=place.with_name(f"{place.name}.new"))
     with _empty(fresh) as password_file:
         await supervisor.run(_initdb(fresh, password_file, durable=durable))
-    _name(fresh.directory, place, link=cluster.directory)
-
-
-def _name(fresh: Path, place: Path, *, link: Path) -> None:
-    fresh.rename(place)
-    if place != link:
-        link.unlink(missing_ok=True)
-        link.symlink_to(place)
+    fresh.directory.rename(place)
+    if place != cluster.directory:
+        cluster.directory.unlink(missing_ok=True)
+        cluster.directory.symlink_to(place)
 
 
 @contextmanager
 def _empty(cluster: Cluster) -> Iterator[Path]:
-    """The cluster's directory, empty and its account's, and for a moment a file with its password."""
+    """Empty the cluster's directory and give it to its account; yield a file with the password."""
     shutil.rmtree(cluster.directory, ignore_errors=True)
     cluster.directory.mkdir(mode=0o700)
     with tempfile.NamedTemporaryFile(dir=cluster.directory.parent, prefix="password-") as file:
@@ -144,7 +139,7 @@ def _empty(cluster: Cluster) -> Iterator[Path]:
 
 
 def _account_for(directory: Path) -> Account | None:
-    """PostgreSQL refuses to run as root: its owner runs an existing cluster, `nobody` a new one."""
+    """Choose who runs PostgreSQL, which refuses root: the owner of an existing cluster, or `nobody`."""
     owner = directory.stat().st_uid if directory.exists() else None
     if os.geteuid() != 0:
         if owner not in {None, os.geteuid()}:

@@ -2,11 +2,17 @@
 
 import asyncio
 import contextlib
+import itertools
+import os
 import socket
 from collections.abc import Awaitable, Callable
 
 LOOPBACK = "127.0.0.1"
 ANSWER_SECONDS = 5.0
+LOWEST_PORT, PORTS = 10_000, 20_000
+PORTS_A_PROCESS = 100
+
+_port_numbers = itertools.count()
 
 
 def http_ok(port: int, path: str) -> Callable[[], Awaitable[bool]]:
@@ -34,9 +40,16 @@ async def _status_line(port: int, path: str) -> bytes:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server((LOOPBACK, 0)) as server:
-        return int(server.getsockname()[1])
+    """Find a port that is not in use.
+
+    Two processes that search in the same moment find different ports, because each begins in a block of its
+    own. All blocks lie below the ports that the kernel takes for outgoing connections.
+    """
+    for number in _port_numbers:
+        port = LOWEST_PORT + (os.getpid() * PORTS_A_PROCESS + number) % PORTS
+        with contextlib.suppress(OSError), socket.create_server((LOOPBACK, port)):
+            return port
+    raise AssertionError("the numbers never end")
 
 
 def taken(ports: dict[str, int]) -> list[str]:

@@ -1,7 +1,7 @@
 """Child processes of the development stack: started, awaited until ready, stopped in reverse order.
 
 No child outlives the launcher, however the launcher ends: on Linux the kernel signals each child when its
-parent dies; elsewhere the next start ends what the ledger names.
+parent dies; elsewhere the next start ends the processes in its records.
 """
 
 import asyncio
@@ -14,9 +14,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from dev.ledger import Ledger
+from dev.process_records import ProcessRecords
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_SECONDS = 60.0
@@ -29,7 +30,7 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class LaunchError(Exception):
-    """Something that keeps the stack from running; its text is for the person at the console."""
+    """The stack cannot run; the text is for the person at the console."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,28 +54,32 @@ class Part:
     directory: Path = ROOT
     account: Account | None = None
     discreet: bool = False
-    """What it says before it is ready is shown only if it fails."""
+    """Whether its lines from before it is ready are shown only if it fails."""
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 1.0
     orphan_signal: signal.Signals = signal.SIGKILL
 
 
+_print = partial(print, flush=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Console:
-    """Standard output, each line with the name of the part that speaks."""
+    """Where the lines of the parts go, each with the name of its part; by default standard output."""
 
     width: int = 11
-    quiet: bool = False
+    write: Callable[[str], None] = _print
 
     def say(self, name: str, line: str) -> None:
-        """One line of a part."""
-        if not self.quiet:
-            print(f"{name:<{self.width}} │ {line}", flush=True)
+        """Write one line of a part."""
+        self.write(f"{name:<{self.width}} │ {line}")
 
     def announce(self, line: str) -> None:
-        """One line of the launcher itself, bare."""
-        if not self.quiet:
-            print(line, flush=True)
+        """Write one line of the launcher itself, without a name."""
+        self.write(line)
+
+
+SILENT = Console(write=lambda _line: None)
 
 
 class Child:
@@ -86,7 +91,7 @@ class Child:
         self._console = console
         self._line_seen = asyncio.Event()
         self._holds_back = part.discreet
-        self._unsaid: list[str] = []
+        self._held_lines: list[str] = []
         self.relaying = asyncio.create_task(self._relay())
         self.ended = asyncio.create_task(process.wait())
 
@@ -116,16 +121,16 @@ class Child:
             self._process.kill()
         await asyncio.gather(self.ended, self.relaying)
 
-    def speak_freely(self) -> None:
-        """From now on every line is shown."""
+    def show_every_line(self) -> None:
+        """Show every line from now on, and forget those that were held back."""
         self._holds_back = False
-        self._unsaid.clear()
+        self._held_lines.clear()
 
-    def confess(self) -> None:
-        """Show what was held back."""
-        for line in self._unsaid:
+    def show_held_lines(self) -> None:
+        """Show the lines that were held back."""
+        for line in self._held_lines:
             self._console.say(self.part.name, line)
-        self.speak_freely()
+        self.show_every_line()
 
     async def _relay(self) -> None:
         output = self._process.stdout
@@ -138,7 +143,7 @@ class Child:
         if self.part.ready_line is not None and self.part.ready_line in line:
             self._line_seen.set()
         elif self._holds_back:
-            self._unsaid.append(line)
+            self._held_lines.append(line)
         elif line:
             self._console.say(self.part.name, line)
 
@@ -146,9 +151,9 @@ class Child:
 class Supervisor:
     """Starts parts and stops them in reverse order; `watch` raises when one ends by itself."""
 
-    def __init__(self, console: Console, *, ledger: Ledger | None = None) -> None:
+    def __init__(self, console: Console, *, records: ProcessRecords | None = None) -> None:
         self._console = console
-        self._ledger = ledger
+        self._records = records
         self._children: list[Child] = []
         self._deaths: asyncio.Queue[LaunchError] = asyncio.Queue()
 
@@ -166,7 +171,7 @@ class Supervisor:
             await ready
         finally:
             ready.cancel()
-        child.speak_freely()
+        child.show_every_line()
         child.ended.add_done_callback(lambda _: self._deaths.put_nowait(_death(child)))
         self._console.say(part.name, f"listo en {time.monotonic() - began:.1f} s  {part.address}".rstrip())
 
@@ -177,7 +182,7 @@ class Supervisor:
             raise await _failure(child)
 
     async def crash(self, name: str) -> None:
-        """End the running part of this name without asking it. It can be started again."""
+        """Kill the running part of this name. It can be started again."""
         for child in self._children:
             if child.part.name == name and not child.ended.done():
                 await child.crash()
@@ -191,15 +196,15 @@ class Supervisor:
         raise await self._deaths.get()
 
     async def stop(self) -> None:
-        """Stop what was started, the last first."""
+        """Stop every part, the last one first."""
         while self._children:
             child = self._children.pop()
             running = not child.ended.done()
             await child.stop()
             if running:
                 self._console.say(child.part.name, "detenido")
-        if self._ledger is not None:
-            self._ledger.clear()
+        if self._records is not None:
+            self._records.clear()
 
     async def _spawn(self, part: Part) -> Child:
         try:
@@ -208,8 +213,8 @@ class Supervisor:
             raise LaunchError(
                 f"No se pudo iniciar {part.name}: {error.strerror} ({part.command[0]})."
             ) from error
-        if self._ledger is not None:
-            self._ledger.add(process.pid, part.command)
+        if self._records is not None:
+            self._records.add(process.pid, part.command)
         child = Child(part, process, self._console)
         self._children.append(child)
         return child
@@ -226,10 +231,10 @@ async def supervisor_of(console: Console) -> AsyncIterator[Supervisor]:
 
 
 async def supervise(
-    start: Callable[[Supervisor], Awaitable[None]], console: Console, *, ledger: Ledger | None = None
+    start: Callable[[Supervisor], Awaitable[None]], console: Console, *, records: ProcessRecords | None = None
 ) -> int:
     """Start everything, say `listo`, stay until a signal or a death, stop everything; the exit code."""
-    supervisor = Supervisor(console, ledger=ledger)
+    supervisor = Supervisor(console, records=records)
     serving = asyncio.ensure_future(_serve(start, supervisor, console))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
@@ -264,9 +269,9 @@ def _leaves(group: BaseExceptionGroup[LaunchError]) -> list[LaunchError]:
 
 
 async def _failure(child: Child) -> LaunchError:
-    """Why a part did not get as far as it should, once it has said all that it had held back."""
+    """Show what a part printed, and say why it is not ready."""
     await asyncio.wait({child.relaying}, timeout=LAST_WORDS_SECONDS)
-    child.confess()
+    child.show_held_lines()
     if child.ended.done():
         return _death(child)
     return LaunchError(f"{child.part.name} no estuvo listo en {READY_SECONDS:.0f} s; se detiene todo.")

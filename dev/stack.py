@@ -8,14 +8,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dev.data_directory import DataDirectory, DataDirectoryBusyError, write_private
-from dev.ledger import Ledger
-from dev.postgres import start_postgres
+from dev.postgres import QUIET, start_postgres
 from dev.probes import LOOPBACK, free_port, http_ok, taken
 from dev.process import ROOT, Console, LaunchError, Part, Supervisor, supervise
+from dev.process_records import ProcessRecords
 from dev.temporal_server import temporal_server
 from dev.terminal import follow_an_interrupted_make, foreground_of_its_own
 from mipres.settings import PREFIX, Settings, load_settings, variable
@@ -26,15 +26,22 @@ REGISTRY_ADDRESSES = frozenset({"miseguridadsocial_url", "rethus_url", "sso_url"
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """What to start, and with which settings."""
+    """What to start, and with which settings.
+
+    Attributes:
+        environment: What its parts inherit.
+        database_options: How PostgreSQL is set up, when it is one of the parts.
+    """
 
     settings: Settings
     data: DataDirectory
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    database_options: Mapping[str, str] = field(default_factory=lambda: QUIET)
 
     async def start(self, supervisor: Supervisor) -> None:
         """Start all parts, in the order of their needs."""
         postgres_port = self.settings.postgres_port or free_port()
-        environment = self._environment(postgres_port)
+        environment = self._parts_environment(postgres_port)
         write_private(self.data.stack_file, _settings_in(environment))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._start_database(supervisor, postgres_port, environment))
@@ -47,7 +54,7 @@ class Stack:
     async def start_again(self, supervisor: Supervisor, name: str) -> None:
         """Start one part that has ended, beside those that run."""
         port = self.settings.postgres_port
-        environment = self._environment(port)
+        environment = self._parts_environment(port)
         if name == "postgres":
             await self._start_database(supervisor, port, environment)
             return
@@ -74,11 +81,11 @@ class Stack:
         """Whether an address of these was left to the launcher."""
         return not self.settings.model_fields_set.issuperset(addresses)
 
-    def _environment(self, postgres_port: int) -> dict[str, str]:
-        """What every child is told; what was told to the launcher goes before what it generated."""
+    def _parts_environment(self, postgres_port: int) -> dict[str, str]:
+        """What every part inherits: the environment goes before the secrets that were generated."""
         return {
             **self.data.secrets(),
-            **os.environ,
+            **self.environment,
             "PYTHONUNBUFFERED": "1",
             variable("environment"): "development",
             variable("data_dir"): str(self.data.path),
@@ -90,7 +97,9 @@ class Stack:
     ) -> None:
         if self._embeds("database_url"):
             password = environment[variable("postgres_password")]
-            await start_postgres(supervisor, self.data.cluster, port=port, password=password)
+            await start_postgres(
+                supervisor, self.data.cluster, port=port, password=password, options=self.database_options
+            )
         command = (PYTHON, "-m", "mipres.cli", "migrate")
         await supervisor.run(Part(name="migraciones", command=command, environment=environment))
 
@@ -181,8 +190,8 @@ def _refuse_taken_ports(stack: Stack) -> None:
 
 
 def _launch(data: DataDirectory) -> int:
-    ledger = Ledger(path=data.path / "stack.pids")
-    ledger.end_leftovers()
+    records = ProcessRecords(path=data.path / "stack.pids")
+    records.end_leftovers()
     # Left by a launcher that was killed: its addresses are no longer true.
     data.stack_file.unlink(missing_ok=True)
     data.secrets()
@@ -192,15 +201,15 @@ def _launch(data: DataDirectory) -> int:
     stack = Stack(settings=settings, data=data)
     _refuse_taken_ports(stack)
     try:
-        return asyncio.run(_supervise(stack, ledger))
+        return asyncio.run(_supervise(stack, records))
     finally:
         data.stack_file.unlink(missing_ok=True)
 
 
-async def _supervise(stack: Stack, ledger: Ledger) -> int:
+async def _supervise(stack: Stack, records: ProcessRecords) -> int:
     following = asyncio.create_task(follow_an_interrupted_make())
     try:
-        return await supervise(stack.start, Console(), ledger=ledger)
+        return await supervise(stack.start, Console(), records=records)
     finally:
         following.cancel()
 

@@ -4,33 +4,49 @@ import os
 import shutil
 import sys
 import tempfile
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import NoReturn
 
-import asyncpg
 import pytest
+from argon2 import PasswordHasher
 from pytest_socket import disable_socket, enable_socket
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 
 from dev.postgres import embedded_postgres_server
+from dev.temporal_server import DYNAMIC_CONFIG
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
-from mipres.database.engine import create_engine, migrate
+from mipres.database.credentials import Hasher
+from mipres.database.engine import create_engine
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.keys import LinkTokens
 from mipres.temporal.connection import WorkerPayloadConverter, data_converter
 from mipres.temporal.names import SEARCH_ATTRIBUTES
 from tests.fakes import FakeClock
+from tests.migrated_database import MigratedDatabase
 
-TEMPLATE = "migrated"
 PAYLOAD_KEYS = {"test": bytes(range(32))}
 ACTIVE_PAYLOAD_KEY = "test"
+SERVER_SETTINGS = (
+    *(f"{name}={value}" for name, value in DYNAMIC_CONFIG.items()),
+    "frontend.WorkflowTimeSkippingEnabled=true",
+    "frontend.WorkflowPauseEnabled=true",
+    # Broken code fails a test after its first failed task, not after the usual five.
+    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1",
+    # By default a timer whose time is skipped fires up to a second later.
+    'history.timerProcessorMaxTimeShift="10ms"',
+)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-DOMAIN_TESTS = Path(__file__).parent / "domain"
+TESTS = Path(__file__).parent
+DOMAIN_TESTS = TESTS / "domain"
+# Each of these folders has one whole product, so one process of pytest-xdist runs all of its tests.
+WHOLE_PRODUCTS = ("product/browser", "product")
+FOLDERS_OF_PROGRAMS = frozenset({"dev", "deployment", "product"})
+SERVERS = frozenset({"postgres_url", "temporal_env", "own_server", "chromium"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,15 +58,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "browser: drives a real Chromium; skipped where there is none, except in CI"
-    )
-    config.addinivalue_line(
-        "markers", "one_of_each: looks into the one API and the one worker; left out with DOUBLED=1"
-    )
-    config.addinivalue_line(
-        "markers", "several_at_once: more than one workflow of the test is open at the same time"
-    )
+    for line in (
+        "browser: drives a real Chromium; skipped where there is none, except in CI",
+        "needs(*programs): starts these programs; skipped where one is not on the PATH, except in CI",
+        "server: starts a server or another process; left out by `make check`",
+        "one_of_each: looks into the one API and the one worker; left out with DOUBLED=1",
+        "several_at_once: more than one workflow of the test is open at the same time",
+    ):
+        config.addinivalue_line("markers", line)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(TESTS)
+        # The tests of a folder share one product, those of a file share what the file starts.
+        shared = next((name for name in WHOLE_PRODUCTS if folder.is_relative_to(name)), folder)
+        item.add_marker(pytest.mark.xdist_group(str(shared)))
+        fixtures = getattr(item, "fixturenames", ())
+        if folder.parts[0] in FOLDERS_OF_PROGRAMS or not SERVERS.isdisjoint(fixtures):
+            item.add_marker(pytest.mark.server)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -58,15 +85,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get("DOUBLED") and item.get_closest_marker("one_of_each") is not None:
         pytest.skip("looks into the one process of each kind")
     if item.get_closest_marker("browser") is not None and find_browser() is None:
-        _without_browser()
+        _leave_out(f"no browser on the PATH: {', '.join(BROWSERS)}")
+    for mark in item.iter_markers("needs"):
+        for program in mark.args:
+            if shutil.which(program) is None:
+                _leave_out(f"{program} is not on the PATH")
 
 
 def find_browser() -> str | None:
     return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
-def _without_browser() -> None:
-    reason = f"no browser on the PATH: {', '.join(BROWSERS)}"
+def _leave_out(reason: str) -> NoReturn:
     # A run that nobody watches must not pass by leaving out what it is there for.
     if os.environ.get("CI", "").lower() in {"1", "true"}:
         pytest.fail(reason, pytrace=False)
@@ -104,20 +134,15 @@ async def postgres_url(open_directory: Path) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def migrated_template(postgres_url: str) -> str:
-    """Name of a database that holds the schema and nothing else."""
-    await _administer(postgres_url, f"CREATE DATABASE {TEMPLATE}")
-    await migrate(_sibling(postgres_url, TEMPLATE))
-    return TEMPLATE
+async def migrated_database(postgres_url: str) -> MigratedDatabase:
+    return await MigratedDatabase.create(postgres_url)
 
 
 @pytest.fixture
-async def database_url(postgres_url: str, migrated_template: str) -> AsyncIterator[str]:
-    """A fresh, migrated database for one test."""
-    name = f"test_{uuid.uuid4().hex}"
-    await _administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
-    yield _sibling(postgres_url, name)
-    await _administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+async def database_url(migrated_database: MigratedDatabase) -> str:
+    """A migrated and empty database for one test."""
+    await migrated_database.empty()
+    return migrated_database.url
 
 
 @pytest.fixture
@@ -125,6 +150,12 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     engine = create_engine(database_url)
     yield engine
     await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def hasher() -> Hasher:
+    """Hashes at the least cost, for tests of locks, sessions and links; `Hasher()` costs what production pays."""
+    return Hasher(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture
@@ -164,13 +195,7 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
         dev_server_startup_timeout=timedelta(seconds=60),
         dev_server_extra_args=[
-            *("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
-            *("--dynamic-config-value", "frontend.WorkflowPauseEnabled=true"),
-            # Broken code is told after its first failed task, not after the usual five.
-            *(
-                "--dynamic-config-value",
-                "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1",
-            ),
+            word for setting in SERVER_SETTINGS for word in ("--dynamic-config-value", setting)
         ],
         data_converter=data_converter(
             PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY, converter=WorkerPayloadConverter
@@ -179,15 +204,3 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
     )
     async with environment:
         yield environment
-
-
-async def _administer(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(_sibling(url, "postgres").replace("+asyncpg", ""), ssl=False)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-def _sibling(url: str, database: str) -> str:
-    return f"{url.rpartition('/')[0]}/{database}"

@@ -1,4 +1,4 @@
-"""`make chaos`: prints the crash matrix and the drain, and fails if anybody was lost or doubled."""
+"""`make chaos`: print the crash matrix and the drain, and fail if a person was lost or doubled."""
 
 import argparse
 import asyncio
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from dev.chaos.drain import drain
 from dev.chaos.matrix import Verdict, crash_along_the_way, crash_everywhere, diagonal, summary, table, whole
-from dev.chaos.town import open_town
+from dev.chaos.product import open_product
 
 MINUTES = 10.0
 # What the last row may take, and stopping everything.
@@ -16,7 +16,7 @@ RESERVE_SECONDS = 150.0
 
 
 def main() -> int:
-    """The exit code: 0 when nobody was lost or doubled."""
+    """Run what the arguments name; the exit code is 0 when no one was lost or doubled."""
     parser = argparse.ArgumentParser(prog="python -m dev.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=MINUTES, help="límite de tiempo de la matriz")
     parser.add_argument("--only", choices=("matrix", "small", "drain"), help="solo una de las partes")
@@ -28,14 +28,14 @@ async def _run(wanted: argparse.Namespace) -> int:
     until = time.monotonic() + wanted.minutes * 60 - RESERVE_SECONDS
     verdicts: list[Verdict] = []
     wanted_cells = 0
-    async with open_town() as town:
+    async with open_product() as product:
         if wanted.only in {None, "drain"}:
-            print(await drain(town, parked=wanted.parked), flush=True)
+            print(await drain(product, parked=wanted.parked), flush=True)
         if wanted.only == "small":
-            verdicts = await crash_along_the_way(town, cells := diagonal())
+            verdicts = await crash_along_the_way(product, cells := diagonal())
             wanted_cells = len(cells)
         elif wanted.only != "drain":
-            verdicts = await crash_everywhere(town, until=until, told=_tell)
+            verdicts = await crash_everywhere(product, until=until, report=_print_row)
             wanted_cells = whole()
     if not verdicts:
         return 0
@@ -45,7 +45,7 @@ async def _run(wanted: argparse.Namespace) -> int:
     return 0 if len(verdicts) == wanted_cells and all(verdict.is_good for verdict in verdicts) else 1
 
 
-def _tell(row: Sequence[Verdict]) -> None:
+def _print_row(row: Sequence[Verdict]) -> None:
     print(f"{row[0].part}: {summary(row)}", flush=True)
 
 

@@ -5,8 +5,9 @@ import statistics
 import time
 from dataclasses import dataclass
 
-from dev.chaos.citizen import Citizen, newcomers
-from dev.chaos.town import NotYetError, Town, patiently
+from dev.chaos.product import Product
+from dev.chaos.registrant import newcomers
+from dev.chaos.waiting import NotYetError, patiently
 
 REGISTRY = "rethus"
 AT_ONCE = 10
@@ -33,24 +34,24 @@ class Drain:
         )
 
 
-async def drain(town: Town, *, parked: int) -> Drain:
+async def drain(product: Product, *, parked: int) -> Drain:
     """Park registrations, bring the registry back, and register others meanwhile."""
-    calm = [await _time_of_a_submission(town) for _ in range(AT_ONCE)]
-    await town.set_registry(REGISTRY, mode="error")
-    waiting = await newcomers(town, parked)
-    gate = asyncio.Semaphore(AT_ONCE)
-    await asyncio.gather(*(_submit(person, gate) for person in waiting))
-    await town.registries.delete("/_control/calls")
+    calm = [await _time_of_a_submission(product) for _ in range(AT_ONCE)]
+    await product.set_registry(REGISTRY, mode="error")
+    waiting = await newcomers(product, parked)
+    for start in range(0, parked, AT_ONCE):
+        await asyncio.gather(*(person.submit() for person in waiting[start : start + AT_ONCE]))
+    await product.registries.delete("/_control/calls")
     began = time.monotonic()
-    await town.set_registry(REGISTRY, mode="up")
-    draining = asyncio.create_task(_until_nobody_waits(town))
+    await product.set_registry(REGISTRY, mode="up")
+    draining = asyncio.create_task(_until_nobody_waits(product))
     during = []
     while not draining.done():
-        during.append(await _time_of_a_submission(town))
+        during.append(await _time_of_a_submission(product))
         await asyncio.wait({draining}, timeout=PAUSE_BETWEEN_NEWCOMERS)
     await draining
     seconds = time.monotonic() - began
-    peak = (await town.registries.get("/_control/calls/peak")).json()[REGISTRY]
+    peak = (await product.registries.get("/_control/calls/peak")).json()[REGISTRY]
     return Drain(
         parked=parked,
         seconds=seconds,
@@ -61,22 +62,17 @@ async def drain(town: Town, *, parked: int) -> Drain:
     )
 
 
-async def _submit(person: Citizen, gate: asyncio.Semaphore) -> None:
-    async with gate:
-        await person.submit()
-
-
-async def _time_of_a_submission(town: Town) -> float:
+async def _time_of_a_submission(product: Product) -> float:
     """Milliseconds until the page has its answer."""
-    [person] = await newcomers(town, 1)
+    [person] = await newcomers(product, 1)
     began = time.monotonic()
     await person.submit()
     return (time.monotonic() - began) * 1000
 
 
-async def _until_nobody_waits(town: Town) -> None:
+async def _until_nobody_waits(product: Product) -> None:
     async def ask() -> None:
-        waiting = await town.temporal.count_workflows("RegistrationStage = 'waiting_registry'")
+        waiting = await product.temporal.count_workflows("RegistrationStage = 'waiting_registry'")
         if waiting.count:
             raise NotYetError(f"{waiting.count} still wait")
 

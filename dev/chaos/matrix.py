@@ -1,13 +1,14 @@
-"""The crash matrix: each part killed at each step, and what became of the people who were there."""
+"""The crash matrix: each part is killed at each step, and each person is looked for afterwards."""
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dev.chaos.citizen import Citizen, newcomers
+from dev.chaos.product import PARTS, Product
+from dev.chaos.registrant import Registrant, newcomers
 from dev.chaos.steps import STEPS, Step
-from dev.chaos.town import PARTS, NotYetError, Town, patiently
+from dev.chaos.waiting import NotYetError, patiently
 
 PEOPLE = 2
 # One copy may be lost between sending and recording; the next attempt sends the other.
@@ -19,10 +20,10 @@ class Verdict:
     """One cell of the table.
 
     Attributes:
-        lost: People whose registration did not come to its end.
-        doubled: People with anything more than once that must be there once.
-        copies: Most copies of one link that somebody got.
-        seconds: From the first of them until the last was through.
+        lost: People whose registration did not end.
+        doubled: People who have two of something that must exist once.
+        copies: The highest number of copies of one link in a person's mail.
+        seconds: From the first submission until the last registration ended.
     """
 
     part: str
@@ -38,47 +39,49 @@ class Verdict:
 
 
 async def crash_everywhere(
-    town: Town, *, until: float, told: Callable[[Sequence[Verdict]], None] = lambda _: None
+    product: Product, *, until: float, report: Callable[[Sequence[Verdict]], None] = lambda _: None
 ) -> list[Verdict]:
-    """Row after row, as far as the time reaches."""
+    """Kill each part at each step, row after row until the time is over."""
     verdicts: list[Verdict] = []
     for part in PARTS:
         if time.monotonic() < until:
-            row = await crash_along_the_way(town, [(part, step) for step in STEPS])
-            told(row)
+            row = await crash_along_the_way(product, [(part, step) for step in STEPS])
+            report(row)
             verdicts += row
     return verdicts
 
 
-async def crash_along_the_way(town: Town, cells: Sequence[tuple[str, Step]]) -> list[Verdict]:
-    """Some cells, whose people go on while the next ones are held and the next part is killed."""
-    interrupted = [(part, step, time.monotonic(), await _interrupt(town, part, step)) for part, step in cells]
-    return [await _verdict(town, *cell) for cell in interrupted]
+async def crash_along_the_way(product: Product, cells: Sequence[tuple[str, Step]]) -> list[Verdict]:
+    """Fill some cells; their people continue while the next ones are held and the next part is killed."""
+    interrupted = [
+        (part, step, time.monotonic(), await _interrupt(product, part, step)) for part, step in cells
+    ]
+    return [await _verdict(product, *cell) for cell in interrupted]
 
 
-Journeys = list[tuple[Citizen, asyncio.Task[float]]]
+Journeys = list[tuple[Registrant, asyncio.Task[float]]]
 
 
-async def _interrupt(town: Town, part: str, step: Step) -> Journeys:
+async def _interrupt(product: Product, part: str, step: Step) -> Journeys:
     """Hold people in a step, kill a part, start it again, and let them go on."""
-    people = await newcomers(town, PEOPLE)
+    people = await newcomers(product, PEOPLE)
     if step.before:
         await asyncio.gather(*(step.before(person) for person in people))
-    async with step.hold(town, people):
-        journeys = [(person, asyncio.create_task(_journey(person))) for person in people]
-        await step.reached(town, people)
-        await town.crash(part)
-        await town.restart(part)
+    async with step.hold(product, people):
+        journeys = [(person, asyncio.create_task(_finish(person))) for person in people]
+        await step.reached(product, people)
+        await product.stack.crash(part)
+        await product.stack.restart(part)
     return journeys
 
 
-async def _journey(person: Citizen) -> float:
-    """When the person was through."""
-    await person.go_on()
+async def _finish(person: Registrant) -> float:
+    """Finish a registration and return the time of its end."""
+    await person.finish()
     return time.monotonic()
 
 
-async def _verdict(town: Town, part: str, step: Step, began: float, journeys: Journeys) -> Verdict:
+async def _verdict(product: Product, part: str, step: Step, began: float, journeys: Journeys) -> Verdict:
     lost, ended = 0, began
     for _, journey in journeys:
         try:
@@ -90,21 +93,21 @@ async def _verdict(town: Town, part: str, step: Step, began: float, journeys: Jo
         part=part,
         step=step.name,
         lost=lost,
-        doubled=sum([await _is_doubled(town, person) for person in people]),
+        doubled=sum([await _is_doubled(product, person) for person in people]),
         copies=max([await _copies(person) for person in people]),
         seconds=ended - began,
     )
 
 
-async def _is_doubled(town: Town, person: Citizen) -> bool:
-    accounts = await town.count("SELECT count(*) FROM accounts WHERE login = $1", person.login)
-    profiles = await town.count("SELECT count(*) FROM profiles WHERE radicado = $1", person.radicado)
-    runs = await town.temporal.count_workflows(f"WorkflowId = 'registration/{person.radicado}'")
+async def _is_doubled(product: Product, person: Registrant) -> bool:
+    accounts = await product.count("SELECT count(*) FROM accounts WHERE login = $1", person.citizen.login)
+    profiles = await product.count("SELECT count(*) FROM profiles WHERE radicado = $1", person.radicado)
+    runs = await product.temporal.count_workflows(f"WorkflowId = 'registration/{person.radicado}'")
     return max(accounts, profiles, runs.count) > 1
 
 
-async def _copies(person: Citizen) -> int:
-    """How often the first mail came; the others are the confirmation."""
+async def _copies(person: Registrant) -> int:
+    """How many copies of the first mail arrived; the other mails are confirmations."""
     subjects = [str(mail["Subject"]) for mail in await patiently(person.mails)]
     return subjects.count(subjects[0]) if subjects else 0
 

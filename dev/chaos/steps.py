@@ -6,8 +6,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from typing import Any
 
-from dev.chaos.citizen import Citizen, has_been_asked
-from dev.chaos.town import NO_ANSWER, NotYetError, Town, patiently
+from dev.chaos.product import Product
+from dev.chaos.registrant import Registrant, has_been_asked
+from dev.chaos.waiting import NO_ANSWER, NotYetError, patiently
 
 # Within the three seconds that a first attempt may take, and long enough to be caught.
 SLOWNESS_MS = 2_000
@@ -15,8 +16,8 @@ _WAITING_FOR_A_LOCK = (
     "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 )
 
-Hold = Callable[[Town, list[Citizen]], AbstractAsyncContextManager[None]]
-Sign = Callable[[Town, list[Citizen]], Awaitable[None]]
+Hold = Callable[[Product, list[Registrant]], AbstractAsyncContextManager[None]]
+Sign = Callable[[Product, list[Registrant]], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,48 +25,48 @@ class Step:
     """A moment at which something can be killed.
 
     Attributes:
-        hold: Keeps whoever comes to this step in its middle.
-        reached: Returns once all of them are there.
-        before: What people do before anything is held.
+        hold: Keeps people in the middle of this step.
+        reached: Returns once all of them are in it.
+        before: What people do before the step is held.
     """
 
     name: str
     hold: Hold
     reached: Sign
-    before: Callable[[Citizen], Awaitable[object]] | None = None
+    before: Callable[[Registrant], Awaitable[object]] | None = None
 
 
 def _slow(registry: str) -> Hold:
     @asynccontextmanager
-    async def hold(town: Town, _people: list[Citizen]) -> AsyncIterator[None]:
-        await town.set_registry(registry, mode="slow", latency_ms=SLOWNESS_MS)
+    async def hold(product: Product, _people: list[Registrant]) -> AsyncIterator[None]:
+        await product.set_registry(registry, mode="slow", latency_ms=SLOWNESS_MS)
         try:
             yield
         finally:
-            await town.set_registry(registry, mode="up")
+            await product.set_registry(registry, mode="up")
 
     return hold
 
 
 def _asked(registry: str) -> Sign:
-    async def reached(town: Town, people: list[Citizen]) -> None:
-        await _until(lambda: has_been_asked(town, registry, people))
+    async def reached(product: Product, people: list[Registrant]) -> None:
+        await _until(lambda: has_been_asked(product, registry, people))
 
     return reached
 
 
 @asynccontextmanager
-async def _slow_mail(town: Town, _people: list[Citizen]) -> AsyncIterator[None]:
-    """Messages are taken, and their senders do not learn of it yet."""
-    await town.set_mail("slow")
+async def _slow_mail(product: Product, _people: list[Registrant]) -> AsyncIterator[None]:
+    """The mail server takes messages and answers late."""
+    await product.set_mail("slow")
     try:
         yield
     finally:
-        await town.set_mail("up")
+        await product.set_mail("up")
 
 
 def _mailed(count: int) -> Sign:
-    async def reached(_town: Town, people: list[Citizen]) -> None:
+    async def reached(_product: Product, people: list[Registrant]) -> None:
         async def all_have_mail() -> bool:
             return all([len(await person.mails()) >= count for person in people])
 
@@ -75,33 +76,33 @@ def _mailed(count: int) -> Sign:
 
 
 @asynccontextmanager
-async def _accounts_half_made(town: Town, people: list[Citizen]) -> AsyncIterator[None]:
-    """Somebody else is about to insert the same accounts, and in the end does not."""
-    async with _transaction(town) as connection:
+async def _accounts_half_made(product: Product, people: list[Registrant]) -> AsyncIterator[None]:
+    """Another transaction inserts the same accounts, and is rolled back later."""
+    async with _transaction(product) as connection:
         for person in people:
             await connection.execute(
                 "INSERT INTO accounts (id, document_type, document_number, login, given_names, surnames, email) "
                 "VALUES ($1, 'CC', $2, $3, '', '', '')",
                 uuid.uuid4(),
-                person.number,
-                person.login,
+                person.citizen.number,
+                person.citizen.login,
             )
         yield
 
 
 @asynccontextmanager
-async def _accounts_locked(town: Town, people: list[Citizen]) -> AsyncIterator[None]:
-    async with _transaction(town) as connection:
-        logins = [person.login for person in people]
+async def _accounts_locked(product: Product, people: list[Registrant]) -> AsyncIterator[None]:
+    async with _transaction(product) as connection:
+        logins = [person.citizen.login for person in people]
         await connection.execute("SELECT 1 FROM accounts WHERE login = ANY($1) FOR UPDATE", logins)
         yield
 
 
 @asynccontextmanager
-async def _transaction(town: Town) -> AsyncIterator[Any]:
-    """A transaction that is rolled back, by us or by the crash of its server."""
+async def _transaction(product: Product) -> AsyncIterator[Any]:
+    """A transaction that is rolled back, at the latest by the crash of its server."""
     async with AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(town.database())
+        connection = await stack.enter_async_context(product.stack.database())
         await connection.execute("BEGIN")
         try:
             yield connection
@@ -110,23 +111,23 @@ async def _transaction(town: Town) -> AsyncIterator[Any]:
                 await connection.execute("ROLLBACK")
 
 
-async def _blocked(town: Town, people: list[Citizen]) -> None:
+async def _blocked(product: Product, people: list[Registrant]) -> None:
     async def all_wait() -> bool:
-        return await town.count(_WAITING_FOR_A_LOCK) >= len(people)
+        return await product.count(_WAITING_FOR_A_LOCK) >= len(people)
 
     await _until(all_wait)
 
 
 @asynccontextmanager
-async def _nothing(_town: Town, _people: list[Citizen]) -> AsyncIterator[None]:
+async def _nothing(_product: Product, _people: list[Registrant]) -> AsyncIterator[None]:
     yield
 
 
-async def _at_once(_town: Town, _people: list[Citizen]) -> None:
+async def _at_once(_product: Product, _people: list[Registrant]) -> None:
     pass
 
 
-async def _get_link(person: Citizen) -> None:
+async def _get_link(person: Registrant) -> None:
     await person.submit()
     await person.wait_for_link()
 
@@ -134,7 +135,7 @@ async def _get_link(person: Citizen) -> None:
 async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
     async def ask() -> None:
         if not await holds():
-            raise NotYetError("not everybody is there")
+            raise NotYetError("not all people are in the step")
 
     await patiently(ask)
 

@@ -29,17 +29,21 @@ class Hasher:
     """Hashes and verifies in threads, as many at once as there are processors.
 
     More at once would only make every login wait longer, and keep memory for it.
+
+    Args:
+        parameters: What a new hash costs; tests of other things than the hash choose less.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, parameters: PasswordHasher = _HASHER) -> None:
+        self._parameters = parameters
         self._slots = asyncio.Semaphore(os.cpu_count() or 1)
         # Verifying against this takes the same time as against a real hash, so an unknown
         # login does not answer faster than a wrong password.
-        self._decoy = _HASHER.hash(uuid.uuid4().hex)
+        self._decoy = parameters.hash(uuid.uuid4().hex)
 
     async def hash(self, password: str) -> str:
         async with self._slots:
-            return await asyncio.to_thread(_HASHER.hash, password)
+            return await asyncio.to_thread(self._parameters.hash, password)
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
         """Tell whether the password is right; without a hash the answer is no, in the same time."""
@@ -49,7 +53,7 @@ class Hasher:
 
     def is_outdated(self, password_hash: str) -> bool:
         """Whether the hash was made with other parameters than today's."""
-        return _HASHER.check_needs_rehash(password_hash)
+        return self._parameters.check_needs_rehash(password_hash)
 
 
 @dataclass(frozen=True, kw_only=True)

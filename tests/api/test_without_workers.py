@@ -12,7 +12,7 @@ async def test_a_registration_is_promised_after_the_wait_though_nobody_works_on_
     open_client: OpenClient, temporal_env: WorkflowEnvironment, database_url: str
 ) -> None:
     address = temporal_env.client.service_client.config.target_host
-    client = await open_client(temporal_address=address, database_url=database_url)
+    client = await open_client(temporal_address=address, database_url=database_url, submit_wait_seconds=0.2)
     answers = [await client.post("/api/v1/registrations", json=BODY, headers=KEY) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [202, 202]
     body = answers[0].json()

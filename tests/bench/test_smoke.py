@@ -3,7 +3,7 @@
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from bench.floor import FloorVisitor
+from bench.floor import FloorDriver
 from bench.floor_workflow import QUEUE, Floor, nothing
 from bench.http import UnexpectedAnswerError
 from bench.report import compare
@@ -17,7 +17,7 @@ async def test_rounds_are_interleaved_and_compared(temporal_env: WorkflowEnviron
     def contender(name: str) -> Contender:
         async def prepare(concurrency: int, _count: int) -> list[Register]:
             order.append(name)
-            return [FloorVisitor(temporal_env.client).register] * concurrency
+            return [FloorDriver(temporal_env.client).register] * concurrency
 
         return Contender(name=name, prepare=prepare)
 

@@ -27,11 +27,6 @@ WITH_OTHER_PASSWORD = OTHER.document.login
 LOGIN, PASSWORD = "CC1020304050", "Clave-ñandú-2026"
 
 
-@pytest.fixture(scope="module")
-def hasher() -> Hasher:
-    return Hasher()
-
-
 @pytest.fixture
 def credentials(
     engine: AsyncEngine, hasher: Hasher, lockouts: LoginLockouts, audit: PostgresAuditTrail, clock: FakeClock
@@ -148,8 +143,8 @@ async def test_whoever_waits_for_a_hash_keeps_no_connection(
     assert "Current Checked out connections: 0" in kept[0]
 
 
-async def test_a_hash_is_argon2id_with_the_parameters_of_owasp(hasher: Hasher) -> None:
-    parameters = extract_parameters(await hasher.hash(PASSWORD))
+async def test_a_hash_is_argon2id_with_the_parameters_of_owasp() -> None:
+    parameters = extract_parameters(await Hasher().hash(PASSWORD))
     assert parameters.type is Type.ID
     assert (parameters.memory_cost, parameters.time_cost, parameters.parallelism) == (19_456, 2, 1)
     assert (parameters.salt_len, parameters.hash_len) == (16, 32)
@@ -163,7 +158,7 @@ async def test_one_password_has_two_hashes(hasher: Hasher) -> None:
 
 
 async def test_without_a_hash_a_real_one_is_computed_all_the_same(
-    hasher: Hasher, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     checked: list[str] = []
 
@@ -172,7 +167,7 @@ async def test_without_a_hash_a_real_one_is_computed_all_the_same(
         return True
 
     monkeypatch.setattr("mipres.database.credentials._matches", matches)
-    assert not await hasher.verify(None, PASSWORD)
+    assert not await Hasher().verify(None, PASSWORD)
     assert extract_parameters(checked[0]).memory_cost == 19_456
 
 
@@ -278,17 +273,24 @@ async def test_a_login_in_other_letters_is_the_same_login(lockouts: LoginLockout
     assert [turn.is_locked for turn in turns] == [False] * 10 + [True] * 2
 
 
+@pytest.fixture
+def costly_credentials(
+    engine: AsyncEngine, lockouts: LoginLockouts, audit: PostgresAuditTrail, clock: FakeClock
+) -> PostgresCredentials:
+    return PostgresCredentials(engine, hasher=Hasher(), lockouts=lockouts, audit=audit, clock=clock)
+
+
 async def test_every_kind_of_failure_takes_the_same_work(
     engine: AsyncEngine,
-    credentials: PostgresCredentials,
+    costly_credentials: PostgresCredentials,
     accounts: PostgresAccounts,
     links: PostgresPasswordLinks,
-    hasher: Hasher,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    hasher = Hasher()
     await with_password(accounts, links, hasher)
     await accounts.register(registration(WITHOUT_PASSWORD, radicado="RM-000000000003"))
-    await fail(credentials, 11)
+    await fail(costly_credentials, 11)
     work: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
@@ -316,7 +318,7 @@ async def test_every_kind_of_failure_takes_the_same_work(
         # The first attempt opens the row that counts; from the second on all are alike.
         for _ in range(2):
             work.clear()
-            assert await enter(credentials, login, password) is None
+            assert await enter(costly_credentials, login, password) is None
         done[kind] = list(work)
     counted = done.pop("unknown")
     assert "hash of 19456" in counted
@@ -351,7 +353,7 @@ async def test_every_attempt_is_in_the_trail_with_its_cause_and_nothing_personal
 
 
 async def test_an_older_hash_is_made_anew_at_the_next_login(
-    credentials: PostgresCredentials,
+    costly_credentials: PostgresCredentials,
     accounts: PostgresAccounts,
     links: PostgresPasswordLinks,
     engine: AsyncEngine,
@@ -363,10 +365,10 @@ async def test_an_older_hash_is_made_anew_at_the_next_login(
         async with engine.connect() as connection:
             return str((await connection.execute(select(AccountRow.password_hash))).scalar_one())
 
-    assert await enter(credentials, LOGIN, "Otra-clave-1") is None
+    assert await enter(costly_credentials, LOGIN, "Otra-clave-1") is None
     assert await stored() == weaker
-    assert await enter(credentials, LOGIN, PASSWORD)
+    assert await enter(costly_credentials, LOGIN, PASSWORD)
     fresh = await stored()
     assert extract_parameters(fresh).memory_cost == 19_456
-    assert await enter(credentials, LOGIN, PASSWORD)
+    assert await enter(costly_credentials, LOGIN, PASSWORD)
     assert await stored() == fresh

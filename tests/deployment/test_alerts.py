@@ -12,7 +12,7 @@ import httpx2
 import yaml
 
 from dev.probes import LOOPBACK, free_port, http_ok
-from dev.process import Console, Part, supervisor_of
+from dev.process import SILENT, Part, supervisor_of
 from tests.deployment.programs import program
 from tests.deployment.watched import MONITORING, alerts
 
@@ -258,7 +258,7 @@ async def test_an_alert_arrives_by_mail(tmp_path: Path) -> None:
         "annotations": rule["annotations"],
         "startsAt": datetime.now(UTC).isoformat(),
     }
-    async with supervisor_of(Console(quiet=True)) as supervisor:
+    async with supervisor_of(SILENT) as supervisor:
         await supervisor.start(catcher)
         await supervisor.start(manager)
         async with httpx2.AsyncClient(trust_env=False) as client:

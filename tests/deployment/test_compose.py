@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dev.probes import free_port
-from dev.process import Console, Part, supervisor_of
+from dev.process import SILENT, Part, supervisor_of
 from dev.temporal_server import DYNAMIC_CONFIG
 from mipres.settings import PREFIX, Settings, load_settings, variable
 from tests.deployment.composed import (
@@ -293,7 +293,7 @@ async def test_the_simulator_s_command_and_check_work_together(
         directory=image_tree,
         ready_line="Simulador de registros",
     )
-    async with supervisor_of(Console(quiet=True)) as supervisor:
+    async with supervisor_of(SILENT) as supervisor:
         await supervisor.start(simulator)
         done = await asyncio.to_thread(run_in, image_tree, *check[2:])
     assert done.returncode == 0, done.stderr

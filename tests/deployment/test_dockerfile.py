@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from dev.probes import LOOPBACK, free_port, http_ok
-from dev.process import Console, Part, supervisor_of
+from dev.process import SILENT, Part, supervisor_of
 from tests.deployment.composed import ROOT
 from tests.deployment.image import (
     argument_of,
@@ -172,7 +172,7 @@ async def test_the_default_command_serves_pages_from_the_image(
         directory=image_tree,
         is_ready=http_ok(port, "/health/live"),
     )
-    async with supervisor_of(Console(quiet=True)) as supervisor:
+    async with supervisor_of(SILENT) as supervisor:
         await supervisor.start(api)
         async with httpx2.AsyncClient(base_url=f"http://{LOOPBACK}:{port}", timeout=5) as client:
             assert "MIPRES" in (await client.get("/")).text

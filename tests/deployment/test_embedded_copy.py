@@ -11,7 +11,7 @@ import pytest
 from dev.data_directory import CLUSTER
 from dev.postgres import THROWAWAY_PASSWORD, UNSAFE_BUT_FAST, embedded_postgres_server, start_postgres
 from dev.probes import free_port
-from dev.process import Console, LaunchError, supervisor_of
+from dev.process import SILENT, LaunchError, supervisor_of
 from tests.deployment.composed import ROOT
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root's data are elsewhere than in DATA_DIR")
@@ -36,7 +36,7 @@ async def read(data: Path) -> int:
 async def refusal(data: Path) -> str:
     """What the launcher says instead of starting."""
     with pytest.raises(LaunchError) as refused:
-        async with supervisor_of(Console(quiet=True)) as supervisor:
+        async with supervisor_of(SILENT) as supervisor:
             await start_postgres(
                 supervisor,
                 data / CLUSTER,

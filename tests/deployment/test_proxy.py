@@ -17,7 +17,7 @@ import pytest
 
 from api import codec
 from dev.probes import LOOPBACK, free_port, http_ok
-from dev.process import Console, Part, supervisor_of
+from dev.process import SILENT, Part, supervisor_of
 from tests.deployment.composed import DEPLOY, services
 from tests.deployment.image import default_command, environment
 from tests.deployment.programs import program
@@ -87,7 +87,7 @@ async def proxied(
     variables: dict[str, str] = services(generated)["api"]["environment"]
     settings = {**variables, "MIPRES_TRUSTED_PROXIES": "127.0.0.0/8"}
     trusted = ssl.create_default_context(cafile=str(directory / "tls.crt"))
-    async with supervisor_of(Console(quiet=True)) as supervisor:
+    async with supervisor_of(SILENT) as supervisor:
         await supervisor.start(
             Part(
                 name="api",

@@ -17,7 +17,7 @@ import pytest
 from temporalio.client import Client
 
 from dev.probes import LOOPBACK, free_port, http_ok
-from dev.process import Console, Part, Supervisor, supervisor_of
+from dev.process import SILENT, Part, Supervisor, supervisor_of
 from mipres.temporal.names import registration_workflow_id
 from tests.deployment.image import default_command, environment, run_in
 from tests.deployment.manifests import container
@@ -71,7 +71,7 @@ class Cluster:
         """Start the Deployment of a build; the supervisor that stops it."""
         name = f"worker-{build.replace('.', '-')}"
         command = container(name, build=build, secrets=self.secrets).command
-        supervisor = Supervisor(Console(quiet=True))
+        supervisor = Supervisor(SILENT)
         await supervisor.start(
             Part(
                 name=name,
@@ -154,7 +154,7 @@ async def cluster(
         "MIPRES_SUBMIT_WAIT_SECONDS": "20",
     }
     async with AsyncExitStack() as stack:
-        supervisor = await stack.enter_async_context(supervisor_of(Console(quiet=True)))
+        supervisor = await stack.enter_async_context(supervisor_of(SILENT))
         simulator = Part(
             name="registros",
             command=(sys.executable, "-m", "dev.registry_simulator", "--port", str(ports["registry"])),

@@ -12,7 +12,7 @@ import pytest
 
 from deploy.temporal_setup import until_set_up
 from dev.probes import LOOPBACK, free_port
-from dev.process import Console, Part, supervisor_of
+from dev.process import SILENT, Part, supervisor_of
 from dev.temporal_server import find_temporal
 from mipres.temporal.connection import TemporalConnection
 from mipres.temporal.names import SEARCH_ATTRIBUTES
@@ -131,7 +131,7 @@ async def test_worker_is_healthy_while_it_polls(
         ready_line="worker listo",
         stop_seconds=10.0,
     )
-    async with supervisor_of(Console(quiet=True)) as supervisor:
+    async with supervisor_of(SILENT) as supervisor:
         await supervisor.start(worker)
         async with asyncio.timeout(30):
             # The first poll may still be on its way; each check takes a while of its own.

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from dev.chaos.matrix import MOST_COPIES, Verdict, diagonal, summary, table
+from dev.chaos.product import PARTS
 from dev.chaos.steps import STEPS
-from dev.chaos.town import PARTS
 from tests.dev.programs import ROOT
 
 MOST_SECONDS = 240

@@ -74,13 +74,14 @@ async def test_a_taken_port_is_told_in_one_line(option: str) -> None:
     assert process == (1, f"El puerto {port} de 127.0.0.1 ya está en uso. Elija otro con {option}.\n")
 
 
-async def test_a_link_in_a_mail_opens_an_unrestricted_page(start: Start) -> None:
+@pytest.mark.browser
+async def test_a_link_in_a_mail_opens_an_unrestricted_page(start: Start, chromium: str) -> None:
     catcher = await start(*PROGRAM)
     await send(
         catcher, "Enlace", f'<p>Ábralo <a href="{catcher.url}/?start=0">AQUÍ</a><script>x</script></p>'
     )
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = await browser.new_page()
         await page.goto(catcher.url)
         await page.get_by_role("link", name="Enlace").click()

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from dev.probes import free_port
-from tests.stack import Stack, free_ports, launch, running
+from tests.dev.launched import LaunchedProduct, free_ports, launch, running
 
 STOP_SECONDS = 10
 PROFESSIONAL = {
@@ -61,7 +61,7 @@ async def query(data_dir: Path, statement: str) -> object:
         await connection.close()
 
 
-async def api(stack: Stack, method: str, path: str, body: object = None) -> dict[str, Any]:
+async def api(stack: LaunchedProduct, method: str, path: str, body: object = None) -> dict[str, Any]:
     """Call the JSON API as a program of somebody else would."""
     async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
         address = f"{stack.url('API_PORT')}/api/v1/registrations{path}"

@@ -12,13 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dev.ledger import Ledger
 from dev.probes import free_port, taken
+from dev.process_records import ProcessRecords
 
 LAUNCHER = """
 import asyncio, sys
 from pathlib import Path
-from dev.ledger import Ledger
+from dev.process_records import ProcessRecords
 from dev.process import Console, Part, supervise
 
 STAY = "import time; print('ready', flush=True); time.sleep(600)"
@@ -36,7 +36,7 @@ async def start(supervisor):
     for word in sys.argv[2:]:
         await supervisor.start(part(word))
 
-sys.exit(asyncio.run(supervise(start, Console(), ledger=Ledger(path=Path(sys.argv[1])))))
+sys.exit(asyncio.run(supervise(start, Console(), records=ProcessRecords(path=Path(sys.argv[1])))))
 """
 
 
@@ -64,9 +64,9 @@ class Launcher:
 
 
 @asynccontextmanager
-async def launched(ledger: Path, *words: str) -> AsyncIterator[Launcher]:
+async def launched(records: Path, *words: str) -> AsyncIterator[Launcher]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", LAUNCHER, str(ledger), *words),
+        *(sys.executable, "-c", LAUNCHER, str(records), *words),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
@@ -144,19 +144,19 @@ async def test_killed_launcher_leaves_no_process(tmp_path: Path) -> None:
     assert gone(family)
 
 
-async def test_next_launcher_ends_what_the_ledger_names(
+async def test_next_launcher_ends_the_recorded_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dev.ledger.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("dev.process_records.PATIENCE_SECONDS", 0.1)
     command = (sys.executable, "-c", "import time; time.sleep(600)")
     left = await asyncio.create_subprocess_exec(*command)
-    ledger = Ledger(path=tmp_path / "pids")
-    ledger.add(left.pid, command)
+    records = ProcessRecords(path=tmp_path / "pids")
+    records.add(left.pid, command)
     # An id that another program has by now: this test itself must survive.
-    ledger.add(os.getpid(), command)
-    ledger.end_leftovers()
+    records.add(os.getpid(), command)
+    records.end_leftovers()
     assert await left.wait() == -signal.SIGKILL
-    assert not ledger.path.exists()
+    assert not records.path.exists()
 
 
 def test_taken_ports_are_named_even_when_two_settings_agree() -> None:

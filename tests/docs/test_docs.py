@@ -217,7 +217,9 @@ def test_every_name_of_the_glossary_is_in_the_code() -> None:
 
 def test_the_rule_book_lists_exactly_the_patches_of_the_code() -> None:
     sources = [path.read_text() for path in (ROOT / "workflows").glob("*.py")]
-    used = {name for text in sources for name in re.findall(r'(?:deprecate_patch|patched)\("([^"]+)"\)', text)}
+    used = {
+        name for text in sources for name in re.findall(r'(?:deprecate_patch|patched)\("([^"]+)"\)', text)
+    }
     page = (ROOT / "docs" / "versioning-workflows.md").read_text()
     table = page[page.index("| patch | since |") :].partition("\n\n")[0]
     assert set(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)) == used

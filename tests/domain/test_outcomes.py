@@ -69,7 +69,9 @@ def test_success_and_update_are_told_in_the_manuals_words() -> None:
     assert updated == f"{DATA_UPDATED}. {USE_FIRST_CREDENTIALS}"
 
 
-@pytest.mark.parametrize("status", set(OutcomeStatus) - {OutcomeStatus.REFUSED})
+@pytest.mark.parametrize(
+    "status", [status for status in OutcomeStatus if status is not OutcomeStatus.REFUSED]
+)
 def test_every_status_has_a_message_and_is_its_own_code(status: OutcomeStatus) -> None:
     outcome = Outcome(status=status)
     assert message_of(outcome)

@@ -1,5 +1,4 @@
 import json
-import shutil
 import subprocess
 
 import pytest
@@ -25,7 +24,6 @@ SMALL = "Usar letras minúsculas"
 FIFTEEN = "Tener mínimo quince (15) caracteres"
 AT_MOST = "Tener máximo 128 caracteres"
 
-NODE = shutil.which("node")
 CORPUS = (
     "",
     "a",
@@ -135,7 +133,7 @@ def test_nothing_else_of_a_password_is_changed(password: str) -> None:
     assert normalise_password(password) == password
 
 
-@pytest.mark.skipif(NODE is None, reason="needs node to run the page's patterns")
+@pytest.mark.needs("node")
 @pytest.mark.parametrize("policy", PasswordPolicy)
 def test_the_page_ticks_a_rule_when_and_only_when_it_holds(policy: PasswordPolicy) -> None:
     script = (
@@ -145,8 +143,7 @@ def test_the_page_ticks_a_rule_when_and_only_when_it_holds(policy: PasswordPolic
     rules = [rule for rule in shown_rules(policy) if rule.pattern is not None]
     assert len(rules) >= 2
     request = json.dumps({"patterns": [rule.pattern for rule in rules], "corpus": CORPUS})
-    assert NODE is not None
-    answer = subprocess.run([NODE, "-e", script], input=request, capture_output=True, text=True, check=True)
+    answer = subprocess.run(["node", "-e", script], input=request, capture_output=True, text=True, check=True)
     ticked = dict(zip(CORPUS, json.loads(answer.stdout), strict=True))
     held = {
         password: [all(part.holds(password, NOBODY) for part in rule.rules) for rule in rules]

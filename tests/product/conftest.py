@@ -1,13 +1,11 @@
 """One whole product for all tests of this folder: real servers, driven from outside."""
 
 import asyncio
-import itertools
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,19 +13,18 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from dev.probes import free_port
+from dev.citizen import MEDICINE, PASSWORD, Citizen, create_password, csrf_of, link_in, next_number
+from dev.private_stack import PrivateStack, private_stack
 from mipres.captcha.challenges import CaptchaChallenges
 from mipres.clock import SystemClock
 from mipres.keys import derive_key
 from tests.product.collector import Collector, collecting
 from tests.product.second_processes import Alternating, second_api, second_worker
-from tests.stack import Stack, free_ports, running
 
-PASSWORD = "Clave-Segura-2026"
+__all__ = ["PASSWORD", "csrf_of"]
 API_KEY = "desarrollo"
 # A busy machine may take its time; who waits in vain learns of it all the same.
 PATIENCE_SECONDS = 45.0
-_numbers = itertools.count(70_000_001)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +53,7 @@ class Metrics:
 class Product:
     """The running product and its neighbours, as their users see them."""
 
-    stack: Stack
+    stack: PrivateStack
     api: httpx2.AsyncClient
     mail: httpx2.AsyncClient
     registries: httpx2.AsyncClient
@@ -85,24 +82,14 @@ class Product:
 
     async def new_person(self, **facts: Any) -> dict[str, Any]:
         """Add a person whom nobody has used yet to the registries; `facts` go beside the defaults."""
-        number = str(next(_numbers))
-        person = {
-            "document": {"type": "CC", "number": number},
-            "given_names": "Pepa",
-            "surnames": "Canaria Única",
-            "email": f"p{number}@ejemplo.test",
-            "rethus": None,
-            "sso": None,
-            "delegate_of": [],
-            "provider_in": None,
-        } | facts
+        known = Citizen(number=next_number()).record()
+        person = known | {"given_names": "Pepa", "surnames": "Canaria Única", "rethus": None} | facts
         answer = await self.registries.post("/_control/people", json=[person])
         assert answer.is_success, answer.text
         return person
 
     async def new_professional(self, **facts: Any) -> dict[str, Any]:
-        profession = {"code": "01", "name": "MEDICINA", "registration": "76-1234"}
-        return await self.new_person(**({"rethus": {"professions": [profession], "sanctions": []}} | facts))
+        return await self.new_person(**({"rethus": {"professions": [MEDICINE], "sanctions": []}} | facts))
 
     async def set_registry(self, name: str, **behaviour: Any) -> None:
         answer = await self.registries.put(f"/_control/{name}", json=behaviour)
@@ -147,9 +134,7 @@ class Product:
 
         async def mailed() -> bool:
             texts = [mail["Text"] for mail in await self.mails_to(person["email"])]
-            links[:] = [
-                found.group(1) for text in texts if (found := re.search(r"(/contrasena/[\w-]{64})", text))
-            ]
+            links[:] = [link for text in texts if (link := link_in(text))]
             return len(links) >= count
 
         await self.eventually(mailed)
@@ -160,9 +145,7 @@ class Product:
         answer = await self.register_professional(person)
         assert answer.status_code == 201, answer.text
         async with self.browser() as visitor:
-            page = await visitor.get(await self.link_for(person))
-            sent = {"csrf_token": csrf_of(page), "contrasena": password, "confirmacion": password}
-            done = await visitor.post("/contrasena", data=sent)
+            done = await create_password(visitor, await self.link_for(person), password)
             assert done.status_code == 200, done.text
         radicado: str = answer.json()["radicado"]
         await self.reaches(radicado, "completed")
@@ -194,14 +177,8 @@ class Product:
                 await asyncio.sleep(0.03)
 
 
-def csrf_of(page: httpx2.Response) -> str:
-    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
-    assert found, page.text
-    return found.group(1)
-
-
 @asynccontextmanager
-async def api_processes(stack: Stack) -> AsyncIterator[tuple[int, ...]]:
+async def api_processes(stack: PrivateStack) -> AsyncIterator[tuple[int, ...]]:
     """Ports of the API processes: one, or with DOUBLED=1 two, and then two workers behind them."""
     async with AsyncExitStack() as others:
         ports = [stack.ports["API_PORT"]]
@@ -213,14 +190,11 @@ async def api_processes(stack: Stack) -> AsyncIterator[tuple[int, ...]]:
 
 
 @pytest.fixture(scope="session")
-async def product(open_directory: Path) -> AsyncIterator[Product]:
-    ports = {**free_ports(), "METRICS_PORT": free_port()}
-    public = f"http://127.0.0.1:{ports['API_PORT']}"
-    told = {"PUBLIC_URL": public, "SUBMIT_WAIT_SECONDS": "8", "RATE_LIMITS": "off"}
+async def product() -> AsyncIterator[Product]:
     async with AsyncExitStack() as open_things:
         collector = open_things.enter_context(collecting())
         stack = await open_things.enter_async_context(
-            running(open_directory / "product", ports, OTLP_ENDPOINT=collector.url, **told)
+            private_stack(otlp_endpoint=collector.url, submit_wait_seconds=8)
         )
         api_ports = await open_things.enter_async_context(api_processes(stack))
 

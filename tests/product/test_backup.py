@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from dev.postgres_binaries import find_postgres_bin
 from dev.probes import free_port
-from dev.process import Console, supervisor_of
+from dev.process import SILENT, supervisor_of
 from dev.temporal_server import temporal_server
 from mipres.clock import SystemClock
 from mipres.database.audit import PostgresAuditTrail
@@ -104,7 +104,7 @@ async def test_temporal_s_file_is_copied_while_it_runs(product: Product, open_di
     target, port = open_directory / "temporal-copy.db", free_port()
     copying = copy_temporal(product.stack.data_dir, target)
     assert copying.returncode == 0, copying.stderr
-    async with supervisor_of(Console(quiet=True)) as supervisor:
+    async with supervisor_of(SILENT) as supervisor:
         await supervisor.start(temporal_server(port=port, ui_port=free_port(), database=target))
         client = await Client.connect(f"127.0.0.1:{port}")
         description = await client.get_workflow_handle(f"registration/{radicado}").describe()

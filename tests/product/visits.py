@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import httpx2
 
+from dev import citizen
+from dev.citizen import create_password
 from tests.product.conftest import PASSWORD, Product, csrf_of
 
 
@@ -27,18 +29,13 @@ def solved(product: Product, page: httpx2.Response) -> dict[str, str]:
 
 
 async def set_password(visitor: httpx2.AsyncClient, link: str, password: str = PASSWORD) -> httpx2.Response:
-    page = await visitor.get(link)
-    assert page.status_code == 200, page.text
-    sent = {"csrf_token": csrf_of(page), "contrasena": password, "confirmacion": password}
-    return await visitor.post("/contrasena", data=sent)
+    return await create_password(visitor, link, password)
 
 
 async def log_in(
     visitor: httpx2.AsyncClient, person: Mapping[str, object], password: str = PASSWORD, door: str = "mipres"
 ) -> httpx2.Response:
-    page = await visitor.get(f"/ingreso/{door}")
-    sent = {"csrf_token": csrf_of(page), "usuario": login_of(person), "contrasena": password}
-    return await visitor.post(f"/ingreso/{door}", data=sent)
+    return await citizen.log_in(visitor, login_of(person), password, door=door)
 
 
 async def ask_recovery(

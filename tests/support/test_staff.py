@@ -28,9 +28,11 @@ RADICADOS = ("RM-000000000001", "RM-000000000002")
 
 
 @pytest.fixture
-def support(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> PostgresStaff:
+def support(
+    engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock, hasher: Hasher
+) -> PostgresStaff:
     lockouts = LoginLockouts(engine, key=b"l" * 32, clock=clock)
-    return PostgresStaff(engine, hasher=Hasher(), lockouts=lockouts, audit=audit, clock=clock)
+    return PostgresStaff(engine, hasher=hasher, lockouts=lockouts, audit=audit, clock=clock)
 
 
 async def logged_in(support: PostgresStaff, name: str = "ana") -> tuple[str, StaffMember]:

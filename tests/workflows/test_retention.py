@@ -1,6 +1,7 @@
 """The workflow Retention and the schedule that starts it."""
 
 import asyncio
+from datetime import timedelta
 
 from temporalio.client import Client
 
@@ -15,6 +16,7 @@ async def test_a_purge_is_repeated_until_the_database_answers(world: World) -> N
     handle = await world.env.client.start_workflow(
         Retention.run, id="retention-of-a-test", task_queue=names.REGISTRATIONS_QUEUE
     )
+    await world.passes(handle, timedelta(minutes=1))
     assert (await handle.result()).removed == {"sessions": 3}
     assert world.retention.purges == 2
     await world.keep(handle, "retention")

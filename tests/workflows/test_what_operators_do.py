@@ -56,7 +56,7 @@ async def test_a_reset_goes_the_same_way_again_with_one_account(world: World) ->
             request_id=str(uuid.uuid4()),
         )
     )
-    again = world.env.client.get_workflow_handle_for(Registration.run, handle.id, run_id=reset.run_id)
+    again: Handle = world.env.client.get_workflow_handle_for(Registration.run, handle.id, run_id=reset.run_id)
     await world.mailed("password_link", "password_link")
     world.sets_password()
     await again.signal(Registration.password_set)
@@ -144,7 +144,7 @@ async def test_no_number_of_submissions_ends_the_ability_to_be_helped(
         for _ in range(3 * MOST_UPDATES):
             _, outcome = await world.submit(radicado=radicado)
             assert outcome.status is OutcomeStatus.REGISTERED
-        newest = small_server.client.get_workflow_handle_for(Registration.run, handle.id)
+        newest: Handle = small_server.client.get_workflow_handle_for(Registration.run, handle.id)
         await world.eventually(lambda: _has(newest, small_server, least=3))
         # One link was sent in all that time, it is still the same, and support can still help.
         assert [link.closed for link in world.accounts.links.values()] == [False]

@@ -1,4 +1,4 @@
-"""The processes that a launcher started, on disk, so that the next one can end what was left behind."""
+"""Which processes a launcher started, kept on disk so that the next launcher can end those that were left."""
 
 import contextlib
 import os
@@ -16,22 +16,22 @@ PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ledger:
-    """One line a process: its id and its command line, which tells it from a later process of that id."""
+class ProcessRecords:
+    """One line for each process: its id, and its command line, because a later process may get the same id."""
 
     path: Path
 
     def add(self, pid: int, command: Sequence[str]) -> None:
-        """Note a process."""
+        """Record a process."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(f"{pid} {' '.join(command)}\n")
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Delete all records."""
         self.path.unlink(missing_ok=True)
 
     def end_leftovers(self) -> None:
-        """Wait for what an earlier launcher left, then end it by force."""
+        """Wait until the processes of an earlier launcher end, then kill those that remain."""
         limit = time.monotonic() + (PATIENCE_SECONDS if sys.platform == "linux" else 0)
         while list(self._alive()) and time.monotonic() < limit:
             time.sleep(PAUSE_SECONDS)

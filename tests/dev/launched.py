@@ -1,4 +1,4 @@
-"""The whole product, started as `make run` starts it, on free ports and in a folder of its own."""
+"""The launcher of `make run` as a process of its own, on free ports and in a folder of its own."""
 
 import asyncio
 import os
@@ -24,8 +24,8 @@ PORTS = (
 )
 
 
-class Stack:
-    """A running launcher. `lines` is all that it and its parts have said so far."""
+class LaunchedProduct:
+    """A running launched. `lines` is what it and its parts have printed so far."""
 
     def __init__(self, process: asyncio.subprocess.Process, ports: Mapping[str, int], data_dir: Path) -> None:
         self.process = process
@@ -59,11 +59,6 @@ class Stack:
         async with httpx2.AsyncClient(trust_env=False) as client:
             return (await client.get(f"{self.url(port)}{path}")).status_code
 
-    def secret(self, name: str) -> str:
-        """A value that the launcher generated."""
-        written = (self.data_dir / "secrets.env").read_text().splitlines()
-        return dict(line.split("=", 1) for line in written)[f"MIPRES_{name}"].strip("'\"")
-
     async def _listen(self) -> None:
         # Without somebody who reads, a full pipe would stop the whole product.
         assert self.process.stdout is not None
@@ -80,7 +75,7 @@ def free_ports() -> dict[str, int]:
 
 
 async def launch(data_dir: Path, ports: Mapping[str, int], **settings: str) -> asyncio.subprocess.Process:
-    """Start the launcher; settings are given without their prefix."""
+    """Start the launched; settings are given without their prefix."""
     told = {f"MIPRES_{name}": str(value) for name, value in {**ports, **settings}.items()}
     own = {name: value for name, value in os.environ.items() if not name.startswith("MIPRES_")}
     return await asyncio.create_subprocess_exec(
@@ -93,10 +88,12 @@ async def launch(data_dir: Path, ports: Mapping[str, int], **settings: str) -> a
 
 
 @asynccontextmanager
-async def running(data_dir: Path, ports: Mapping[str, int], **settings: str) -> AsyncIterator[Stack]:
-    stack = Stack(await launch(data_dir, ports, **settings), ports, data_dir)
+async def running(
+    data_dir: Path, ports: Mapping[str, int], **settings: str
+) -> AsyncIterator[LaunchedProduct]:
+    launched = LaunchedProduct(await launch(data_dir, ports, **settings), ports, data_dir)
     try:
-        await stack.until_listo()
-        yield stack
+        await launched.until_listo()
+        yield launched
     finally:
-        await stack.end()
+        await launched.end()

@@ -1,9 +1,9 @@
-"""The benchmarks' visitor finishes a registration on the real product, so that its figures mean something."""
+"""The benchmarks' driver finishes a registration on the real product, so that its figures mean something."""
 
 from bench.mailbox import open_mailbox
 from bench.pages import page_times
 from bench.people import new_professionals
-from bench.visits import Visitor
+from bench.visits import Driver
 from tests.product.conftest import Product
 
 
@@ -11,9 +11,9 @@ async def test_a_benchmark_s_registration_is_completed(product: Product) -> None
     ports = product.stack.ports
     [person] = await new_professionals(ports["REGISTRY_PORT"], 1)
     async with open_mailbox(ports["MAIL_UI_PORT"]) as mailbox:
-        visitor = Visitor(ports["API_PORT"], mailbox)
-        timed = await visitor.register(person)
-        visitor.close()
+        driver = Driver(ports["API_PORT"], mailbox)
+        timed = await driver.register(person)
+        driver.close()
     assert 0 < timed.outcome < timed.whole
     # Submitting once more tells that the account is in use.
     again = await product.register(**person.request())

@@ -1,0 +1,23 @@
+"""The product that is measured: a private stack whose database is as durable as in production."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from dev.postgres import QUIET
+from dev.private_stack import PrivateStack, private_stack
+
+# Every commit is on disk before it is answered, and statements are counted.
+DATABASE_OPTIONS: Mapping[str, str] = {
+    **QUIET,
+    "shared_preload_libraries": "pg_stat_statements",
+    "pg_stat_statements.track": "all",
+    "max_connections": "200",
+}
+
+
+@asynccontextmanager
+async def measured_stack(**settings: object) -> AsyncIterator[PrivateStack]:
+    """Start the product with some settings; its worker serves no metrics, as by default."""
+    options = {"metrics_port": 0, **settings}
+    async with private_stack(database_options=DATABASE_OPTIONS, **options) as stack:
+        yield stack

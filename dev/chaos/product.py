@@ -1,0 +1,67 @@
+"""The product that is killed part by part, and clients of what a citizen or an investigator looks at."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from temporalio.client import Client
+
+from dev.chaos.waiting import patiently
+from dev.private_stack import PrivateStack, private_stack
+from mipres import composition
+from mipres.settings import DEVELOPMENT_KEY
+from mipres.temporal.connection import connect
+
+PARTS = ("api", "worker", "temporal", "postgres", "correo", "registros")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """A private stack and its clients, which ask again while a part is away."""
+
+    stack: PrivateStack
+    api: httpx2.AsyncClient
+    mail: httpx2.AsyncClient
+    registries: httpx2.AsyncClient
+    temporal: Client
+
+    async def set_registry(self, name: str, **behaviour: object) -> None:
+        await patiently(lambda: _put(self.registries, f"/_control/{name}", behaviour))
+
+    async def set_mail(self, mode: str) -> None:
+        await patiently(lambda: _put(self.mail, "/_control", {"mode": mode}))
+
+    async def count(self, statement: str, *values: object) -> int:
+        """The number that a statement yields."""
+
+        async def ask() -> int:
+            async with self.stack.database() as connection:
+                return int(await connection.fetchval(statement, *values))
+
+        return await patiently(ask)
+
+
+async def _put(client: httpx2.AsyncClient, path: str, body: object) -> None:
+    (await client.put(path, json=body)).raise_for_status()
+
+
+@asynccontextmanager
+async def open_product() -> AsyncIterator[Product]:
+    """Start a product of its own, and stop it after the block."""
+    async with AsyncExitStack() as exits:
+        stack = await exits.enter_async_context(private_stack())
+
+        async def client(port: str, **options: Any) -> httpx2.AsyncClient:
+            made = httpx2.AsyncClient(base_url=stack.url(port), trust_env=False, timeout=30, **options)
+            return await exits.enter_async_context(made)
+
+        connection = composition.temporal_connection(stack.settings)
+        yield Product(
+            stack=stack,
+            api=await client("API_PORT", headers={"Authorization": f"Bearer {DEVELOPMENT_KEY}"}),
+            mail=await client("MAIL_UI_PORT"),
+            registries=await client("REGISTRY_PORT"),
+            temporal=await connect(connection, identity="caos", lazy=True),
+        )

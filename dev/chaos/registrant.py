@@ -1,0 +1,95 @@
+"""A citizen who registers and who, when a page does not answer, tries again."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from dev.chaos.product import Product
+from dev.chaos.waiting import NO_ANSWER, NotYetError, patiently
+from dev.citizen import Citizen, create_password, link_in, next_number
+
+ACCEPTED = frozenset({200, 201, 202})
+
+
+@dataclass(kw_only=True)
+class Registrant:
+    """One registration. `radicado` is known once the product has accepted it."""
+
+    product: Product
+    citizen: Citizen
+    radicado: str | None = None
+
+    async def submit(self) -> None:
+        """Submit, and again as long as no answer comes."""
+        if self.radicado is None:
+            self.radicado = await patiently(self._submitted)
+
+    async def wait_for_link(self) -> str:
+        """The newest link in the person's mail."""
+        return await patiently(self._newest_link)
+
+    async def finish(self) -> None:
+        """Do everything that is left to do, from wherever the person is."""
+        await self.submit()
+        await patiently(self._password_created)
+        await patiently(self._completed)
+
+    async def mails(self) -> list[dict[str, Any]]:
+        """What the person got, oldest first."""
+        listed = (await self.product.mail.get("/api/v1/messages")).raise_for_status().json()["messages"]
+        return [item for item in reversed(listed) if item["To"][0]["Address"] == self.citizen.email]
+
+    async def _submitted(self) -> str:
+        answer = await self.product.api.post("/api/v1/registrations", json=self.citizen.request())
+        if answer.status_code not in ACCEPTED:
+            raise NotYetError(answer.text)
+        return str(answer.json()["radicado"])
+
+    async def _newest_link(self) -> str:
+        for mail in reversed(await self.mails()):
+            message = await self.product.mail.get(f"/api/v1/message/{mail['ID']}")
+            if link := link_in(message.raise_for_status().json()["Text"]):
+                return link
+        raise NotYetError("no link yet")
+
+    async def _password_created(self) -> None:
+        link = await self._newest_link()
+        try:
+            async with httpx2.AsyncClient(
+                base_url=self.product.api.base_url, trust_env=False, follow_redirects=True, timeout=30
+            ) as browser:
+                is_created = (await create_password(browser, link)).is_success
+        except LookupError:
+            # The page has no form any more: the answer to an earlier attempt may have been lost.
+            is_created = False
+        statement = "SELECT count(*) FROM accounts WHERE login = $1 AND password_hash IS NOT NULL"
+        if not is_created and not await self.product.count(statement, self.citizen.login):
+            raise NotYetError("the password was not taken")
+
+    async def _completed(self) -> None:
+        answer = await self.product.api.get(f"/api/v1/registrations/{self.radicado}")
+        if not answer.is_success or answer.json()["stage"] != "completed":
+            raise NotYetError(answer.text)
+
+
+async def newcomers(product: Product, count: int) -> list[Registrant]:
+    """People whom the registries know and the product does not."""
+    citizens = [Citizen(number=next_number()) for _ in range(count)]
+    body = [citizen.record() for citizen in citizens]
+
+    async def add() -> None:
+        (await product.registries.post("/_control/people", json=body)).raise_for_status()
+
+    await patiently(add)
+    return [Registrant(product=product, citizen=citizen) for citizen in citizens]
+
+
+async def has_been_asked(product: Product, registry: str, people: Sequence[Registrant]) -> bool:
+    """Whether a registry has got a call about each of them."""
+    with suppress(*NO_ANSWER):
+        calls = (await product.registries.get("/_control/calls")).raise_for_status().json()[registry]
+        return all(f"CC {person.citizen.number}" in calls for person in people)
+    return False
