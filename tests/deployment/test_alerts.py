@@ -53,6 +53,10 @@ API, OTHER_API = 'up{job="api",instance="1"}', 'up{job="api",instance="2"}'
 WORKER = 'up{job="worker",instance="1"}'
 
 
+UNREADABLE = 'mipres_status_fallbacks_total{cause="query_failed"}'
+SILENT_WORKER = 'mipres_status_fallbacks_total{cause="no_answer"}'
+
+
 def case(alert: str, why: str, series: dict[str, str], *, minute: int, fires: bool) -> Case:
     return Case(alert=alert, why=why, series=series, minute=minute, fires=fires)
 
@@ -158,6 +162,14 @@ CASES = (
     case("BrokenCode", "none", {"mipres_workflows_broken": "0x9"}, minute=9, fires=False),
     case("ProcessGone", "one of two", {API: "0x9", OTHER_API: "1x9"}, minute=3, fires=True),
     case("ProcessGone", "all answer", {API: "1x9", WORKER: "1x9"}, minute=9, fires=False),
+    case("StatusNotReadable", "a build that does not fit", {UNREADABLE: "0x9 4x9"}, minute=12, fires=True),
+    case(
+        "StatusNotReadable",
+        "nobody answers, which is another alert",
+        {SILENT_WORKER: "0x9 4x9"},
+        minute=12,
+        fires=False,
+    ),
     case("ServerErrors", "one in five", {FAILED: "0+2x30", ANSWERED: "0+8x30"}, minute=12, fires=True),
     case("ServerErrors", "one in a hundred", {FAILED: "0+1x30", ANSWERED: "0+99x30"}, minute=12, fires=False),
 )

@@ -1,4 +1,4 @@
-"""A stranger with reach to Temporal's port, and no key, can do nothing to a workflow."""
+"""A stranger with reach to Temporal, and no key, can do nothing to a workflow."""
 
 import asyncio
 import uuid
