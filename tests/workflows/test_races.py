@@ -98,7 +98,7 @@ async def test_a_cancel_waits_for_the_account_that_is_being_created(
     handle, _ = await world.submit()
     world.accounts.hold()
     world.accounts.down = False
-    await world.passes(handle, timedelta(seconds=30))
+    await handle.execute_update("retry_now", REASON)
     await world.accounts.registering.wait()
     cancelling = asyncio.create_task(asyncio.wait_for(cancel(handle), 30))
     await world.eventually(lambda: _is_cancelling(handle))
@@ -227,9 +227,12 @@ class Storm:
         return (await self.handle.describe()).close_time is not None
 
 
+# Queries and updates that meet without a cache can stop a worker for good (temporalio/sdk-rust#886); the
+# fixture replays each history all the same.
+@pytest.mark.several_at_once
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_any_order_of_everything_ends_well(world: World, seed: int) -> None:
-    """Without a cache each task replays the history; the fixture replays it once more."""
+    """However it goes, the run ends in a stage that agrees with the database."""
     chance = random.Random(seed)
     world.knows(MEDICINE)
     world.talent.down = chance.random() < 0.3
