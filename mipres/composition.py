@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.runtime import Runtime
 
-from mipres.clock import SystemClock
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
+from mipres.database.clock import DatabaseClock
 from mipres.database.credentials import Hasher
 from mipres.database.engine import create_engine
 from mipres.database.limits import PostgresLimits
@@ -89,7 +89,7 @@ class DatabaseServices:
 
 def build_database(settings: Settings, engine: AsyncEngine) -> DatabaseServices:
     """Build them, once in a process."""
-    clock = SystemClock()
+    clock = DatabaseClock(engine)
     return DatabaseServices(
         engine=engine,
         clock=clock,

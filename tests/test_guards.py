@@ -214,14 +214,14 @@ def test_ports_are_protocols_and_nothing_else() -> None:
 
 def test_trail_lockouts_and_clock_are_built_in_one_place() -> None:
     """A process that builds them twice could seal, count or date in two ways."""
-    built = re.compile(r"(?<!class )\b(PostgresAuditTrail|LoginLockouts|SystemClock)\(")
+    built = re.compile(r"(?<!class )\b(PostgresAuditTrail|LoginLockouts|SystemClock|DatabaseClock)\(")
     places = [
         (path.name, match[1])
         for path in (ROOT / "worker.py", *(p for f in ("api", "mipres") for p in (ROOT / f).rglob("*.py")))
         for match in built.finditer(path.read_text())
     ]
     assert sorted(places) == [
+        ("composition.py", "DatabaseClock"),
         ("composition.py", "LoginLockouts"),
         ("composition.py", "PostgresAuditTrail"),
-        ("composition.py", "SystemClock"),
     ]

@@ -22,6 +22,8 @@ DATABASE_ATTEMPT = timedelta(seconds=15)
 # The mail client gives up after 20 s.
 MAIL_ATTEMPT = timedelta(seconds=30)
 
+# What has expired is refused at once; its rows may stay for another hour.
+PURGE_EVERY = timedelta(hours=1)
 # Deleting by index takes moments; the first purge of a large database may take longer.
 PURGE_ATTEMPT = timedelta(minutes=5)
 PURGE_TOTAL = timedelta(hours=1)

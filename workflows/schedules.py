@@ -1,6 +1,6 @@
 """What Temporal starts by itself. Created by the workers, the first of them once for all."""
 
-from datetime import timedelta
+import dataclasses
 
 from temporalio.client import (
     Client,
@@ -11,31 +11,38 @@ from temporalio.client import (
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleSpec,
+    ScheduleUpdate,
 )
 
 from mipres.temporal import names
 from workflows import policies
 from workflows.retention import Retention
 
-_EVERY_HOUR = timedelta(hours=1)
+
+def retention_schedule() -> Schedule:
+    """Purge each hour, one purge at a time."""
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            Retention.run,
+            id=names.RETENTION_ID,
+            task_queue=names.REGISTRATIONS_QUEUE,
+            static_summary="Retención de datos",
+            execution_timeout=policies.PURGE_TOTAL,
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=policies.PURGE_EVERY)]),
+        # The next purge makes up for one that missed its hour.
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=policies.PURGE_EVERY),
+    )
 
 
 async def ensure_schedules(client: Client) -> None:
-    """Create what is missing; whatever operators changed of a schedule stays."""
-    action = ScheduleActionStartWorkflow(
-        Retention.run,
-        id=names.RETENTION_ID,
-        task_queue=names.REGISTRATIONS_QUEUE,
-        static_summary="Retención de datos",
-        execution_timeout=policies.PURGE_TOTAL,
-    )
-    schedule = Schedule(
-        action=action,
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=_EVERY_HOUR)]),
-        # A purge that missed its hour is made up for by the next one.
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=_EVERY_HOUR),
-    )
+    """Create what is missing and bring what is there up to date; a pause by operators stays."""
+    wanted = retention_schedule()
     try:
-        await client.create_schedule(names.RETENTION_ID, schedule)
+        await client.create_schedule(names.RETENTION_ID, wanted)
     except ScheduleAlreadyRunningError:
-        return
+        await client.get_schedule_handle(names.RETENTION_ID).update(
+            lambda found: ScheduleUpdate(
+                schedule=dataclasses.replace(wanted, state=found.description.schedule.state)
+            )
+        )

@@ -3,7 +3,13 @@
 import asyncio
 from datetime import timedelta
 
-from temporalio.client import Client
+from temporalio.client import (
+    Client,
+    ScheduleIntervalSpec,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
 
 from mipres.temporal import names
 from tests.workflows.conftest import World, told_to_support
@@ -29,6 +35,8 @@ async def test_every_worker_may_create_the_schedule_and_there_is_one(world: Worl
     handle = client.get_schedule_handle(names.RETENTION_ID)
     try:
         await handle.pause(note="lo pidió operación")
+        # As an older version left it.
+        await handle.update(_as_of_an_older_version)
         await ensure_schedules(client)
         description = await handle.describe()
         # What an operator decided stays.
@@ -37,3 +45,9 @@ async def test_every_worker_may_create_the_schedule_and_there_is_one(world: Worl
         assert interval.every.total_seconds() == 3600
     finally:
         await handle.delete()
+
+
+def _as_of_an_older_version(found: ScheduleUpdateInput) -> ScheduleUpdate:
+    schedule = found.description.schedule
+    schedule.spec = ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(days=1))])
+    return ScheduleUpdate(schedule=schedule)
