@@ -24,6 +24,7 @@ from mipres.domain.errors import (
     MailAddressRejectedError,
     MailNotAcceptedError,
     MailProbablyDeliveredError,
+    MipresError,
 )
 from mipres.domain.identifiers import has_control_character
 from mipres.domain.mail import Mail
@@ -40,7 +41,7 @@ _ACCEPTED: Final = range(200, 300)
 _LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
 
 
-class _RefusedError(Exception):
+class _RefusedError(MipresError):
     def __init__(self, refusal: Refusal) -> None:
         self.refusal = refusal
         super().__init__(str(refusal))

@@ -184,7 +184,7 @@ async def test_a_bare_refusal_of_one_moment_is_not_the_address(desk: SmtpDesk, i
         await desk.set_mode(Mode.UP)
         return reply
 
-    desk._postman.handle_RCPT = refuse_once  # type: ignore[method-assign]
+    desk._postman.handle_RCPT = refuse_once  # type: ignore[assignment,method-assign]
     await mailer_to(desk.port).send(MAIL)
     assert len(inbox) == 1
 
