@@ -103,25 +103,3 @@ class EligibilityRules:
 def _check_readable(professional: HealthProfessional) -> None:
     if professional.unreadable:
         raise RegistryUnavailableError(_RETHUS, professional.unreadable)
-
-
-def find_profession(professional: HealthProfessional, registration: str) -> Profession | None:
-    """`EligibilityRules.find_profession` by the shipped tables."""
-    return EligibilityRules().find_profession(professional, registration)
-
-
-def professional_refusal(
-    professional: HealthProfessional | None, *, registration: str, today: date
-) -> Refusal | None:
-    """`EligibilityRules.professional_refusal` by the shipped tables."""
-    return EligibilityRules().professional_refusal(professional, registration=registration, today=today)
-
-
-def social_service_refusal(placement: Placement | None, *, today: date) -> Refusal | None:
-    """`EligibilityRules.social_service_refusal` by the shipped tables."""
-    return EligibilityRules().social_service_refusal(placement, today=today)
-
-
-def other_user_refusal(professional: HealthProfessional | None) -> Refusal | None:
-    """`EligibilityRules.other_user_refusal` by the shipped tables."""
-    return EligibilityRules().other_user_refusal(professional)

@@ -5,11 +5,7 @@ import pytest
 
 from mipres.domain.eligibility import (
     EligibilityRules,
-    find_profession,
     has_ended,
-    other_user_refusal,
-    professional_refusal,
-    social_service_refusal,
     today_in_bogota,
 )
 from mipres.domain.errors import RegistryUnavailableError, UnusableTableError
@@ -18,6 +14,7 @@ from mipres.domain.people import HealthProfessional, Placement, Profession, Sanc
 from mipres.domain.professions import ProfessionTable
 from mipres.domain.sanctions import SanctionTable
 
+RULES = EligibilityRules()
 TODAY = date(2026, 11, 23)
 DAY = timedelta(days=1)
 DOCTOR = Profession(code="P07", name="Medicina", registration="76-1234")
@@ -56,23 +53,23 @@ def test_a_day_begins_at_midnight_in_bogota(moment: datetime, day: date) -> None
     "typed", ["76-1234", "761234", "76 1234", "76.12-34", "RM 76-1234", "R.M. No. 076–1234"]
 )
 def test_punctuation_of_a_registration_does_not_count(typed: str) -> None:
-    assert find_profession(HealthProfessional(professions=(NURSE, DOCTOR)), typed) == DOCTOR
+    assert RULES.find_profession(HealthProfessional(professions=(NURSE, DOCTOR)), typed) == DOCTOR
 
 
 def test_case_of_a_registration_does_not_count() -> None:
     lettered = Profession(code="P07", name="Medicina", registration="rm-12a")
-    assert find_profession(HealthProfessional(professions=(lettered,)), "RM 12A") == lettered
+    assert RULES.find_profession(HealthProfessional(professions=(lettered,)), "RM 12A") == lettered
 
 
 @pytest.mark.parametrize("typed", ["76-123", "76-12345", "-"])
 def test_another_registration_is_not_found(typed: str) -> None:
-    assert find_profession(HealthProfessional(professions=(DOCTOR,)), typed) is None
+    assert RULES.find_profession(HealthProfessional(professions=(DOCTOR,)), typed) is None
 
 
 def test_of_two_professions_with_one_number_the_one_that_prescribes_is_meant() -> None:
     twin = Profession(code="P05", name="Enfermería", registration=DOCTOR.registration)
-    assert find_profession(HealthProfessional(professions=(twin, DOCTOR)), "76-1234") == DOCTOR
-    assert find_profession(HealthProfessional(professions=(twin,)), "76-1234") == twin
+    assert RULES.find_profession(HealthProfessional(professions=(twin, DOCTOR)), "76-1234") == DOCTOR
+    assert RULES.find_profession(HealthProfessional(professions=(twin,)), "76-1234") == twin
 
 
 @pytest.mark.parametrize(
@@ -100,7 +97,7 @@ def test_of_two_professions_with_one_number_the_one_that_prescribes_is_meant() -
 def test_a_professional_is_refused_for(
     professional: HealthProfessional | None, refusal: Refusal | None
 ) -> None:
-    assert professional_refusal(professional, registration="76-1234", today=TODAY) is refusal
+    assert RULES.professional_refusal(professional, registration="76-1234", today=TODAY) is refusal
 
 
 @pytest.mark.parametrize(
@@ -118,13 +115,13 @@ def test_a_sanction_counts_from_its_first_day_to_its_last(
     start: date, end: date | None, refusal: Refusal | None
 ) -> None:
     professional = HealthProfessional(professions=(DOCTOR,), sanctions=(sanction(start, end),))
-    assert professional_refusal(professional, registration="76-1234", today=TODAY) is refusal
+    assert RULES.professional_refusal(professional, registration="76-1234", today=TODAY) is refusal
 
 
 def test_one_sanction_in_force_among_others_is_enough() -> None:
     past, current = sanction(TODAY - 3 * DAY, TODAY - 2 * DAY), sanction(TODAY, TODAY)
     professional = HealthProfessional(professions=(DOCTOR,), sanctions=(past, current))
-    assert professional_refusal(professional, registration="76-1234", today=TODAY) is Refusal.SANCTIONED
+    assert RULES.professional_refusal(professional, registration="76-1234", today=TODAY) is Refusal.SANCTIONED
 
 
 @pytest.mark.parametrize(
@@ -142,7 +139,7 @@ def test_one_sanction_in_force_among_others_is_enough() -> None:
 def test_a_placement_counts_from_its_first_day_to_its_last(
     found: Placement | None, refusal: Refusal | None
 ) -> None:
-    assert social_service_refusal(found, today=TODAY) is refusal
+    assert RULES.social_service_refusal(found, today=TODAY) is refusal
 
 
 @pytest.mark.parametrize(
@@ -158,7 +155,7 @@ def test_a_placement_counts_from_its_first_day_to_its_last(
 def test_another_user_is_whoever_does_not_prescribe(
     professional: HealthProfessional | None, refusal: Refusal | None
 ) -> None:
-    assert other_user_refusal(professional) is refusal
+    assert RULES.other_user_refusal(professional) is refusal
 
 
 def test_the_last_day_still_counts() -> None:
@@ -173,7 +170,7 @@ def rethus(*names: str, code: str = "", unreadable: str | None = None) -> Health
 
 
 def as_professional(professional: HealthProfessional) -> Refusal | None:
-    return professional_refusal(professional, registration="76-1234", today=TODAY)
+    return RULES.professional_refusal(professional, registration="76-1234", today=TODAY)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +179,7 @@ def as_professional(professional: HealthProfessional) -> Refusal | None:
 )
 def test_another_spelling_of_the_four_is_a_professional_and_no_other_user(name: str) -> None:
     assert as_professional(rethus(name)) is None
-    assert other_user_refusal(rethus(name)) is Refusal.PROFESSION_NOT_AUTHORIZED
+    assert RULES.other_user_refusal(rethus(name)) is Refusal.PROFESSION_NOT_AUTHORIZED
 
 
 @pytest.mark.parametrize(
@@ -190,7 +187,7 @@ def test_another_spelling_of_the_four_is_a_professional_and_no_other_user(name: 
 )
 def test_what_only_resembles_the_four_is_neither(name: str) -> None:
     assert as_professional(rethus(name)) is Refusal.PROFESSION_NOT_AUTHORIZED
-    assert other_user_refusal(rethus(name)) is Refusal.PROFESSION_NOT_AUTHORIZED
+    assert RULES.other_user_refusal(rethus(name)) is Refusal.PROFESSION_NOT_AUTHORIZED
 
 
 @pytest.mark.parametrize(
@@ -206,13 +203,13 @@ def test_what_only_resembles_the_four_is_neither(name: str) -> None:
 )
 def test_a_profession_that_resembles_none_of_the_four_is_an_other_user(name: str) -> None:
     assert as_professional(rethus(name)) is Refusal.PROFESSION_NOT_AUTHORIZED
-    assert other_user_refusal(rethus(name)) is None
+    assert RULES.other_user_refusal(rethus(name)) is None
 
 
 def test_a_code_counts_where_the_name_is_missing_or_resembles() -> None:
     assert as_professional(rethus("", code="p07")) is None
     assert as_professional(rethus("Médico egresado", code="P07")) is None
-    assert other_user_refusal(rethus("Profesión 17", code="P07")) is Refusal.PROFESSION_NOT_AUTHORIZED
+    assert RULES.other_user_refusal(rethus("Profesión 17", code="P07")) is Refusal.PROFESSION_NOT_AUTHORIZED
     assert as_professional(rethus("Profesión 17", code="P07")) is Refusal.PROFESSION_NOT_AUTHORIZED
     assert as_professional(rethus("Enfermería", code="P07")) is Refusal.PROFESSION_NOT_AUTHORIZED
 
@@ -223,12 +220,12 @@ def test_a_code_counts_where_the_name_is_missing_or_resembles() -> None:
 )
 def test_a_profession_that_cannot_be_read_lets_no_other_user_in(professional: HealthProfessional) -> None:
     with pytest.raises(RegistryUnavailableError, match="professions"):
-        other_user_refusal(professional)
+        RULES.other_user_refusal(professional)
 
 
 def test_a_profession_that_cannot_be_read_refuses_no_professional() -> None:
     with pytest.raises(RegistryUnavailableError, match=r"professions\[1\]"):
-        professional_refusal(
+        RULES.professional_refusal(
             rethus("Medicina", unreadable="professions[1]: x"), registration="9", today=TODAY
         )
     with pytest.raises(RegistryUnavailableError, match="neither name"):

@@ -12,7 +12,7 @@ import pytest
 
 from dev.registry_simulator.seed import SeedRow, seed_rows
 from mipres.domain import outcomes
-from mipres.domain.eligibility import other_user_refusal, professional_refusal, social_service_refusal
+from mipres.domain.eligibility import EligibilityRules
 from mipres.domain.outcomes import OutcomeStatus, Refusal
 from mipres.domain.people import HealthProfessional, Placement, Profession, Sanction
 from mipres.domain.submissions import UserType
@@ -313,9 +313,15 @@ def possible_refusals() -> set[tuple[UserType, Refusal]]:
     }
     judged.add((UserType.DELEGATE, Refusal.ENTITY_NOT_IN_MISEGURIDADSOCIAL))
     for professional in health_professionals():
-        refusal = professional_refusal(professional, registration="1", today=TODAY)
-        judged |= {(UserType.PROFESSIONAL, refusal), (UserType.OTHER, other_user_refusal(professional))}
-    judged |= {(UserType.SOCIAL_SERVICE, social_service_refusal(item, today=TODAY)) for item in placements()}
+        refusal = EligibilityRules().professional_refusal(professional, registration="1", today=TODAY)
+        judged |= {
+            (UserType.PROFESSIONAL, refusal),
+            (UserType.OTHER, EligibilityRules().other_user_refusal(professional)),
+        }
+    judged |= {
+        (UserType.SOCIAL_SERVICE, EligibilityRules().social_service_refusal(item, today=TODAY))
+        for item in placements()
+    }
     return {(user_type, refusal) for user_type, refusal in judged if refusal}
 
 
