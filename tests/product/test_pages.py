@@ -220,7 +220,7 @@ async def test_ten_digits_that_are_no_nit_offer_nothing(product: Product) -> Non
     fields = {"tipo_entidad": "IPS", "nit": "9001234560"}
     async with product.browser() as visitor:
         answer = await submit_form(product, visitor, "delegado", fields)
-    assert "El NIT debe tener 9 dígitos" in answer.text
+    assert "El NIT de una entidad debe tener 9 dígitos" in answer.text
     assert "usar_nit" not in answer.text
 
 
