@@ -31,8 +31,8 @@ class Catalog:
 def catalog(ports: Ports) -> Catalog:
     """The activities over the given ports."""
     people = SocialSecurityChecks(registry=ports.miseguridadsocial)
-    talent = HealthTalentChecks(registry=ports.rethus, clock=ports.clock)
-    placements = SocialServiceChecks(registry=ports.sso, clock=ports.clock)
+    talent = HealthTalentChecks(registry=ports.rethus, clock=ports.clock, rules=ports.rules)
+    placements = SocialServiceChecks(registry=ports.sso, clock=ports.clock, rules=ports.rules)
     accounts = AccountActivities(accounts=ports.accounts)
     mails = EmailActivities(
         accounts=ports.accounts,

@@ -1,6 +1,9 @@
 """Mails to the person. Addresses and links are read where they are used and never enter a history."""
 
+import asyncio
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,9 +13,9 @@ from activities import metrics
 from activities.errors import account_missing, translated
 from mipres.domain.accounts import AccountContact
 from mipres.domain.documents import Document
-from mipres.domain.errors import MailBeingSentError, MipresError
+from mipres.domain.errors import MailBeingSentError, MailProbablyDeliveredError, MipresError
 from mipres.domain.links import LinkPurpose
-from mipres.domain.mail import MailClaim
+from mipres.domain.mail import CLAIM_LIFETIME, MOST_UNKNOWN_ENDS, MailClaim
 from mipres.domain.outcomes import REFUSAL_MESSAGES, Refusal
 from mipres.domain.people import Person
 from mipres.ports import Accounts, MailComposer, Mailer, SentMails
@@ -107,6 +110,7 @@ class SupportNoticeInput:
     message_key: str
 
 
+_HEARTBEAT_SECONDS = CLAIM_LIFETIME.total_seconds() / 3
 _LINK_MAILS = {LinkPurpose.CREATE: "password_link", LinkPurpose.RECOVER: "password_recovery"}
 
 
@@ -244,9 +248,31 @@ class EmailActivities:
                     raise MailBeingSentError
             mail = self._composer.compose(name, contact=contact, message_key=message_key, context=context)
             try:
-                await self._mailer.send(mail)
+                async with self._holding(key):
+                    await self._mailer.send(mail)
+            except MailProbablyDeliveredError:
+                # A copy at each retry would be worse than a mail that is lost after all.
+                if await self._sent_mails.record_unknown_end(key) < MOST_UNKNOWN_ENDS:
+                    raise
             except MipresError:
                 await self._sent_mails.release(key)
                 raise
         await self._sent_mails.mark_sent(key)
         metrics.mail_sent(name)
+
+    @asynccontextmanager
+    async def _holding(self, key: str) -> AsyncIterator[None]:
+        """Keep the claim, and show Temporal that this worker lives: the server may take ten minutes to answer."""
+
+        async def hold() -> None:
+            while True:
+                await asyncio.sleep(_HEARTBEAT_SECONDS)
+                if not activity.info().is_local:
+                    activity.heartbeat()
+                await self._sent_mails.renew(key)
+
+        holding = asyncio.create_task(hold())
+        try:
+            yield
+        finally:
+            holding.cancel()

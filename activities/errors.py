@@ -1,11 +1,13 @@
 """Domain errors become Temporal failures here and nowhere else."""
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, FailureError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities import metrics
@@ -13,15 +15,21 @@ from mipres.domain.errors import (
     MailAddressRejectedError,
     MailBeingSentError,
     MailNotAcceptedError,
+    MailProbablyDeliveredError,
     RegistryUnavailableError,
 )
 
 REGISTRY_UNAVAILABLE = "RegistryUnavailable"
 MAIL_NOT_ACCEPTED = "MailNotAccepted"
+MAIL_PROBABLY_DELIVERED = "MailProbablyDelivered"
 MAIL_BEING_SENT = "MailBeingSent"
 MAIL_ADDRESS_REJECTED = "MailAddressRejected"
 DATABASE_UNAVAILABLE = "DatabaseUnavailable"
+UNFORESEEN = "Unforeseen"
 ACCOUNT_MISSING = "AccountMissing"
+
+# A second copy confuses the person: by then the first one has arrived, or never will.
+_AFTER_A_PROBABLE_DELIVERY = timedelta(hours=3)
 
 
 @contextmanager
@@ -40,6 +48,14 @@ def translated() -> Iterator[None]:
             type=REGISTRY_UNAVAILABLE,
             category=ApplicationErrorCategory.BENIGN,
             next_retry_delay=timedelta(seconds=wait) if wait else None,
+        ) from None
+    except MailProbablyDeliveredError as error:
+        metrics.mail_failed("probably_delivered")
+        raise ApplicationError(
+            f"El servidor de correo recibió el mensaje y no confirmó ({error}): es probable que haya llegado. Se reintenta en unas horas con el mismo Message-ID; revise el servidor de correo.",
+            type=MAIL_PROBABLY_DELIVERED,
+            category=ApplicationErrorCategory.BENIGN,
+            next_retry_delay=_AFTER_A_PROBABLE_DELIVERY,
         ) from None
     except MailNotAcceptedError as error:
         metrics.mail_failed("not_accepted")
@@ -101,3 +117,17 @@ class _NamingOutages(ActivityInboundInterceptor):
                 type=DATABASE_UNAVAILABLE,
                 category=ApplicationErrorCategory.BENIGN,
             ) from None
+        except FailureError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, support sees it.
+            # Its own text may be of any length, and may hold a person's data.
+            raise ApplicationError(
+                f"Falló algo imprevisto: {type(error).__name__} en {_origin_of(error)}. Se reintenta solo; avise a quien desarrolla.",
+                type=UNFORESEEN,
+            ) from None
+
+
+def _origin_of(error: Exception) -> str:
+    """File and line that raised it."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"

@@ -9,13 +9,7 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from activities.errors import translated
-from mipres.domain.eligibility import (
-    find_profession,
-    other_user_refusal,
-    professional_refusal,
-    social_service_refusal,
-    today_in_bogota,
-)
+from mipres.domain.eligibility import EligibilityRules, today_in_bogota
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import EntityRecord, Person, Placement, Profession
 from mipres.domain.submissions import Submission
@@ -58,7 +52,7 @@ class SocialSecurityChecks:
         """Is the person registered in miseguridadsocial?"""
         with translated():
             person = await self._find_person(submission)
-        return IdentityResult(refusal=None if person else Refusal.NOT_IN_MISEGURIDADSOCIAL, person=person)
+        return _identity(person, missing=Refusal.NOT_IN_MISEGURIDADSOCIAL)
 
     @activity.defn
     async def check_delegation(self, submission: Submission) -> IdentityResult:
@@ -70,7 +64,7 @@ class SocialSecurityChecks:
             found = await self._registry.find_delegation(submission.document, entity)
         if found is None:
             return IdentityResult(refusal=Refusal.ENTITY_NOT_IN_MISEGURIDADSOCIAL)
-        return IdentityResult(person=found.person, entity=found.entity)
+        return _identity(found.person, missing=Refusal.ENTITY_NOT_IN_MISEGURIDADSOCIAL, entity=found.entity)
 
     async def _find_person(self, submission: Submission) -> Person | None:
         if submission.entity is not None and submission.entity.is_natural_person:
@@ -78,12 +72,26 @@ class SocialSecurityChecks:
         return await self._registry.find_person(submission.document)
 
 
+def _identity(
+    person: Person | None, *, missing: Refusal, entity: EntityRecord | None = None
+) -> IdentityResult:
+    """The verdict about a person; one without a usable address could never create a password."""
+    if person is None:
+        return IdentityResult(refusal=missing)
+    if not person.has_usable_address:
+        return IdentityResult(refusal=Refusal.NO_VALID_EMAIL)
+    return IdentityResult(person=person, entity=entity)
+
+
 class HealthTalentChecks:
     """Checks served by the queue `registry-rethus`."""
 
-    def __init__(self, *, registry: HealthTalentRegistry, clock: Clock) -> None:
+    def __init__(
+        self, *, registry: HealthTalentRegistry, clock: Clock, rules: EligibilityRules | None = None
+    ) -> None:
         self._registry = registry
         self._clock = clock
+        self._rules = rules or EligibilityRules()
 
     @activity.defn
     async def check_profession(self, submission: Submission) -> ProfessionResult:
@@ -93,31 +101,35 @@ class HealthTalentChecks:
             raise ValueError("a professional's submission names a registration")
         with translated():
             professional = await self._registry.find_professional(submission.document)
-        today = today_in_bogota(self._clock.now())
-        refusal = professional_refusal(professional, registration=registration, today=today)
+            today = today_in_bogota(self._clock.now())
+            refusal = self._rules.professional_refusal(professional, registration=registration, today=today)
         if refusal or professional is None:
             return ProfessionResult(refusal=refusal)
-        return ProfessionResult(profession=find_profession(professional, registration))
+        return ProfessionResult(profession=self._rules.find_profession(professional, registration))
 
     @activity.defn
     async def check_other_user(self, submission: Submission) -> ProfessionResult:
         """Is the person none of those who prescribe?"""
         with translated():
             professional = await self._registry.find_professional(submission.document)
-        return ProfessionResult(refusal=other_user_refusal(professional))
+            refusal = self._rules.other_user_refusal(professional)
+        return ProfessionResult(refusal=refusal)
 
 
 class SocialServiceChecks:
     """Checks served by the queue `registry-sso`."""
 
-    def __init__(self, *, registry: SocialServiceRegistry, clock: Clock) -> None:
+    def __init__(
+        self, *, registry: SocialServiceRegistry, clock: Clock, rules: EligibilityRules | None = None
+    ) -> None:
         self._registry = registry
         self._clock = clock
+        self._rules = rules or EligibilityRules()
 
     @activity.defn
     async def check_placement(self, submission: Submission) -> PlacementResult:
         """Does the person hold a placement that is in force today?"""
         with translated():
             placement = await self._registry.find_placement(submission.document)
-        refusal = social_service_refusal(placement, today=today_in_bogota(self._clock.now()))
+        refusal = self._rules.social_service_refusal(placement, today=today_in_bogota(self._clock.now()))
         return PlacementResult(refusal=refusal, placement=None if refusal else placement)

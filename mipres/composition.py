@@ -21,6 +21,9 @@ from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.retention import PostgresRetention
 from mipres.database.sent_mails import PostgresSentMails
+from mipres.domain.eligibility import EligibilityRules
+from mipres.domain.professions import ProfessionTable
+from mipres.domain.sanctions import SanctionTable
 from mipres.keys import LinkTokens, derive_key
 from mipres.mail.composer import JinjaMailComposer
 from mipres.mail.smtp import SmtpMailer
@@ -74,6 +77,10 @@ async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
             retention=PostgresRetention(database.engine, audit=database.audit, clock=database.clock),
             clock=database.clock,
             support_address=settings.support_email,
+            rules=EligibilityRules(
+                professions=ProfessionTable.read(settings.professions_file),
+                sanctions=SanctionTable.read(settings.sanctions_that_bar_file),
+            ),
         )
 
 

@@ -1,7 +1,8 @@
 """One adapter for each port: what a process hands to the activities."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from mipres.domain.eligibility import EligibilityRules
 from mipres.ports import (
     Accounts,
     Clock,
@@ -29,3 +30,4 @@ class Ports:
     retention: Retention
     clock: Clock
     support_address: str | None = None
+    rules: EligibilityRules = field(default_factory=EligibilityRules)

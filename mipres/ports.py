@@ -139,6 +139,18 @@ class SentMails(Protocol):
         """Take the mail for this attempt, unless it was sent or another attempt holds it."""
         ...
 
+    async def renew(self, key: str) -> None:
+        """Hold a claim for longer, while the mail server takes its time."""
+        ...
+
+    async def record_unknown_end(self, key: str) -> int:
+        """Record that the server got the message and never answered, and give the mail back.
+
+        Returns:
+            How often that has happened to this mail.
+        """
+        ...
+
     async def mark_sent(self, key: str) -> None:
         """Record that the mail went out."""
         ...

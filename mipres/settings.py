@@ -8,7 +8,7 @@ import base64
 import binascii
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -24,7 +24,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from mipres.domain.errors import MipresError
+from mipres.domain.errors import MipresError, UnusableTableError
+from mipres.domain.professions import SHIPPED_PROFESSIONS, ProfessionTable
+from mipres.domain.sanctions import SHIPPED_SANCTIONS, SanctionTable
 
 PREFIX = "MIPRES_"
 SECRETS_FILE = "secrets.env"
@@ -99,6 +101,21 @@ ApiKeys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_separated_
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 
 
+def _usable_table(read: Callable[[Path], object]) -> Callable[[Path], Path]:
+    def check(file: Path) -> Path:
+        try:
+            read(file)
+        except UnusableTableError:
+            raise ValueError("no es una tabla legible; vea `docs/registries.md`.") from None
+        return file
+
+    return check
+
+
+ProfessionsFile = Annotated[Path, AfterValidator(_usable_table(ProfessionTable.read))]
+SanctionsFile = Annotated[Path, AfterValidator(_usable_table(SanctionTable.read))]
+
+
 def _embedded_database_url(known: dict[str, Any]) -> SecretStr:
     password: SecretStr | None = known["postgres_password"]
     if password is None:
@@ -168,6 +185,9 @@ class Settings(BaseSettings):
     )
     mail_from: str = "hercules-noreply@sispro.gov.co"
     support_email: str | None = None
+
+    professions_file: ProfessionsFile = SHIPPED_PROFESSIONS
+    sanctions_that_bar_file: SanctionsFile = SHIPPED_SANCTIONS
 
     miseguridadsocial_url: WebAddress = Field(
         default_factory=lambda known: f"http://127.0.0.1:{known['registry_port']}/miseguridadsocial"

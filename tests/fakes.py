@@ -245,13 +245,14 @@ class FakeRetention:
 class FakeMailer:
     """Takes every mail, unless it is `down` or `rejects` every address for good.
 
-    The first `unanswered` mails are taken, and the sender does not learn of it: a crash before the record.
+    `silent_after_the_message`: it takes a mail and never says so. The first `unanswered` mails are taken, and the sender does not learn of it: a crash before the record.
     """
 
     sent: list[Mail] = field(default_factory=list)
     down: bool = False
     rejects: bool = False
     unanswered: int = 0
+    silent_after_the_message: bool = False
     attempts: int = 0
 
     async def send(self, mail: Mail) -> None:
@@ -261,6 +262,8 @@ class FakeMailer:
         if self.rejects:
             raise MailAddressRejectedError("the server refuses the address")
         self.sent.append(mail)
+        if self.silent_after_the_message:
+            raise MailProbablyDeliveredError("SMTPReadTimeoutError")
         if self.unanswered > 0:
             self.unanswered -= 1
             raise MailNotAcceptedError("SMTPServerDisconnected")
@@ -272,6 +275,7 @@ class FakeSentMails:
 
     sent: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
+    unknown_ends: dict[str, int] = field(default_factory=dict)
 
     async def claim(self, key: str) -> MailClaim:
         if key in self.sent:
@@ -280,6 +284,14 @@ class FakeSentMails:
             return MailClaim.BUSY
         self.held.add(key)
         return MailClaim.TAKEN
+
+    async def renew(self, key: str) -> None:
+        assert key in self.held
+
+    async def record_unknown_end(self, key: str) -> int:
+        self.held.discard(key)
+        self.unknown_ends[key] = self.unknown_ends.get(key, 0) + 1
+        return self.unknown_ends[key]
 
     async def mark_sent(self, key: str) -> None:
         self.held.discard(key)

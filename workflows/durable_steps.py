@@ -189,6 +189,7 @@ def _start(
         request,
         task_queue=queue,
         start_to_close_timeout=step.attempt,
+        heartbeat_timeout=step.heartbeat,
         schedule_to_close_timeout=within,
         retry_policy=retry,
         activity_id=step.id,

@@ -19,8 +19,10 @@ PATIENT_RETRY = RetryPolicy(
 
 # A transaction of ours takes milliseconds; a restart of PostgreSQL takes seconds.
 DATABASE_ATTEMPT = timedelta(seconds=15)
-# The mail client gives up after 20 s.
-MAIL_ATTEMPT = timedelta(seconds=30)
+# RFC 5321 allows a server ten minutes to answer the message itself; the mail client gives up after that.
+MAIL_ATTEMPT = timedelta(minutes=12)
+# A worker that dies is noticed much sooner: it shows every ten seconds that it lives.
+MAIL_HEARTBEAT = timedelta(seconds=30)
 
 # What has expired is refused at once; its rows may stay for another hour.
 PURGE_EVERY = timedelta(hours=1)

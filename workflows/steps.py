@@ -10,7 +10,7 @@ from activities.emails import EmailActivities
 from activities.registries import HealthTalentChecks, SocialSecurityChecks, SocialServiceChecks
 from mipres.domain.stages import WaitingOn
 from mipres.temporal.names import REGISTRATIONS_QUEUE, registry_queue
-from workflows.policies import DATABASE_ATTEMPT, MAIL_ATTEMPT, REGISTRY_ATTEMPT
+from workflows.policies import DATABASE_ATTEMPT, MAIL_ATTEMPT, MAIL_HEARTBEAT, REGISTRY_ATTEMPT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,7 @@ class Step:
         summary: What the UI shows beside it. Never anything personal.
         waits_on: What is down when this step waits; a registry's name names its queue too.
         attempt: How long one durable attempt may take.
+        heartbeat: How long the attempt may stay silent, where it shows that it lives.
         starts_local: Whether the first, fast attempt runs inside the workflow task. Mails do not:
             the citizen's answer must not wait for them.
     """
@@ -32,6 +33,7 @@ class Step:
     summary: str
     waits_on: WaitingOn
     attempt: timedelta
+    heartbeat: timedelta | None = None
     starts_local: bool = True
 
     @property
@@ -71,6 +73,7 @@ def _mail(activity: Callable[[Any, Any], Any], id_: str, summary: str, *, starts
         summary=summary,
         waits_on=WaitingOn.MAIL,
         attempt=MAIL_ATTEMPT,
+        heartbeat=MAIL_HEARTBEAT,
         starts_local=starts_local,
     )
 

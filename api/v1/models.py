@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from mipres.domain.stages import Stage
 from mipres.domain.submissions import RawSubmission, UserType
@@ -44,7 +44,7 @@ class RegistrationIn(_Model):
     document: DocumentIn
     entity: EntityIn | None = Field(default=None, description="Delegates only.")
     professional_registration: Text | None = Field(default=None, description="Professionals only.")
-    data_terms_accepted: bool
+    data_terms_accepted: StrictBool = Field(description="The value true, and nothing else.")
 
     def raw(self) -> RawSubmission:
         entity = self.entity

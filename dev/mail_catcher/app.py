@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import jinja2
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, model_validator
 
 from dev.mail_catcher.inbox import Inbox
 from dev.mail_catcher.messages import Listing, Message
-from dev.mail_catcher.smtp import Mode, SmtpDesk
+from dev.mail_catcher.smtp import Mode, Script, SmtpDesk
 from dev.serving import PortUnavailableError
 
 PAGE_SIZE = 50
@@ -25,6 +25,7 @@ MODE_LABELS: Mapping[Mode, str] = {
     Mode.REJECT: "rechaza a todos los destinatarios (550)",
     Mode.DOWN: "caído: no acepta conexiones SMTP",
     Mode.SLOW: "lento: recibe el mensaje y tarda en confirmarlo",
+    Mode.SCRIPT: "responde según un guion",
 }
 
 PAGE_HEADERS = {
@@ -45,10 +46,16 @@ _HEAD = re.compile(r"<head(\s[^>]*)?>", re.IGNORECASE)
 _NEW_TAB = '<base target="_blank">'
 
 
-class Control(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Control(Script):
+    """Body of `PUT /_control`: the mode and, for `script`, what it answers."""
 
     mode: Mode
+
+    @model_validator(mode="after")
+    def _only_a_script_has_answers(self) -> Self:
+        if self.mode is not Mode.SCRIPT and self.model_fields_set != {"mode"}:
+            raise ValueError("only the mode `script` has answers")
+        return self
 
 
 def create_app(inbox: Inbox, desk: SmtpDesk) -> FastAPI:
@@ -115,15 +122,17 @@ async def read_message(message_id: str, inbox: TheInbox) -> Response:
     return _json(_found(message_id, inbox))
 
 
-@_control.get("")
+@_control.get("", response_model_exclude_defaults=True)
 async def read_mode(desk: TheDesk) -> Control:
-    return Control(mode=desk.mode)
+    if desk.mode is not Mode.SCRIPT:
+        return Control(mode=desk.mode)
+    return Control(mode=desk.mode, **desk.script.model_dump())
 
 
-@_control.put("")
+@_control.put("", response_model_exclude_defaults=True)
 async def set_mode(desk: TheDesk, control: Control) -> Control:
     try:
-        await desk.set_mode(control.mode)
+        await desk.set_mode(control.mode, Script(**control.model_dump(exclude={"mode"})))
     except PortUnavailableError as error:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
     return control

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import jinja2
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -35,6 +35,7 @@ from dev.registry_simulator.people import (
     Regime,
     RethusEntry,
 )
+from dev.registry_simulator.raw import RawAnswer, RawAnswerGivenError
 from dev.registry_simulator.seed import USER_TYPE_LABELS, seed_rows
 from dev.registry_simulator.store import Store
 
@@ -77,12 +78,18 @@ class Saved(BaseModel):
     saved: int
 
 
+class NotRegisteredError(Exception):
+    """The registry has no such person, entity or placement."""
+
+
 def create_app(simulator: Simulator) -> FastAPI:
     """Build the application around one simulator."""
     app = FastAPI(title="Simulador de registros", docs_url=None, redoc_url=None)
     app.state.simulator = simulator
     app.add_exception_handler(ConnectionDropError, _drop_connection)
     app.add_exception_handler(GarbageError, _answer_garbage)
+    app.add_exception_handler(RawAnswerGivenError, _answer_raw)
+    app.add_exception_handler(NotRegisteredError, _answer_not_found)
     for router in (_miseguridadsocial, _rethus, _sso, _control, _pages):
         app.include_router(router)
     return app
@@ -111,11 +118,27 @@ async def _answer_garbage(_request: Request, error: Exception) -> Response:
     return Response(error.body, media_type=error.media_type)
 
 
+async def _answer_raw(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RawAnswerGivenError):
+        raise error
+    return await _drop_connection(request, error) if error.answer.close else error.answer.response()
+
+
+async def _answer_not_found(_request: Request, _error: Exception) -> Response:
+    return JSONResponse({"code": "not_found", "detail": "No se encuentra registrado"}, HTTPStatus.NOT_FOUND)
+
+
 def _calling(registry: Registry) -> Callable[..., Awaitable[None]]:
-    """What happens to a call before its registry answers: it is counted, may fail, and must be allowed."""
+    """Count a call, give the raw answer of its path if there is one, fail as the mode says, and check the token."""
 
     async def call(request: Request, here: Here) -> None:
         here.calls.record(registry, _document(**request.path_params))
+        raw = here.store.raw_answer(
+            registry, request.url.path.removeprefix(f"/{registry}"), request.url.query
+        )
+        if raw:
+            await here.misbehaviour.wait(raw.delay_ms / 1000)
+            raise RawAnswerGivenError(raw)
         await here.misbehaviour.apply(here.store.modes[registry])
         if here.token and not _authorised(request, here.token):
             raise HTTPException(HTTPStatus.UNAUTHORIZED, "Token inválido", {"WWW-Authenticate": "Bearer"})
@@ -138,7 +161,7 @@ def _found(document_type: str, number: str, here: Here) -> Person:
 
 def _or_404(found: T | None) -> T:
     if found is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND, "No se encuentra registrado")
+        raise NotRegisteredError
     return found
 
 
@@ -217,6 +240,20 @@ async def peak(here: Here) -> Mapping[Registry, CallSummary]:
 @_control.delete("/calls", status_code=HTTPStatus.NO_CONTENT)
 async def forget_calls(here: Here) -> None:
     here.calls.reset()
+
+
+@_control.put("/raw/{registry}")
+async def set_raw_answer(here: Here, registry: Registry, answer: RawAnswer) -> RawAnswer:
+    here.store.set_raw_answer(registry, answer)
+    return answer
+
+
+@_control.delete("/raw/{registry}", status_code=HTTPStatus.NO_CONTENT)
+async def forget_raw_answers(
+    here: Here, registry: Registry, path: Annotated[str | None, Query()] = None
+) -> None:
+    """Take back the raw answer of one path, or all of the registry without a path."""
+    here.store.forget_raw_answers(registry, path)
 
 
 # Last of the control routes, so that no registry name can hide another route.

@@ -100,7 +100,7 @@ class Misbehaviour:
         """
         if behaviour.mode is Mode.DOWN:
             raise ConnectionDropError
-        await self._wait(behaviour.delay_seconds)
+        await self.wait(behaviour.delay_seconds)
         match behaviour.mode:
             case Mode.ERROR:
                 raise HTTPException(500, "Error interno simulado")
@@ -116,7 +116,12 @@ class Misbehaviour:
             raise ConnectionDropError
         raise HTTPException(503, "No disponible (falla simulada)")
 
-    async def _wait(self, seconds: float) -> None:
+    async def wait(self, seconds: float) -> None:
+        """Wait, unless the simulator ends meanwhile.
+
+        Raises:
+            ConnectionDropError: the simulator is ending.
+        """
         if seconds == 0:
             return
         with contextlib.suppress(TimeoutError):

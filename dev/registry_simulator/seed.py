@@ -35,6 +35,7 @@ Outcome = Literal[
     "sanctioned",
     "profession_not_authorized",
     "not_in_sso",
+    "no_valid_email",
 ]
 
 USER_TYPE_LABELS: Mapping[UserType, str] = {

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from dev.registry_simulator.modes import Behaviour, Registry
 from dev.registry_simulator.people import Person
+from dev.registry_simulator.raw import RawAnswer
 from dev.registry_simulator.seed import seeded_people, today_in_bogota
 
 
@@ -16,7 +17,7 @@ class StateUnreadableError(Exception):
 
 
 class State(BaseModel):
-    """What survives a restart. Seeded people are not in it: they come with the program."""
+    """What survives a restart: neither seeded people, which come with the program, nor raw answers."""
 
     modes: dict[Registry, Behaviour] = {}
     people: list[Person] = []
@@ -33,6 +34,7 @@ class Store:
         state = _read(file) if file else State()
         self._modes = {registry: state.modes.get(registry, Behaviour()) for registry in Registry}
         self._added = {str(person.document): person for person in state.people}
+        self._raw_answers: dict[tuple[Registry, str], RawAnswer] = {}
 
     @property
     def modes(self) -> Mapping[Registry, Behaviour]:
@@ -57,6 +59,22 @@ class Store:
         added = {**self._added, **{str(person.document): person for person in people}}
         self._save(State(modes=self._modes, people=list(added.values())))
         self._added = added
+
+    def raw_answer(self, registry: Registry, path: str, query: str) -> RawAnswer | None:
+        """Find the raw answer of a call; one that was given for the path with its query goes first."""
+        with_query = self._raw_answers.get((registry, f"{path}?{query}"))
+        return with_query or self._raw_answers.get((registry, path))
+
+    def set_raw_answer(self, registry: Registry, answer: RawAnswer) -> None:
+        self._raw_answers[registry, answer.path] = answer
+
+    def forget_raw_answers(self, registry: Registry, path: str | None) -> None:
+        """Forget the raw answer of one path, or all of the registry without a path."""
+        self._raw_answers = {
+            key: answer
+            for key, answer in self._raw_answers.items()
+            if key[0] is not registry or path not in (None, key[1])
+        }
 
     def _save(self, state: State) -> None:
         if self._file:

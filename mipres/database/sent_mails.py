@@ -2,7 +2,7 @@
 
 import logging
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -37,6 +37,23 @@ class PostgresSentMails:
             log.warning("a mail goes out unclaimed: %s", type(error).__name__)
             return MailClaim.TAKEN
 
+    async def renew(self, key: str) -> None:
+        await self._update(key, claimed_at=func.clock_timestamp())
+
+    async def record_unknown_end(self, key: str) -> int:
+        left = func.clock_timestamp() - CLAIM_LIFETIME
+        counting = insert(SentMailRow).values(key=key, claimed_at=left, unknown_ends=1)
+        statement = counting.on_conflict_do_update(
+            index_elements=["key"],
+            set_={"claimed_at": left, "unknown_ends": SentMailRow.unknown_ends + 1},
+        ).returning(SentMailRow.unknown_ends)
+        try:
+            async with self._engine.begin() as connection:
+                return int((await connection.execute(statement)).scalar_one())
+        except UNREACHABLE as error:
+            log.warning("an unknown end of a mail went unrecorded: %s", type(error).__name__)
+            return 1
+
     async def mark_sent(self, key: str) -> None:
         now = func.clock_timestamp()
         sent = insert(SentMailRow).values(key=key, claimed_at=now, sent_at=now)
@@ -49,10 +66,13 @@ class PostgresSentMails:
             log.warning("a mail went out unrecorded: %s", type(error).__name__)
 
     async def release(self, key: str) -> None:
+        await self._update(key, claimed_at=func.clock_timestamp() - CLAIM_LIFETIME)
+
+    async def _update(self, key: str, **values: object) -> None:
         unsent = (SentMailRow.key == key, SentMailRow.sent_at.is_(None))
         try:
             async with self._engine.begin() as connection:
-                await connection.execute(delete(SentMailRow).where(*unsent))
+                await connection.execute(update(SentMailRow).where(*unsent).values(**values))
         except UNREACHABLE as error:
             # The claim grows old by itself.
-            log.warning("the claim of a mail was not released: %s", type(error).__name__)
+            log.warning("the claim of a mail stays as it was: %s", type(error).__name__)

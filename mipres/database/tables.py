@@ -186,6 +186,7 @@ class SentMailRow(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     claimed_at: Mapped[datetime] = mapped_column(index=True)
     sent_at: Mapped[datetime | None]
+    unknown_ends: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class RateLimitRow(Base):

@@ -9,8 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Final
 
 _DEPARTMENT_CODE_LENGTH = 2
+# DANE renumbered these; the ministry's copies keep the older code. docs/data-sources.md has the sources.
+_OLDER_CODES: Final = {"27493": "27086", "94885": "94663"}
+_CURRENT_CODES: Final = {older: current for current, older in _OLDER_CODES.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,17 @@ def is_municipality_of(municipality: str, department: str) -> bool:
     return found is not None and found.department_code == department
 
 
+def current_code(municipality: str) -> str:
+    """The code that this table has for a municipality, also where an older one is given."""
+    return _CURRENT_CODES.get(municipality, municipality)
+
+
+def codes_of(municipality: str) -> tuple[str, ...]:
+    """Every code under which a registry may know a municipality, the current one first."""
+    current = current_code(municipality)
+    return (current, _OLDER_CODES[current]) if current in _OLDER_CODES else (current,)
+
+
 def department_of(municipality: str) -> str:
     """Code of the department that a municipality's code begins with."""
     return municipality[:2]
@@ -58,7 +73,7 @@ def department_name(code: str) -> str:
 
 def municipality_name(code: str) -> str:
     """Name of a municipality; KeyError if DIVIPOLA has no such code."""
-    return _municipalities_by_code()[code].name
+    return _municipalities_by_code()[current_code(code)].name
 
 
 def municipality_and_department(code: str) -> str:

@@ -1,9 +1,10 @@
 """Identity documents: one table of types, each with the format that its numbers follow."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
+
+from mipres.domain.identifiers import compact, folded_words, has_control_character, without_document_label
 
 
 class DocumentType(StrEnum):
@@ -26,6 +27,11 @@ class DocumentRule:
     pattern: re.Pattern[str]
     explanation: str
 
+    @property
+    def is_numeric(self) -> bool:
+        """Whether numbers of this type have digits only."""
+        return "A-Z" not in self.pattern.pattern
+
 
 def _rule(label: str, pattern: str, explanation: str) -> DocumentRule:
     return DocumentRule(label=label, pattern=re.compile(pattern, re.ASCII), explanation=explanation)
@@ -47,9 +53,7 @@ DOCUMENT_RULES: dict[DocumentType, DocumentRule] = {
     DocumentType.SC: _rule("Salvoconducto de permanencia", r"[A-Z0-9]{5,16}", "de 5 a 16 letras o dígitos"),
 }
 
-# People paste numbers as they read them on the card, with these between the digits.
-_SEPARATORS = str.maketrans("", "", " .-\u00a0\u200b\u200c\u200d\u2060\ufeff\t")
-MAX_DOCUMENT_INPUT = 40
+MAX_DOCUMENT_INPUT = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,16 +75,38 @@ class Document:
 def normalise_number(text: str) -> str:
     """Drop what people put between the digits; raise ValueError on characters of no document.
 
-    Only ASCII letters and digits are left in a valid number, so digits of other scripts are refused
+    Only ASCII letters and digits are left in a valid number. So digits of other scripts are refused
     instead of being read as something that the person did not mean.
     """
     if len(text) > MAX_DOCUMENT_INPUT:
         raise ValueError("El número de documento es demasiado largo")
-    cleaned = text.strip().translate(_SEPARATORS)
+    cleaned = compact(text)
     # Before capitals are made: those of "ß" and "ı" would pass as the ASCII letters that nobody typed.
-    if any(unicodedata.category(char).startswith("C") for char in cleaned) or not cleaned.isascii():
+    if has_control_character(cleaned) or not cleaned.isascii():
         raise ValueError("Escriba el número de documento solo con letras sin tilde y dígitos")
     return cleaned.upper()
+
+
+def is_same_document(document: Document, *, type_code: str, number: str) -> bool:
+    """Whether a registry's type and number, however they are written, are those of a document.
+
+    Zeros in front do not count for the types whose numbers are counted.
+    """
+    rule = DOCUMENT_RULES[document.type]
+    if folded_words(type_code).replace(" ", "") not in {
+        document.type.casefold(),
+        folded_words(rule.label).replace(" ", ""),
+    }:
+        return False
+    try:
+        written = normalise_number(
+            without_document_label(number, code=document.type, label=rule.label, is_numeric=rule.is_numeric)
+        )
+    except ValueError:
+        return False
+    if rule.is_numeric:
+        return written.isdigit() and written.lstrip("0") == document.number.lstrip("0")
+    return written == document.number
 
 
 def parse_document(type_code: str, number: str) -> Document:
@@ -94,7 +120,9 @@ def parse_document(type_code: str, number: str) -> Document:
         raise KeyError(type_code)
     document_type = DocumentType(type_code)
     rule = DOCUMENT_RULES[document_type]
-    cleaned = normalise_number(number)
+    cleaned = normalise_number(
+        without_document_label(number, code=document_type, label=rule.label, is_numeric=rule.is_numeric)
+    )
     if not rule.pattern.fullmatch(cleaned):
         raise ValueError(f"El número no corresponde a {rule.label.lower()}: debe tener {rule.explanation}")
     return Document(type=document_type, number=cleaned)

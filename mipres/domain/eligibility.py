@@ -1,13 +1,19 @@
 """Who may register: decisions over what the registries say. `today` is the calendar date in Bogotá."""
 
-import unicodedata
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from mipres.domain.errors import RegistryUnavailableError
+from mipres.domain.identifiers import folded_registration
 from mipres.domain.outcomes import Refusal
-from mipres.domain.people import PRESCRIBING_PROFESSIONS, HealthProfessional, Placement, Profession
+from mipres.domain.people import HealthProfessional, Placement, Profession
+from mipres.domain.professions import Prescribing, ProfessionTable, shipped_professions
+from mipres.domain.sanctions import SanctionTable, shipped_sanctions
 
 BOGOTA = ZoneInfo("America/Bogota")
+_RETHUS = "rethus"
+_UNTOLD = "professions: neither name nor known code"
 
 
 def today_in_bogota(now: datetime) -> date:
@@ -19,50 +25,81 @@ def has_ended(last_day: date | None, *, today: date) -> bool:
     return last_day is not None and last_day < today
 
 
-def may_prescribe(profession_name: str) -> bool:
-    return _folded(profession_name) in PRESCRIBING_PROFESSIONS
+@dataclass(frozen=True, kw_only=True)
+class EligibilityRules:
+    """The decisions that follow the tables of professions and of sanctions.
 
+    Args:
+        professions: Which professions prescribe.
+        sanctions: Which sanctions bar.
+    """
 
-def find_profession(professional: HealthProfessional, registration: str) -> Profession | None:
-    """The person's profession with this registration number; punctuation and case do not count."""
-    wanted = _alphanumeric(registration)
-    matches = [item for item in professional.professions if _alphanumeric(item.registration) == wanted]
-    # One number may be written for two professions; the one that may prescribe is the one meant.
-    return next((item for item in matches if may_prescribe(item.name)), matches[0] if matches else None)
+    professions: ProfessionTable = field(default_factory=shipped_professions)
+    sanctions: SanctionTable = field(default_factory=shipped_sanctions)
 
+    def find_profession(self, professional: HealthProfessional, registration: str) -> Profession | None:
+        """The person's profession with this registration number, however the number is written."""
+        wanted = folded_registration(registration)
+        matches = [
+            item
+            for item in professional.professions
+            if wanted and folded_registration(item.registration) == wanted
+        ]
+        # One number may be written for two professions; the one that prescribes is the one meant.
+        return next(
+            (item for item in matches if self._prescribing(item) is Prescribing.YES),
+            matches[0] if matches else None,
+        )
 
-def professional_refusal(
-    professional: HealthProfessional | None, *, registration: str, today: date
-) -> Refusal | None:
-    """Refusal of a Profesional de la Salud, or None when the person may register."""
-    if professional is None:
-        return Refusal.NOT_IN_RETHUS
-    profession = find_profession(professional, registration)
-    if profession is None:
-        return Refusal.NOT_IN_RETHUS
-    if any(sanction.in_force(today) for sanction in professional.sanctions):
-        return Refusal.SANCTIONED
-    return None if may_prescribe(profession.name) else Refusal.PROFESSION_NOT_AUTHORIZED
+    def professional_refusal(
+        self, professional: HealthProfessional | None, *, registration: str, today: date
+    ) -> Refusal | None:
+        """Refusal of a Profesional de la Salud, or None when the person may register.
 
+        Raises:
+            RegistryUnavailableError: the profession that was asked for may be one that could not be read.
+        """
+        if professional is None:
+            return Refusal.NOT_IN_RETHUS
+        profession = self.find_profession(professional, registration)
+        if profession is None:
+            _check_readable(professional)
+            return Refusal.NOT_IN_RETHUS
+        if any(item.in_force(today) and self.sanctions.bars(item.kind) for item in professional.sanctions):
+            return Refusal.SANCTIONED
+        prescribing = self._prescribing(profession)
+        if prescribing is Prescribing.UNTOLD:
+            raise RegistryUnavailableError(_RETHUS, _UNTOLD)
+        return None if prescribing is Prescribing.YES else Refusal.PROFESSION_NOT_AUTHORIZED
 
-def social_service_refusal(placement: Placement | None, *, today: date) -> Refusal | None:
-    """Refusal of a Servicio Social Obligatorio: a placement in force today, in a profession that prescribes."""
-    if placement is None or not placement.in_force(today):
-        return Refusal.NOT_IN_SSO
-    return None if may_prescribe(placement.profession) else Refusal.PROFESSION_NOT_AUTHORIZED
-
-
-def other_user_refusal(professional: HealthProfessional | None) -> Refusal | None:
-    """Refusal of an Otro Usuario: those who may prescribe register as professionals instead."""
-    if professional is not None and any(may_prescribe(item.name) for item in professional.professions):
+    def social_service_refusal(self, placement: Placement | None, *, today: date) -> Refusal | None:
+        """Refusal of a Servicio Social Obligatorio: a placement in force today, in a profession that prescribes."""
+        if placement is None or not placement.in_force(today):
+            return Refusal.NOT_IN_SSO
+        if self.professions.prescribing(placement.profession) is Prescribing.YES:
+            return None
         return Refusal.PROFESSION_NOT_AUTHORIZED
-    return None
+
+    def other_user_refusal(self, professional: HealthProfessional | None) -> Refusal | None:
+        """Refusal of an Otro Usuario: a person whose profession prescribes, or might, registers as professional.
+
+        Raises:
+            RegistryUnavailableError: a profession could not be read, so it may be one that prescribes.
+        """
+        if professional is None:
+            return None
+        judged = {self._prescribing(item) for item in professional.professions}
+        if judged & {Prescribing.YES, Prescribing.UNCERTAIN}:
+            return Refusal.PROFESSION_NOT_AUTHORIZED
+        if Prescribing.UNTOLD in judged:
+            raise RegistryUnavailableError(_RETHUS, _UNTOLD)
+        _check_readable(professional)
+        return None
+
+    def _prescribing(self, profession: Profession) -> Prescribing:
+        return self.professions.prescribing(profession.name, code=profession.code)
 
 
-def _folded(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return " ".join("".join(char for char in decomposed if not unicodedata.combining(char)).split())
-
-
-def _alphanumeric(text: str) -> str:
-    return "".join(char for char in text.upper() if char.isalnum())
+def _check_readable(professional: HealthProfessional) -> None:
+    if professional.unreadable:
+        raise RegistryUnavailableError(_RETHUS, professional.unreadable)

@@ -5,6 +5,7 @@ Each outer layer translates the tree once: activities/errors.py and api/errors.p
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +35,20 @@ class InvalidSubmissionError(MipresError):
         super().__init__(", ".join(error.field for error in errors))
 
 
+class UnusableTableError(MipresError):
+    """A table of professions or sanctions cannot be used. Nothing is decided without it."""
+
+    def __init__(self, file: Path, fault: str) -> None:
+        self.file = file
+        super().__init__(f"{file}: {fault}")
+
+
 class RegistryUnavailableError(MipresError):
-    """A registry gave no usable answer: a technical failure, never a 'not found'."""
+    """A registry gave no usable answer: a technical failure, never a 'not found'.
+
+    Attributes:
+        cause: The kind of fault and, in an answer that was read, the path of the field. Never a value.
+    """
 
     def __init__(self, registry: str, cause: str, *, retry_after_seconds: float | None = None) -> None:
         self.registry = registry
@@ -48,8 +61,12 @@ class MailNotAcceptedError(MipresError):
     """The mail server could not take the message now; it may later."""
 
 
+class MailProbablyDeliveredError(MailNotAcceptedError):
+    """The message was handed over and its reply never came: another try probably makes a second copy."""
+
+
 class MailAddressRejectedError(MipresError):
-    """The mail server refuses this address for good (5xx)."""
+    """No mail can be sent to this address: it is malformed, or the mail server refuses it for good."""
 
 
 class MailBeingSentError(MipresError):

@@ -1,17 +1,22 @@
-"""NIT, the tax number of Colombian entities: nine digits here, without the check digit that follows the hyphen."""
+"""NIT, the tax number: nine digits of an entity, or the cédula of a natural person; here without the check digit."""
 
 import re
 from typing import Final
 
 from mipres.domain.errors import MipresError
+from mipres.domain.identifiers import compact, visible
 
 NIT_LENGTH: Final = 9
+"""Digits of an entity's NIT; that of a natural person is their cédula, with 6 to 10."""
+_LENGTHS: Final = range(6, 11)
+# DIAN numbers entities from 800,000,000 on; no cédula of ten digits begins so.
+_FIRST_OF_ENTITIES: Final = ("8", "9")
 # DIAN's weights, from the rightmost digit on.
 _WEIGHTS: Final = (3, 7, 13, 17, 19, 23, 29, 37, 41, 43, 47, 53, 59, 67, 71)
 _MODULUS: Final = 11
-# People copy a NIT from a letterhead with these among the digits, visible or not.
-_SEPARATORS: Final = str.maketrans("", "", " .-\t\u00a0\u200b\u200c\u200d\u2010\u2011\u2013\u2060\ufeff")
 _DIGITS: Final = re.compile(r"\d+", re.ASCII)
+_LABEL: Final = re.compile(r"^NIT:?(?=\d)", re.ASCII | re.IGNORECASE)
+_CHECK_DIGIT_MARK: Final = re.compile(r"[^-]{6,}-\s*\d$", re.ASCII)
 
 
 class InvalidNitError(MipresError, ValueError):
@@ -29,8 +34,14 @@ class InvalidNitError(MipresError, ValueError):
 
 
 def normalise_nit(text: str) -> str:
-    """Drop the spaces, dots and hyphens that people write in a NIT. What is left may still be no NIT."""
-    return text.strip().translate(_SEPARATORS)
+    """Drop what people write in front of a NIT and among its digits. What is left may still be no NIT."""
+    return _LABEL.sub("", compact(text))
+
+
+def is_same_nit(nit: str, written: str) -> bool:
+    """Whether what a registry writes is this NIT: with zeros in front or its check digit behind, or not."""
+    digits = normalise_nit(written).lstrip("0")
+    return digits in (nit, f"{nit}{check_digit(nit)}")
 
 
 def check_digit(nit: str) -> str:
@@ -43,27 +54,29 @@ def check_digit(nit: str) -> str:
 
 
 def parse_nit(text: str) -> str:
-    """The nine digits of the NIT that was typed.
+    """The digits of the NIT that was typed, without a check digit.
 
     Raises:
-        InvalidNitError: with the sentence to show and, when the check digit came along, the nine digits to offer.
+        InvalidNitError: with the sentence to show and, when the check digit came along, the digits to offer.
     """
     nit = normalise_nit(text)
     if not _DIGITS.fullmatch(nit):
         raise InvalidNitError("Escriba el NIT solo con dígitos")
-    if len(nit) == NIT_LENGTH:
-        return nit
-    if _has_check_digit(nit):
-        suggestion = nit[:NIT_LENGTH]
+    if _comes_with_check_digit(nit, is_marked=_CHECK_DIGIT_MARK.search(visible(text)) is not None):
+        suggestion = nit[:-1]
         raise InvalidNitError(
             f"El NIT incluye el dígito de verificación ({nit[-1]}); escríbalo sin él: {suggestion}",
             suggestion,
         )
-    raise InvalidNitError(f"El NIT debe tener {NIT_LENGTH} dígitos, sin el dígito de verificación")
+    if len(nit) not in _LENGTHS or nit.startswith("0") or _is_no_cedula(nit):
+        raise InvalidNitError(
+            f"El NIT de una entidad debe tener {NIT_LENGTH} dígitos; el de una persona natural es su cédula, de 6 a 10 dígitos. Escríbalo sin el dígito de verificación"
+        )
+    return nit
 
 
 def nit_to_offer(text: str) -> str | None:
-    """The nine digits that were meant, where a NIT was typed with its check digit."""
+    """The digits that were meant, where a NIT was typed with its check digit."""
     try:
         parse_nit(text)
     except InvalidNitError as error:
@@ -71,5 +84,17 @@ def nit_to_offer(text: str) -> str | None:
     return None
 
 
-def _has_check_digit(nit: str) -> bool:
-    return len(nit) == NIT_LENGTH + 1 and check_digit(nit[:NIT_LENGTH]) == nit[-1]
+def _comes_with_check_digit(nit: str, *, is_marked: bool) -> bool:
+    """Whether the last digit is a check digit: an entity's tenth, a natural person's after a hyphen."""
+    body = nit[:-1]
+    if len(body) not in _LENGTHS or body.startswith("0") or check_digit(body) != nit[-1]:
+        return False
+    return (
+        is_marked
+        or len(nit) > _LENGTHS[-1]
+        or (len(body) == NIT_LENGTH and nit.startswith(_FIRST_OF_ENTITIES))
+    )
+
+
+def _is_no_cedula(nit: str) -> bool:
+    return len(nit) == _LENGTHS[-1] and nit.startswith(_FIRST_OF_ENTITIES)

@@ -13,6 +13,7 @@ class Refusal(StrEnum):
     SANCTIONED = "sanctioned"
     PROFESSION_NOT_AUTHORIZED = "profession_not_authorized"
     NOT_IN_SSO = "not_in_sso"
+    NO_VALID_EMAIL = "no_valid_email"
 
 
 class OutcomeStatus(StrEnum):
@@ -91,6 +92,12 @@ REFUSAL_MESSAGES: dict[Refusal, RefusalMessage] = {
     Refusal.NOT_IN_SSO: RefusalMessage(
         title="Profesional no encontrado en SSO",
         remedy="Verifique su documento y que su plaza de Servicio Social Obligatorio esté asignada y activa hoy en el aplicativo Servicio Social Obligatorio del Ministerio.",
+    ),
+    # The manual has no sentence for it: it takes for granted that the registry's address can be written to.
+    Refusal.NO_VALID_EMAIL: RefusalMessage(
+        title="El usuario no tiene un correo electrónico válido en www.miseguridadsocial.gov.co",
+        remedy="Su registro necesita un correo electrónico al que podamos enviarle el enlace para crear la contraseña. Actualícelo en www.miseguridadsocial.gov.co, con una sola dirección de correo, y repita el registro.",
+        site=_MISEGURIDADSOCIAL,
     ),
 }
 

@@ -3,18 +3,23 @@
 from dataclasses import dataclass
 from datetime import date
 
-# Profession codes follow the simulator and the registry contract; names decide, because ReTHUS
-# itself is keyed by the name of the profession and codes differ between its versions.
-PRESCRIBING_PROFESSIONS = frozenset({"medicina", "odontologia", "optometria", "nutricion y dietetica"})
-
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """A person as miseguridadsocial knows them; `email` is the only address mail is sent to."""
+    """A person as miseguridadsocial knows them.
+
+    Attributes:
+        given_names: Empty where the registry has one name only, as may be `surnames`.
+        email: The only address that mail is sent to; empty if the registry has no usable one.
+    """
 
     given_names: str
     surnames: str
     email: str
+
+    @property
+    def has_usable_address(self) -> bool:
+        return bool(self.email)
 
     @property
     def full_name(self) -> str:
@@ -33,7 +38,7 @@ class EntityRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Profession:
-    """A profession or occupation of a person in ReTHUS, with its registration number."""
+    """A profession or occupation of a person in ReTHUS, with its registration number; what is missing is empty."""
 
     code: str
     name: str
@@ -49,16 +54,25 @@ class Sanction:
     start: date
     end: date | None = None
 
+    def __post_init__(self) -> None:
+        if self.end is not None and self.end < self.start:
+            raise ValueError("a sanction cannot end before it begins")
+
     def in_force(self, today: date) -> bool:
         return self.start <= today and (self.end is None or today <= self.end)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HealthProfessional:
-    """A person's entry in ReTHUS."""
+    """A person's entry in ReTHUS.
+
+    Attributes:
+        unreadable: Field and kind of fault of the first profession that could not be read.
+    """
 
     professions: tuple[Profession, ...]
     sanctions: tuple[Sanction, ...] = ()
+    unreadable: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +85,10 @@ class Placement:
     municipality: str
     start: date
     end: date
+
+    def __post_init__(self) -> None:
+        if self.end < self.start:
+            raise ValueError("a placement cannot end before it begins")
 
     def in_force(self, today: date) -> bool:
         return self.start <= today <= self.end

@@ -1,10 +1,11 @@
-"""The radicado: the public reference of one registration, the same for the same person, type and entity."""
+"""The radicado: the public reference of one registration, the same for the same person, type, entity and number."""
 
 import hashlib
 import hmac
 import re
 
 from mipres.domain.documents import Document
+from mipres.domain.identifiers import folded_registration
 from mipres.domain.submissions import Submission
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -18,7 +19,11 @@ def radicado_of(submission: Submission, *, key: bytes) -> str:
 
     The hash is keyed, so no one can try document numbers against a radicado that is seen in a log.
     """
-    return _reference("RM", (submission.user_type, str(submission.document), submission.entity_key), key)
+    parts: tuple[str, ...] = (submission.user_type, str(submission.document), submission.entity_key)
+    if submission.professional_registration is not None:
+        # Folded as in the comparison with ReTHUS: what is the same number there is the same registration here.
+        parts += (folded_registration(submission.professional_registration),)
+    return _reference("RM", parts, key)
 
 
 def recovery_reference(document: Document, *, key: bytes) -> str:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from mipres.domain import divipola
 from mipres.domain.documents import DOCUMENT_RULES, Document, parse_document
 from mipres.domain.errors import FieldError, InvalidSubmissionError
+from mipres.domain.identifiers import visible, without_registration_label
 from mipres.domain.nit import parse_nit
 
 _T = TypeVar("_T")
@@ -233,13 +234,14 @@ class _Checker:
         municipality = self._required("municipality")
         if not department or not municipality:
             return None
+        municipality = divipola.current_code(municipality)
         if not divipola.is_municipality_of(municipality, department):
             self._fail("municipality", _FOREIGN_MUNICIPALITY)
             return None
         return Entity(kind=EntityKind.PROVIDER, department=department, municipality=municipality)
 
     def _required(self, field: str) -> str:
-        text: str = getattr(self._raw, field).strip()
+        text: str = visible(getattr(self._raw, field))
         self.require_answer(field, is_answered=bool(text))
         return text
 
@@ -262,12 +264,12 @@ class _Checker:
 
 
 def normalise_registration(text: str) -> str:
-    """Upper-case a professional registration number and fold its spaces.
+    """Upper-case a professional registration, fold its spaces and dashes and drop the words in front.
 
     Raises:
         ValueError: with the Spanish sentence to show beside the field.
     """
-    folded = " ".join(text.split())
+    folded = without_registration_label(" ".join(visible(text).split()))
     if len(folded) > MAX_PROFESSIONAL_REGISTRATION:
         raise ValueError(f"El registro profesional tiene máximo {MAX_PROFESSIONAL_REGISTRATION} caracteres")
     if not _REGISTRATION_PATTERN.fullmatch(folded):

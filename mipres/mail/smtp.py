@@ -1,85 +1,203 @@
-"""Mail over SMTP."""
+"""Mail over SMTP, with one judgement of how a delivery ends.
 
+A delivery is accepted, the address is wrong, the server cannot now, or the message was handed over and
+the reply never came: then it is probably delivered, and another try probably makes a second copy.
+"""
+
+import asyncio
+import contextlib
 import re
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
 from email.utils import formatdate
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from mipres.domain.errors import MailAddressRejectedError, MailNotAcceptedError
+from mipres.domain.addresses import ascii_domain, is_usable
+from mipres.domain.errors import (
+    MailAddressRejectedError,
+    MailNotAcceptedError,
+    MailProbablyDeliveredError,
+    MipresError,
+)
+from mipres.domain.identifiers import has_control_character
 from mipres.domain.mail import Mail
+from mipres.mail.replies import Refusal, Step, Verdict
 
-_TIMEOUT_SECONDS = 20
-_PERMANENT = range(500, 600)
-# Narrower than RFC 5322: nothing that begins another address, a name or a command may stand in one.
-_ATOM = r"[^\s@.,:;<>()\[\]\"\\]+"
-_ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@{_ATOM}(\.{_ATOM})+")
-_CONTROL_CHARACTERS = frozenset(chr(code) for code in (*range(32), 127))
+_REPLY_SECONDS: Final = 20
+UNTIL_HANDED_OVER_SECONDS: Final = 45
+"""How long everything before the message may take."""
+FINAL_REPLY_SECONDS: Final = 600
+"""RFC 5321 §4.5.3.2.6: a server may take ten minutes for the reply to the final dot."""
+_GOODBYE_SECONDS: Final = 2
+_GO_AHEAD: Final = 354
+_ACCEPTED: Final = range(200, 300)
+_LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
+
+
+class _RefusedError(MipresError):
+    def __init__(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+        super().__init__(str(refusal))
 
 
 class SmtpMailer:
     """Implements ports.Mailer, one connection a message.
 
     Args:
-        url: `smtp://` (plain or STARTTLS as offered) or `smtps://`, with `user:password@` where needed.
+        url: `smtps://`, `smtp+starttls://` (refuses without) or `smtp://` (STARTTLS as offered), with
+            `user:password@` where needed.
         sender: Address in From.
         sender_name: Name beside it.
+        final_reply_seconds: How long the reply to the final dot may take.
     """
 
-    def __init__(self, url: str, *, sender: str, sender_name: str) -> None:
+    def __init__(
+        self, url: str, *, sender: str, sender_name: str, final_reply_seconds: float = FINAL_REPLY_SECONDS
+    ) -> None:
         self._url = urlsplit(url)
         self._sender = sender
         self._sender_name = sender_name
+        self._final_reply_seconds = final_reply_seconds
         self._own_name = socket.getfqdn()
 
     async def send(self, mail: Mail) -> None:
-        message = self._message(mail)
+        recipient = _Recipient(mail.to_address)
+        content = self._content(mail, recipient)
         try:
-            await aiosmtplib.send(
-                message,
-                hostname=self._url.hostname,
-                port=self._url.port,
-                username=unquote(self._url.username) if self._url.username else None,
-                password=unquote(self._url.password) if self._url.password else None,
-                use_tls=self._url.scheme == "smtps",
-                # Without it the library asks the name service at every message.
-                local_hostname=self._own_name,
-                timeout=_TIMEOUT_SECONDS,
-            )
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            raise _refusal([recipient.code for recipient in error.recipients]) from None
-        except (aiosmtplib.SMTPException, OSError) as error:
-            # Only the class is told: a server's text may repeat the address.
-            raise MailNotAcceptedError(type(error).__name__) from None
+            await self._deliver(recipient, content)
+        except _RefusedError as error:
+            if error.refusal.verdict is not Verdict.ADDRESS_DOUBTFUL:
+                raise _error_of(error.refusal) from None
+        else:
+            return
+        # Some servers say so of everybody for a moment: the same word twice counts.
+        try:
+            await self._deliver(recipient, content)
+        except _RefusedError as error:
+            raise _error_of(error.refusal) from None
 
-    def _message(self, mail: Mail) -> EmailMessage:
-        message = EmailMessage()
-        message["From"] = _address(self._sender_name, self._sender)
-        message["To"] = _address(mail.to_name, mail.to_address)
+    async def _deliver(self, recipient: "_Recipient", content: bytes) -> None:
+        client = aiosmtplib.SMTP(
+            hostname=self._url.hostname,
+            port=self._url.port,
+            use_tls=self._url.scheme == "smtps",
+            start_tls=True if self._url.scheme == "smtp+starttls" else None,
+            # Without it the library asks the name service at every message.
+            local_hostname=self._own_name,
+            timeout=_REPLY_SECONDS,
+        )
+        try:
+            with _no_answer_is(MailNotAcceptedError):
+                async with asyncio.timeout(UNTIL_HANDED_OVER_SECONDS):
+                    await self._prepare(client, recipient)
+            with _no_answer_is(MailProbablyDeliveredError):
+                reply = await self._hand_over(client, content)
+            _check(reply, Step.FINAL_DOT)
+            # The message is the server's: nothing that goes wrong from here on concerns it.
+            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+                await client.quit(timeout=_GOODBYE_SECONDS)
+        finally:
+            client.close()
+
+    async def _prepare(self, client: aiosmtplib.SMTP, recipient: "_Recipient") -> None:
+        """Everything up to the server's go-ahead for the message."""
+        await client.connect()
+        if self._url.username:
+            await client.login(unquote(self._url.username), unquote(self._url.password or ""))
+        if client.is_ehlo_or_helo_needed:
+            _check(await client.ehlo(), Step.HELLO)
+        options = []
+        if recipient.needs_utf8:
+            if not client.supports_extension("smtputf8"):
+                raise MailAddressRejectedError("the server takes no such address")
+            options = [b"SMTPUTF8"]
+        _check(
+            await client.execute_command(b"MAIL", f"FROM:<{self._sender}>".encode(), *options), Step.SENDER
+        )
+        _check(await client.execute_command(b"RCPT", f"TO:<{recipient.address}>".encode()), Step.RECIPIENT)
+        reply = await client.execute_command(b"DATA")
+        if reply.code != _GO_AHEAD:
+            raise _RefusedError(Refusal(step=Step.CONTENT, code=reply.code, text=reply.message))
+
+    async def _hand_over(self, client: aiosmtplib.SMTP, content: bytes) -> aiosmtplib.SMTPResponse:
+        # The library's own `data` does not tell a server that gave no go-ahead from one that got the message.
+        if client.protocol is None:
+            raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+        client.protocol.write(content + b".\r\n")
+        return await client.protocol.read_response(timeout=self._final_reply_seconds)
+
+    def _content(self, mail: Mail, recipient: "_Recipient") -> bytes:
+        message = EmailMessage(policy=SMTP_POLICY.clone(cte_type="7bit", utf8=recipient.needs_utf8))
+        sender_local, _, sender_domain = self._sender.rpartition("@")
+        message["From"] = Address(self._sender_name, sender_local, sender_domain)
+        message["To"] = recipient.header(mail.to_name)
         message["Subject"] = mail.subject
         message["Date"] = formatdate(localtime=False)
         # The same step of the same registration keeps its id, so a second copy after a crash is
         # recognised as one message by programs that look.
-        message["Message-ID"] = f"<{mail.message_key}@{self._sender.rpartition('@')[2]}>"
+        message["Message-ID"] = f"<{mail.message_key}@{sender_domain}>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(mail.text)
         message.add_alternative(mail.html, subtype="html")
-        return message
+        return _LEADING_DOT.sub(b"..", message.as_bytes())
 
 
-def _address(name: str, address: str) -> Address:
-    """Raise MailAddressRejectedError for an address that no mail can be sent to."""
-    if not _ADDRESS.fullmatch(address) or _CONTROL_CHARACTERS & set(address):
-        raise MailAddressRejectedError("malformed address")
-    local, _, domain = address.partition("@")
-    clean_name = "".join(char for char in name if char not in _CONTROL_CHARACTERS)
-    return Address(display_name=clean_name, username=local, domain=domain)
+class _Recipient:
+    """An address as it goes over the wire.
+
+    Raises:
+        MailAddressRejectedError: for an address that no mail can be sent to.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._local, _, domain = address.rpartition("@")
+        self._domain = ascii_domain(domain) if is_usable(address) else None
+        if self._domain is None:
+            raise MailAddressRejectedError("malformed address")
+
+    @property
+    def address(self) -> str:
+        return f"{self._local}@{self._domain}"
+
+    @property
+    def needs_utf8(self) -> bool:
+        """Whether the part before the @ can only go out as UTF-8; a domain has its punycode."""
+        return not self._local.isascii()
+
+    def header(self, name: str) -> Address:
+        clean_name = "".join(char for char in name if not has_control_character(char))
+        return Address(clean_name, self._local, self._domain or "")
 
 
-def _refusal(codes: list[int]) -> MailAddressRejectedError | MailNotAcceptedError:
-    if any(code in _PERMANENT for code in codes):
-        return MailAddressRejectedError("the server refuses the address")
-    return MailNotAcceptedError("the server defers the address")
+@contextmanager
+def _no_answer_is(error_type: type[MailNotAcceptedError]) -> Iterator[None]:
+    """Raise `error_type` where the server gives no reply, and _RefusedError where it refuses a command."""
+    try:
+        yield
+    except aiosmtplib.SMTPResponseException as error:
+        step = _STEPS.get(type(error), Step.CONNECT)
+        raise _RefusedError(Refusal(step=step, code=error.code, text=error.message)) from None
+    except (aiosmtplib.SMTPException, OSError) as error:
+        # Only the class is told: a server's text may repeat the address.
+        raise error_type(type(error).__name__) from None
+
+
+_STEPS: Final = {aiosmtplib.SMTPHeloError: Step.HELLO, aiosmtplib.SMTPAuthenticationError: Step.LOGIN}
+
+
+def _check(reply: aiosmtplib.SMTPResponse, step: Step) -> None:
+    if reply.code not in _ACCEPTED:
+        raise _RefusedError(Refusal(step=step, code=reply.code, text=reply.message))
+
+
+def _error_of(refusal: Refusal) -> MailAddressRejectedError | MailNotAcceptedError:
+    if refusal.verdict is Verdict.SERVER_CANNOT:
+        return MailNotAcceptedError(str(refusal))
+    return MailAddressRejectedError(str(refusal))

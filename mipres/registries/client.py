@@ -1,40 +1,45 @@
-"""One HTTP client for every registry: strict about answers, because a wrong one must not refuse anybody."""
+"""One HTTP client for every registry, and the one judgement of its answers.
+
+An answer is *found*, *not found* (only with the registry's own mark) or a technical failure that names
+registry, field and kind of fault. A wrong answer refuses nobody, and lets nobody in.
+"""
 
 import json
-import re
 from collections.abc import Mapping
-from datetime import date
+from email.message import Message
 from http import HTTPStatus
-from typing import Annotated, TypeVar
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TypeVar
 
 import httpx2
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from mipres.domain.documents import Document, is_same_document
 from mipres.domain.errors import RegistryUnavailableError
+from mipres.registries.fields import RegistryModel, Text
 
 MAX_BODY_BYTES = 64 * 1024
 TIMEOUT = httpx2.Timeout(10.0, connect=3.0)
 LIMITS = httpx2.Limits(max_connections=50)
 # Our own schedule tries every five minutes; a registry may not slow it further than that.
 _TOO_LONG_TO_WAIT = 300.0
+_NOT_FOUND_MARK = "not_found"
+_LONGEST_CAUSE = 200
 
 
-class RegistryModel(BaseModel):
-    """Base of the registries' answers. Unknown fields are ignored: registries may add some."""
-
-    # Pydantic would print the person's data into the error otherwise.
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, str_strip_whitespace=True)
-
-
-def _written_out(value: object) -> object:
-    if not isinstance(value, str) or not re.match(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
-        raise ValueError("a day is written as year-month-day")
-    return value
-
-
-# Pydantic alone would read a number as seconds since 1970, and a sanction would be over.
-Day = Annotated[date, BeforeValidator(_written_out)]
 _M = TypeVar("_M", bound=RegistryModel)
+
+
+class PersonalAnswer(RegistryModel):
+    """An answer about one person, whom it may name."""
+
+    type: Text = ""
+    number: Text = ""
+
+    def is_about(self, document: Document) -> bool:
+        """Whether it names nobody else."""
+        written_type, written_number = self.type or document.type, self.number or document.number
+        return is_same_document(document, type_code=written_type, number=written_number)
 
 
 class RegistryClient:
@@ -62,6 +67,8 @@ class RegistryClient:
             timeout=TIMEOUT,
             limits=LIMITS,
             follow_redirects=False,
+            # One person's cookie must not go out with the next person's call.
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
             transport=transport,
         )
 
@@ -69,22 +76,34 @@ class RegistryClient:
         await self._http.aclose()
 
     async def find(self, path: str, answer: type[_M], params: Mapping[str, str] | None = None) -> _M | None:
-        """GET `path`; None for 404.
+        """GET `path`; None for the registry's own "not found".
 
         Raises:
-            RegistryUnavailableError: anything else than a well-formed 200 or a 404. The message
+            RegistryUnavailableError: any other answer than that and a well-formed 200. The message
                 never repeats the address, which carries the document.
         """
         try:
             async with self._http.stream("GET", path, params=dict(params or {})) as response:
-                if response.status_code == HTTPStatus.NOT_FOUND:
-                    return None
-                if response.status_code != HTTPStatus.OK:
+                if response.status_code not in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
                     raise self._bad_status(response)
                 body = await self._bounded(response)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise RegistryUnavailableError(self.name, type(error).__name__) from None
-        return self._parsed(answer, body)
+            raise self.failure(type(error).__name__) from None
+        content_type = response.headers.get("Content-Type", "")
+        if response.status_code == HTTPStatus.OK:
+            return self.read(answer, self._json(body, content_type))
+        if not self._says_not_found(body, content_type):
+            raise self.failure("HTTP status 404 without the code not_found")
+        return None
+
+    def failure(self, cause: str) -> RegistryUnavailableError:
+        """The technical failure of this registry. The cause names the kind of fault, never a value."""
+        return RegistryUnavailableError(self.name, cause[:_LONGEST_CAUSE])
+
+    def check_person(self, answer: PersonalAnswer, document: Document, *, path: str = "") -> None:
+        """Raise the technical failure of an answer about somebody else: a mail must never reach them."""
+        if not answer.is_about(document):
+            raise self.failure(f"{path}number: another person's")
 
     async def _bounded(self, response: httpx2.Response) -> bytes:
         body = bytearray()
@@ -101,13 +120,48 @@ class RegistryClient:
             retry_after_seconds=_retry_after(response.headers.get("Retry-After")),
         )
 
-    def _parsed(self, answer: type[_M], body: bytes) -> _M:
+    def _says_not_found(self, body: bytes, content_type: str) -> bool:
+        """Whether a 404 is the registry's own word, and not that of a proxy or of another program."""
         try:
-            return answer.model_validate(json.loads(body))
-        except ValidationError:
-            raise RegistryUnavailableError(self.name, "the answer has the wrong shape") from None
-        except (ValueError, RecursionError):
-            raise RegistryUnavailableError(self.name, "the answer is not JSON") from None
+            content = self._json(body, content_type)
+        except RegistryUnavailableError:
+            return False
+        return isinstance(content, dict) and content.get("code") == _NOT_FOUND_MARK
+
+    def _json(self, body: bytes, content_type: str) -> object:
+        try:
+            charset = _declared_charset(content_type)
+            # Without a declaration it is one of the encodings of Unicode, which the parser tells apart.
+            return json.loads(body.decode(charset) if charset else body)
+        except (ValueError, LookupError, RecursionError):
+            raise self.failure("the answer is not JSON") from None
+
+    def read(self, answer: type[_M], content: object, *, path: str = "") -> _M:
+        """Read an answer, or the part of one at `path`; raise the technical failure that names its first fault."""
+        try:
+            return answer.model_validate(content)
+        except ValidationError as error:
+            raise self.failure(_first_fault(error, path)) from None
+
+
+def _declared_charset(content_type: str) -> str | None:
+    header = Message()
+    header["Content-Type"] = content_type
+    charset = header.get_content_charset()
+    return None if charset is None or charset.startswith("utf") else charset
+
+
+def _first_fault(error: ValidationError, start: str) -> str:
+    """Path of the field and kind of fault: `sanctions[0].end: not a day`."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    steps = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+    path = (start + "".join(steps)).lstrip(".")
+    kind = {
+        "missing": "missing",
+        "model_type": "not an object",
+        "model_attributes_type": "not an object",
+    }.get(first["type"], first["msg"])
+    return f"{path or 'the answer'}: {kind}"
 
 
 def _retry_after(value: str | None) -> float | None:

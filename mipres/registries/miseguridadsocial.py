@@ -1,40 +1,82 @@
 """miseguridadsocial: who is a person, and whom an entity has named as its delegate."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import StringConstraints
+from pydantic import BeforeValidator, model_validator
 
-from mipres.domain.documents import Document, normalise_number
-from mipres.domain.errors import RegistryUnavailableError
-from mipres.domain.nit import normalise_nit
+from mipres.domain.divipola import codes_of, department_of
+from mipres.domain.documents import Document
+from mipres.domain.nit import InvalidNitError, is_same_nit, nit_to_offer, parse_nit
 from mipres.domain.people import Delegation, EntityRecord, Person
-from mipres.domain.submissions import Entity
-from mipres.registries.client import RegistryClient, RegistryModel
+from mipres.domain.submissions import Entity, EntityKind, Regime
+from mipres.registries.client import PersonalAnswer, RegistryClient
+from mipres.registries.fields import MailAddress, NeededText, OptionalText, RegistryModel, fault, one_of
 
-_Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-_Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
+_Kind = Annotated[
+    EntityKind,
+    BeforeValidator(
+        one_of(
+            {
+                EntityKind.IPS: (
+                    "IPS",
+                    "I.P.S.",
+                    "Institución Prestadora de Servicios",
+                    "Institución Prestadora de Servicios de Salud",
+                    "Instituciones Prestadoras de Servicios",
+                ),
+                EntityKind.EPS: (
+                    "EPS",
+                    "E.P.S.",
+                    "Entidad Promotora de Salud",
+                    "Entidades Promotoras de Salud",
+                ),
+                EntityKind.PROVIDER: (
+                    "PROVIDER",
+                    "PROVEEDOR",
+                    "Proveedores",
+                    "Proveedor de servicios y tecnologías",
+                ),
+            }
+        )
+    ),
+]
+_read_regime = one_of(
+    {
+        Regime.CONTRIBUTIVO: ("CONTRIBUTIVO", "Régimen contributivo"),
+        Regime.SUBSIDIADO: ("SUBSIDIADO", "Régimen subsidiado"),
+    }
+)
 
 
-class _PersonAnswer(RegistryModel):
-    type: _Text
-    number: _Text
-    given_names: _Text
-    surnames: _Text
-    email: _Email
+class _PersonAnswer(PersonalAnswer):
+    type: NeededText
+    number: NeededText
+    given_names: OptionalText = ""
+    surnames: OptionalText = ""
+    email: MailAddress = ""
 
-    def is_about(self, document: Document) -> bool:
-        try:
-            return (self.type.upper(), normalise_number(self.number)) == (document.type, document.number)
-        except ValueError:
-            return False
+    @model_validator(mode="after")
+    def _has_a_name(self) -> Self:
+        if not self.given_names and not self.surnames:
+            raise fault("neither given_names nor surnames")
+        return self
+
+    def person(self) -> Person:
+        return Person(given_names=self.given_names, surnames=self.surnames, email=self.email)
 
 
 class _DelegationAnswer(RegistryModel):
-    nit: _Text
-    name: _Text
-    kind: _Text
-    regime: str | None = None
+    nit: NeededText
+    name: OptionalText = ""
+    kind: _Kind
+    regime: object = None
     delegate: _PersonAnswer
+
+
+class _EpsAnswer(RegistryModel):
+    """What only the delegation of an EPS needs."""
+
+    regime: Annotated[Regime, BeforeValidator(_read_regime)]
 
 
 class HttpSocialSecurityRegistry:
@@ -44,35 +86,56 @@ class HttpSocialSecurityRegistry:
         self._client = client
 
     async def find_person(self, document: Document) -> Person | None:
-        answer = await self._client.find(f"/personas/{document.type}/{document.number}", _PersonAnswer)
-        return None if answer is None else self._person(answer, document)
+        return await self._person(f"/personas/{document.type}/{document.number}", document, {})
 
     async def find_delegation(self, document: Document, entity: Entity) -> Delegation | None:
+        """Find the delegate; one of another known kind, regime or NIT is none of this entity."""
         params = {"kind": str(entity.kind)}
         if entity.regime:
             params["regime"] = entity.regime
         path = f"/entidades/{entity.nit}/delegados/{document.type}/{document.number}"
         answer = await self._client.find(path, _DelegationAnswer, params)
-        if answer is None or not _is_for(answer, entity):
+        if answer is None:
             return None
-        if normalise_nit(answer.nit) != entity.nit:
-            raise RegistryUnavailableError(self._client.name, "the answer is about another entity")
-        record = EntityRecord(nit=answer.nit, name=answer.name, kind=answer.kind, regime=answer.regime)
-        return Delegation(person=self._person(answer.delegate, document), entity=record)
+        self._client.check_person(answer.delegate, document, path="delegate.")
+        if not self._is_for(answer, entity):
+            return None
+        record = EntityRecord(nit=entity.nit or "", name=answer.name, kind=entity.kind, regime=entity.regime)
+        return Delegation(person=answer.delegate.person(), entity=record)
 
     async def find_provider(self, document: Document, entity: Entity) -> Person | None:
-        params = {"departamento": entity.department or "", "municipio": entity.municipality or ""}
+        """Find the provider, under every code that the municipality has had."""
         path = f"/proveedores/{document.type}/{document.number}"
+        for code in codes_of(entity.municipality or ""):
+            params = {"departamento": department_of(code), "municipio": code}
+            person = await self._person(path, document, params)
+            if person is not None:
+                return person
+        return None
+
+    async def _person(self, path: str, document: Document, params: dict[str, str]) -> Person | None:
         answer = await self._client.find(path, _PersonAnswer, params)
-        return None if answer is None else self._person(answer, document)
+        if answer is None:
+            return None
+        self._client.check_person(answer, document)
+        return answer.person()
 
-    def _person(self, answer: _PersonAnswer, document: Document) -> Person:
-        """The person, if the answer is about whom was asked for: a mail must never reach somebody else."""
-        if not answer.is_about(document):
-            raise RegistryUnavailableError(self._client.name, "the answer is about another document")
-        return Person(given_names=answer.given_names, surnames=answer.surnames, email=answer.email)
+    def _is_for(self, answer: _DelegationAnswer, entity: Entity) -> bool:
+        if not is_same_nit(entity.nit or "", answer.nit):
+            if not _is_nit(answer.nit):
+                raise self._client.failure("nit: unknown value")
+            return False
+        if answer.kind is not entity.kind:
+            return False
+        if entity.kind is not EntityKind.EPS:
+            return True
+        regime = self._client.read(_EpsAnswer, {"regime": answer.regime}).regime
+        return entity.regime in (None, regime)
 
 
-def _is_for(answer: _DelegationAnswer, entity: Entity) -> bool:
-    """A delegate of the same NIT's other regime is not a delegate of this entity."""
-    return answer.kind == entity.kind and (entity.regime is None or answer.regime == entity.regime)
+def _is_nit(text: str) -> bool:
+    try:
+        parse_nit(text.lstrip("0"))
+    except InvalidNitError:
+        return nit_to_offer(text) is not None
+    return True

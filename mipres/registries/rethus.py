@@ -1,26 +1,45 @@
 """ReTHUS: professions and sanctions."""
 
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, model_validator
+
 from mipres.domain.documents import Document
+from mipres.domain.errors import RegistryUnavailableError
 from mipres.domain.people import HealthProfessional, Profession, Sanction
-from mipres.registries.client import Day, RegistryClient, RegistryModel
+from mipres.registries.client import PersonalAnswer, RegistryClient
+from mipres.registries.fields import Aside, Day, LastDay, OptionalText, RegistryModel, Text, as_rows, fault
 
 
 class _ProfessionAnswer(RegistryModel):
-    code: str
-    name: str
-    registration: str
+    code: Text = ""
+    name: Text = ""
+    registration: OptionalText = ""
+
+    @model_validator(mode="after")
+    def _says_which_profession(self) -> Self:
+        if not self.name and not self.code:
+            raise fault("neither name nor code")
+        return self
 
 
 class _SanctionAnswer(RegistryModel):
-    authority: str
-    kind: str
+    authority: Aside = ""
+    kind: Text = ""
     start: Day
-    end: Day | None = None
+    end: LastDay = None
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.end is not None and self.end < self.start:
+            raise fault("end lies before start")
+        return self
 
 
-class _ProfessionalAnswer(RegistryModel):
-    professions: tuple[_ProfessionAnswer, ...]
-    sanctions: tuple[_SanctionAnswer, ...]
+class _ProfessionalAnswer(PersonalAnswer):
+    # A missing list could hide a sanction; an empty one, also as null, says that there is none.
+    professions: Annotated[tuple[object, ...], BeforeValidator(as_rows)]
+    sanctions: Annotated[tuple[_SanctionAnswer, ...], BeforeValidator(as_rows)]
 
 
 class HttpHealthTalentRegistry:
@@ -35,7 +54,26 @@ class HttpHealthTalentRegistry:
         )
         if answer is None:
             return None
+        self._client.check_person(answer, document)
+        professions, faults = self._readable(answer.professions)
+        if faults and not professions:
+            raise faults[0]
         return HealthProfessional(
-            professions=tuple(Profession(**item.model_dump()) for item in answer.professions),
+            professions=professions,
             sanctions=tuple(Sanction(**item.model_dump()) for item in answer.sanctions),
+            unreadable=faults[0].cause if faults else None,
         )
+
+    def _readable(
+        self, rows: tuple[object, ...]
+    ) -> tuple[tuple[Profession, ...], list[RegistryUnavailableError]]:
+        """The professions that can be read, and the faults of the others: one odd row sinks no answer."""
+        professions, faults = [], []
+        for index, row in enumerate(rows):
+            try:
+                read = self._client.read(_ProfessionAnswer, row, path=f"professions[{index}]")
+            except RegistryUnavailableError as error:
+                faults.append(error)
+            else:
+                professions.append(Profession(**read.model_dump()))
+        return tuple(professions), faults

@@ -1,17 +1,28 @@
 """SSO: placements of the obligatory social service."""
 
+from typing import Self
+
+from pydantic import model_validator
+
 from mipres.domain.documents import Document
 from mipres.domain.people import Placement
-from mipres.registries.client import Day, RegistryClient, RegistryModel
+from mipres.registries.client import PersonalAnswer, RegistryClient
+from mipres.registries.fields import Day, NeededText, OptionalText, fault
 
 
-class _PlacementAnswer(RegistryModel):
-    profession: str
-    site_code: str
-    site_name: str
-    municipality: str
+class _PlacementAnswer(PersonalAnswer):
+    profession: NeededText
+    site_code: OptionalText = ""
+    site_name: OptionalText = ""
+    municipality: OptionalText = ""
     start: Day
     end: Day
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.end < self.start:
+            raise fault("end lies before start")
+        return self
 
 
 class HttpSocialServiceRegistry:
@@ -22,4 +33,7 @@ class HttpSocialServiceRegistry:
 
     async def find_placement(self, document: Document) -> Placement | None:
         answer = await self._client.find(f"/plazas/{document.type}/{document.number}", _PlacementAnswer)
-        return None if answer is None else Placement(**answer.model_dump())
+        if answer is None:
+            return None
+        self._client.check_person(answer, document)
+        return Placement(**answer.model_dump(exclude={"type", "number"}))

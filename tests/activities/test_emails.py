@@ -17,6 +17,7 @@ from activities.emails import (
 )
 from mipres.domain.accounts import AccountContact
 from mipres.domain.links import LinkPurpose
+from mipres.domain.mail import MOST_UNKNOWN_ENDS
 from mipres.domain.people import Person
 from tests.fakes import FakeAccounts, FakeClock, FakeComposer, FakeMailer, FakeSentMails
 
@@ -250,3 +251,13 @@ async def test_without_an_account_there_is_nothing_to_try_again(desk: Desk) -> N
         await desk.send_link(account_id=uuid.UUID(int=2))
     assert (caught.value.type, caught.value.non_retryable) == ("AccountMissing", True)
     assert desk.mailer.attempts == 0
+
+
+async def test_a_mail_whose_end_stays_unknown_goes_out_three_times_at_most(desk: Desk) -> None:
+    desk.mailer.silent_after_the_message = True
+    for _ in range(MOST_UNKNOWN_ENDS - 1):
+        with pytest.raises(ApplicationError, match="es probable que haya llegado"):
+            await desk.notify()
+    await desk.notify()
+    await desk.notify()
+    assert desk.sent == [("data_updated", "aviso")] * MOST_UNKNOWN_ENDS

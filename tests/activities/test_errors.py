@@ -14,6 +14,7 @@ from mipres.domain.errors import (
     LinkNotUsableError,
     MailAddressRejectedError,
     MailNotAcceptedError,
+    MailProbablyDeliveredError,
     MipresError,
     RegistryUnavailableError,
 )
@@ -130,6 +131,27 @@ async def test_an_outage_of_the_database_has_a_type_a_cause_and_a_remedy(error: 
     assert told.__suppress_context__
 
 
-@pytest.mark.parametrize("error", [ValueError("ours"), ProgrammingError("SELECT", {}, Exception("typo"))])
-async def test_a_mistake_of_ours_is_no_outage(error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error", [ValueError("1020304050" * 10_000), ProgrammingError("SELECT 1020304050", {}, Exception("typo"))]
+)
+async def test_what_nobody_foresaw_is_told_by_class_and_place_and_never_by_its_text(error: Exception) -> None:
+    told = await failure_of(error)
+    assert isinstance(told, ApplicationError)
+    assert (told.type, told.non_retryable) == ("Unforeseen", False)
+    assert f"{type(error).__name__} en test_errors.py:" in told.message
+    assert "1020304050" not in told.message
+    assert len(told.message) < 300
+    assert told.__suppress_context__
+
+
+async def test_a_failure_that_is_translated_already_stays_as_it_is() -> None:
+    error = account_missing()
     assert await failure_of(error) is error
+
+
+def test_a_probable_delivery_is_tried_again_hours_later() -> None:
+    told = translation_of(MailProbablyDeliveredError("SMTPReadTimeoutError"))
+    assert (told.type, told.non_retryable) == ("MailProbablyDelivered", False)
+    assert told.next_retry_delay is not None
+    assert told.next_retry_delay >= timedelta(hours=1)
+    assert "SMTPReadTimeoutError" in told.message

@@ -222,3 +222,27 @@ async def test_a_check_that_does_not_fit_the_submission_is_a_mistake_of_ours(
 ) -> None:
     with pytest.raises(ValueError, match="names"):
         await run(check, OTHER)
+
+
+@pytest.mark.parametrize("submission", [OTHER, NATURAL_PERSON])
+async def test_a_person_without_a_usable_address_is_refused(submission: Submission) -> None:
+    without_address = replace(ANA, email="")
+    assert NATURAL_PERSON.entity is not None
+    registry = FakeSocialSecurityRegistry(
+        people={DOCUMENT: without_address}, providers={(DOCUMENT, NATURAL_PERSON.entity.key): without_address}
+    )
+    checks = SocialSecurityChecks(registry=registry)
+    assert await run(checks.check_person, submission) == IdentityResult(refusal=Refusal.NO_VALID_EMAIL)
+
+
+async def test_a_profession_that_cannot_be_read_is_a_technical_failure_with_its_field() -> None:
+    registry = FakeHealthTalentRegistry(
+        people={
+            DOCUMENT: HealthProfessional(professions=(NURSE,), unreadable="professions[1].name: not a text")
+        }
+    )
+    checks = profession_checks(registry)
+    for check, submission in ((checks.check_other_user, OTHER), (checks.check_profession, PROFESSIONAL)):
+        with pytest.raises(ApplicationError, match=r"professions\[1\]\.name: not a text") as caught:
+            await run(check, submission)
+        assert (caught.value.type, caught.value.non_retryable) == ("RegistryUnavailable", False)

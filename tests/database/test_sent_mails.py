@@ -14,7 +14,7 @@ from mipres.database.sent_mails import PostgresSentMails
 from mipres.database.tables import SentMailRow
 from mipres.domain.mail import CLAIM_LIFETIME, MailClaim
 from tests.fakes import FakeClock
-from workflows.policies import MAIL_ATTEMPT
+from workflows.policies import MAIL_HEARTBEAT
 
 KEY = "password_set:1:2026-11-23T15:00:00+00:00"
 
@@ -56,8 +56,28 @@ async def test_a_crash_between_the_claim_and_the_mail_loses_no_mail(
     assert sorted(claims) == [MailClaim.BUSY] * 4 + [MailClaim.TAKEN]
 
 
-def test_a_claim_outlives_every_attempt() -> None:
-    assert MAIL_ATTEMPT <= CLAIM_LIFETIME
+def test_a_claim_outlives_the_silence_of_every_attempt() -> None:
+    assert MAIL_HEARTBEAT <= CLAIM_LIFETIME
+
+
+async def test_a_claim_that_is_renewed_stays_its_owners(
+    sent_mails: PostgresSentMails, engine: AsyncEngine
+) -> None:
+    await sent_mails.claim(KEY)
+    await make_older(engine, CLAIM_LIFETIME - timedelta(seconds=5))
+    await sent_mails.renew(KEY)
+    await make_older(engine, timedelta(seconds=10))
+    assert await sent_mails.claim(KEY) is MailClaim.BUSY
+
+
+async def test_unknown_ends_are_counted_and_give_the_mail_back(sent_mails: PostgresSentMails) -> None:
+    for times in (1, 2, 3):
+        assert await sent_mails.claim(KEY) is MailClaim.TAKEN
+        assert await sent_mails.record_unknown_end(KEY) == times
+    await sent_mails.claim(KEY)
+    # A failure that is known forgets nothing of them.
+    await sent_mails.release(KEY)
+    assert await sent_mails.record_unknown_end(KEY) == 4
 
 
 async def test_a_failed_attempt_gives_the_mail_back_and_a_sent_one_stays_sent(

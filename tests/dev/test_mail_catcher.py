@@ -296,3 +296,78 @@ async def test_the_list_has_pages_and_refreshes_itself(client: httpx2.AsyncClien
     assert 'href="/?start=50"' in first
     assert "Mensaje 00" in second
     assert 'href="/?start=0"' in second
+
+
+async def script(client: httpx2.AsyncClient, **answers: object) -> None:
+    answered = await client.put("/_control", json={"mode": "script", **answers})
+    assert answered.status_code == 200, answered.text
+
+
+async def test_a_script_answers_a_recipient(client: httpx2.AsyncClient, desk: SmtpDesk, inbox: Inbox) -> None:
+    await script(client, rcpt="554 5.7.1 Relay denied")
+    with pytest.raises(aiosmtplib.SMTPRecipientsRefused) as caught:
+        await send(desk, a_mail())
+    assert {(item.code, item.message) for item in caught.value.recipients} == {(554, "5.7.1 Relay denied")}
+    assert len(inbox) == 0
+
+
+async def test_a_script_answers_the_final_dot(
+    client: httpx2.AsyncClient, desk: SmtpDesk, inbox: Inbox
+) -> None:
+    await script(client, data="451 4.3.0 Later")
+    with pytest.raises(aiosmtplib.SMTPDataError) as caught:
+        await send(desk, a_mail())
+    assert caught.value.code == 451
+    assert len(inbox) == 0
+
+
+async def test_a_script_can_keep_the_message_and_drop_the_connection(
+    client: httpx2.AsyncClient, desk: SmtpDesk, inbox: Inbox
+) -> None:
+    await script(client, drop_after_data=True)
+    with pytest.raises(aiosmtplib.SMTPServerDisconnected):
+        await send(desk, a_mail())
+    assert len(inbox) == 1
+
+
+async def test_a_script_can_answer_the_final_dot_late(
+    client: httpx2.AsyncClient, desk: SmtpDesk, inbox: Inbox
+) -> None:
+    await script(client, data_delay_ms=3_600_000)
+    sending = asyncio.create_task(send(desk, a_mail()))
+    while len(inbox) == 0:
+        await asyncio.sleep(0)
+    assert not sending.done()
+    await client.put("/_control", json={"mode": "up"})
+    await sending
+
+
+async def test_a_script_can_be_about_some_recipients_only(
+    client: httpx2.AsyncClient, desk: SmtpDesk, inbox: Inbox
+) -> None:
+    await script(client, rcpt="550 5.1.1 No", only="^nadie@")
+    await send(desk, a_mail())
+    assert len(inbox) == 1
+
+
+async def test_a_script_is_shown_and_ends_with_the_mode(client: httpx2.AsyncClient) -> None:
+    await script(client, rcpt="552 5.2.2 Full")
+    assert (await client.get("/_control")).json() == {"mode": "script", "rcpt": "552 5.2.2 Full"}
+    await client.put("/_control", json={"mode": "up"})
+    assert (await client.get("/_control")).json() == {"mode": "up"}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"rcpt": "no"},
+        {"data": "250 OK\r\n221 bye"},
+        {"only": "("},
+        {"data_delay_ms": -1},
+        {"mode": "up", "rcpt": "550 No"},
+    ],
+)
+async def test_a_script_that_no_server_could_speak_is_refused(
+    client: httpx2.AsyncClient, answers: dict[str, object]
+) -> None:
+    assert (await client.put("/_control", json={"mode": "script", **answers})).status_code == 422

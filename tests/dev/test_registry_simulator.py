@@ -59,7 +59,10 @@ async def test_a_person_is_found_by_document(client: httpx2.AsyncClient) -> None
 async def test_who_is_not_registered_is_a_404(client: httpx2.AsyncClient, path: str) -> None:
     answer = await client.get(path)
 
-    assert (answer.status_code, answer.json()) == (404, {"detail": "No se encuentra registrado"})
+    assert (answer.status_code, answer.json()) == (
+        404,
+        {"code": "not_found", "detail": "No se encuentra registrado"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -322,3 +325,85 @@ async def test_the_page_shows_people_and_modes_and_escapes(client: httpx2.AsyncC
     assert "responde contenido inválido" in page
     assert "<script>" not in page
     assert "&lt;script&gt;x" in page
+
+
+async def order(client: httpx2.AsyncClient, **answer: object) -> None:
+    answered = await client.put(
+        "/_control/raw/rethus", json={"path": "/profesionales/CC/1020304050", **answer}
+    )
+    assert answered.status_code == 200, answered.text
+
+
+async def test_a_raw_answer_is_given_exactly_and_taken_back(client: httpx2.AsyncClient) -> None:
+    before = (await client.get(RETHUS)).json()
+    await order(client, status=418, headers={"X-Own": "1", "Set-Cookie": "a=b"}, body="<h1>té</h1>")
+
+    answer = await client.get(RETHUS)
+
+    assert (answer.status_code, answer.content) == (418, "<h1>té</h1>".encode())
+    assert (answer.headers["X-Own"], answer.headers["Set-Cookie"]) == ("1", "a=b")
+    assert "Content-Type" not in answer.headers
+    assert (await client.get(PERSON)).status_code == 200
+    assert (await client.delete("/_control/raw/rethus")).status_code == 204
+    assert (await client.get(RETHUS)).json() == before
+
+
+async def test_a_raw_object_is_json_and_counts_as_a_call(client: httpx2.AsyncClient) -> None:
+    await order(client, body={"professions": None})
+
+    answer = await client.get(RETHUS)
+
+    assert (answer.headers["Content-Type"], answer.json()) == ("application/json", {"professions": None})
+    assert (await client.get("/_control/calls")).json()["rethus"] == {"CC 1020304050": 1}
+
+
+async def test_a_raw_answer_is_written_in_the_charset_that_it_declares(client: httpx2.AsyncClient) -> None:
+    await order(client, headers={"Content-Type": "application/json; charset=ISO-8859-1"}, body={"name": "Ñ"})
+    assert (await client.get(RETHUS)).content == b'{"name": "\xd1"}'
+
+
+async def test_a_raw_answer_can_be_about_one_query(client: httpx2.AsyncClient) -> None:
+    path = "/entidades/900123456/delegados/CC/1020304080"
+    await client.put("/_control/raw/miseguridadsocial", json={"path": f"{path}?kind=IPS", "status": 502})
+    assert (await client.get(f"/miseguridadsocial{path}?kind=IPS")).status_code == 502
+    assert (await client.get(f"/miseguridadsocial{path}?kind=EPS")).status_code == 404
+
+
+async def test_one_raw_answer_can_be_taken_back_by_its_path(client: httpx2.AsyncClient) -> None:
+    await order(client, status=502)
+    await order(client, path="/profesionales/CC/1", status=503)
+    await client.delete("/_control/raw/rethus", params={"path": "/profesionales/CC/1"})
+    assert (await client.get(RETHUS)).status_code == 502
+    assert (await client.get("/rethus/profesionales/CC/1")).status_code == 404
+
+
+async def test_a_raw_answer_can_be_that_there_is_none(client: httpx2.AsyncClient) -> None:
+    await order(client, close=True)
+    # Without a real connection there is nothing to close: the process test of mode `down` has one.
+    assert (await client.get(RETHUS)).status_code == 503
+
+
+async def test_a_raw_answer_waits_as_ordered() -> None:
+    simulator = Simulator()
+    async with connect(simulator) as client:
+        await order(client, delay_ms=600_000)
+        call = asyncio.create_task(client.get(RETHUS))
+        while not simulator.calls.counts()[Registry.RETHUS]:
+            await asyncio.sleep(0)
+        simulator.stopping.set()
+        assert (await call).status_code == 503
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"path": "x"},
+        {"path": "/x", "status": 99},
+        {"path": "/x", "more": 1},
+        {"path": "/x", "delay_ms": -1},
+    ],
+)
+async def test_a_raw_answer_that_cannot_be_given_is_refused(client: httpx2.AsyncClient, body: object) -> None:
+    assert (await client.put("/_control/raw/rethus", json=body)).status_code == 422
+    assert (await client.put("/_control/raw/other", json={"path": "/x"})).status_code == 422

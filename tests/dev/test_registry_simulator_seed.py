@@ -63,6 +63,8 @@ def judge(row: SeedRow) -> Outcome:
     person = seeded_people(TODAY).get(row.document)
     if person is None:
         return "not_in_miseguridadsocial"
+    if ";" in person.email:
+        return "no_valid_email"
     match row.user_type:
         case "profesional":
             return professional(row, person)

@@ -96,8 +96,7 @@ def test_names_of_municipalities(code: str, name: str) -> None:
 
 @pytest.mark.parametrize("code", ["27086", "94663"])
 def test_codes_that_dane_withdrew_are_not_in_the_table(code: str) -> None:
-    with pytest.raises(KeyError):
-        divipola.municipality_name(code)
+    assert code not in {row["code"] for row in rows()}
 
 
 @pytest.mark.parametrize(
@@ -163,3 +162,13 @@ def test_ene_with_tilde_comes_after_every_n() -> None:
 def test_a_place_is_told_with_its_department() -> None:
     assert divipola.municipality_and_department("05001") == "Medellín, Antioquia"
     assert divipola.municipality_and_department("11001") == "Bogotá, D.C."
+
+
+@pytest.mark.parametrize(("current", "older"), [("27493", "27086"), ("94885", "94663")])
+def test_a_renumbered_municipality_has_both_codes(current: str, older: str) -> None:
+    assert divipola.codes_of(current) == divipola.codes_of(older) == (current, older)
+    assert divipola.municipality_name(older) == divipola.municipality_name(current)
+
+
+def test_every_other_municipality_has_one_code() -> None:
+    assert divipola.codes_of("11001") == ("11001",)

@@ -1,19 +1,20 @@
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from mipres.domain.eligibility import (
-    find_profession,
+    EligibilityRules,
     has_ended,
-    may_prescribe,
-    other_user_refusal,
-    professional_refusal,
-    social_service_refusal,
     today_in_bogota,
 )
+from mipres.domain.errors import RegistryUnavailableError, UnusableTableError
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import HealthProfessional, Placement, Profession, Sanction
+from mipres.domain.professions import ProfessionTable
+from mipres.domain.sanctions import SanctionTable
 
+RULES = EligibilityRules()
 TODAY = date(2026, 11, 23)
 DAY = timedelta(days=1)
 DOCTOR = Profession(code="P07", name="Medicina", registration="76-1234")
@@ -49,48 +50,26 @@ def test_a_day_begins_at_midnight_in_bogota(moment: datetime, day: date) -> None
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "Medicina",
-        "MEDICINA",
-        "odontología",
-        "Odontologi\u0301a",
-        "Optometría",
-        "NUTRICIÓN Y DIETÉTICA",
-        "  Nutrición  y\u00a0Dietética ",
-    ],
+    "typed", ["76-1234", "761234", "76 1234", "76.12-34", "RM 76-1234", "R.M. No. 076–1234"]
 )
-def test_the_manuals_four_professions_prescribe_however_they_are_written(name: str) -> None:
-    assert may_prescribe(name)
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["", "Enfermería", "Bacteriología", "Medicina Veterinaria", "Auxiliar en Odontología", "Nutrición"],
-)
-def test_no_other_profession_prescribes(name: str) -> None:
-    assert not may_prescribe(name)
-
-
-@pytest.mark.parametrize("typed", ["76-1234", "761234", "76 1234", "76.12-34"])
 def test_punctuation_of_a_registration_does_not_count(typed: str) -> None:
-    assert find_profession(HealthProfessional(professions=(NURSE, DOCTOR)), typed) == DOCTOR
+    assert RULES.find_profession(HealthProfessional(professions=(NURSE, DOCTOR)), typed) == DOCTOR
 
 
 def test_case_of_a_registration_does_not_count() -> None:
     lettered = Profession(code="P07", name="Medicina", registration="rm-12a")
-    assert find_profession(HealthProfessional(professions=(lettered,)), "RM 12A") == lettered
+    assert RULES.find_profession(HealthProfessional(professions=(lettered,)), "RM 12A") == lettered
 
 
 @pytest.mark.parametrize("typed", ["76-123", "76-12345", "-"])
 def test_another_registration_is_not_found(typed: str) -> None:
-    assert find_profession(HealthProfessional(professions=(DOCTOR,)), typed) is None
+    assert RULES.find_profession(HealthProfessional(professions=(DOCTOR,)), typed) is None
 
 
 def test_of_two_professions_with_one_number_the_one_that_prescribes_is_meant() -> None:
     twin = Profession(code="P05", name="Enfermería", registration=DOCTOR.registration)
-    assert find_profession(HealthProfessional(professions=(twin, DOCTOR)), "76-1234") == DOCTOR
-    assert find_profession(HealthProfessional(professions=(twin,)), "76-1234") == twin
+    assert RULES.find_profession(HealthProfessional(professions=(twin, DOCTOR)), "76-1234") == DOCTOR
+    assert RULES.find_profession(HealthProfessional(professions=(twin,)), "76-1234") == twin
 
 
 @pytest.mark.parametrize(
@@ -118,7 +97,7 @@ def test_of_two_professions_with_one_number_the_one_that_prescribes_is_meant() -
 def test_a_professional_is_refused_for(
     professional: HealthProfessional | None, refusal: Refusal | None
 ) -> None:
-    assert professional_refusal(professional, registration="76-1234", today=TODAY) is refusal
+    assert RULES.professional_refusal(professional, registration="76-1234", today=TODAY) is refusal
 
 
 @pytest.mark.parametrize(
@@ -136,13 +115,13 @@ def test_a_sanction_counts_from_its_first_day_to_its_last(
     start: date, end: date | None, refusal: Refusal | None
 ) -> None:
     professional = HealthProfessional(professions=(DOCTOR,), sanctions=(sanction(start, end),))
-    assert professional_refusal(professional, registration="76-1234", today=TODAY) is refusal
+    assert RULES.professional_refusal(professional, registration="76-1234", today=TODAY) is refusal
 
 
 def test_one_sanction_in_force_among_others_is_enough() -> None:
     past, current = sanction(TODAY - 3 * DAY, TODAY - 2 * DAY), sanction(TODAY, TODAY)
     professional = HealthProfessional(professions=(DOCTOR,), sanctions=(past, current))
-    assert professional_refusal(professional, registration="76-1234", today=TODAY) is Refusal.SANCTIONED
+    assert RULES.professional_refusal(professional, registration="76-1234", today=TODAY) is Refusal.SANCTIONED
 
 
 @pytest.mark.parametrize(
@@ -160,7 +139,7 @@ def test_one_sanction_in_force_among_others_is_enough() -> None:
 def test_a_placement_counts_from_its_first_day_to_its_last(
     found: Placement | None, refusal: Refusal | None
 ) -> None:
-    assert social_service_refusal(found, today=TODAY) is refusal
+    assert RULES.social_service_refusal(found, today=TODAY) is refusal
 
 
 @pytest.mark.parametrize(
@@ -176,10 +155,123 @@ def test_a_placement_counts_from_its_first_day_to_its_last(
 def test_another_user_is_whoever_does_not_prescribe(
     professional: HealthProfessional | None, refusal: Refusal | None
 ) -> None:
-    assert other_user_refusal(professional) is refusal
+    assert RULES.other_user_refusal(professional) is refusal
 
 
 def test_the_last_day_still_counts() -> None:
     assert not has_ended(TODAY, today=TODAY)
     assert has_ended(TODAY - DAY, today=TODAY)
     assert not has_ended(None, today=TODAY)
+
+
+def rethus(*names: str, code: str = "", unreadable: str | None = None) -> HealthProfessional:
+    rows = tuple(Profession(code=code, name=name, registration="76-1234") for name in names)
+    return HealthProfessional(professions=rows, unreadable=unreadable)
+
+
+def as_professional(professional: HealthProfessional) -> Refusal | None:
+    return RULES.professional_refusal(professional, registration="76-1234", today=TODAY)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["MÉDICO", "MEDICINA GENERAL", "médica cirujana", "Odontóloga", "OPTOMETRA", "NUTRICIONISTA DIETISTA"],
+)
+def test_another_spelling_of_the_four_is_a_professional_and_no_other_user(name: str) -> None:
+    assert as_professional(rethus(name)) is None
+    assert RULES.other_user_refusal(rethus(name)) is Refusal.PROFESSION_NOT_AUTHORIZED
+
+
+@pytest.mark.parametrize(
+    "name", ["Médico Estético Integral", "Medicina interna", "ODONTOPEDIATRÍA", "Nutrición"]
+)
+def test_what_only_resembles_the_four_is_neither(name: str) -> None:
+    assert as_professional(rethus(name)) is Refusal.PROFESSION_NOT_AUTHORIZED
+    assert RULES.other_user_refusal(rethus(name)) is Refusal.PROFESSION_NOT_AUTHORIZED
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Enfermería",
+        "Bacteriología",
+        "Medicina Veterinaria",
+        "Auxiliar en Odontología",
+        "TÉCNICO EN NUTRICIÓN",
+        "Ingeniería Biomédica",
+    ],
+)
+def test_a_profession_that_resembles_none_of_the_four_is_an_other_user(name: str) -> None:
+    assert as_professional(rethus(name)) is Refusal.PROFESSION_NOT_AUTHORIZED
+    assert RULES.other_user_refusal(rethus(name)) is None
+
+
+def test_a_code_counts_where_the_name_is_missing_or_resembles() -> None:
+    assert as_professional(rethus("", code="p07")) is None
+    assert as_professional(rethus("Médico egresado", code="P07")) is None
+    assert RULES.other_user_refusal(rethus("Profesión 17", code="P07")) is Refusal.PROFESSION_NOT_AUTHORIZED
+    assert as_professional(rethus("Profesión 17", code="P07")) is Refusal.PROFESSION_NOT_AUTHORIZED
+    assert as_professional(rethus("Enfermería", code="P07")) is Refusal.PROFESSION_NOT_AUTHORIZED
+
+
+@pytest.mark.parametrize(
+    "professional",
+    [rethus(""), rethus("", "Enfermería"), rethus("Enfermería", unreadable="professions[1]: x")],
+)
+def test_a_profession_that_cannot_be_read_lets_no_other_user_in(professional: HealthProfessional) -> None:
+    with pytest.raises(RegistryUnavailableError, match="professions"):
+        RULES.other_user_refusal(professional)
+
+
+def test_a_profession_that_cannot_be_read_refuses_no_professional() -> None:
+    with pytest.raises(RegistryUnavailableError, match=r"professions\[1\]"):
+        RULES.professional_refusal(
+            rethus("Medicina", unreadable="professions[1]: x"), registration="9", today=TODAY
+        )
+    with pytest.raises(RegistryUnavailableError, match="neither name"):
+        as_professional(rethus(""))
+    assert as_professional(rethus("Medicina", unreadable="professions[1]: x")) is None
+
+
+@pytest.mark.parametrize(
+    "kind", ["Amonestación", "AMONESTACION PRIVADA", "Censura", "Censura escrita y pública"]
+)
+def test_a_reprimand_bars_nobody(kind: str) -> None:
+    reprimand = Sanction(authority="Tribunal", kind=kind, start=date(2001, 1, 1), end=None)
+    assert as_professional(HealthProfessional(professions=(DOCTOR,), sanctions=(reprimand,))) is None
+
+
+@pytest.mark.parametrize(
+    "kind", ["Suspensión", "SUSPENSION DEL EJERCICIO PROFESIONAL", "Otra cosa", "", "17"]
+)
+def test_a_suspension_and_what_nobody_knows_bar(kind: str) -> None:
+    barring = Sanction(authority="Tribunal", kind=kind, start=date(2001, 1, 1), end=None)
+    assert (
+        as_professional(HealthProfessional(professions=(DOCTOR,), sanctions=(barring,))) is Refusal.SANCTIONED
+    )
+
+
+def test_other_tables_may_replace_the_shipped_ones(tmp_path: Path) -> None:
+    professions, sanctions = tmp_path / "professions.toml", tmp_path / "sanctions.toml"
+    professions.write_text(
+        'resembling = ["enfer"]\nother_levels = []\n[[profession]]\nname = "Enfermería"\nprescribes = true\n'
+    )
+    sanctions.write_text('[[kind]]\nname = "Suspensión"\nbars = false\n')
+    rules = EligibilityRules(
+        professions=ProfessionTable.read(professions), sanctions=SanctionTable.read(sanctions)
+    )
+    nurse = HealthProfessional(professions=(NURSE,), sanctions=(sanction(TODAY, None),))
+    assert rules.professional_refusal(nurse, registration=NURSE.registration, today=TODAY) is None
+    assert rules.other_user_refusal(nurse) is Refusal.PROFESSION_NOT_AUTHORIZED
+    assert rules.other_user_refusal(rethus("Medicina")) is None
+
+
+@pytest.mark.parametrize("content", ["", "[", "kind = 1", '[[kind]]\nname = "x"\nbars = "false"\n', "\xff"])
+def test_a_table_that_cannot_be_used_is_told(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "table.toml"
+    file.write_bytes(content.encode("latin-1"))
+    for read in (ProfessionTable.read, SanctionTable.read):
+        with pytest.raises(UnusableTableError, match=r"table\.toml"):
+            read(file)
+    with pytest.raises(UnusableTableError, match="FileNotFoundError"):
+        SanctionTable.read(tmp_path / "none.toml")

@@ -32,8 +32,8 @@ def test_a_refusal_is_told_in_the_manuals_words(refusal: Refusal, sentence: str)
     assert message_of(refused(refusal)) == sentence
 
 
-def test_the_manual_has_no_words_for_one_refusal_only() -> None:
-    assert set(Refusal) - set(MANUAL) == {Refusal.PROFESSION_NOT_AUTHORIZED}
+def test_the_manual_has_no_words_for_two_refusals_only() -> None:
+    assert set(Refusal) - set(MANUAL) == {Refusal.PROFESSION_NOT_AUTHORIZED, Refusal.NO_VALID_EMAIL}
 
 
 @pytest.mark.parametrize("refusal", Refusal)

@@ -1,6 +1,8 @@
+from datetime import date
+
 import pytest
 
-from mipres.domain.people import PRESCRIBING_PROFESSIONS, Person
+from mipres.domain.people import Person, Placement, Sanction
 
 
 @pytest.mark.parametrize(
@@ -12,5 +14,23 @@ def test_a_full_name_has_no_blanks_at_its_ends(given_names: str, surnames: str, 
     assert person.full_name == full_name
 
 
-def test_four_professions_prescribe() -> None:
-    assert len(PRESCRIBING_PROFESSIONS) == 4
+DAY = date(2026, 11, 23)
+
+
+def test_what_ends_before_it_begins_cannot_be() -> None:
+    with pytest.raises(ValueError, match="before it begins"):
+        Sanction(authority="Tribunal", kind="Suspensión", start=DAY, end=date(1900, 1, 1))
+    with pytest.raises(ValueError, match="before it begins"):
+        Placement(
+            profession="Medicina",
+            site_code="1",
+            site_name="H",
+            municipality="11001",
+            start=DAY,
+            end=date(1900, 1, 1),
+        )
+
+
+def test_a_person_may_come_without_an_address() -> None:
+    assert not Person(given_names="Ana", surnames="", email="").has_usable_address
+    assert Person(given_names="Ana", surnames="", email="ana@ejemplo.test").has_usable_address

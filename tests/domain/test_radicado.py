@@ -39,8 +39,14 @@ def test_every_person_type_and_entity_has_a_radicado_of_its_own() -> None:
     assert len({radicado_of(item, key=KEY) for item in submissions}) == len(submissions)
 
 
-def test_a_corrected_professional_registration_belongs_to_the_same_radicado() -> None:
-    first, second = (replace(SUBMISSION, professional_registration=text) for text in ("1", "2"))
+def test_another_professional_registration_has_a_radicado_of_its_own() -> None:
+    first, second = (replace(SUBMISSION, professional_registration=text) for text in ("76-1234", "76-1235"))
+    assert len({radicado_of(item, key=KEY) for item in (first, second, SUBMISSION)}) == 3
+
+
+@pytest.mark.parametrize("text", ["761234", "RM 76-1234", "R.M. No. 76.1234", "076–1234"])
+def test_a_registration_written_another_way_belongs_to_the_same_radicado(text: str) -> None:
+    first, second = (replace(SUBMISSION, professional_registration=item) for item in ("76-1234", text))
     assert radicado_of(first, key=KEY) == radicado_of(second, key=KEY)
 
 

@@ -129,7 +129,7 @@ def test_blanks_count_as_missing() -> None:
         (replace(OTHER, terms_accepted=False), "terms_accepted"),
         (replace(PROFESSIONAL, professional_registration="76_1234"), "professional_registration"),
         (replace(IPS, entity_kind="PROVEEDOR"), "entity_kind"),
-        (replace(IPS, nit="12345678"), "nit"),
+        (replace(IPS, nit="12345"), "nit"),
         (replace(EPS, regime="ESPECIAL"), "regime"),
         (replace(COMPANY, has_nit=None), "has_nit"),
         (replace(NATURAL_PERSON, department="00"), "department"),
@@ -148,6 +148,13 @@ def test_a_nit_with_its_check_digit_is_refused_with_the_nit_that_was_meant() -> 
     errors = errors_of(replace(IPS, nit="800.197.268-4"))
     assert "800197268" in errors["nit"]
     assert "dígito de verificación (4)" in errors["nit"]
+
+
+@pytest.mark.parametrize(("typed", "kept"), [("27086", "27493"), ("94663", "94885"), ("27493", "27493")])
+def test_a_municipality_is_known_by_its_older_code_too(typed: str, kept: str) -> None:
+    entity = check_submission(replace(NATURAL_PERSON, department=typed[:2], municipality=typed)).entity
+    assert entity is not None
+    assert entity.municipality == kept
 
 
 def test_a_municipality_belongs_to_its_department() -> None:
@@ -178,7 +185,11 @@ def test_fields_that_do_not_apply_are_ignored(raw: RawSubmission, noise: dict[st
     ("typed", "kept"),
     [
         ("76-1234", "76-1234"),
-        (" rm 76 \u00a0 1234/2020 ", "RM 76 1234/2020"),
+        (" rm 76 \u00a0 1234/2020 ", "76 1234/2020"),
+        ("R.M. No. 76-1234", "76-1234"),
+        ("76–1234", "76-1234"),
+        ("76\u202e-1234", "76-1234"),
+        ("Registro médico No. 76-1234567890", "76-1234567890"),
         ("a", "A"),
         ("12345678901234567", "12345678901234567"),
     ],
@@ -194,7 +205,6 @@ def test_a_professional_registration_is_folded(typed: str, kept: str) -> None:
         ("-123", "letras sin tilde"),
         ("MÉD-1", "letras sin tilde"),
         ("٧٦١٢٣٤", "letras sin tilde"),
-        ("76\u202e1234", "letras sin tilde"),
         ("76\x001234", "letras sin tilde"),
         ("76<b>", "letras sin tilde"),
         pytest.param("ſı76", "letras sin tilde", id="letters whose capitals are ASCII"),

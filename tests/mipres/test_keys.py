@@ -48,7 +48,6 @@ def test_a_token_with_one_character_changed_is_refused(position: int) -> None:
         TOKEN[:-4],
         TOKEN + "A",
         TOKEN + "AAAA",
-        TOKEN + "\n",
         f" {TOKEN}",
         TOKEN[:32] + "\n" + TOKEN[32:],
         "ñ" * 64,
@@ -82,3 +81,12 @@ def test_a_token_has_one_spelling() -> None:
     assert tokens.link_id_of(token)
     assert tokens.link_id_of(token.replace("-", "+")) is None
     assert tokens.link_id_of(token.replace("_", "/")) is None
+
+
+def test_no_token_ends_in_a_sign_that_mail_programs_leave_out() -> None:
+    assert all(TOKENS.token_of(uuid.uuid4())[-1].isalnum() for _ in range(500))
+
+
+@pytest.mark.parametrize("added", [".", ")", ">", " ", ").", ",", "\n", '">', "\u00a0"])
+def test_what_a_mail_program_adds_behind_a_link_does_not_count(added: str) -> None:
+    assert TOKENS.link_id_of(TOKEN + added) == LINK_ID

@@ -185,3 +185,29 @@ def test_a_wrong_trusted_proxy_is_named(
 ) -> None:
     tell(monkeypatch, {**DEVELOPMENT, "TRUSTED_PROXIES": value})
     assert refusal(capsys).startswith("MIPRES_TRUSTED_PROXIES: use direcciones o redes")
+
+
+TABLES = {
+    "PROFESSIONS_FILE": 'resembling = []\nother_levels = []\n[[profession]]\nname = "Medicina"\nprescribes = true\n',
+    "SANCTIONS_THAT_BAR_FILE": '[[kind]]\nname = "Suspensión"\nbars = true\n',
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_may_replace_the_shipped_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "table.toml"
+    file.write_text(TABLES[name])
+    tell(monkeypatch, {**DEVELOPMENT, name: str(file)})
+    assert getattr(load_settings(), name.lower()) == file
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_that_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    for content in ("", "["):
+        (tmp_path / "table.toml").write_text(content)
+        tell(monkeypatch, {**DEVELOPMENT, name: str(tmp_path / "table.toml")})
+        assert refusal(capsys).startswith(f"MIPRES_{name}: no es una tabla legible")

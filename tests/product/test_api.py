@@ -106,7 +106,8 @@ async def test_422_names_every_wrong_field(product: Product) -> None:
     body = is_problem(answer, 422, "validation_error", "errors")
     assert body["errors"] == {
         "entity.regime": "Seleccione el régimen de la EPS",
-        "entity.nit": "El NIT debe tener 9 dígitos, sin el dígito de verificación",
+        "entity.nit": "El NIT de una entidad debe tener 9 dígitos; el de una persona natural es su cédula, "
+        "de 6 a 10 dígitos. Escríbalo sin el dígito de verificación",
         "document.number": "El número no corresponde a cédula de ciudadanía: "
         "debe tener de 3 a 10 dígitos, sin ceros al comienzo",
         "data_terms_accepted": "Marque la casilla de la declaración de protección de datos para continuar",

@@ -12,7 +12,7 @@ import pytest
 
 from dev.registry_simulator.seed import SeedRow, seed_rows
 from mipres.domain import outcomes
-from mipres.domain.eligibility import other_user_refusal, professional_refusal, social_service_refusal
+from mipres.domain.eligibility import EligibilityRules
 from mipres.domain.outcomes import OutcomeStatus, Refusal
 from mipres.domain.people import HealthProfessional, Placement, Profession, Sanction
 from mipres.domain.submissions import UserType
@@ -31,6 +31,8 @@ SENTENCES = {
     "not_in_rethus": "Profesional no encontrado en RETHUS",
     "sanctioned": "El profesional se encuentra sancionado",
     "not_in_sso": "Profesional no encontrado en SSO",
+    # The manual takes for granted that the registry's address can be written to.
+    "no_valid_email": "El usuario no tiene un correo electrónico válido en www.miseguridadsocial.gov.co",
     # The manual tells the rule (§ 9.1) and no sentence for it; this one is ours.
     "profession_not_authorized": "La profesión registrada no corresponde a este tipo de usuario",
 }
@@ -40,6 +42,7 @@ REMEDIES = {
     "not_in_rethus": "pida la inscripción o la corrección en ReTHUS",
     "sanctioned": "Consulte con el tribunal o la autoridad que la impuso",
     "not_in_sso": "su plaza de Servicio Social Obligatorio esté asignada y activa hoy",
+    "no_valid_email": "Actualícelo en www.miseguridadsocial.gov.co",
     "profession_not_authorized": "se registran como Profesional de la Salud; las demás profesiones y el personal administrativo, como Otro Usuario",
 }
 REGISTERED = "REGISTRO SATISFACTORIO"
@@ -309,13 +312,21 @@ async def test_whoever_waits_for_a_registry_is_told_so(product: Product) -> None
 def possible_refusals() -> set[tuple[UserType, Refusal]]:
     """What the rules can say: each is asked about every kind of fact that it looks at."""
     judged: set[tuple[UserType, Refusal | None]] = {
-        (user_type, Refusal.NOT_IN_MISEGURIDADSOCIAL) for user_type in UserType
+        (user_type, refusal)
+        for user_type in UserType
+        for refusal in (Refusal.NOT_IN_MISEGURIDADSOCIAL, Refusal.NO_VALID_EMAIL)
     }
     judged.add((UserType.DELEGATE, Refusal.ENTITY_NOT_IN_MISEGURIDADSOCIAL))
     for professional in health_professionals():
-        refusal = professional_refusal(professional, registration="1", today=TODAY)
-        judged |= {(UserType.PROFESSIONAL, refusal), (UserType.OTHER, other_user_refusal(professional))}
-    judged |= {(UserType.SOCIAL_SERVICE, social_service_refusal(item, today=TODAY)) for item in placements()}
+        refusal = EligibilityRules().professional_refusal(professional, registration="1", today=TODAY)
+        judged |= {
+            (UserType.PROFESSIONAL, refusal),
+            (UserType.OTHER, EligibilityRules().other_user_refusal(professional)),
+        }
+    judged |= {
+        (UserType.SOCIAL_SERVICE, EligibilityRules().social_service_refusal(item, today=TODAY))
+        for item in placements()
+    }
     return {(user_type, refusal) for user_type, refusal in judged if refusal}
 
 

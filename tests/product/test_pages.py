@@ -220,7 +220,7 @@ async def test_ten_digits_that_are_no_nit_offer_nothing(product: Product) -> Non
     fields = {"tipo_entidad": "IPS", "nit": "9001234560"}
     async with product.browser() as visitor:
         answer = await submit_form(product, visitor, "delegado", fields)
-    assert "El NIT debe tener 9 dígitos" in answer.text
+    assert "El NIT de una entidad debe tener 9 dígitos" in answer.text
     assert "usar_nit" not in answer.text
 
 
@@ -257,7 +257,6 @@ async def test_what_was_typed_is_kept_and_shown_as_text(product: Product) -> Non
     [
         "٧٠٩٩٩٠٠١",
         "7099\x009001",
-        "\u202e70999001",
         "7" * 600,
         "70999001'; DROP TABLE accounts",
         "ß999001",
@@ -272,9 +271,7 @@ async def test_odd_numbers_are_field_errors(product: Product, number: str) -> No
     assert 'aria-invalid="true"' in control(answer, "numero_documento")
 
 
-@pytest.mark.parametrize(
-    "odd", ["x" * 600, "٩٠٠١٢٣٤٥٦", "9001\x0023456", "\u202e900123456", "九百", "<b>", "😀"]
-)
+@pytest.mark.parametrize("odd", ["x" * 600, "٩٠٠١٢٣٤٥٦", "9001\x0023456", "九百", "<b>", "😀"])
 @pytest.mark.parametrize("has_nit", ["SI", "NO"])
 async def test_odd_answers_in_every_field_of_a_delegate_are_field_errors(
     product: Product, odd: str, has_nit: str
@@ -1159,6 +1156,7 @@ async def test_the_page_in_progress_names_the_radicado_and_goes_on(product: Prod
                 Submission(
                     user_type=UserType.PROFESSIONAL,
                     document=Document(type=DocumentType.CC, number=number),
+                    professional_registration=professional_form(person)["registro_profesional"],
                 ),
             )
             assert answer.status_code == 202

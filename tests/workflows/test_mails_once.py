@@ -7,7 +7,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from mipres.domain.stages import Stage
-from tests.workflows.conftest import DELEGATE, MEDICINE, PROFESSIONAL, World
+from tests.workflows.conftest import DELEGATE, MEDICINE, PROFESSIONAL, Handle, World
 from workflows.registration import Registration
 
 
@@ -51,8 +51,9 @@ async def test_a_reset_confirms_nothing_again(world: World) -> None:
         request_id="reset-of-a-test",
     )
     again = await world.env.client.workflow_service.reset_workflow_execution(reset)
-    result = await world.env.client.get_workflow_handle_for(
+    resumed: Handle = world.env.client.get_workflow_handle_for(
         Registration.run, handle.id, run_id=again.run_id
-    ).result()
+    )
+    result = await resumed.result()
     assert result.stage is Stage.COMPLETED
     assert confirmations(world) == 1

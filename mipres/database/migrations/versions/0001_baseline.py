@@ -212,6 +212,7 @@ def _create_access() -> None:
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("unknown_ends", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_sent_mails")),
     )
     op.create_index(op.f("ix_sent_mails_claimed_at"), "sent_mails", ["claimed_at"], unique=False)

@@ -1,0 +1,85 @@
+"""The one reading of identifiers: as people type and paste them, and as the registries write them."""
+
+import re
+import unicodedata
+from typing import Final
+
+_PUNCTUATION: Final = frozenset(".,'’‘`´′·•\u2212\t\r\n\v\f")
+# Spaces and line separators, dashes, and what has no width: zero-width, bidi and soft hyphen.
+_SEPARATOR_CATEGORIES: Final = frozenset({"Zs", "Zl", "Zp", "Pd", "Cf"})
+# "No. 123", "N° 123", "Nro 123", "#123": the word before a number.
+_NUMBER_WORD: Final = "(?:N(?:UMERO|UM|RO|O)?|#)"
+_REGISTRATION_LABEL: Final = re.compile(
+    rf"(?:(?:REGISTRO|REG)?(?:MEDICO|PROFESIONAL)|REGISTRO|REG|TARJETAPROFESIONAL|RM|TP|{_NUMBER_WORD})+(?=\d)"
+)
+_LABEL_SEPARATORS: Final = r"[\s.,:;°#/_-]*"
+_WRITTEN_REGISTRATION_LABEL: Final = re.compile(
+    rf"(?:(?:REGISTRO|REG|MEDICO|PROFESIONAL|TARJETA|R{_LABEL_SEPARATORS}M|T{_LABEL_SEPARATORS}P|{_NUMBER_WORD})"
+    rf"{_LABEL_SEPARATORS})+(?=\d)"
+)
+
+
+def visible(text: str) -> str:
+    """Drop characters without width, and blanks at both ends; every dash becomes a hyphen."""
+    shown = (
+        "-" if unicodedata.category(char) == "Pd" or char == "\u2212" else char
+        for char in text
+        if unicodedata.category(char) != "Cf"
+    )
+    return "".join(shown).strip()
+
+
+def compact(text: str) -> str:
+    """Drop dots, commas, apostrophes, spaces, dashes and characters without width."""
+    return "".join(
+        char
+        for char in text
+        if char not in _PUNCTUATION and unicodedata.category(char) not in _SEPARATOR_CATEGORIES
+    )
+
+
+def has_control_character(text: str) -> bool:
+    """Whether a character is in the text that no name, number or address has."""
+    return any(unicodedata.category(char) in {"Cc", "Cs", "Co", "Cn"} for char in text)
+
+
+def folded_words(text: str) -> str:
+    """Fold case, accents, punctuation and blanks: two spellings of the same words become equal."""
+    plain = _without_accents(text).casefold()
+    return " ".join("".join(char if char.isalnum() else " " for char in plain).split())
+
+
+def folded_registration(text: str) -> str:
+    """Fold a professional registration: `R.M. No. 076-1234`, `RM 76–1234` and `761234` become equal."""
+    symbols = "".join(char for char in _without_accents(text).upper() if char.isalnum())
+    return _REGISTRATION_LABEL.sub("", symbols, count=1).lstrip("0") if symbols else ""
+
+
+def without_registration_label(text: str) -> str:
+    """Drop the words that stand before a professional registration: `R.M. No. 76-1234` becomes `76-1234`."""
+    plain = _without_accents(text)
+    label = _WRITTEN_REGISTRATION_LABEL.match(plain.upper())
+    return plain[label.end() :] if label else text
+
+
+def without_document_label(text: str, *, code: str, label: str, is_numeric: bool) -> str:
+    """Drop the type that was pasted in front of a document's number.
+
+    Passports may begin with any letters. So a short code or "No" in front of one counts as a label
+    only with a colon, a dot or a degree sign behind it.
+    """
+    separators, end = (r"[\s.:°#-]*", r"(?=\d)") if is_numeric else (r"\s*[.:°#]+\s*", "")
+    names = "|".join(
+        word.upper().replace(" ", r"\s+")
+        for word in (_without_accents(label), _without_accents(label).split(maxsplit=1)[0])
+    )
+    dotted_code = r"\.?\s*".join(code)
+    plain = _without_accents(visible(text))
+    pattern = rf"(?:(?:{names})\b[\s.:]*)?(?:{dotted_code}{separators})?(?:{_NUMBER_WORD}{separators})?{end}"
+    found = re.match(pattern, plain.upper())
+    return plain[found.end() :] if found and found.end() else text
+
+
+def _without_accents(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(char for char in decomposed if not unicodedata.combining(char))

@@ -1,0 +1,72 @@
+"""The one judgement of a mail server's replies: whose fault is a refusal, and what follows from it."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+_ENHANCED_CODE: Final = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?!\d)", re.ASCII)
+_ADDRESS_SUBJECT: Final = 1
+# RFC 3463: x.1.7 and x.1.8 blame the sender, x.1.9 the relaying.
+_NOT_ABOUT_THE_RECIPIENT: Final = frozenset({7, 8, 9})
+# Mailbox unavailable, not local, name not allowed: what servers say of an address, but not of it alone.
+_DOUBTFUL_CODES: Final = frozenset({550, 551, 553})
+_PERMANENT: Final = range(500, 600)
+
+
+class Step(StrEnum):
+    """A step of a delivery, by the name that support reads."""
+
+    CONNECT = "connect"
+    HELLO = "EHLO"
+    TLS = "STARTTLS"
+    LOGIN = "AUTH"
+    SENDER = "MAIL"
+    RECIPIENT = "RCPT"
+    CONTENT = "DATA"
+    FINAL_DOT = "final dot"
+
+
+class Verdict(StrEnum):
+    """What a refusal says.
+
+    Attributes:
+        ADDRESS_WRONG: This address is wrong; the person corrects it.
+        ADDRESS_DOUBTFUL: It may be; one more try decides.
+        SERVER_CANNOT: The server cannot now; it or its setting gets mended.
+    """
+
+    ADDRESS_WRONG = "address_wrong"
+    ADDRESS_DOUBTFUL = "address_doubtful"
+    SERVER_CANNOT = "server_cannot"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A server's refusal at one step."""
+
+    step: Step
+    code: int
+    text: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whose fault it is: only a recipient's own address can be wrong, and only for good."""
+        if self.code not in _PERMANENT or self.step not in {Step.RECIPIENT, Step.FINAL_DOT}:
+            return Verdict.SERVER_CANNOT
+        enhanced = _ENHANCED_CODE.match(self.text)
+        if enhanced is None:
+            is_doubtful = self.step is Step.RECIPIENT and self.code in _DOUBTFUL_CODES
+            return Verdict.ADDRESS_DOUBTFUL if is_doubtful else Verdict.SERVER_CANNOT
+        group, subject, detail = map(int, enhanced.groups())
+        is_about_the_address = (
+            group == self.code // 100
+            and subject == _ADDRESS_SUBJECT
+            and detail not in _NOT_ABOUT_THE_RECIPIENT
+        )
+        return Verdict.ADDRESS_WRONG if is_about_the_address else Verdict.SERVER_CANNOT
+
+    def __str__(self) -> str:
+        """Step and codes. The server's words are left out: they may repeat the address."""
+        enhanced = _ENHANCED_CODE.match(self.text)
+        return f"{self.step}: {self.code}{f' {enhanced[0]}' if enhanced else ''}"
