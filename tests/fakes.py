@@ -9,7 +9,12 @@ from datetime import UTC, datetime, timedelta
 from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
 from mipres.domain.audit import AuditEvent
 from mipres.domain.documents import Document
-from mipres.domain.errors import MailAddressRejectedError, MailNotAcceptedError, RegistryUnavailableError
+from mipres.domain.errors import (
+    MailAddressRejectedError,
+    MailNotAcceptedError,
+    MailProbablyDeliveredError,
+    RegistryUnavailableError,
+)
 from mipres.domain.links import LinkPurpose, PasswordLink
 from mipres.domain.mail import Mail, MailClaim
 from mipres.domain.outcomes import Refusal

@@ -1,4 +1,4 @@
-"""Each step of a delivery meets each kind of reply, from the catcher and odd servers."""
+"""Each step of a delivery meets each kind of reply, also from odd servers."""
 
 import asyncio
 import contextlib

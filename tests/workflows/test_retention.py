@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from temporalio.client import (
     Client,
+    ScheduleHandle,
     ScheduleIntervalSpec,
     ScheduleSpec,
     ScheduleUpdate,
@@ -34,15 +35,13 @@ async def test_every_worker_may_create_the_schedule_and_there_is_one(world: Worl
     await asyncio.gather(*(ensure_schedules(client) for _ in range(3)))
     handle = client.get_schedule_handle(names.RETENTION_ID)
     try:
-        await handle.pause(note="lo pidió operación")
-        # As an older version left it.
         await handle.update(_as_of_an_older_version)
+        await world.eventually(lambda: _shows(handle, every=timedelta(days=1), paused=False))
+        await handle.pause(note="lo pidió operación")
+        await world.eventually(lambda: _shows(handle, every=timedelta(days=1), paused=True))
         await ensure_schedules(client)
-        description = await handle.describe()
-        # What an operator decided stays.
-        assert description.schedule.state.paused
-        [interval] = description.schedule.spec.intervals
-        assert interval.every.total_seconds() == 3600
+        # The spec is today's, and what an operator decided stays.
+        await world.eventually(lambda: _shows(handle, every=timedelta(hours=1), paused=True))
     finally:
         await handle.delete()
 
@@ -51,3 +50,8 @@ def _as_of_an_older_version(found: ScheduleUpdateInput) -> ScheduleUpdate:
     schedule = found.description.schedule
     schedule.spec = ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(days=1))])
     return ScheduleUpdate(schedule=schedule)
+
+
+async def _shows(handle: ScheduleHandle, *, every: timedelta, paused: bool) -> bool:
+    schedule = (await handle.describe()).schedule
+    return ([one.every for one in schedule.spec.intervals], schedule.state.paused) == ([every], paused)
