@@ -26,6 +26,8 @@ MAIL_HEARTBEAT = timedelta(seconds=30)
 
 # What has expired is refused at once; its rows may stay for another hour.
 PURGE_EVERY = timedelta(hours=1)
+# An undo was retried for a week by then: the next week begins after a moment for whoever looks at it.
+UNDO_AGAIN = timedelta(hours=1)
 # Deleting by index takes moments; the first purge of a large database may take longer.
 PURGE_ATTEMPT = timedelta(minutes=5)
 PURGE_TOTAL = timedelta(hours=1)

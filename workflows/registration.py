@@ -250,6 +250,9 @@ class Registration:
         state.links_sent_at.append(workflow.now())
         result = await self._links.send(account.account_id, number=len(state.links_sent_at))
         state.is_address_rejected = state.is_address_doubtful = result is None
+        if result is None:
+            # A try that mailed nothing spends no pause and none of the day's links.
+            state.links_sent_at.pop()
         state.link_expires_at, state.is_reminded = workflow.now() + self._links.lifetime, False
         self._publish()
         return result is not None and result.password_exists
@@ -308,8 +311,15 @@ class Registration:
         """Take back what this registration made, never an account in use."""
         # A regular activity: the server may throw the task that closes the workflow away, and what a local
         # one did in it would stay done without a trace in the history.
-        await StepRunner(on_change=self._publish).do(steps.DISCARD_ACCOUNT, self._request.radicado)
-        self._enter(Stage.CANCELLED)
+        while not self._state.stage.has_ended:
+            try:
+                await StepRunner(on_change=self._publish).do(steps.DISCARD_ACCOUNT, self._request.radicado)
+            except StepFailedError:
+                # Only the database can undo it, so support looks at the database; then it is tried again.
+                await self._notices.support(WaitingOn.DATABASE)
+                await workflow.sleep(policies.UNDO_AGAIN, summary="Deshacer otra vez")
+            else:
+                self._enter(Stage.CANCELLED)
 
     async def _give_up(self) -> bool:
         """A step was retried for days and nobody mended what it needs."""

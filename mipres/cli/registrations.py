@@ -1,5 +1,6 @@
 """Commands about registrations: find, show and list them, and act on them."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
@@ -89,36 +90,67 @@ async def _list_cut_off(tools: Tools) -> None:
     print(f"En Temporal: {tools.support.desk.url_of_list(names.CUT_OFF)}")
 
 
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Solo decir cuáles, sin hacer nada.")]
+Jitter = Annotated[str, typer.Option("--jitter", help="En cuánto tiempo repartirlos, por ejemplo 60s o 5m.")]
+RadicadoOrAll = Annotated[str | None, typer.Argument(help="Número de radicado; sin él, use --waiting-on.")]
+
+
 def retry(
     reason: Reason,
-    radicado: Annotated[
-        str | None, typer.Argument(help="Número de radicado; sin él, use --waiting-on.")
-    ] = None,
+    radicado: RadicadoOrAll = None,
     waiting_on: WaitingOnOption = None,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Solo decir cuáles, sin reintentar.")] = False,
-    jitter: Annotated[
-        str, typer.Option("--jitter", help="En cuánto tiempo repartir los reintentos, por ejemplo 60s o 5m.")
-    ] = "60s",
+    dry_run: DryRun = False,
+    jitter: Jitter = "60s",
     as_: As = None,
 ) -> None:
     """Reintenta ya lo que un registro espera; o, después de una caída, todos los que esperan lo mismo."""
-    why, spread, wanted = read_reason(reason), read_duration(jitter), read_waiting_on(waiting_on)
-    if (radicado is None) == (wanted is None):
-        misused("Diga un radicado, o --waiting-on para reintentar todos los que esperan lo mismo.")
-    if wanted is not None:
-        run_with_tools(
-            lambda tools: _retry_all(tools, wanted, why, spread, None if dry_run else read_actor(as_))
-        )
+    bulk = _Bulk(action=Action.RETRY, reason=read_reason(reason), spread=read_duration(jitter), as_=as_)
+    _one_or_all(bulk, radicado, read_waiting_on(waiting_on), dry_run=dry_run, done="Reintento pedido")
+
+
+def resend(
+    reason: Reason,
+    radicado: RadicadoOrAll = None,
+    waiting_on: WaitingOnOption = None,
+    *,
+    dry_run: DryRun = False,
+    jitter: Jitter = "60s",
+    as_: As = None,
+) -> None:
+    """Envía otro enlace, y el anterior deja de servir; o, con --waiting-on mail_address, a todos los rechazados."""
+    wanted = read_waiting_on(waiting_on)
+    if wanted not in {None, WaitingOn.MAIL_ADDRESS}:
+        misused("resend --waiting-on: solo mail_address; lo demás sigue solo, o con retry.")
+    bulk = _Bulk(action=Action.RESEND, reason=read_reason(reason), spread=read_duration(jitter), as_=as_)
+    _one_or_all(bulk, radicado, wanted, dry_run=dry_run, done="Otro enlace pedido")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bulk:
+    """What to do with one registration or with many."""
+
+    action: Action
+    reason: str
+    spread: timedelta
+    as_: str | None
+
+
+def _one_or_all(
+    bulk: _Bulk, radicado: str | None, waiting_on: WaitingOn | None, *, dry_run: bool, done: str
+) -> None:
+    if (radicado is None) == (waiting_on is None):
+        misused("Diga un radicado, o --waiting-on para todos los que esperan lo mismo.")
+    if waiting_on is not None:
+        actor = None if dry_run else read_actor(bulk.as_)
+        run_with_tools(lambda tools: _act_on_all(tools, bulk, waiting_on, actor))
     elif radicado is not None:
         if dry_run:
             misused("--dry-run es para --waiting-on.")
-        _act(Action.RETRY, radicado, why, as_, "Reintento pedido")
+        _act(bulk.action, radicado, bulk.reason, bulk.as_, done)
 
 
-async def _retry_all(
-    tools: Tools, waiting_on: WaitingOn, reason: str, jitter: timedelta, actor: str | None
-) -> None:
+async def _act_on_all(tools: Tools, bulk: _Bulk, waiting_on: WaitingOn, actor: str | None) -> None:
     """Without an actor this is the dry run, which does nothing."""
     cases = await tools.support.desk.waiting(waiting_on)
     url = tools.support.desk.url_of_list(names.waiting_for(waiting_on))
@@ -126,20 +158,18 @@ async def _retry_all(
     if actor is None:
         for case in cases:
             print(text.case_line(case))
-        print("Simulación: no se reintentó ninguno.")
+        print("Simulación: no se hizo nada.")
         return
     failed = 0
-    async for result in tools.support.retry_all(cases, reason=reason, actor=actor, jitter=jitter):
+    results = tools.support.act_on_all(
+        bulk.action, cases, reason=bulk.reason, actor=actor, jitter=bulk.spread
+    )
+    async for result in results:
         failed += result.failed
         print(f"{result.case.reference} · {result.feedback}\n  {result.case.ui_url}")
-    print(f"{len(cases) - failed} reintentados o ya resueltos, {failed} sin respuesta.")
+    print(f"{len(cases) - failed} pedidos o ya resueltos, {failed} sin respuesta.")
     if failed:
         raise typer.Exit(NOT_POSSIBLE)
-
-
-def resend(radicado: Radicado, reason: Reason, as_: As = None) -> None:
-    """Envía otro enlace para crear la contraseña; el anterior deja de servir."""
-    _act(Action.RESEND, radicado, read_reason(reason), as_, "Otro enlace pedido")
 
 
 def cancel(radicado: Radicado, reason: Reason, as_: As = None) -> None:

@@ -20,6 +20,7 @@ from mipres.database.tables import AccountRow, ConsentRow, PasswordLinkRow, Prof
 from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
 from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
 from mipres.domain.documents import Document
+from mipres.domain.identifiers import folded_registration
 from mipres.domain.links import LinkPurpose, LinkState, PasswordLink
 from mipres.domain.outcomes import Refusal
 from mipres.keys import LinkTokens
@@ -224,10 +225,11 @@ class PostgresAccounts:
             account_id=account_id,
             user_type=registration.submission.user_type,
             entity_key=registration.submission.entity_key,
+            registration_key=folded_registration(registration.facts.professional_registration or ""),
             created_at=values["updated_at"],
             **values,
         )
-        key = ["account_id", "user_type", "entity_key"]
+        key = ["account_id", "user_type", "entity_key", "registration_key"]
         await session.execute(statement.on_conflict_do_update(index_elements=key, set_=values))
 
     async def _keep_consent(

@@ -59,15 +59,16 @@ class AccountRow(Base):
 
 
 class ProfileRow(Base):
-    """One way in which a person works with MIPRES: a type of user and, for delegates, an entity."""
+    """One way in which a person works with MIPRES: a type of user and, where it has them, an entity or a professional registration."""
 
     __tablename__ = "profiles"
-    __table_args__ = (UniqueConstraint("account_id", "user_type", "entity_key"),)
+    __table_args__ = (UniqueConstraint("account_id", "user_type", "entity_key", "registration_key"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
     user_type: Mapped[str] = mapped_column(String(20))
     entity_key: Mapped[str] = mapped_column(server_default="")
+    registration_key: Mapped[str] = mapped_column(server_default="")
     radicado: Mapped[str] = mapped_column(String(15), index=True)
     entity_kind: Mapped[str | None]
     entity_regime: Mapped[str | None]

@@ -29,6 +29,11 @@ _EVENTS = {
 }
 # Delegates' radicados depend on their entity as well, so theirs are found in the accounts and in the trail.
 _WITHOUT_ENTITY = (UserType.PROFESSIONAL, UserType.SOCIAL_SERVICE, UserType.OTHER)
+_ASKED = {
+    Action.RETRY: "reintento pedido",
+    Action.RESEND: "otro enlace pedido",
+    Action.CANCEL: "cancelado",
+}
 _BULK_AT_ONCE = 20
 
 
@@ -46,7 +51,7 @@ class BulkResult:
 
     Attributes:
         feedback: In a few Spanish words.
-        failed: It still waits, and was not retried.
+        failed: It still waits, and nothing was done.
     """
 
     case: Case
@@ -128,8 +133,9 @@ class Support:
             )
             raise
 
-    async def retry_all(
+    async def act_on_all(
         self,
+        action: Action,
         cases: Sequence[Case],
         *,
         reason: str,
@@ -137,23 +143,23 @@ class Support:
         jitter: timedelta,
         spread: Callable[[], float] = random.random,
     ) -> AsyncIterator[BulkResult]:
-        """Retry many, each at a random moment within `jitter`: a registry that is back is not overrun."""
+        """Act on many, each at a random moment within `jitter`: what is back is not overrun."""
         slots = asyncio.Semaphore(_BULK_AT_ONCE)
 
         async def one(case: Case) -> BulkResult:
             await asyncio.sleep(spread() * jitter.total_seconds())
             async with slots:
-                return await self._retry_one(case, reason=reason, actor=actor)
+                return await self._act_on_one(action, case, reason=reason, actor=actor)
 
         for done in asyncio.as_completed([one(case) for case in cases]):
             yield await done
 
-    async def _retry_one(self, case: Case, *, reason: str, actor: str) -> BulkResult:
+    async def _act_on_one(self, action: Action, case: Case, *, reason: str, actor: str) -> BulkResult:
         try:
-            await self.act(Action.RETRY, case.reference, reason=reason, actor=actor)
+            await self.act(action, case.reference, reason=reason, actor=actor)
         except (ActionRefusedError, UnknownWorkflowError):
             # Between the list and the question it went on by itself, which is what was wanted.
             return BulkResult(case=case, feedback="ya no espera")
         except ActionUnansweredError:
             return BulkResult(case=case, feedback="no respondió a tiempo", failed=True)
-        return BulkResult(case=case, feedback="reintento pedido")
+        return BulkResult(case=case, feedback=_ASKED[action])

@@ -172,7 +172,7 @@ def test_a_bulk_retry_spreads_over_the_jitter(
     command: Command, tools: Tools, jitter: str, spread: int
 ) -> None:
     answers(tools).support.desk.waiting.return_value = [CASE, CASE]
-    answers(tools).support.retry_all = Mock(
+    answers(tools).support.act_on_all = Mock(
         return_value=results(
             BulkResult(case=CASE, feedback="reintento pedido"),
             BulkResult(case=CASE, feedback="no respondió a tiempo", failed=True),
@@ -180,13 +180,31 @@ def test_a_bulk_retry_spreads_over_the_jitter(
     )
     words = ("retry", "--waiting-on", "rethus", "--reason", REASON)
     result = command(*words, "--jitter", jitter, "--as", "ana")
-    assert (result.exit_code, "1 reintentados o ya resueltos, 1 sin respuesta." in result.stdout) == (
+    assert (result.exit_code, "1 pedidos o ya resueltos, 1 sin respuesta." in result.stdout) == (
         NOT_POSSIBLE,
         True,
     )
-    answers(tools).support.retry_all.assert_called_once_with(
-        [CASE, CASE], reason=REASON, actor="operator:ana", jitter=timedelta(seconds=spread)
+    answers(tools).support.act_on_all.assert_called_once_with(
+        Action.RETRY, [CASE, CASE], reason=REASON, actor="operator:ana", jitter=timedelta(seconds=spread)
     )
+
+
+def test_links_go_out_again_to_all_whose_address_was_refused(command: Command, tools: Tools) -> None:
+    answers(tools).support.desk.waiting.return_value = [CASE]
+    answers(tools).support.act_on_all = Mock(
+        return_value=results(BulkResult(case=CASE, feedback="otro enlace pedido"))
+    )
+    words = ("resend", "--waiting-on", "mail_address", "--reason", REASON, "--as", "ana")
+    result = command(*words)
+    assert (result.exit_code, "1 pedidos o ya resueltos, 0 sin respuesta." in result.stdout) == (0, True)
+    answers(tools).support.act_on_all.assert_called_once_with(
+        Action.RESEND, [CASE], reason=REASON, actor="operator:ana", jitter=timedelta(seconds=60)
+    )
+
+
+def test_links_are_sent_in_bulk_for_refused_addresses_alone(command: Command) -> None:
+    result = command("resend", "--waiting-on", "rethus", "--reason", REASON)
+    assert (result.exit_code, "solo mail_address" in result.stderr) == (MISUSED, True)
 
 
 async def results(*items: BulkResult) -> Any:
@@ -198,7 +216,7 @@ def test_a_dry_run_retries_nothing(command: Command, tools: Tools) -> None:
     answers(tools).support.desk.waiting.return_value = [CASE]
     result = command("retry", "--waiting-on", "rethus", "--reason", REASON, "--dry-run")
     assert (result.exit_code, "Simulación" in result.stdout) == (0, True)
-    answers(tools).support.retry_all.assert_not_called()
+    answers(tools).support.act_on_all.assert_not_called()
 
 
 # ---- Accounts, trail, keys, staff, persons

@@ -80,7 +80,7 @@ async def test_support_finds_what_waits_sees_why_and_retries_it(product: Product
         assert address(product, radicado) in once.stdout
 
         rehearsal = await command("retry", "--waiting-on", "sso", "--reason", REASON, "--dry-run")
-        assert "Simulación: no se reintentó ninguno." in rehearsal.stdout
+        assert "Simulación: no se hizo nada." in rehearsal.stdout
         assert radicado in rehearsal.stdout
         asked = [line for line in await trail(command, radicado) if "Reintento pedido" in line]
         assert ["operator:ana" in line for line in asked] == [True]

@@ -147,8 +147,8 @@ async def test_many_are_retried_and_each_says_how_it_went(
     cases = await desk.cases([done, silent, over])
     await handles.pop().terminate("prueba")
     moments, results = [0.1, 0.5, 0.9], dict[str, BulkResult]()
-    async for result in support.retry_all(
-        cases, reason=REASON, actor=ACTOR, jitter=timedelta(milliseconds=30), spread=moments.pop
+    async for result in support.act_on_all(
+        Action.RETRY, cases, reason=REASON, actor=ACTOR, jitter=timedelta(milliseconds=30), spread=moments.pop
     ):
         results[result.case.reference] = result
     assert {name: (result.feedback, result.failed) for name, result in results.items()} == {

@@ -633,3 +633,31 @@ async def test_asking_again_sends_another_link_but_not_at_once(world: World) -> 
     world.sets_password()
     await handle.signal(Registration.password_set)
     await handle.result()
+
+
+async def test_registering_again_mails_the_address_that_the_registry_has_now(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit(radicado="RM-NEWADDRESS00")
+    await world.mailed("password_link")
+    world.people.people[ANA] = replace(PERSON, email="ana.nueva@otro.test")
+    await world.passes(handle, timedelta(minutes=4))
+    await world.submit(radicado="RM-NEWADDRESS00")
+    await world.mailed("password_link", "password_link")
+    assert [mail.to_address for mail in world.mailer.sent] == [PERSON.email, "ana.nueva@otro.test"]
+    assert [link.closed for link in world.accounts.links.values()] == [True, False]
+
+
+async def test_a_registry_that_is_down_does_not_keep_anybody_from_another_link(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit(radicado="RM-REGISTRYDOWN")
+    await world.mailed("password_link")
+    world.people.down = True
+    await world.passes(handle, timedelta(minutes=4))
+    await world.submit(radicado="RM-REGISTRYDOWN")
+    await world.mailed("password_link", "password_link")
+
+
+async def test_a_try_that_mailed_nothing_spends_no_pause(world: World) -> None:
+    handle = await submitted_with_a_rejected_address(world)
+    await handle.execute_update("resend_link", "ya se arregló el servidor de correo")
+    await world.mailed("password_link")

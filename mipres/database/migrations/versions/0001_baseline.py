@@ -114,6 +114,7 @@ def _create_people() -> None:
         sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("user_type", sa.String(length=20), nullable=False),
         sa.Column("entity_key", sa.Text(), server_default="", nullable=False),
+        sa.Column("registration_key", sa.Text(), server_default="", nullable=False),
         sa.Column("radicado", sa.String(length=15), nullable=False),
         sa.Column("entity_kind", sa.Text(), nullable=True),
         sa.Column("entity_regime", sa.Text(), nullable=True),
@@ -135,7 +136,11 @@ def _create_people() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_profiles")),
         sa.UniqueConstraint(
-            "account_id", "user_type", "entity_key", name=op.f("uq_profiles_account_id_user_type_entity_key")
+            "account_id",
+            "user_type",
+            "entity_key",
+            "registration_key",
+            name=op.f("uq_profiles_account_id_user_type_entity_key_registration_key"),
         ),
     )
     op.create_index(op.f("ix_profiles_radicado"), "profiles", ["radicado"], unique=False)
