@@ -72,21 +72,15 @@ def stuck(waiting_on: WaitingOnOption = None) -> None:
         for case in cases:
             print(text.case_line(case))
         print(f"En Temporal: {tools.support.desk.url_of_list(names.stuck_on(wanted))}")
-        if wanted is None:
-            await _list_cut_off(tools)
+        if wanted is None and (cut_off := await tools.support.cut_off()):
+            print(
+                f"{len(cut_off)} registros interrumpidos: la persona aún espera y debe registrarse de nuevo"
+            )
+            for case in cut_off:
+                print(text.case_line(case))
+            print(f"En Temporal: {tools.support.desk.url_of_list(names.CUT_OFF)}")
 
     run_with_tools(work)
-
-
-async def _list_cut_off(tools: Tools) -> None:
-    """List the registrations that nothing carries on: the person has to register anew."""
-    cases = await tools.support.cut_off()
-    if not cases:
-        return
-    print(f"{len(cases)} registros interrumpidos: la persona aún espera y debe registrarse de nuevo")
-    for case in cases:
-        print(text.case_line(case))
-    print(f"En Temporal: {tools.support.desk.url_of_list(names.CUT_OFF)}")
 
 
 def retry(

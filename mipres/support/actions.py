@@ -143,17 +143,14 @@ class Support:
         async def one(case: Case) -> BulkResult:
             await asyncio.sleep(spread() * jitter.total_seconds())
             async with slots:
-                return await self._retry_one(case, reason=reason, actor=actor)
+                try:
+                    await self.act(Action.RETRY, case.reference, reason=reason, actor=actor)
+                except (ActionRefusedError, UnknownWorkflowError):
+                    # Between the list and the question it went on by itself, which is what was wanted.
+                    return BulkResult(case=case, feedback="ya no espera")
+                except ActionUnansweredError:
+                    return BulkResult(case=case, feedback="no respondió a tiempo", failed=True)
+                return BulkResult(case=case, feedback="reintento pedido")
 
         for done in asyncio.as_completed([one(case) for case in cases]):
             yield await done
-
-    async def _retry_one(self, case: Case, *, reason: str, actor: str) -> BulkResult:
-        try:
-            await self.act(Action.RETRY, case.reference, reason=reason, actor=actor)
-        except (ActionRefusedError, UnknownWorkflowError):
-            # Between the list and the question it went on by itself, which is what was wanted.
-            return BulkResult(case=case, feedback="ya no espera")
-        except ActionUnansweredError:
-            return BulkResult(case=case, feedback="no respondió a tiempo", failed=True)
-        return BulkResult(case=case, feedback="reintento pedido")
