@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -65,16 +65,13 @@ class TemporalGauges:
     async def _count_all(self) -> Figures:
         stuck = await self._count(names.STUCK)
         return Figures(
-            running=await self._counts((stage, names.running_in(stage)) for stage in OPEN_STAGES),
-            waiting=await self._counts((what, names.waiting_for(what)) for what in WaitingOn),
+            running={stage: await self._count(names.running_in(stage)) for stage in OPEN_STAGES},
+            waiting={what: await self._count(names.waiting_for(what)) for what in WaitingOn},
             stuck=stuck,
             oldest_stuck_seconds=await self._oldest_stuck() if stuck else 0.0,
             broken=await self._count(names.BROKEN_CODE),
             pollers={queue: await self._pollers(queue) for queue in _QUEUES},
         )
-
-    async def _counts(self, queries: Iterable[tuple[str, str]]) -> dict[str, int]:
-        return {name: await self._count(query) for name, query in queries}
 
     async def _count(self, query: str) -> int:
         return (await self._client.count_workflows(query, rpc_timeout=_PATIENCE)).count

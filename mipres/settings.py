@@ -247,8 +247,17 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then variables, then `…_FILE`; in development also what the launcher left."""
-        given = {**env_settings(), **init_settings()}
-        files = InitSettingsSource(settings_cls, init_kwargs=_values_from_files(settings_cls))
+        given, values = {**env_settings(), **init_settings()}, {}
+        for field in settings_cls.model_fields:
+            name = f"{variable(field)}_FILE"
+            if path := os.environ.get(name):
+                try:
+                    values[field] = Path(path).read_text(encoding="utf-8").strip()
+                except (OSError, UnicodeDecodeError) as error:
+                    raise UnreadableSettingFileError(
+                        f"{name}: no se pudo leer el archivo; revise la ruta y los permisos."
+                    ) from error
+        files = InitSettingsSource(settings_cls, init_kwargs=values)
         sources = (init_settings, env_settings, files, dotenv_settings, file_secret_settings)
         if given.get("environment", "development") != "development":
             return sources
@@ -279,23 +288,13 @@ def load_settings() -> Settings:
     raise SystemExit(2)
 
 
-def _values_from_files(settings_cls: type[BaseSettings]) -> dict[str, Any]:
-    values = {}
-    for field in settings_cls.model_fields:
-        name = f"{variable(field)}_FILE"
-        if path := os.environ.get(name):
-            try:
-                values[field] = Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise UnreadableSettingFileError(
-                    f"{name}: no se pudo leer el archivo; revise la ruta y los permisos."
-                ) from error
-    return values
-
-
 def _production_refusals(settings: Settings) -> Iterator[str]:
     """What keeps a production process from starting, the most basic first."""
-    yield from _missing(settings)
+    required = ("api_keys", "database_url", "temporal_address", "smtp_url", "public_url")
+    registries = ("miseguridadsocial", "rethus", "sso")
+    for field in (*required, *(f"{name}_{kind}" for name in registries for kind in ("url", "token"))):
+        if field not in settings.model_fields_set:
+            yield f"{variable(field)}: falta; en producción no tiene valor por defecto."
     yield from _weak_secrets(settings)
     for field in ("public_url", "miseguridadsocial_url", "rethus_url", "sso_url"):
         if not getattr(settings, field).startswith("https://"):
@@ -304,14 +303,6 @@ def _production_refusals(settings: Settings) -> Iterator[str]:
         yield f"{variable('captcha')}: en producción no puede ser `off`; use `image`."
     if settings.rate_limits != "on":
         yield f"{variable('rate_limits')}: en producción debe ser `on`."
-
-
-def _missing(settings: Settings) -> Iterator[str]:
-    required = ("api_keys", "database_url", "temporal_address", "smtp_url", "public_url")
-    registries = ("miseguridadsocial", "rethus", "sso")
-    for field in (*required, *(f"{name}_{kind}" for name in registries for kind in ("url", "token"))):
-        if field not in settings.model_fields_set:
-            yield f"{variable(field)}: falta; en producción no tiene valor por defecto."
 
 
 def _weak_secrets(settings: Settings) -> Iterator[str]:

@@ -39,17 +39,6 @@ def profile_card(profile: Profile) -> ProfileCard:
         )
     elif profile.ends_on:
         note = "El perfil vale solo en esa sede y termina con la plaza."
-    return ProfileCard(
-        title=profile.user_type.label,
-        has_ended=profile.has_ended,
-        rows=_rows(profile),
-        roles_heading="Roles que le pueden asignar" if waits else "Rol",
-        roles=roles_of(profile.user_type),
-        note=note,
-    )
-
-
-def _rows(profile: Profile) -> tuple[tuple[str, str], ...]:
     rows = (
         ("Tipo de entidad", _shown(profile.entity_kind, lambda kind: _KINDS[EntityKind(kind)])),
         ("Entidad", profile.entity_name),
@@ -64,7 +53,14 @@ def _rows(profile: Profile) -> tuple[tuple[str, str], ...]:
             long_date(profile.ends_on) if profile.ends_on else None,
         ),
     )
-    return tuple((label, value) for label, value in rows if value)
+    return ProfileCard(
+        title=profile.user_type.label,
+        has_ended=profile.has_ended,
+        rows=tuple((label, value) for label, value in rows if value),
+        roles_heading="Roles que le pueden asignar" if waits else "Rol",
+        roles=roles_of(profile.user_type),
+        note=note,
+    )
 
 
 def _shown(value: str | None, words: Callable[[str], str]) -> str | None:

@@ -36,7 +36,15 @@ class OutcomePages:
         """Show the first answer of a registration that was submitted."""
         match submitted.outcome.status:
             case OutcomeStatus.REFUSED:
-                return self._refused(request, submitted)
+                refusal = submitted.outcome.refusal
+                return self.pages.render(
+                    request,
+                    "refused",
+                    submitted=submitted,
+                    message=REFUSAL_MESSAGES[refusal] if refusal else None,
+                    rows=[*_rows_of(submitted), ("Número de radicado", submitted.radicado)],
+                    typed=typed_for(submitted.submission),
+                )
             case OutcomeStatus.IN_PROGRESS:
                 return self.pages.render(
                     request,
@@ -47,17 +55,6 @@ class OutcomePages:
                 )
             case _:
                 return self._registered(request, submitted)
-
-    def _refused(self, request: Request, submitted: Submitted) -> Response:
-        refusal = submitted.outcome.refusal
-        return self.pages.render(
-            request,
-            "refused",
-            submitted=submitted,
-            message=REFUSAL_MESSAGES[refusal] if refusal else None,
-            rows=[*_rows_of(submitted), ("Número de radicado", submitted.radicado)],
-            typed=typed_for(submitted.submission),
-        )
 
     def _registered(self, request: Request, submitted: Submitted) -> Response:
         user_type = submitted.submission.user_type

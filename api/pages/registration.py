@@ -85,7 +85,11 @@ async def submit(tipo: str, request: Request, services: RegistrationDep, client:
         return _form(request, services, user_type, captcha, typed, errors)
     if errors := captcha.missing() or await captcha.wrong():
         return _form(request, services, user_type, captcha, typed, errors)
-    return await _accept(request, services, submission, client)
+    await services.throttle.count(DOCUMENT_SUBMISSIONS, submission.document.login)
+    if services.answers_by_mail_only or await _asks_too_much(services, client, submission):
+        await services.start.accept(submission, channel="web")
+        return services.pages.render(request, "received", status=HTTPStatus.ACCEPTED)
+    return services.outcomes.page(request, await services.start.submit(submission, channel="web"))
 
 
 @router.get("/estado/{radicado}", dependencies=[PUBLIC])
@@ -107,17 +111,6 @@ async def resend_link(radicado: str, request: Request, services: RegistrationDep
         page.headers["Retry-After"] = str(error.retry_after_seconds)
         return page
     return await _status(request, services, radicado, resend="resent", status=HTTPStatus.ACCEPTED)
-
-
-async def _accept(
-    request: Request, services: RegistrationServices, submission: Submission, client: str
-) -> Response:
-    """Start the registration, and answer here, or by mail after too many tries."""
-    await services.throttle.count(DOCUMENT_SUBMISSIONS, submission.document.login)
-    if services.answers_by_mail_only or await _asks_too_much(services, client, submission):
-        await services.start.accept(submission, channel="web")
-        return services.pages.render(request, "received", status=HTTPStatus.ACCEPTED)
-    return services.outcomes.page(request, await services.start.submit(submission, channel="web"))
 
 
 async def _asks_too_much(services: RegistrationServices, client: str, submission: Submission) -> bool:

@@ -70,7 +70,13 @@ class RegistrationActs:
                 async with asyncio.timeout(self._answer_wait.total_seconds()):
                     await handle.execute_update("resend_link", reason, id=str(uuid.uuid4()))
         except WorkflowUpdateFailedError as error:
-            raise _resend_refusal(error.cause) from None
+            match error.cause:
+                case ApplicationError(type=names.TOO_SOON, details=[seconds, *_]):
+                    raise TooSoonError(int(seconds)) from None
+                case ApplicationError(type=names.WRONG_STAGE):
+                    raise WrongStageError from None
+            # The registration ended before it could answer.
+            raise UnknownWorkflowError from None
         event = AuditEvent(type=AuditEventType.RESEND_ASKED, actor=actor, reference=radicado, reason=reason)
         self._audit_queue.take(event)
 
@@ -120,13 +126,3 @@ class RegistrationActs:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         await asyncio.wait({task}, timeout=_PATIENCE_SECONDS)
-
-
-def _resend_refusal(cause: BaseException | None) -> Exception:
-    match cause:
-        case ApplicationError(type=names.TOO_SOON, details=[seconds, *_]):
-            return TooSoonError(int(seconds))
-        case ApplicationError(type=names.WRONG_STAGE):
-            return WrongStageError()
-    # The registration ended before it could answer.
-    return UnknownWorkflowError()

@@ -1,6 +1,5 @@
 """Ask the workflow, the server and the database where a registration stands."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -85,7 +84,12 @@ class RegistrationViews:
             return None
         published = _published(run)
         if run.engine.was_cut_off and not published.has_ended:
-            return _view(run, standing=await self._standing(radicado))
+            try:
+                standing = await self._standings.of(radicado)
+            except (OSError, SQLAlchemyError) as error:
+                log.warning("standing_unknown", radicado=radicado, error=type(error).__name__)
+                standing = Standing()
+            return _view(run, standing=standing)
         return _view(run, status=await self._status(run))
 
     async def _status(self, run: Run) -> RegistrationStatus | None:
@@ -101,13 +105,6 @@ class RegistrationViews:
         except Exception as error:  # noqa: BLE001 - decoding what another build or key wrote can raise anything.
             self._fall_back(run, error)
         return None
-
-    async def _standing(self, radicado: str) -> Standing:
-        try:
-            return await self._standings.of(radicado)
-        except (OSError, SQLAlchemyError) as error:
-            log.warning("standing_unknown", radicado=radicado, error=type(error).__name__)
-            return Standing()
 
     def _fall_back(self, run: Run, error: Exception) -> None:
         match error:
@@ -133,7 +130,9 @@ def _view(
     run: Run, *, status: RegistrationStatus | None = None, standing: Standing | None = None
 ) -> RegistrationView:
     """Prefer the database for a cut-off run, then the workflow, then attributes."""
-    waiting_on = _words(run.attributes.get(WAITING_ON) or (), WaitingOn)
+    # A word that only another version of the product knows is left out.
+    words = (_word(text, WaitingOn) for text in run.attributes.get(WAITING_ON) or ())
+    waiting_on = tuple(word for word in words if word)
     if standing:
         stage, waiting_on = standing.stage, ()
     elif status:
@@ -157,12 +156,6 @@ def _view(
 def _published(run: Run) -> Stage:
     """The stage that the workflow last published."""
     return _word(run.attributes.get(REGISTRATION_STAGE), Stage) or Stage.CHECKING
-
-
-def _words(texts: Iterable[str], kind: type[_Word]) -> tuple[_Word, ...]:
-    """Leave out what only another version of the product knows."""
-    words = (_word(text, kind) for text in texts)
-    return tuple(word for word in words if word)
 
 
 def _word(text: str | None, kind: type[_Word]) -> _Word | None:

@@ -190,7 +190,15 @@ class RegistrationStarter:
             log.info("first_outcome_unknown", radicado=request.radicado, reason=str(error))
             outcome = None
         if outcome is None:
-            await self._require_open_run(request.radicado)
+            # A run that ended is an older registration, and will not answer this submission.
+            try:
+                run = await describe_run(
+                    self._client, registration_workflow_id(request.radicado), patience=_LOOK
+                )
+            except UnknownWorkflowError as error:
+                raise TemporalUnavailableError("no run was started") from error
+            if not run.engine.is_open:
+                raise TemporalUnavailableError(f"no run was started; an older one is {run.engine}")
             return Outcome(status=OutcomeStatus.IN_PROGRESS)
         return outcome
 
@@ -231,16 +239,6 @@ class RegistrationStarter:
                 async with asyncio.timeout(0):
                     await start.workflow_handle()
             raise
-
-    async def _require_open_run(self, radicado: str) -> None:
-        """A run that ended is an older registration, and will not answer this submission."""
-        workflow_id = registration_workflow_id(radicado)
-        try:
-            run = await describe_run(self._client, workflow_id, patience=_LOOK)
-        except UnknownWorkflowError as error:
-            raise TemporalUnavailableError("no run was started") from error
-        if not run.engine.is_open:
-            raise TemporalUnavailableError(f"no run was started; an older one is {run.engine}")
 
 
 class RecoveryStarter:

@@ -33,23 +33,20 @@ async def show_documentation(request: Request, pages: PagesDep) -> Response:
 def _operations(document: dict[str, Any]) -> Iterator[Operation]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
+            body = None
+            if "requestBody" in operation:
+                schema = operation["requestBody"]["content"]["application/json"]["schema"]
+                whole = _resolved(schema, document["components"]["schemas"])
+                body = json.dumps(whole, indent=2, ensure_ascii=False)
             yield Operation(
                 method=method.upper(),
                 path=path,
                 summary=operation.get("description", operation["summary"]),
-                body=_body(document, operation),
+                body=body,
                 answers=tuple(
                     (status, answer["description"]) for status, answer in operation["responses"].items()
                 ),
             )
-
-
-def _body(document: dict[str, Any], operation: dict[str, Any]) -> str | None:
-    if "requestBody" not in operation:
-        return None
-    schema = operation["requestBody"]["content"]["application/json"]["schema"]
-    whole = _resolved(schema, document["components"]["schemas"])
-    return json.dumps(whole, indent=2, ensure_ascii=False)
 
 
 def _resolved(node: Any, schemas: dict[str, Any]) -> Any:

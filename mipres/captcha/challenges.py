@@ -1,4 +1,7 @@
-"""Captcha challenges: a signed, dated token whose code is derived from it; only answers are stored."""
+"""Captcha challenges: a signed, dated token from which the code is derived.
+
+The database stores answers only.
+"""
 
 import hashlib
 import hmac
@@ -17,7 +20,10 @@ _NONCE_BYTES = 16
 
 
 class CaptchaChallenges:
-    """Makes challenges and judges answers. Any process with the same key judges them alike."""
+    """Makes challenges and judges answers.
+
+    Any process with the same key judges them alike.
+    """
 
     def __init__(self, engine: AsyncEngine, *, key: bytes, clock: Clock) -> None:
         self._engine = engine
@@ -35,15 +41,13 @@ class CaptchaChallenges:
         return None if nonce is None else self._code(nonce)
 
     async def redeem(self, challenge: str, answer: str) -> bool:
-        """Whether the answer is right. Every challenge is judged once, whatever was answered."""
-        nonce = self._nonce_of(challenge)
-        if nonce is None or not await self._first_answer(nonce):
-            return False
-        return hmac.compare_digest(
-            normalise_answer(answer).encode(errors="replace"), self._code(nonce).encode()
-        )
+        """Tell whether the answer is right.
 
-    async def _first_answer(self, nonce: str) -> bool:
+        Every challenge is judged once, whatever the answer is.
+        """
+        nonce = self._nonce_of(challenge)
+        if nonce is None:
+            return False
         statement = (
             insert(CaptchaAnswerRow)
             .values(nonce=nonce, answered_at=self._clock.now())
@@ -51,7 +55,10 @@ class CaptchaChallenges:
             .returning(CaptchaAnswerRow.nonce)
         )
         async with self._engine.begin() as connection:
-            return (await connection.execute(statement)).first() is not None
+            is_first_answer = (await connection.execute(statement)).first() is not None
+        return is_first_answer and hmac.compare_digest(
+            normalise_answer(answer).encode(errors="replace"), self._code(nonce).encode()
+        )
 
     def _nonce_of(self, challenge: str) -> str | None:
         try:

@@ -1,4 +1,4 @@
-"""The codes of the captcha: which symbols they use, and which answers count as the same."""
+"""The codes of the captcha: their symbols, and which answers count as the same."""
 
 from typing import Final
 

@@ -1,4 +1,7 @@
-"""A captcha's code as a picture. It costs some milliseconds of CPU, so callers run it in a thread."""
+"""A captcha's code as a picture.
+
+Drawing costs some milliseconds of CPU, so callers run it in a thread.
+"""
 
 import io
 import secrets

@@ -36,7 +36,13 @@ def speak(code: str) -> bytes:
     Raises:
         KeyError: a symbol has no voice.
     """
-    speech = _speech(code)
+    parts = [_pause(0.4, 0.8)]
+    for symbol in code:
+        voice = secrets.choice(voices()[symbol])
+        speed = _random.uniform(0.93, 1.07)
+        parts.append(bytes(voice[int(sample * speed)] for sample in range(int(len(voice) / speed))))
+        parts.append(_pause(0.5, 0.9))
+    speech = b"".join(parts).translate(_volume(_random.uniform(0.85, 1.0), _VOICE_LIMIT))
     hiss = secrets.token_bytes(len(speech)).translate(_HISS)
     tracks = map(operator.add, speech, map(operator.add, _babble(len(speech)), hiss))
     target = io.BytesIO()
@@ -46,16 +52,6 @@ def speak(code: str) -> bytes:
         writer.setframerate(SAMPLE_RATE)
         writer.writeframes(bytes(tracks))
     return target.getvalue()
-
-
-def _speech(code: str) -> bytes:
-    parts = [_pause(0.4, 0.8)]
-    for symbol in code:
-        voice = secrets.choice(voices()[symbol])
-        speed = _random.uniform(0.93, 1.07)
-        parts.append(bytes(voice[int(sample * speed)] for sample in range(int(len(voice) / speed))))
-        parts.append(_pause(0.5, 0.9))
-    return b"".join(parts).translate(_volume(_random.uniform(0.85, 1.0), _VOICE_LIMIT))
 
 
 def _babble(length: int) -> bytes:
@@ -71,7 +67,10 @@ def _pause(shortest: float, longest: float) -> bytes:
 
 
 def _volume(level: float, limit: int) -> bytes:
-    """Table for bytes.translate: samples at that volume, around the limit instead of around 128."""
+    """Return a table for bytes.translate: samples at that volume, around the limit.
+
+    The samples of a voice swing around 128 instead.
+    """
     swings = (round((value - _SILENCE) * level) for value in range(256))
     return bytes(limit + max(-limit, min(limit, swing)) for swing in swings)
 

@@ -7,7 +7,7 @@ from mipres.domain.audit import AuditEntry
 from mipres.domain.eligibility import BOGOTA
 from mipres.domain.stages import WAITING_FOR_STAFF
 from mipres.domain.submissions import UserType
-from mipres.support.desk import Case, PendingActivity
+from mipres.support.desk import Case
 from mipres.support.records import PersonView
 from mipres.support.staff import StaffMember
 
@@ -39,7 +39,12 @@ def case_lines(case: Case, person: PersonView | None) -> Iterator[str]:
         since = f", atascado desde {moment(case.stuck_since)}" if case.stuck_since else ""
         yield _fact("espera", WAITING_FOR_STAFF[name] + since)
     for pending in case.pending:
-        yield _fact("pendiente", _pending(pending))
+        parts = [pending.activity_id, f"intento {pending.attempt}"]
+        if pending.next_attempt_at:
+            parts.append(f"próximo {moment(pending.next_attempt_at)}")
+        if pending.error_type:
+            parts.append(f"{pending.error_type}: {pending.error_message}")
+        yield _fact("pendiente", " · ".join(parts))
     yield from person_lines(person)
     yield _fact("Temporal", case.ui_url)
 
@@ -75,12 +80,3 @@ def joined(lines: Iterable[str]) -> str:
 
 def _fact(name: str, value: str) -> str:
     return f"  {name:<{_WIDTH}}{value}"
-
-
-def _pending(pending: PendingActivity) -> str:
-    parts = [pending.activity_id, f"intento {pending.attempt}"]
-    if pending.next_attempt_at:
-        parts.append(f"próximo {moment(pending.next_attempt_at)}")
-    if pending.error_type:
-        parts.append(f"{pending.error_type}: {pending.error_message}")
-    return " · ".join(parts)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import (
     ListWorkflowExecutionsRequest,
@@ -133,13 +132,13 @@ class SupportDesk:
 
     async def cases(self, references: Sequence[str]) -> list[Case]:
         """Those of the references that Temporal knows."""
-        found = await asyncio.gather(
+        answers = await asyncio.gather(
             *(self.case(reference) for reference in references), return_exceptions=True
         )
-        for problem in found:
-            if isinstance(problem, BaseException) and not isinstance(problem, UnknownWorkflowError):
-                raise problem
-        return [case for case in found if isinstance(case, Case)]
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, UnknownWorkflowError):
+                raise answer
+        return [answer for answer in answers if isinstance(answer, Case)]
 
     async def stuck(self, *, waiting_on: WaitingOn | None = None, limit: int = 50) -> list[Case]:
         """Registrations that have waited for too long, the oldest first."""
@@ -219,14 +218,13 @@ class SupportDesk:
 
     def url_of(self, reference: str) -> str:
         """The page of a registration or recovery in Temporal's interface."""
-        return self._url(names.workflow_id_of(reference))
+        return workflow_url(
+            names.workflow_id_of(reference), ui_url=self._ui_url, namespace=self._client.namespace
+        )
 
     def url_of_list(self, query: str) -> str:
         """The list of a query in Temporal's interface."""
         return list_url(query, ui_url=self._ui_url, namespace=self._client.namespace)
-
-    def _url(self, workflow_id: str) -> str:
-        return workflow_url(workflow_id, ui_url=self._ui_url, namespace=self._client.namespace)
 
     async def _listed(self, query: str) -> list[Case]:
         """All of them: visibility does not sort by these attributes, so the oldest shows only among all."""
@@ -250,18 +248,20 @@ class SupportDesk:
             error = await self._client.data_converter.decode_failure(info.last_failure)
             error_type = error.type if isinstance(error, ApplicationError) else type(error).__name__
             error_message = error.message if isinstance(error, ApplicationError) else str(error)
+        next_attempt = info.next_attempt_schedule_time
         return PendingActivity(
             activity_id=info.activity_id,
             attempt=info.attempt,
-            next_attempt_at=_moment(info.next_attempt_schedule_time),
+            # A moment that has not come is an empty timestamp.
+            next_attempt_at=next_attempt.ToDatetime(UTC) if next_attempt.ByteSize() else None,
             error_type=error_type,
             error_message=error_message,
         )
 
     def _case(self, run: Run, pending: tuple[PendingActivity, ...] = ()) -> Case:
-        stage = run.attributes.get(names.REGISTRATION_STAGE)
+        reference, stage = names.reference_of(run.workflow_id), run.attributes.get(names.REGISTRATION_STAGE)
         return Case(
-            reference=names.reference_of(run.workflow_id),
+            reference=reference,
             status=run.engine,
             stage=Stage(stage) if stage else None,
             user_type=run.attributes.get(names.USER_TYPE),
@@ -269,14 +269,9 @@ class SupportDesk:
             stuck_since=run.attributes.get(names.STUCK_SINCE),
             started_at=run.started_at,
             closed_at=run.closed_at,
-            ui_url=self._url(run.workflow_id),
+            ui_url=self.url_of(reference),
             pending=pending,
         )
-
-
-def _moment(timestamp: Timestamp) -> datetime | None:
-    """None for a moment that has not come."""
-    return timestamp.ToDatetime(UTC) if timestamp.ByteSize() else None
 
 
 def _age(case: Case) -> datetime:

@@ -110,7 +110,7 @@ class PersonData:
         return held
 
     async def erase(self, document: Document, *, actor: str, reason: str) -> Erased:
-        """Remove it all: first what could create the account anew, then the account.
+        """Remove it all: first what could create the account again, then the account.
 
         Raises:
             NotGoneError: Temporal is still at it; nothing of the account has been removed.
@@ -207,14 +207,14 @@ class PersonData:
 
 
 async def _rows(session: AsyncSession, table: type[Base], which: Any) -> list[dict[str, Any]]:
-    found: Iterable[Any] = await session.scalars(select(table).where(which))
+    rows: Iterable[Any] = await session.scalars(select(table).where(which))
     return [
         {
             column.name: getattr(row, column.key)
             for column in table.__table__.columns
             if column.name not in _NEVER_HANDED_OVER and not isinstance(getattr(row, column.key), bytes)
         }
-        for row in found
+        for row in rows
     ]
 
 

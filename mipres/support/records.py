@@ -1,6 +1,5 @@
 """What support may see of a person. Every look leaves its row in the audit trail, in the same transaction."""
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -46,8 +45,11 @@ class SupportRecords:
 
     async def person_of(self, reference: str, *, actor: str, reason: str | None = None) -> PersonView | None:
         """The person of a registration or recovery; in clear only with a reason."""
+        profile = select(ProfileRow.account_id).where(ProfileRow.radicado == reference)
+        link = select(PasswordLinkRow.account_id).where(PasswordLinkRow.reference == reference)
         async with self._sessions.begin() as session:
-            account = await _account_of(session, reference)
+            account_id = (await session.scalars(profile.union(link).limit(1))).first()
+            account = await session.get(AccountRow, account_id) if account_id else None
             person = await _view(session, account) if account else None
             await self._audit.record_in(
                 session, _look(actor, reason, reference=reference, login=account.login if account else None)
@@ -84,13 +86,6 @@ def _look(
         reason=reason,
         details={"in_clear": "no" if reason is None else "yes"},
     )
-
-
-async def _account_of(session: AsyncSession, reference: str) -> AccountRow | None:
-    profile = select(ProfileRow.account_id).where(ProfileRow.radicado == reference)
-    link = select(PasswordLinkRow.account_id).where(PasswordLinkRow.reference == reference)
-    account_id: uuid.UUID | None = (await session.scalars(profile.union(link).limit(1))).first()
-    return await session.get(AccountRow, account_id) if account_id else None
 
 
 async def _view(session: AsyncSession, account: AccountRow) -> PersonView:

@@ -147,7 +147,10 @@ class PostgresStaff:
     async def log_in(self, name: str, password: str) -> str | None:
         """The value of the new session's cookie, or None: one answer for every reason."""
         turn = await self._lockouts.begin(_guarded(name))
-        row = await self._row(name)
+        row: StaffRow | None = None
+        if NAME.fullmatch(name):
+            async with self._reading() as session:
+                row = await session.scalar(select(StaffRow).where(StaffRow.name == name))
         usable = row.password_hash if row and row.disabled_at is None else None
         # Outside the database session: who waits for a processor must not keep a connection.
         matches = await self._hasher.verify(usable, password)
@@ -223,13 +226,6 @@ class PostgresStaff:
             await self._audit.record_in(session, *events)
 
     # ---- The rest
-
-    async def _row(self, name: str) -> StaffRow | None:
-        if not NAME.fullmatch(name):
-            return None
-        async with self._reading() as session:
-            row: StaffRow | None = await session.scalar(select(StaffRow).where(StaffRow.name == name))
-        return row
 
     async def _open(self, staff_id: uuid.UUID, kind: StaffSessionKind, event: AuditEvent) -> str:
         token, now = secrets.token_urlsafe(_TOKEN_BYTES), self._clock.now()

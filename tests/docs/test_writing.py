@@ -19,6 +19,7 @@ CHECKED = (
     "SECURITY.md",
     "CHANGELOG.md",
     "docs",
+    "mipres/captcha",
     "templates",
     "tests/activities",
     "tests/captcha",
