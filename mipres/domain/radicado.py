@@ -6,7 +6,11 @@ import re
 
 from mipres.domain.documents import Document
 from mipres.domain.identifiers import folded_registration
-from mipres.domain.submissions import Submission
+from mipres.domain.submissions import Submission, UserType
+
+KNOWN_BY_DOCUMENT = (UserType.SOCIAL_SERVICE, UserType.OTHER)
+"""Types of user whose radicado follows from the document alone: the others have an entity or a number in it."""
+KNOWN_BY_MORE = tuple(user_type for user_type in UserType if user_type not in KNOWN_BY_DOCUMENT)
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LOOK_ALIKES = str.maketrans("OIL", "011")

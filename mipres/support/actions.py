@@ -9,9 +9,9 @@ from datetime import timedelta
 from mipres.database.audit import PostgresAuditTrail
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.documents import Document
-from mipres.domain.radicado import radicado_of, recovery_reference
+from mipres.domain.radicado import KNOWN_BY_DOCUMENT, radicado_of, recovery_reference
 from mipres.domain.stages import Stage
-from mipres.domain.submissions import Submission, UserType
+from mipres.domain.submissions import Submission
 from mipres.support.desk import (
     Action,
     ActionRefusedError,
@@ -27,8 +27,6 @@ _EVENTS = {
     Action.RESEND: AuditEventType.RESEND_ASKED,
     Action.CANCEL: AuditEventType.CANCEL_ASKED,
 }
-# Delegates' radicados depend on their entity as well, so theirs are found in the accounts and in the trail.
-_WITHOUT_ENTITY = (UserType.PROFESSIONAL, UserType.SOCIAL_SERVICE, UserType.OTHER)
 _ASKED = {
     Action.RETRY: "reintento pedido",
     Action.RESEND: "otro enlace pedido",
@@ -88,7 +86,8 @@ class Support:
         written = await self.audit.entries(login=document.login)
         references = [entry.reference for entry in written if entry.reference]
         references += person.radicados if person else ()
-        submissions = [Submission(user_type=user_type, document=document) for user_type in _WITHOUT_ENTITY]
+        # The radicados that depend on more than the document are in the accounts and in the trail.
+        submissions = [Submission(user_type=user_type, document=document) for user_type in KNOWN_BY_DOCUMENT]
         references += [radicado_of(submission, key=self._key) for submission in submissions]
         references.append(recovery_reference(document, key=self._key))
         cases = await self.desk.cases(list(dict.fromkeys(references)))

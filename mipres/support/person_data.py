@@ -22,12 +22,11 @@ from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.documents import Document
 from mipres.domain.errors import MipresError
 from mipres.domain.limits import DOCUMENT_ANSWERS, DOCUMENT_RECOVERIES, DOCUMENT_SUBMISSIONS
-from mipres.domain.radicado import radicado_of, recovery_reference
-from mipres.domain.submissions import Submission, UserType
+from mipres.domain.radicado import KNOWN_BY_DOCUMENT, KNOWN_BY_MORE, radicado_of, recovery_reference
+from mipres.domain.submissions import Submission
 from mipres.temporal import names
 from mipres.temporal.answers import TemporalUnavailableError
 
-_WITHOUT_ENTITY = tuple(user_type for user_type in UserType if user_type is not UserType.DELEGATE)
 _NEVER_HANDED_OVER = {"password_hash"}
 _READ_AT_ONCE = 20
 _GONE_SECONDS = 60.0
@@ -51,7 +50,7 @@ class PersonData:
 
     Args:
         engine: The process's engine.
-        client: Temporal, with the payload keys: delegates' registrations are known by their input only.
+        client: Temporal, with the payload keys: some registrations are known by their input only.
         audit: The trail. It names no one and stays.
         lockouts: Failed logins.
         limits: What the document was counted for.
@@ -137,7 +136,7 @@ class PersonData:
 
     async def _runs(self, document: Document) -> AsyncIterator[WorkflowExecution]:
         """Every run of every workflow about the person."""
-        submissions = [Submission(user_type=user_type, document=document) for user_type in _WITHOUT_ENTITY]
+        submissions = [Submission(user_type=user_type, document=document) for user_type in KNOWN_BY_DOCUMENT]
         references = [radicado_of(submission, key=self._key) for submission in submissions]
         recovery = recovery_reference(document, key=self._key)
         ids = {names.registration_workflow_id(reference) for reference in references}
@@ -145,8 +144,10 @@ class PersonData:
         for workflow_id in sorted(ids):
             async for run in self._listed(names.runs_of(workflow_id)):
                 yield run
-        # Their radicado depends on the entity too, which a refused one leaves nowhere but in its input.
-        candidates = [run async for run in self._listed(names.of_user_type(UserType.DELEGATE))]
+        # Their radicado depends on more, which a refused registration leaves nowhere but in its input.
+        candidates = [
+            run for user_type in KNOWN_BY_MORE async for run in self._listed(names.of_user_type(user_type))
+        ]
         for start in range(0, len(candidates), _READ_AT_ONCE):
             some = candidates[start : start + _READ_AT_ONCE]
             inputs = await asyncio.gather(*(self._input(run) for run in some))

@@ -9,6 +9,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from mipres.database.audit import PostgresAuditTrail
 from mipres.domain.radicado import radicado_of
+from mipres.domain.submissions import Submission, UserType
 from mipres.support.actions import Support
 from mipres.support.desk import SupportDesk
 from mipres.support.records import SupportRecords
@@ -48,8 +49,8 @@ def radicado_key() -> bytes:
 
 @pytest.fixture
 def radicado(radicado_key: bytes) -> str:
-    """The radicado of the doctor's registration."""
-    return radicado_of(DOCTOR, key=radicado_key)
+    """The radicado that follows from the doctor's document alone."""
+    return radicado_of(Submission(user_type=UserType.OTHER, document=DOCTOR.document), key=radicado_key)
 
 
 @pytest.fixture
