@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionma
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.lockouts import LoginLockouts
-from mipres.database.password_links import PostgresPasswordLinks, Renewal
+from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.sessions import PostgresSessions
 from mipres.database.tables import AccountRow, Base, ConsentRow, PasswordLinkRow, ProfileRow
 from mipres.domain.accounts import ProfileFacts
@@ -660,7 +660,10 @@ async def test_an_expired_link_tells_what_was_submitted(
     token = (await issue(accounts, stored.account_id)).token
     assert await links.renewal_of(token) is None
     clock.advance(LIFETIME + SECOND)
-    assert await links.renewal_of(token) == Renewal(submission=submission, consent=CONSENT)
+    renewal = await links.renewal_of(token)
+    assert renewal is not None
+    assert (renewal.submission, renewal.consent) == (submission, CONSENT)
+    assert renewal.link_id == (await links.link(token)).link_id
 
 
 async def test_the_newest_declaration_counts(
