@@ -48,6 +48,7 @@ from mipres.domain.terms import Consent
 from mipres.keys import LinkTokens
 from mipres.support.records import SupportRecords
 
+_PASSWORD = "a password of nobody"  # noqa: S105 - of an account that does not exist.
 _KEY = bytes(32)
 _DAY = timedelta(days=1)
 _FILL = Path(__file__).with_name("fill.sql")
@@ -112,12 +113,14 @@ async def _live(engine: AsyncEngine) -> None:
     await _register_and_set_password(accounts, links, document)
     credentials = PostgresCredentials(engine, hasher=Hasher(), lockouts=lockouts, audit=audit, clock=clock)
     await credentials.authenticate(document.login, "wrong", Application.MIPRES)
-    account_id = await accounts.find(document)
+    right = (await credentials.authenticate(document.login, _PASSWORD, Application.MIPRES)).account
+    await accounts.find(document)
     sessions = PostgresSessions(engine, audit=audit, clock=clock)
-    if account_id is not None:
-        token = await sessions.open(account_id, Application.MIPRES)
-        await sessions.user_of(token, Application.MIPRES)
-        await sessions.end(token)
+    if right is not None:
+        token = await sessions.open(right.account_id, Application.MIPRES, verified_hash=right.verified_hash)
+        if token is not None:
+            await sessions.user_of(token, Application.MIPRES)
+            await sessions.end(token)
     challenges = CaptchaChallenges(engine, key=_KEY, clock=clock)
     await challenges.redeem(challenges.new(), "XXXXX")
     limits = PostgresLimits(engine, key=_KEY, clock=clock)
@@ -170,7 +173,7 @@ async def _register_and_set_password(
         await links.link(link.token)
         await links.owner_of(link.token)
         await links.renewal_of(link.token)
-        await links.set_password(link.token, await Hasher().hash("a password of nobody"))
+        await links.set_password(link.token, await Hasher().hash(_PASSWORD))
     await accounts.expire_links(registered.account_id, reference=radicado)
     await accounts.record_refusal(
         reference=radicado, document=document, refusal=Refusal.NOT_IN_RETHUS, run="run"

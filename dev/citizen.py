@@ -11,6 +11,7 @@ REGISTRATION_NUMBER = "76-1234"
 NIT = "900123456"
 MEDICINE = {"code": "01", "name": "MEDICINA", "registration": REGISTRATION_NUMBER}
 _CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
+_HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
 _LINK = re.compile(r"/contrasena/[\w-]{64}")
 _numbers = itertools.count(20_000_001)
 
@@ -115,10 +116,19 @@ def csrf_of(page: Page) -> str:
     return found[1]
 
 
+def hidden_of(page: Page) -> dict[str, str]:
+    """What the page's form sends beside what a person types.
+
+    Raises:
+        LookupError: the page has no form.
+    """
+    return {**dict(_HIDDEN.findall(page.text)), "csrf_token": csrf_of(page)}
+
+
 async def create_password(browser: Browser[P], link: str, password: str = PASSWORD) -> P:
     """Open the link of a mail and send the form of its page."""
     page = await browser.get(link)
-    fields = {"csrf_token": csrf_of(page), "contrasena": password, "confirmacion": password}
+    fields = {**hidden_of(page), "contrasena": password, "confirmacion": password}
     return await browser.post("/contrasena", data=fields)
 
 

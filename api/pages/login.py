@@ -42,8 +42,10 @@ async def log_in(application: str, request: Request, services: LoginDep, client:
         return _form(request, services, wanted, login=typed, errors={"_credenciales": _WRONG})
     if wanted not in account.applications:
         return _other_door(request, services, wanted, account)
+    session = await services.sessions.open(account.account_id, wanted, verified_hash=account.verified_hash)
+    if session is None:
+        return _form(request, services, wanted, login=typed, errors={"_credenciales": _WRONG})
     response = RedirectResponse(f"/inicio/{wanted}", status_code=HTTPStatus.SEE_OTHER)
-    session = await services.sessions.open(account.account_id, wanted)
     services.cookies.set(response, _cookie(wanted), session)
     # A form that was opened before the login is not trusted after it.
     services.cookies.set(response, "visita", new_visit())

@@ -1,5 +1,6 @@
 """`/contrasena…`: from the mailed link to the password. Looking consumes no link."""
 
+import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -7,6 +8,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.datastructures import FormData
 
 from api.captcha import FormCaptcha
 from api.errors import TooManyRequestsError
@@ -42,6 +44,10 @@ _COOKIE = "enlace"
 _COOKIE_SECONDS = 60 * 60
 _LONGEST_TOKEN = 128
 _RECOVERY_MINUTES = RECOVERY_LINK_LIFETIME // timedelta(minutes=1)
+_ANOTHER_LINK = (
+    "No se guardó nada: en este navegador se abrió después otro enlace. Esta página crea la contraseña del usuario "
+    "{login}; si usted es otra persona, abra de nuevo el enlace de su correo"
+)
 _STATUS = {
     LinkState.OPEN: HTTPStatus.CONFLICT,
     LinkState.EXPIRED: HTTPStatus.GONE,
@@ -65,6 +71,8 @@ async def set_password(request: Request, services: PasswordDep, client: ClientDe
     owner = await services.links.owner_of(token)
     if owner is None:
         return await _unusable(request, services, token, client)
+    if not _is_drawn_for(form, owner.link_id):
+        return _form(request, services, owner, errors={"_enlace": _ANOTHER_LINK.format(login=owner.login)})
     password, confirmation = secret_of(form, "contrasena"), secret_of(form, "confirmacion")
     if errors := _errors(services.policy, owner, password, confirmation):
         return _form(request, services, owner, errors=errors)
@@ -83,7 +91,7 @@ async def renew_link(request: Request, services: PasswordDep, client: ClientDep)
     """Start the registration of an expired link again, once, without another form."""
     token = services.cookies.get(request, _COOKIE) or ""
     renewal = await services.links.renewal_of(token)
-    if renewal is None:
+    if renewal is None or not _is_drawn_for(await request.form(), renewal.link_id):
         return await _unusable(request, services, token, client)
     await services.throttle.count(DOCUMENT_SUBMISSIONS, renewal.submission.document.login)
     try:
@@ -131,6 +139,11 @@ async def open_link(token: str, services: PasswordDep) -> Response:
     response = RedirectResponse("/contrasena", status_code=HTTPStatus.SEE_OTHER)
     services.cookies.set(response, _COOKIE, token[:_LONGEST_TOKEN], max_age=_COOKIE_SECONDS)
     return response
+
+
+def _is_drawn_for(form: FormData, link_id: uuid.UUID) -> bool:
+    """Whether a form was drawn for this link: another tab may have changed the cookie since."""
+    return form.get("enlace") == str(link_id)
 
 
 def _errors(policy: PasswordPolicy, owner: PasswordOwner, password: str, confirmation: str) -> dict[str, str]:

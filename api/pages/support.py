@@ -8,6 +8,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
+from api.errors import StaffLoginRequiredError
 from api.forms import DOCUMENT_FIELDS, DOCUMENT_OPTIONS, by_field, form_errors, text_of, typed_in
 from api.protection import (
     PROTECTED_FORM,
@@ -155,6 +156,8 @@ async def act(reference: str, request: Request, services: SupportDep, member: St
 async def mint_key(request: Request, services: SupportDep, member: StaffDep) -> Response:
     """Mint a key with which Temporal's command line reads payloads, and show it once."""
     key = await services.staff.mint_key(member)
+    if key is None:
+        raise StaffLoginRequiredError
     hours = int(KEY_LIFETIME.total_seconds() // 3600)
     return services.pages.render(
         request, "support_key", member=member, key=key, hours=hours, endpoint=f"{services.public_url}/codec"

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from argon2 import PasswordHasher
@@ -66,9 +66,14 @@ class EndedPlacement:
 
 @dataclass(frozen=True, kw_only=True)
 class Authenticated:
-    """An account whose password was right, and the applications that its profiles open today."""
+    """An account whose password was right, and the applications that its profiles open today.
+
+    Attributes:
+        verified_hash: What the password was right for; a session opens only while it stands.
+    """
 
     account_id: uuid.UUID
+    verified_hash: str = field(repr=False)
     applications: frozenset[Application]
     ended_placement: EndedPlacement | None = None
 
@@ -115,13 +120,13 @@ class PostgresCredentials:
         known = await self._look_up(login)
         # Outside the database session: who waits for a processor must not keep a connection.
         matches = await self._hasher.verify(known.password_hash if known else None, password)
-        if turn.is_locked or not matches or known is None:
+        if turn.is_locked or not matches or known is None or known.password_hash is None:
             cause = "locked" if turn.is_locked else "wrong_credentials"
             failure = AuditEventType.LOGIN_LOCKED if turn.locks else AuditEventType.LOGIN_FAILED
             await self._record(failure, login, wanted, cause)
             return LoginResult(account=None, tell_lock=turn.is_worth_telling)
         await self._lockouts.lift(login)
-        account = await self._welcome(known, password)
+        account = await self._welcome(known, password, verified_hash=known.password_hash)
         event = (
             AuditEventType.LOGIN_SUCCEEDED if wanted in account.applications else AuditEventType.LOGIN_FAILED
         )
@@ -144,10 +149,10 @@ class PostgresCredentials:
             )
         return found
 
-    async def _welcome(self, account: AccountRow, password: str) -> Authenticated:
-        old = account.password_hash
+    async def _welcome(self, account: AccountRow, password: str, *, verified_hash: str) -> Authenticated:
+        old = verified_hash
         # Computed before the transaction: it takes a processor, not a connection.
-        better = await self._hasher.hash(password) if old and self._hasher.is_outdated(old) else None
+        better = await self._hasher.hash(password) if self._hasher.is_outdated(old) else None
         own = select(ProfileRow).where(ProfileRow.account_id == account.id)
         async with self._sessions.begin() as session:
             profiles = list(await session.scalars(own))
@@ -155,10 +160,13 @@ class PostgresCredentials:
                 # Only over the hash that was verified: the person may be changing the password right now.
                 same = (AccountRow.id == account.id, AccountRow.password_hash == old)
                 await session.execute(update(AccountRow).where(*same).values(password_hash=better))
-        return _authenticated(account.id, profiles, today=today_in_bogota(self._clock.now()))
+        today = today_in_bogota(self._clock.now())
+        return _authenticated(account.id, profiles, verified_hash=better or old, today=today)
 
 
-def _authenticated(account_id: uuid.UUID, profiles: list[ProfileRow], *, today: date) -> Authenticated:
+def _authenticated(
+    account_id: uuid.UUID, profiles: list[ProfileRow], *, verified_hash: str, today: date
+) -> Authenticated:
     in_force = [item for item in profiles if not has_ended(item.ends_on, today=today)]
     ended = [
         EndedPlacement(site_name=item.site_name or "", last_day=item.ends_on)
@@ -167,6 +175,7 @@ def _authenticated(account_id: uuid.UUID, profiles: list[ProfileRow], *, today: 
     ]
     return Authenticated(
         account_id=account_id,
+        verified_hash=verified_hash,
         applications=frozenset(application_of(UserType(item.user_type)) for item in in_force),
         ended_placement=ended[0] if ended else None,
     )

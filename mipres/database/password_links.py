@@ -26,6 +26,7 @@ from mipres.ports import Clock
 # One row for each profile of the link's owner, or a single one without a profile.
 _OWNER = (
     select(
+        PasswordLinkRow.id.label("link_id"),
         PasswordLinkRow.purpose,
         PasswordLinkRow.reference,
         PasswordLinkRow.expires_at,
@@ -48,6 +49,7 @@ class LinkView:
     """A link as the page that refuses it needs it. All but `state` is None for an unknown link."""
 
     state: LinkState
+    link_id: uuid.UUID | None = None
     purpose: LinkPurpose | None = None
     reference: str | None = None
     user_type: UserType | None = None
@@ -57,6 +59,7 @@ class LinkView:
 class Renewal:
     """The registration of an expired link, as it was submitted: enough to start it anew."""
 
+    link_id: uuid.UUID
     submission: Submission
     consent: Consent
 
@@ -66,10 +69,12 @@ class PasswordOwner:
     """The person whose password a link sets, and the registrations that wait for it.
 
     Attributes:
+        link_id: Names the link in forms; without the key it opens nothing.
         reference: The registration or recovery that sent the link.
         radicados: Every registration of the person; any of them may be waiting.
     """
 
+    link_id: uuid.UUID
     account_id: uuid.UUID
     login: str
     full_name: str
@@ -116,6 +121,7 @@ class PostgresPasswordLinks:
             user_type = (await session.scalars(statement)).first()
         return LinkView(
             state=state_of(row, self._clock.now()),
+            link_id=row.id,
             purpose=LinkPurpose(row.purpose),
             reference=row.reference,
             user_type=UserType(user_type) if user_type else None,
@@ -136,6 +142,7 @@ class PostgresPasswordLinks:
         if account.password_hash is not None or profile is None or consent is None:
             return None
         return Renewal(
+            link_id=link.id,
             submission=submission_of(account, profile),
             consent=Consent(
                 terms_version=consent.terms_version,
@@ -213,6 +220,7 @@ def _owner(rows: Sequence[Row[Any]]) -> PasswordOwner:
     """The person of the rows of `_OWNER`."""
     first, profiles = rows[0], [row for row in rows if row.radicado is not None]
     return PasswordOwner(
+        link_id=first.link_id,
         account_id=first.id,
         login=first.login,
         full_name=f"{first.given_names} {first.surnames}".strip(),

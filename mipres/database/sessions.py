@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
+from mipres.database.link_statements import lock_account
 from mipres.database.tables import AccountRow, ProfileRow, SessionRow
 from mipres.domain.applications import Application, application_of
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
@@ -59,10 +60,32 @@ class PostgresSessions:
         self._audit = audit
         self._clock = clock
 
-    async def open(self, account_id: uuid.UUID, application: Application) -> str:
-        """Start a session and return the value of its cookie."""
+    async def open(
+        self, account_id: uuid.UUID, application: Application, *, verified_hash: str
+    ) -> str | None:
+        """Start a session and return the value of its cookie.
+
+        Args:
+            account_id: Whose session it is.
+            application: The one that the session belongs to.
+            verified_hash: The very hash that the password was verified against.
+
+        Returns:
+            None if the password has changed since it was verified: a new password ends everything old.
+        """
         token, now = secrets.token_urlsafe(_TOKEN_BYTES), self._clock.now()
         async with self._sessions.begin() as session:
+            # The change of a password holds the same row, so it ends this session or is seen here.
+            account = await lock_account(session, account_id)
+            if account is None or account.password_hash != verified_hash:
+                event = AuditEvent(
+                    type=AuditEventType.LOGIN_FAILED,
+                    actor=CITIZEN,
+                    login=account.login if account else None,
+                    details={"application": application.value, "cause": "password_changed"},
+                )
+                await self._audit.record_in(session, event)
+                return None
             session.add(
                 SessionRow(
                     id_hash=_hashed(token),

@@ -5,7 +5,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -63,6 +63,7 @@ class StaffMember:
     name: str
     created_at: datetime
     disabled_at: datetime | None
+    password_hash: str = field(repr=False)
 
     @property
     def actor(self) -> str:
@@ -154,19 +155,22 @@ class PostgresStaff:
         usable = row.password_hash if row and row.disabled_at is None else None
         # Outside the database session: who waits for a processor must not keep a connection.
         matches = await self._hasher.verify(usable, password)
-        if turn.is_locked or not matches or row is None:
+        if turn.is_locked or not matches or row is None or usable is None:
             event = AuditEventType.STAFF_LOGIN_LOCKED if turn.locks else AuditEventType.STAFF_LOGIN_FAILED
             # An unknown name may be a password typed into the wrong field: it is not recorded.
             await self._audit.record(AuditEvent(type=event, actor=staff(row.name if row else "?")))
             return None
         await self._lockouts.lift(_guarded(name))
         entered = AuditEvent(type=AuditEventType.STAFF_LOGIN_SUCCEEDED, actor=staff(row.name))
-        return await self._open(row.id, StaffSessionKind.PAGES, entered)
+        return await self._open(row.id, StaffSessionKind.PAGES, entered, verified_hash=usable)
 
-    async def mint_key(self, member: StaffMember) -> str:
-        """A key that reads payloads through the codec server, for Temporal's command line."""
+    async def mint_key(self, member: StaffMember) -> str | None:
+        """A key that reads payloads through the codec server, for Temporal's command line.
+
+        None if the account has been closed, or its password changed, since the session was looked up.
+        """
         event = AuditEvent(type=AuditEventType.CODEC_KEY_ISSUED, actor=member.actor)
-        return await self._open(member.id, StaffSessionKind.KEY, event)
+        return await self._open(member.id, StaffSessionKind.KEY, event, verified_hash=member.password_hash)
 
     async def member_of(self, token: str, kind: StaffSessionKind) -> StaffMember | None:
         """Whose live session this is; looking counts as activity."""
@@ -227,9 +231,17 @@ class PostgresStaff:
 
     # ---- The rest
 
-    async def _open(self, staff_id: uuid.UUID, kind: StaffSessionKind, event: AuditEvent) -> str:
+    async def _open(
+        self, staff_id: uuid.UUID, kind: StaffSessionKind, event: AuditEvent, *, verified_hash: str
+    ) -> str | None:
         token, now = secrets.token_urlsafe(_TOKEN_BYTES), self._clock.now()
         async with self._sessions.begin() as session:
+            # Another password and the end of an account hold the same row, so they end this session or show here.
+            row = await session.get(StaffRow, staff_id, with_for_update=True)
+            if row is None or row.disabled_at is not None or row.password_hash != verified_hash:
+                refused = AuditEvent(type=AuditEventType.STAFF_LOGIN_FAILED, actor=event.actor)
+                await self._audit.record_in(session, refused)
+                return None
             leftovers = await self._end_dead(session, staff_id, event.actor)
             session.add(
                 StaffSessionRow(
@@ -289,7 +301,13 @@ def _hashed(token: str) -> bytes:
 
 
 def _member(row: StaffRow) -> StaffMember:
-    return StaffMember(id=row.id, name=row.name, created_at=row.created_at, disabled_at=row.disabled_at)
+    return StaffMember(
+        id=row.id,
+        name=row.name,
+        created_at=row.created_at,
+        disabled_at=row.disabled_at,
+        password_hash=row.password_hash,
+    )
 
 
 async def _locked(session: AsyncSession, name: str) -> StaffRow:

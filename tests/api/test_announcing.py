@@ -18,6 +18,7 @@ from mipres.domain.links import LinkPurpose
 from tests.fakes import FakeAuditTrail
 
 OWNER = PasswordOwner(
+    link_id=uuid.uuid4(),
     account_id=uuid.uuid4(),
     login="CC1020304050",
     full_name="Ana Ruiz",

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionma
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.lockouts import LoginLockouts
-from mipres.database.password_links import PostgresPasswordLinks, Renewal
+from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.sessions import PostgresSessions
 from mipres.database.tables import AccountRow, Base, ConsentRow, PasswordLinkRow, ProfileRow
 from mipres.domain.accounts import ProfileFacts
@@ -441,12 +441,12 @@ async def test_a_new_password_ends_the_other_links_and_every_session(
     sessions = PostgresSessions(engine, audit=audit, clock=clock)
     account_id = await register(accounts)
     await give_password(accounts, links, account_id)
-    cookie = await sessions.open(account_id, Application.MIPRES)
+    cookie = await sessions.open(account_id, Application.MIPRES, verified_hash="hash")
     link = await issue(accounts, account_id, "r", reference=RECOVERY, purpose=LinkPurpose.RECOVER)
 
     await links.set_password(link.token, "new")
 
-    assert await sessions.user_of(cookie, Application.MIPRES) is None
+    assert await sessions.user_of(cookie or "", Application.MIPRES) is None
     assert (await only_account(engine)).password_hash == "new"
 
 
@@ -460,12 +460,12 @@ async def test_a_link_that_cannot_be_used_ends_no_session(
     sessions = PostgresSessions(engine, audit=audit, clock=clock)
     account_id = await register(accounts)
     used = await give_password(accounts, links, account_id)
-    cookie = await sessions.open(account_id, Application.MIPRES)
+    cookie = await sessions.open(account_id, Application.MIPRES, verified_hash="hash")
 
     with pytest.raises(LinkNotUsableError):
         await links.set_password(used, "new")
 
-    assert await sessions.user_of(cookie, Application.MIPRES) is not None
+    assert await sessions.user_of(cookie or "", Application.MIPRES) is not None
 
 
 # --- the end of a link's time
@@ -660,7 +660,10 @@ async def test_an_expired_link_tells_what_was_submitted(
     token = (await issue(accounts, stored.account_id)).token
     assert await links.renewal_of(token) is None
     clock.advance(LIFETIME + SECOND)
-    assert await links.renewal_of(token) == Renewal(submission=submission, consent=CONSENT)
+    renewal = await links.renewal_of(token)
+    assert renewal is not None
+    assert (renewal.submission, renewal.consent) == (submission, CONSENT)
+    assert renewal.link_id == (await links.link(token)).link_id
 
 
 async def test_the_newest_declaration_counts(

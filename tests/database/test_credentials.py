@@ -127,11 +127,12 @@ async def test_an_account_without_a_password_opens_nothing(
 async def test_whoever_waits_for_a_hash_keeps_no_connection(
     engine: AsyncEngine,
     accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
     credentials: PostgresCredentials,
     hasher: Hasher,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    await register(accounts)
+    await give_password(accounts, links, await register(accounts), await hasher.hash(PASSWORD))
     kept: list[str] = []
 
     async def verify(_hash: str | None, _password: str) -> bool:

@@ -78,12 +78,15 @@ async def test_an_account_in_use_stays_for_ever_and_its_old_links_do_not(
 async def test_sessions_captchas_locks_and_counts_go_when_they_are_over(
     retention: PostgresRetention,
     accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
     audit: PostgresAuditTrail,
     clock: FakeClock,
     engine: AsyncEngine,
 ) -> None:
     account_id: uuid.UUID = await register(accounts)
-    await PostgresSessions(engine, audit=audit, clock=clock).open(account_id, Application.MIPRES)
+    await give_password(accounts, links, account_id, "hash")
+    sessions = PostgresSessions(engine, audit=audit, clock=clock)
+    assert await sessions.open(account_id, Application.MIPRES, verified_hash="hash") is not None
     challenges = CaptchaChallenges(engine, key=b"k" * 32, clock=clock)
     await challenges.redeem(challenges.new(), "x")
     await LoginLockouts(engine, key=b"k" * 32, clock=clock).begin("CC1")

@@ -19,7 +19,9 @@ class Form:
 class FakeBrowser:
     """Every page is one form; `sent` is what was posted where."""
 
-    text: str = '<input type="hidden" name="csrf_token" value="t0k">'
+    text: str = (
+        '<input type="hidden" name="csrf_token" value="t0k"><input type="hidden" name="enlace" value="l1nk">'
+    )
     opened: list[str] = field(default_factory=list)
     sent: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
 
@@ -36,7 +38,7 @@ async def test_a_password_is_created_with_the_form_of_the_link() -> None:
     browser = FakeBrowser()
     assert (await create_password(browser, LINK)).text == "listo"
     assert browser.opened == [LINK]
-    fields = {"csrf_token": "t0k", "contrasena": PASSWORD, "confirmacion": PASSWORD}
+    fields = {"csrf_token": "t0k", "enlace": "l1nk", "contrasena": PASSWORD, "confirmacion": PASSWORD}
     assert browser.sent == [("/contrasena", fields)]
 
 

@@ -3,13 +3,14 @@
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
 from temporalio.client import Client, WorkflowExecution
 
 from mipres.domain.radicado import radicado_of
-from mipres.domain.submissions import Submission
+from mipres.domain.submissions import Submission, UserType
 from mipres.keys import derive_key
 from mipres.temporal.connection import TemporalConnection, connect
 from tests.product.conftest import Product
@@ -75,6 +76,9 @@ async def runs_of(product: Product, workflow_id: str) -> list[WorkflowExecution]
 
 
 def radicado_for(product: Product, submission: Submission) -> str:
+    """The radicado of a submission; a professional's has the number that these tests register with."""
+    if submission.user_type is UserType.PROFESSIONAL and submission.professional_registration is None:
+        submission = replace(submission, professional_registration="76-1234")
     return radicado_of(submission, key=derived_key(product, "radicado"))
 
 

@@ -9,7 +9,8 @@ import httpx2
 import pytest
 from temporalio.api.enums.v1 import EventType
 
-from tests.product.conftest import PASSWORD, Product, csrf_of
+from dev.citizen import hidden_of
+from tests.product.conftest import PASSWORD, Product
 from tests.product.second_processes import Second, second_api, second_worker
 from tests.product.storage import runs_of, with_the_keys
 from tests.product.visits import log_in, professional_form, set_password, solved
@@ -36,7 +37,7 @@ async def test_a_person_may_meet_another_process_at_every_click(product: Product
         assert (await visitor.get(f"/registro/estado/{radicado}")).status_code == 200
         link = await product.link_for(person)
         opened = await visitor.get(f"{other.url}{link}")
-        sent = {"csrf_token": csrf_of(opened), "contrasena": PASSWORD, "confirmacion": PASSWORD}
+        sent = {**hidden_of(opened), "contrasena": PASSWORD, "confirmacion": PASSWORD}
         assert (await visitor.post("/contrasena", data=sent)).status_code == 200
         await product.reaches(radicado, "completed")
         inside = await log_in(visitor, person)

@@ -13,6 +13,7 @@ import pytest
 from temporalio.service import RPCError
 
 from api.middleware import BASE_HEADERS
+from dev.citizen import hidden_of
 from mipres.domain.documents import Document, DocumentType
 from mipres.domain.radicado import recovery_reference
 from mipres.domain.submissions import Submission, UserType
@@ -644,7 +645,7 @@ async def test_an_expired_link_offers_to_register_again(product: Product) -> Non
         page = await visitor.get(link)
         past = datetime.now(UTC) - timedelta(seconds=1)
         await rows(product, "UPDATE password_links SET expires_at = $1 WHERE reference = $2", past, radicado)
-        sent = {"csrf_token": csrf_of(page), "contrasena": PASSWORD, "confirmacion": PASSWORD}
+        sent = {**hidden_of(page), "contrasena": PASSWORD, "confirmacion": PASSWORD}
         late = await visitor.post("/contrasena", data=sent)
         seen = await visitor.get(link)
     for answer in (late, seen):
@@ -664,7 +665,7 @@ async def test_an_expired_link_brings_one_new_link_without_the_form(product: Pro
         page = await visitor.get(link)
         assert "Enviarme un enlace nuevo" in page.text
         assert len(await product.mails_to(person["email"])) == 1, "looking sends nothing"
-        clicks = [visitor.post("/contrasena/renovar", data={"csrf_token": csrf_of(page)}) for _ in range(5)]
+        clicks = [visitor.post("/contrasena/renovar", data=hidden_of(page)) for _ in range(5)]
         answers = await asyncio.gather(*clicks)
         assert {answer.status_code for answer in answers} <= {200, 410}
         assert any("REGISTRO SATISFACTORIO" in answer.text for answer in answers)
@@ -705,13 +706,13 @@ async def test_one_link_sets_one_password_however_many_try(product: Product) -> 
     radicado = (await product.register_professional(person)).json()["radicado"]
     link = await product.link_for(person)
     async with product.browser() as visitor:
-        token = csrf_of(await visitor.get(link))
+        hidden = hidden_of(await visitor.get(link))
         passwords = [f"Clave-Segura-{number}" for number in range(50)]
         answers = await asyncio.gather(
             *(
                 visitor.post(
                     "/contrasena",
-                    data={"csrf_token": token, "contrasena": password, "confirmacion": password},
+                    data={**hidden, "contrasena": password, "confirmacion": password},
                 )
                 for password in passwords
             )
@@ -725,6 +726,46 @@ async def test_one_link_sets_one_password_however_many_try(product: Product) -> 
         loser = passwords[0 if winner != passwords[0] else 1]
     async with product.browser() as visitor:
         assert (await log_in(visitor, person, loser)).status_code == 422
+
+
+async def test_a_form_sets_the_password_of_the_person_it_shows(product: Product) -> None:
+    """Two links in two tabs of one browser: the form of the first does not act on the second."""
+    first, second = await product.new_professional(), await product.new_professional()
+    for person in (first, second):
+        await product.register_professional(person)
+    async with product.browser() as visitor:
+        drawn = await visitor.get(await product.link_for(first))
+        await visitor.get(await product.link_for(second))
+        sent = {**hidden_of(drawn), "contrasena": PASSWORD, "confirmacion": PASSWORD}
+        refused = await visitor.post("/contrasena", data=sent)
+        assert refused.status_code == 422
+        assert "No se guardó nada" in refused.text
+        assert f"<strong>{login_of(second)}</strong>" in refused.text
+        unnamed = await visitor.post("/contrasena", data={**sent, "enlace": ""})
+        assert unnamed.status_code == 422
+        stored = "SELECT password_hash FROM accounts WHERE login = ANY($1)"
+        logins = [login_of(first), login_of(second)]
+        assert [row[0] for row in await rows(product, stored, logins)] == [None, None]
+        sent = {**hidden_of(refused), "contrasena": PASSWORD, "confirmacion": PASSWORD}
+        assert (await visitor.post("/contrasena", data=sent)).status_code == 200
+    async with product.browser() as visitor:
+        assert (await log_in(visitor, second)).url.path == "/inicio/mipres"
+
+
+async def test_a_renewal_is_of_the_link_that_the_page_shows(product: Product) -> None:
+    first, second = await product.new_professional(), await product.new_professional()
+    links = []
+    for person in (first, second):
+        radicado = (await product.register_professional(person)).json()["radicado"]
+        links.append(await product.link_for(person))
+        await end_by_expiry(product, radicado)
+    async with product.browser() as visitor:
+        drawn = await visitor.get(links[0])
+        shown = await visitor.get(links[1])
+        refused = await visitor.post("/contrasena/renovar", data=hidden_of(drawn))
+        assert (refused.status_code, "Enviarme un enlace nuevo" in refused.text) == (410, True)
+        assert len(await product.mails_to(second["email"])) == 1
+        assert (await visitor.post("/contrasena/renovar", data=hidden_of(shown))).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -748,7 +789,7 @@ async def test_a_password_against_the_rules_leaves_the_link_open(
     await product.register_professional(person)
     async with product.browser() as visitor:
         page = await visitor.get(await product.link_for(person))
-        sent = {"csrf_token": csrf_of(page), "contrasena": password, "confirmacion": confirmation}
+        sent = {**hidden_of(page), "contrasena": password, "confirmacion": confirmation}
         answer = await visitor.post("/contrasena", data=sent)
         assert answer.status_code == 422
         assert said in answer.text

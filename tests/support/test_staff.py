@@ -89,6 +89,28 @@ async def test_a_disabled_account_is_out_at_once_and_a_reset_lets_it_in(support:
         await support.disable("eva", actor="operator:root")
 
 
+async def test_a_login_with_the_password_before_a_reset_gets_no_session(
+    support: PostgresStaff, hasher: Hasher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reset falls between the check of the password and the opening of the session."""
+    verify = hasher.verify
+
+    async def reset_meanwhile(password_hash: str | None, password: str) -> bool:
+        matches = await verify(password_hash, password)
+        await support.reset("ana", "otra clave larga de soporte", actor="operator:root")
+        return matches
+
+    await support.add("ana", PASSWORD, actor="operator:root")
+    monkeypatch.setattr(hasher, "verify", reset_meanwhile)
+    assert await support.log_in("ana", PASSWORD) is None
+
+
+async def test_a_session_that_a_reset_ends_gets_no_key(support: PostgresStaff) -> None:
+    _, member = await logged_in(support)
+    await support.reset("ana", "otra clave larga de soporte", actor="operator:root")
+    assert await support.mint_key(member) is None
+
+
 async def test_a_name_is_locked_for_a_while_after_failures(
     support: PostgresStaff, audit: PostgresAuditTrail, clock: FakeClock
 ) -> None:
@@ -128,6 +150,7 @@ async def test_a_session_ends_when_it_rests_and_when_it_is_old(
 async def test_a_cookie_is_no_key_and_a_key_no_cookie(support: PostgresStaff, clock: FakeClock) -> None:
     token, member = await logged_in(support)
     key = await support.mint_key(member)
+    assert key is not None
     assert await support.member_of(token, KEY) is None
     assert await support.member_of(key, PAGES) is None
     assert await support.member_of("nonsense \ud800", PAGES) is None
@@ -142,6 +165,7 @@ async def test_leaving_ends_the_session_and_the_keys(
 ) -> None:
     token, member = await logged_in(support)
     key = await support.mint_key(member)
+    assert key is not None
     await support.log_out(token)
     await support.log_out(token)
     assert await support.member_of(token, PAGES) is None
