@@ -43,7 +43,10 @@ async def main() -> None:
 
 
 async def connected(settings: Settings, stack: AsyncExitStack) -> Client:
-    """Connect to a Temporal that has what the workflows need; exit with one line where it has not."""
+    """Connect to a Temporal that has what the workflows need.
+
+    Exit with one line where it has not.
+    """
     tracing = composition.build_tracing(settings, service="registro-mipres-worker")
     if tracing:
         stack.callback(tracing.close)

@@ -1,4 +1,7 @@
-"""Every activity, by the system that it needs: the one list for workers, real and tested."""
+"""Every activity, by the system that it needs.
+
+The one list for workers, real and tested.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields

@@ -103,7 +103,10 @@ class LockNoticeInput:
 
 @dataclass(frozen=True, kw_only=True)
 class SupportNoticeInput:
-    """A registration that was given up. Nothing personal: support's mailbox has many readers."""
+    """A registration that was given up.
+
+    Nothing personal: support's mailbox has many readers.
+    """
 
     reference: str
     waiting_on: str
@@ -192,7 +195,10 @@ class EmailActivities:
 
     @activity.defn
     async def send_lock_notice(self, notice: LockNoticeInput) -> None:
-        """Notify the person of attempts at their login; without a password there is nothing to try."""
+        """Notify the person of attempts at their login.
+
+        Without a password there is nothing to try.
+        """
         account_id = await self._accounts.find(notice.document)
         contact = await self._accounts.contact(account_id) if account_id else None
         if contact is not None and contact.has_password:
@@ -200,7 +206,10 @@ class EmailActivities:
 
     @activity.defn
     async def notify_support(self, notice: SupportNoticeInput) -> None:
-        """Tell support of a registration that was given up: in the log, in the trail, and by mail where there is an address."""
+        """Tell support of a registration that was given up.
+
+        In the log, in the trail, and by mail where there is an address.
+        """
         activity.logger.warning(
             "registration %s was given up; it waited for %s", notice.reference, notice.waiting_on
         )
@@ -238,7 +247,10 @@ class EmailActivities:
         *,
         once_for: str | None = None,
     ) -> None:
-        """Send a mail once for what it states: by default, once for the step that asks for it."""
+        """Send a mail once for what it states.
+
+        By default, once for the step that asks for it.
+        """
         key = f"{name}:{once_for or message_key}"
         with translated():
             match await self._sent_mails.claim(key):
@@ -262,7 +274,10 @@ class EmailActivities:
 
     @asynccontextmanager
     async def _holding(self, key: str) -> AsyncIterator[None]:
-        """Keep the claim, and show Temporal that this worker lives: the server may take ten minutes to answer."""
+        """Keep the claim, and show Temporal that this worker lives.
+
+        The server may take ten minutes to answer.
+        """
 
         async def hold() -> None:
             while True:

@@ -1,4 +1,6 @@
-"""What a worker counts while it works, through the SDK's meter: its `/metrics` shows it beside the SDK's own.
+"""What a worker counts while it works, through the SDK's meter.
+
+Its `/metrics` shows it beside the SDK's own.
 
 Labels name registries, templates and kinds of failure. Never anything of a person.
 """

@@ -1,4 +1,6 @@
-"""Checks against the government registries. A result says yes or no; only technical failures raise.
+"""Checks against the government registries.
+
+A result says yes or no; only technical failures raise.
 
 Sanctions, placements out of force and the like are judged here, so that a history holds verdicts
 and not what the registries said of a person beyond what the account needs.
@@ -75,7 +77,10 @@ class SocialSecurityChecks:
 def _identity(
     person: Person | None, *, missing: Refusal, entity: EntityRecord | None = None
 ) -> IdentityResult:
-    """The verdict about a person; one without a usable address could never create a password."""
+    """The verdict about a person.
+
+    One without a usable address could never create a password.
+    """
     if person is None:
         return IdentityResult(refusal=missing)
     if not person.has_usable_address:

@@ -23,7 +23,10 @@ _ALIVE = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class PurgeResult:
-    """How many rows went, by table; and how many links were closed because their run is gone."""
+    """How many rows went, by table.
+
+    And how many links were closed because their run is gone.
+    """
 
     removed: dict[str, int]
     closed_links: int = 0
@@ -44,7 +47,10 @@ class RetentionActivities:
         return PurgeResult(removed=removed, closed_links=closed)
 
     async def _close_links_without_a_run(self) -> int:
-        """Close what a terminated, failed or deleted run left open; only a running one ends its own links."""
+        """Close what a terminated, failed or deleted run left open.
+
+        Only a running one ends its own links.
+        """
         links = await self._retention.open_links()
         slots = asyncio.Semaphore(_DESCRIBED_AT_ONCE)
 

@@ -43,7 +43,10 @@ ROUTERS = (
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Make the application; it opens connections when it starts, and closes them when it ends."""
+    """Make the application.
+
+    It opens connections when it starts, and closes them when it ends.
+    """
     metrics, tracing = ApiMetrics(), composition.build_tracing(settings, service="registro-mipres-api")
     app = FastAPI(
         title="Registro MIPRES",

@@ -1,4 +1,7 @@
-"""The four that are compared: the floor, the product, the naive registration and the peer."""
+"""The four that are compared.
+
+The floor, the product, the naive registration and the peer.
+"""
 
 import itertools
 from collections.abc import Sequence
@@ -18,7 +21,10 @@ PEER_PROCESSES = 2
 
 
 async def start_contenders(stack: PrivateStack, mailbox: Mailbox) -> list[Contender]:
-    """Start what the product itself does not bring; all stand by while one is measured."""
+    """Start what the product itself does not bring.
+
+    All stand by while one is measured.
+    """
     client = await floor.connect(stack.settings)
     await naive.create_namespace(client)
     await stack.start_program("piso", "bench.floor")
@@ -39,7 +45,10 @@ async def start_contenders(stack: PrivateStack, mailbox: Mailbox) -> list[Conten
 
 
 def over_http(name: str, stack: PrivateStack, mailbox: Mailbox, ports: Sequence[int]) -> Contender:
-    """A contender behind the product's API and pages; visitors take its processes in turn."""
+    """A contender behind the product's API and pages.
+
+    Visitors take its processes in turn.
+    """
 
     async def prepare(concurrency: int, count: int) -> Sequence[Register]:
         people = iter(await new_professionals(stack.settings.registry_port, count))

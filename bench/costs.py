@@ -126,7 +126,10 @@ async def password_hash_ms() -> float:
 
 
 def processor_seconds(stack: PrivateStack) -> dict[str, float]:
-    """Processor time of every part so far, with the processes that it started; `driver` is this one."""
+    """Processor time of every part so far, with the processes that it started.
+
+    `driver` is this one.
+    """
     pids = {**stack.supervisor.process_ids(), "driver": None}
     return {name: _seconds(psutil.Process(pid), alone=pid is None) for name, pid in pids.items()}
 
@@ -146,7 +149,10 @@ def _seconds(process: psutil.Process, *, alone: bool) -> float:
 def spent(
     contender: str, before: Mapping[str, float], after: Mapping[str, float], registrations: int
 ) -> dict[str, float]:
-    """Milliseconds a registration, by part; the other contenders' parts and those that stood by are left out."""
+    """Milliseconds a registration, by part.
+
+    The other contenders' parts and those that stood by are left out.
+    """
     parts = {name for name in before if name in after and _OWNERS.get(name, contender) == contender}
     each = {name: (after[name] - before[name]) * 1000 / registrations for name in parts}
     return {name: round(value, 2) for name, value in each.items() if value >= IDLE_MS}

@@ -1,4 +1,7 @@
-"""Worker of the floor, and its driver: the SDK alone, without HTTP, encryption or a database."""
+"""Worker of the floor, and its driver.
+
+The SDK alone, without HTTP, encryption or a database.
+"""
 
 import time
 import uuid

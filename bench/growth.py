@@ -44,7 +44,9 @@ _ADDENDS = 200_000
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """What is seen while so many wait for their password. Times are medians in ms, memory in MiB.
+    """What is seen while so many wait for their password.
+
+    Times are medians in ms, memory in MiB.
 
     Attributes:
         outcome: From the submission to the outcome, of newcomers.
@@ -181,7 +183,10 @@ async def _status_pages(stack: PrivateStack, radicado: str) -> float:
 
 
 async def _support_searches(stack: PrivateStack) -> float:
-    """What the command `find` asks: the person by document in PostgreSQL, the cases in Temporal."""
+    """What the command `find` asks.
+
+    The person by document in PostgreSQL, the cases in Temporal.
+    """
     client = await connect(composition.temporal_connection(stack.settings), identity="bench")
     async with composition.open_database(stack.settings) as database:
         support = composition.build_support(stack.settings, database, client)
@@ -212,7 +217,10 @@ async def _parked(stack: PrivateStack, submit: Submitter, count: int) -> Parked:
 
 
 async def _drain(stack: PrivateStack) -> tuple[int, float, int]:
-    """Let the registry come back and watch what it gets: calls in all, for how long, and at most in a second."""
+    """Let the registry come back and watch what it gets.
+
+    Calls in all, for how long, and at most in a second.
+    """
     registries = Connection(port=stack.settings.registry_port)
     await set_registry(stack.settings.registry_port, "rethus", {"mode": "up"})
     expect(await registries.delete("/_control/calls"), 204)

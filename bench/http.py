@@ -1,4 +1,7 @@
-"""A small HTTP/1.1 client: one kept connection, so that the driver costs little of what it measures."""
+"""A small HTTP/1.1 client.
+
+One kept connection, so that the driver costs little of what it measures.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,7 @@
-"""Waits for mails through the catcher's API: one reader for all visitors, however many wait."""
+"""Waits for mails through the catcher's API.
+
+One reader for all visitors, however many wait.
+"""
 
 import asyncio
 from collections import defaultdict

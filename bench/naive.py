@@ -1,4 +1,7 @@
-"""Worker of the naive registration: the product's activities and settings, another workflow."""
+"""Worker of the naive registration.
+
+The product's activities and settings, another workflow.
+"""
 
 import asyncio
 
@@ -24,7 +27,10 @@ _PAUSE_SECONDS = 0.5
 
 
 async def create_namespace(client: Client) -> None:
-    """A namespace with the product's search attributes; the server needs some seconds to see it."""
+    """A namespace with the product's search attributes.
+
+    The server needs some seconds to see it.
+    """
     await client.workflow_service.register_namespace(
         RegisterNamespaceRequest(namespace=NAMESPACE, workflow_execution_retention_period=_RETENTION)
     )

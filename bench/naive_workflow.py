@@ -1,4 +1,6 @@
-"""The same registration as a first draft would write it: every step a regular activity, the answer last.
+"""The same registration as a first draft would write it.
+
+Every step a regular activity, the answer last.
 
 It bears the names of the product's workflow, so that the product's own API can drive it in a namespace of
 its own: what differs is the design of the workflow alone.

@@ -1,4 +1,6 @@
-"""Whether the database finds every row that the product asks for by an index: `python -m bench.plans`.
+"""Whether the database finds every row that the product asks for by an index.
+
+`python -m bench.plans`.
 
 Fills the tables with made-up rows, does once what the product does, and has PostgreSQL explain each statement.
 """
@@ -140,7 +142,10 @@ async def _live(engine: AsyncEngine) -> None:
 
 
 async def _last_row(engine: AsyncEngine) -> None:
-    """What `lock_audit_head` asks; a plan shows nothing of what a function does inside."""
+    """What `lock_audit_head` asks.
+
+    A plan shows nothing of what a function does inside.
+    """
     last = select(AuditRow.number, AuditRow.seal).order_by(AuditRow.number.desc()).limit(1)
     async with engine.connect() as connection:
         await connection.execute(last)

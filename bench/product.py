@@ -1,4 +1,7 @@
-"""The product that is measured: a private stack whose database is as durable as in production."""
+"""The product that is measured.
+
+A private stack whose database is as durable as in production.
+"""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +20,10 @@ DATABASE_OPTIONS: Mapping[str, str] = {
 
 @asynccontextmanager
 async def measured_stack(**settings: object) -> AsyncIterator[PrivateStack]:
-    """Start the product with some settings; its worker serves no metrics, as by default."""
+    """Start the product with some settings.
+
+    Its worker serves no metrics, as by default.
+    """
     options = {"metrics_port": 0, **settings}
     async with private_stack(database_options=DATABASE_OPTIONS, **options) as stack:
         yield stack

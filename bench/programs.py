@@ -1,4 +1,7 @@
-"""What the programs that are measured beside the product have in common: they say ready, and end when told."""
+"""What the programs that are measured beside the product have in common.
+
+They say ready, and end when told.
+"""
 
 import asyncio
 import signal

@@ -28,7 +28,10 @@ MOST_PAGE_MS = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One contender at one concurrency: medians over rounds, and ratios to the floor within each round."""
+    """One contender at one concurrency.
+
+    Medians over rounds, and ratios to the floor within each round.
+    """
 
     concurrency: int
     contender: str

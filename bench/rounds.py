@@ -15,7 +15,10 @@ ROUND_SECONDS = 40.0
 
 Register = Callable[[], Awaitable[Timed]]
 Visitors = Callable[[int, int], Awaitable[Sequence[Register]]]
-"""Prepares so many visitors with so many registrations before them; each call registers the next person."""
+"""Prepares so many visitors with so many registrations before them.
+
+Each call registers the next person.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -161,7 +161,10 @@ def _wait(item: Outcome) -> str:
 
 
 def publish() -> str:
-    """Put the table that follows from the kept results into the documentation; the table."""
+    """Put the table that follows from the kept results into the documentation.
+
+    The table.
+    """
     kept = json.loads((report.RESULTS / "bench.json").read_text(encoding="utf-8"))
     table = sizing_table(kept["cost"])
     page = DEPLOYMENT_PAGE.read_text(encoding="utf-8")

@@ -1,4 +1,6 @@
-"""Whether the time of an answer tells what its text does not: `python -m bench.timing`.
+"""Whether the time of an answer tells what its text does not.
+
+`python -m bench.timing`.
 
 Prints the median of each kind of failed login, and of neutral submissions of people with and without an
 account, each over 500; docs/security.md quotes a run.

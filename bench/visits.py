@@ -25,7 +25,10 @@ class Timed:
 
 
 class Driver:
-    """Drives one API process. Every engine that is compared stands behind the same API and pages."""
+    """Drives one API process.
+
+    Every engine that is compared stands behind the same API and pages.
+    """
 
     def __init__(self, api_port: int, mailbox: Mailbox) -> None:
         self._api = Connection(port=api_port)

@@ -1,4 +1,6 @@
-"""Make one build of the workers the one that gets the work: `python -m deploy.current_build`.
+"""Make one build of the workers the one that gets the work.
+
+`python -m deploy.current_build`.
 
 The build is the one of `MIPRES_WORKER_DEPLOYMENT` and `MIPRES_WORKER_BUILD`. Rolling back is the same step
 with the build before. It waits until workers of the build ask every queue for work: what a current build

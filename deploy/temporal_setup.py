@@ -1,4 +1,6 @@
-"""Make the namespace and its search attributes, or complete what is there: `python -m deploy.temporal_setup`.
+"""Make the namespace and its search attributes, or complete what is there.
+
+`python -m deploy.temporal_setup`.
 
 It can run any number of times. Temporal Cloud makes both with its own tools instead.
 """
@@ -24,7 +26,10 @@ PAUSE_SECONDS = 1.0
 
 
 class WrongTypeError(Exception):
-    """An attribute has another type, which only a person can change. The text is the line to show."""
+    """An attribute has another type, which only a person can change.
+
+    The text is the line to show.
+    """
 
 
 async def set_up(connection: TemporalConnection, *, retention: timedelta) -> None:
@@ -82,7 +87,9 @@ async def _ensure_attributes(client: Client) -> None:
 async def until_set_up(
     connection: TemporalConnection, *, retention: timedelta, patience: timedelta
 ) -> str | None:
-    """Repeat the set-up until the server agrees: its caches deny for seconds what it has just made.
+    """Repeat the set-up until the server agrees.
+
+    Its caches deny for seconds what it has just made.
 
     Returns:
         What went wrong, in one line; None when all is there.

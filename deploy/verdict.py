@@ -1,4 +1,7 @@
-"""How a program that asks Temporal something ends: one line about what is wrong, and its exit status."""
+"""How a program that asks Temporal something ends.
+
+One line about what is wrong, and its exit status.
+"""
 
 import os
 import sys

@@ -1,4 +1,6 @@
-"""Whether this machine's worker polls Temporal: `python -m deploy.worker_health`, exit status 0 or 1.
+"""Whether this machine's worker polls Temporal.
+
+`python -m deploy.worker_health`, exit status 0 or 1.
 
 A process that is alive but has lost its server, or hangs, does no work; its last poll tells.
 """

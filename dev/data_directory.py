@@ -1,4 +1,7 @@
-"""DATA_DIR: what the development stack keeps between two starts. Standard library only."""
+"""DATA_DIR: what the development stack keeps between two starts.
+
+Standard library only.
+"""
 
 import base64
 import contextlib

@@ -126,7 +126,10 @@ async def _create(supervisor: Supervisor, cluster: Cluster, *, durable: bool) ->
 
 @contextmanager
 def _empty(cluster: Cluster) -> Iterator[Path]:
-    """Empty the cluster's directory and give it to its account; yield a file with the password."""
+    """Empty the cluster's directory and give it to its account.
+
+    Yield a file with the password.
+    """
     shutil.rmtree(cluster.directory, ignore_errors=True)
     cluster.directory.mkdir(mode=0o700)
     with tempfile.NamedTemporaryFile(dir=cluster.directory.parent, prefix="password-") as file:
@@ -139,7 +142,10 @@ def _empty(cluster: Cluster) -> Iterator[Path]:
 
 
 def _account_for(directory: Path) -> Account | None:
-    """Choose who runs PostgreSQL, which refuses root: the owner of an existing cluster, or `nobody`."""
+    """Choose who runs PostgreSQL, which refuses root.
+
+    The owner of an existing cluster, or `nobody`.
+    """
     owner = directory.stat().st_uid if directory.exists() else None
     if os.geteuid() != 0:
         if owner not in {None, os.geteuid()}:

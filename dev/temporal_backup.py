@@ -1,4 +1,7 @@
-"""Copy the embedded Temporal's database while it runs: `python -m dev.temporal_backup TARGET`."""
+"""Copy the embedded Temporal's database while it runs.
+
+`python -m dev.temporal_backup TARGET`.
+"""
 
 import argparse
 import os
@@ -11,7 +14,9 @@ from mipres.settings import variable
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Make a consistent copy, taken through SQLite: the file alone lacks what is still in its log.
+    """Make a consistent copy, taken through SQLite.
+
+    The file alone lacks what is still in its log.
 
     Args:
         source: The database that Temporal works on.

@@ -41,7 +41,9 @@ def _may_take() -> bool:
 
 
 async def follow_an_interrupted_make() -> None:
-    """Stop with a `make` that got SIGINT alone, as from `kill -INT`: it waits for us and passes nothing on.
+    """Stop with a `make` that got SIGINT alone, as from `kill -INT`.
+
+    It waits for us and passes nothing on.
 
     While a process handles a signal the kernel shows that signal as blocked; make blocks it at no other time
     once its recipe runs. Where there is no /proc, the recipe goes on until it gets a signal itself.

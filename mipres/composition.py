@@ -1,4 +1,7 @@
-"""What the processes build from settings. Only composition roots import this module."""
+"""What the processes build from settings.
+
+Only composition roots import this module.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -86,7 +89,10 @@ async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseServices:
-    """What the services of a process share: one engine, one clock, one trail, one count of failed logins."""
+    """What the services of a process share.
+
+    One engine, one clock, one trail, one count of failed logins.
+    """
 
     engine: AsyncEngine
     clock: Clock

@@ -19,7 +19,9 @@ def derive_key(secret: str, purpose: str) -> bytes:
 
 
 class LinkTokens:
-    """Tokens of password links: the link's id and a keyed hash of it, 64 characters of base64url.
+    """Tokens of password links.
+
+    The link's id and a keyed hash of it, 64 characters of base64url.
 
     Nothing of a token is stored: the database knows the id, the key stays in the environment, and
     one without the other makes no link. The same id always gives the same token, so a mail that
@@ -34,7 +36,10 @@ class LinkTokens:
         return base64.urlsafe_b64encode(link_id.bytes + self._seal(link_id.bytes)).decode()
 
     def link_id_of(self, token: str) -> uuid.UUID | None:
-        """The id inside a genuine token, or None. What a mail program adds at the end does not count."""
+        """The id inside a genuine token, or None.
+
+        What a mail program adds at the end does not count.
+        """
         token = token.rstrip(_ADDED_BEHIND_LINKS)
         try:
             raw = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)

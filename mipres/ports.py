@@ -1,4 +1,7 @@
-"""What activities need from outside, as Protocols. Adapters live in the rooms beside, fakes in tests/."""
+"""What activities need from outside, as Protocols.
+
+Adapters live in the rooms beside, fakes in tests/.
+"""
 
 import uuid
 from collections.abc import Collection, Mapping
@@ -51,7 +54,10 @@ class Accounts(Protocol):
     """The accounts and their password links."""
 
     async def register(self, registration: NewRegistration) -> RegisteredAccount:
-        """Create or refresh the account and its profile; the same call twice changes nothing more."""
+        """Create or refresh the account and its profile.
+
+        The same call twice changes nothing more.
+        """
         ...
 
     async def contact(self, account_id: uuid.UUID) -> AccountContact | None: ...
@@ -67,7 +73,9 @@ class Accounts(Protocol):
         lifetime: timedelta,
         issue_key: str,
     ) -> PasswordLink | None:
-        """Issue a link that supersedes the older ones; the same `issue_key` gives the same token again.
+        """Issue a link that supersedes the older ones.
+
+        The same `issue_key` gives the same token again.
 
         None when the link is to create a password and there is one.
         """
@@ -82,15 +90,24 @@ class Accounts(Protocol):
         ...
 
     async def record_refusal(self, *, reference: str, document: Document, refusal: Refusal, run: str) -> None:
-        """Write down that a run of a registration was refused; the same call twice writes once."""
+        """Write down that a run of a registration was refused.
+
+        The same call twice writes once.
+        """
         ...
 
     async def record_given_up(self, *, reference: str, waited_for: str, run: str) -> bool:
-        """Write down once that a run of a registration was given up; False where that could not be written."""
+        """Write down once that a run of a registration was given up.
+
+        False where that could not be written.
+        """
         ...
 
     async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:
-        """Close the open links of a registration or recovery; tell whether the password exists."""
+        """Close the open links of a registration or recovery.
+
+        Tell whether the password exists.
+        """
         ...
 
 
@@ -111,7 +128,10 @@ class Retention(Protocol):
 
 
 class AuditTrail(Protocol):
-    """What happened, for good: the trail only grows, and a changed or missing row is noticed."""
+    """What happened, for good.
+
+    The trail only grows, and a changed or missing row is noticed.
+    """
 
     async def record(self, *events: AuditEvent) -> None:
         """Append events. Adapters append the facts of the database in the same transaction."""
@@ -130,7 +150,9 @@ class Mailer(Protocol):
 
 
 class SentMails(Protocol):
-    """Decides that a mail goes out once: its key is the account and the fact that the mail states.
+    """Decides that a mail goes out once.
+
+    Its key is the account and the fact that the mail states.
 
     Where the decision cannot be asked for, the mail goes out: twice is better than never.
     """

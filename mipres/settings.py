@@ -125,7 +125,10 @@ def _embedded_database_url(known: dict[str, Any]) -> SecretStr:
 
 
 def _loopback_of(known: dict[str, Any]) -> str:
-    """The name under which this machine's pages are opened: the browser gives cookies to the same name only."""
+    """The name under which this machine's pages are opened.
+
+    The browser gives cookies to the same name only.
+    """
     host = urlsplit(known.get("public_url", "")).hostname
     return host if host in {"localhost", "127.0.0.1"} else "127.0.0.1"
 
@@ -219,7 +222,10 @@ class Settings(BaseSettings):
 
     @property
     def active_payload_key(self) -> str:
-        """The key that encrypts; the others only decrypt what was written before a rotation."""
+        """The key that encrypts.
+
+        The others only decrypt what was written before a rotation.
+        """
         return next(iter(self.payload_keys))
 
     @model_validator(mode="after")
@@ -246,7 +252,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then variables, then `…_FILE`; in development also what the launcher left."""
+        """Arguments, then variables, then `…_FILE`.
+
+        In development also what the launcher left.
+        """
         given, values = {**env_settings(), **init_settings()}, {}
         for field in settings_cls.model_fields:
             name = f"{variable(field)}_FILE"
@@ -274,7 +283,10 @@ def variable(field: str) -> str:
 
 
 def load_settings() -> Settings:
-    """Settings for a composition root: a wrong one ends the process with one line, not a traceback."""
+    """Settings for a composition root.
+
+    A wrong one ends the process with one line, not a traceback.
+    """
     try:
         return Settings()
     except ValidationError as error:

@@ -1,4 +1,7 @@
-"""Structured logs on standard output, one JSON object a line, UTC; and the metrics of a worker process."""
+"""Structured logs on standard output, one JSON object a line, UTC.
+
+And the metrics of a worker process.
+"""
 
 import logging
 import sys
@@ -20,7 +23,9 @@ class MetricsPortTakenError(MipresError):
 
 
 def runtime_with_metrics(host: str, port: int) -> Runtime | None:
-    """The SDK's runtime, serving its metrics and ours at `/metrics` of a port; None for port 0.
+    """The SDK's runtime, serving its metrics and ours at `/metrics` of a port.
+
+    None for port 0.
 
     Raises:
         MetricsPortTakenError: the port is taken or not allowed.

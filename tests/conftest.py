@@ -1,4 +1,7 @@
-"""Servers that many tests share: one PostgreSQL and one Temporal a session, started when first asked for."""
+"""Servers that many tests share.
+
+One PostgreSQL and one Temporal a session, started when first asked for.
+"""
 
 import os
 import shutil
@@ -120,7 +123,10 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session")
 def open_directory() -> Iterator[Path]:
-    """A directory that any account can walk to, which pytest's own are not: PostgreSQL drops root."""
+    """A directory that any account can walk to, which pytest's own are not.
+
+    PostgreSQL drops root.
+    """
     with tempfile.TemporaryDirectory(prefix="registro-mipres-") as name:
         Path(name).chmod(0o711)
         yield Path(name)
@@ -154,7 +160,10 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture(scope="session")
 def hasher() -> Hasher:
-    """Hashes at the least cost, for tests of locks, sessions and links; `Hasher()` costs what production pays."""
+    """Hashes at the least cost, for tests of locks, sessions and links.
+
+    `Hasher()` costs what production pays.
+    """
     return Hasher(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 

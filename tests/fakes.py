@@ -37,7 +37,10 @@ class FakeClock:
 
 @dataclass(kw_only=True)
 class FakeRegistry:
-    """What every registry has in common: it fails while `down`, else for the first `failures` calls."""
+    """What every registry has in common.
+
+    It fails while `down`, else for the first `failures` calls.
+    """
 
     name: str
     down: bool = False
@@ -106,7 +109,10 @@ class FakeLink:
 
 @dataclass(kw_only=True)
 class FakeAccounts:
-    """Accounts in memory. `links` are by issue key; `down` makes every call fail, `expiry_down` that one."""
+    """Accounts in memory. `links` are by issue key.
+
+    `down` makes every call fail, `expiry_down` that one.
+    """
 
     clock: FakeClock = field(default_factory=FakeClock)
     down: bool = False

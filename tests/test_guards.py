@@ -111,7 +111,10 @@ def test_no_tracked_file_names_a_package_registry() -> None:
 
 
 def test_the_names_are_those_of_the_workflows() -> None:
-    """What has no access to the workflows knows them by name; the names must be theirs."""
+    """What has no access to the workflows knows them by name.
+
+    The names must be theirs.
+    """
     by_name = {
         WorkflowType.REGISTRATION: Registration,
         WorkflowType.PASSWORD_RECOVERY: PasswordRecovery,

@@ -1,4 +1,7 @@
-"""When an update may be sent to a registration; its validators raise what stands here."""
+"""When an update may be sent to a registration.
+
+Its validators raise what stands here.
+"""
 
 from datetime import datetime, timedelta
 

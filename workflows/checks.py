@@ -13,7 +13,10 @@ from workflows.durable_steps import StepRunner
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What the registries decided. `facts` belong to the profile of a person who may register."""
+    """What the registries decided.
+
+    `facts` belong to the profile of a person who may register.
+    """
 
     refusal: Refusal | None = None
     facts: ProfileFacts = field(default_factory=ProfileFacts)

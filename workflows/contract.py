@@ -15,7 +15,10 @@ from mipres.domain.terms import Consent
 
 @dataclass(frozen=True, kw_only=True)
 class RecoveryRequest:
-    """Input of the workflow PasswordRecovery. `reference` is the opaque part of its id."""
+    """Input of the workflow PasswordRecovery.
+
+    `reference` is the opaque part of its id.
+    """
 
     reference: str
     document: Document

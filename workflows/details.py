@@ -1,4 +1,6 @@
-"""What support reads at the top of a workflow in the Temporal UI: where it stands and what can be done.
+"""What support reads at the top of a workflow in the Temporal UI.
+
+Where it stands and what can be done.
 
 Nothing personal. These words are no commands: they may change while registrations are under way.
 """

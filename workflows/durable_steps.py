@@ -20,7 +20,9 @@ from workflows.waiting import heed_cancellation
 
 
 class StepFailedError(MipresError):
-    """A step failed for good: retrying cannot help, or nobody mended what it needs for days.
+    """A step failed for good.
+
+    Retrying cannot help, or nobody mended what it needs for days.
 
     Attributes:
         type: Type of the application error, the same for local and regular activities.
@@ -137,7 +139,10 @@ class StepRunner:
 
 
 async def notified(step: Step, notice: object) -> bool:
-    """Do a step that nothing depends on; False when it failed for as long as it was worth doing."""
+    """Do a step that nothing depends on.
+
+    False when it failed for as long as it was worth doing.
+    """
     try:
         await _result_of(
             lambda: _start(step, notice, within=policies.NOTICE_WORTH_SENDING, retry=policies.PATIENT_RETRY)
@@ -183,7 +188,10 @@ async def _result_of(
 def _start(
     step: Step, request: object, *, within: timedelta, retry: RetryPolicy, queue: str | None = None
 ) -> workflow.ActivityHandle[Any]:
-    """Schedule a step outside the workflow task; by default on the workflow's own queue."""
+    """Schedule a step outside the workflow task.
+
+    By default on the workflow's own queue.
+    """
     return workflow.start_activity_method(
         step.activity,
         request,

@@ -36,7 +36,9 @@ class PasswordLinks:
         self.lifetime = lifetime
 
     async def send(self, account_id: uuid.UUID, *, number: int) -> SendLinkResult | None:
-        """Issue and mail a link that supersedes the older ones; None when the address is rejected for good.
+        """Issue and mail a link that supersedes the older ones.
+
+        None when the address is rejected for good.
 
         Args:
             account_id: Whose link it is.
@@ -62,13 +64,19 @@ class PasswordLinks:
         await self._runner.mail(steps.SEND_REMINDER, reminder)
 
     async def expire(self, account_id: uuid.UUID) -> bool:
-        """Close the links for good; whether the database, not a signal, knows of a password."""
+        """Close the links for good.
+
+        Whether the database, not a signal, knows of a password.
+        """
         request = ExpireLinkInput(account_id=account_id, reference=self._reference)
         result: ExpireLinkResult = await self._runner.do(steps.EXPIRE_LINK, request)
         return result.password_set
 
     async def confirm(self, account_id: uuid.UUID) -> bool:
-        """Whether the database knows of a password; then the confirmation has been mailed too."""
+        """Whether the database knows of a password.
+
+        Then the confirmation has been mailed too.
+        """
         request = ConfirmPasswordInput(
             account_id=account_id, message_key=message_key(self._reference, "confirmacion")
         )

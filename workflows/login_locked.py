@@ -11,7 +11,10 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name="LoginLocked")
 class LoginLocked:
-    """Started for any login that is locked, so that locking tells nothing; without an account nothing is mailed."""
+    """Started for any login that is locked, so that locking tells nothing.
+
+    Without an account nothing is mailed.
+    """
 
     @workflow.run
     async def run(self, request: contract.LockNoticeRequest) -> None:

@@ -1,4 +1,7 @@
-"""Mails about a registration that it does not depend on: they are sent while they are worth reading."""
+"""Mails about a registration that it does not depend on.
+
+They are sent while they are worth reading.
+"""
 
 from temporalio import workflow
 

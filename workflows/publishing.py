@@ -1,4 +1,7 @@
-"""What others see of a workflow: search attributes for lists, details for the one who looks at it."""
+"""What others see of a workflow.
+
+Search attributes for lists, details for the one who looks at it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

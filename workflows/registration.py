@@ -84,7 +84,10 @@ class Registration:
         description="La persona se registró otra vez sin que una página le responda. Sin contenido."
     )
     def asked_again(self) -> None:
-        """The same as registering again with a page: another link, unless the last one is too fresh."""
+        """The same as registering again with a page.
+
+        Another link, unless the last one is too fresh.
+        """
         self._state.must_mail_refusal = True
         self._register_again()
 
@@ -110,7 +113,10 @@ class Registration:
 
     @workflow.update(description="Reintenta ya lo que el registro está esperando. Entrada: el motivo.")
     async def retry_now(self, reason: str) -> None:  # noqa: ARG002 - the validator asks for it.
-        """Skip the pause before the next attempt; returns once the attempt is due, not its result."""
+        """Skip the pause before the next attempt.
+
+        Returns once the attempt is due, not its result.
+        """
         workflow.logger.info("an attempt at once was asked for")
         await self._steps.retry_now()
 
@@ -204,7 +210,10 @@ class Registration:
         return account
 
     async def _welcome_back(self, account: RegisterAccountResult) -> None:
-        """The person had a password: the data are fresh, and the address on file learns of it."""
+        """The person had a password.
+
+        The data are fresh, and the address on file learns of it.
+        """
         self._answer(Outcome(status=OutcomeStatus.UPDATED, email_hint=account.email_hint), Stage.COMPLETED)
         notice = SendUpdateNoticeInput(
             account_id=account.account_id, message_key=message_key(self._request.radicado, "aviso")
@@ -258,7 +267,10 @@ class Registration:
         return result is not None and result.password_exists
 
     async def _follow_link(self, account: RegisterAccountResult) -> Stage | None:
-        """How the registration ends with this link; None when another link, or another run, is due."""
+        """How the registration ends with this link.
+
+        None when another link, or another run, is due.
+        """
         state = self._state
         deadline = state.link_expires_at or workflow.now()
         remind_at = deadline - self._links.lifetime * (1 - policies.REMINDER_AT)
@@ -275,7 +287,10 @@ class Registration:
         return None
 
     async def _hears_news(self, moment: datetime) -> bool:
-        """Wait for the person, for support, or for a history that is long: False when the moment comes first."""
+        """Wait for the person, for support, or for a history that is long.
+
+        False when the moment comes first.
+        """
         return await comes_true(
             lambda: (
                 self._state.is_password_announced
@@ -296,7 +311,10 @@ class Registration:
     # ---- Other endings
 
     async def _until_cancelled(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
-        """Wait for work, or for the first cancellation: then cancel the work once and wait for its end."""
+        """Wait for work, or for the first cancellation.
+
+        Then cancel the work once and wait for its end.
+        """
         task = asyncio.create_task(work)
         try:
             await workflow.wait_condition(lambda: task.done() or self._state.is_cancel_asked)
@@ -337,7 +355,10 @@ class Registration:
     # ---- What is allowed, and what others see
 
     def _register_again(self) -> None:
-        """Send another link to a person who registers again: the mail of a while ago is not at hand."""
+        """Send another link to a person who registers again.
+
+        The mail of a while ago is not at hand.
+        """
         if admission.resend_problem(self._state, workflow.now()) is None:
             self._state.is_link_asked = self._state.is_address_doubtful = True
 

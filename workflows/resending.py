@@ -1,4 +1,7 @@
-"""When another link may be sent: an open door for the person, none for a mail cannon."""
+"""When another link may be sent.
+
+An open door for the person, none for a mail cannon.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,7 @@
-"""What Temporal starts by itself. Created by the workers, the first of them once for all."""
+"""What Temporal starts by itself.
+
+Created by the workers, the first of them once for all.
+"""
 
 import dataclasses
 
@@ -36,7 +39,10 @@ def retention_schedule() -> Schedule:
 
 
 async def ensure_schedules(client: Client) -> None:
-    """Create what is missing and bring what is there up to date; a pause by operators stays."""
+    """Create what is missing and bring what is there up to date.
+
+    A pause by operators stays.
+    """
     wanted = retention_schedule()
     try:
         await client.create_schedule(names.RETENTION_ID, wanted)

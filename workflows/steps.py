@@ -1,4 +1,7 @@
-"""The steps of a registration: what runs, where it runs durably, and the words that support reads."""
+"""The steps of a registration.
+
+What runs, where it runs durably, and the words that support reads.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -24,7 +24,10 @@ WORKFLOWS = (Registration, PasswordRecovery, LoginLocked, Retention)
 
 
 def versioning(deployment: str | None, build: str | None) -> WorkerDeploymentConfig | None:
-    """With a build named, Temporal gives tasks to the current build alone; registrations under way move to it."""
+    """With a build named, Temporal gives tasks to the current build alone.
+
+    Registrations under way move to it.
+    """
     if deployment is None or build is None:
         return None
     return WorkerDeploymentConfig(
@@ -81,7 +84,10 @@ def build_workers(
 
 @asynccontextmanager
 async def running(workers: Sequence[Worker]) -> AsyncIterator[None]:
-    """Run workers for a block of code; at its end they finish what they do, all at the same time."""
+    """Run workers for a block of code.
+
+    At its end they finish what they do, all at the same time.
+    """
     async with AsyncExitStack() as stack:
         for worker in workers:
             await stack.enter_async_context(worker)

@@ -142,7 +142,10 @@ async def open_link(token: str, services: PasswordDep) -> Response:
 
 
 def _is_drawn_for(form: FormData, link_id: uuid.UUID) -> bool:
-    """Whether a form was drawn for this link: another tab may have changed the cookie since."""
+    """Whether a form was drawn for this link.
+
+    Another tab may have changed the cookie since.
+    """
     return form.get("enlace") == str(link_id)
 
 

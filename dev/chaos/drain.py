@@ -1,4 +1,7 @@
-"""The drain: many registrations wait for one registry; it comes back, and how gently it is asked."""
+"""The drain: many registrations wait for one registry.
+
+It comes back, and how gently it is asked.
+"""
 
 import asyncio
 import statistics

@@ -1,4 +1,7 @@
-"""The catcher's HTTP side: the read side of Mailpit's API, the control API and the pages."""
+"""The catcher's HTTP side.
+
+The read side of Mailpit's API, the control API and the pages.
+"""
 
 import re
 from collections.abc import Mapping

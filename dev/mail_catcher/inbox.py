@@ -1,4 +1,7 @@
-"""The messages, in a Maildir: one file each, on disk before the sender hears that it was taken."""
+"""The messages, in a Maildir.
+
+One file each, on disk before the sender hears that it was taken.
+"""
 
 import re
 from collections.abc import Iterable, Iterator

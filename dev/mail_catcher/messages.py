@@ -1,4 +1,7 @@
-"""Reads a raw message into what the API and the pages show. No message, however broken, may raise."""
+"""Reads a raw message into what the API and the pages show.
+
+No message, however broken, may raise.
+"""
 
 import email
 import email.parser

@@ -1,4 +1,7 @@
-"""The simulator's HTTP side: the registries' paths, the control API and a page that shows both."""
+"""The simulator's HTTP side.
+
+The registries' paths, the control API and a page that shows both.
+"""
 
 import asyncio
 import hmac
@@ -228,7 +231,10 @@ async def add_people(here: Here, people: list[Person]) -> Saved:
 
 @_control.get("/calls")
 async def calls(here: Here) -> Mapping[Registry, Mapping[str, int]]:
-    """Calls of each registry by document, failed ones too: `{"rethus": {"CC 1020304050": 3}, …}`."""
+    """Calls of each registry by document, failed ones too: `{"rethus".
+
+    {"CC 1020304050": 3}, …}`.
+    """
     return here.calls.counts()
 
 

@@ -14,7 +14,10 @@ WINDOW_SECONDS = 1.0
 
 
 class CallSummary(BaseModel):
-    """Calls of one registry since the last reset; `peak_per_second` is over any second, not clock seconds."""
+    """Calls of one registry since the last reset.
+
+    `peak_per_second` is over any second, not clock seconds.
+    """
 
     total: int = 0
     peak_per_second: int = 0

@@ -38,7 +38,10 @@ class Profession(Record):
 
 
 class Sanction(Record):
-    """A sanction from `start` to `end`, both days included; without an end, until further notice."""
+    """A sanction from `start` to `end`, both days included.
+
+    Without an end, until further notice.
+    """
 
     authority: Text
     kind: Text

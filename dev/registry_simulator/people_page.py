@@ -1,4 +1,7 @@
-"""Write docs/simulated-people.md from the seed: `python -m dev.registry_simulator.people_page`."""
+"""Write docs/simulated-people.md from the seed.
+
+`python -m dev.registry_simulator.people_page`.
+"""
 
 from pathlib import Path
 

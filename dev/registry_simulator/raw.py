@@ -13,7 +13,9 @@ _DEFAULT_CHARSET = "utf-8"
 
 
 class RawAnswer(BaseModel):
-    """Body of `PUT /_control/raw/{registry}`: what one path answers until it is taken back.
+    """Body of `PUT /_control/raw/{registry}`.
+
+    What one path answers until it is taken back.
 
     Attributes:
         path: Path below the registry's prefix, with or without a query.

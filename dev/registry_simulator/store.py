@@ -17,7 +17,10 @@ class StateUnreadableError(Exception):
 
 
 class State(BaseModel):
-    """What survives a restart: neither seeded people, which come with the program, nor raw answers."""
+    """What survives a restart.
+
+    Neither seeded people, which come with the program, nor raw answers.
+    """
 
     modes: dict[Registry, Behaviour] = {}
     people: list[Person] = []
@@ -61,7 +64,10 @@ class Store:
         self._added = added
 
     def raw_answer(self, registry: Registry, path: str, query: str) -> RawAnswer | None:
-        """Find the raw answer of a call; one that was given for the path with its query goes first."""
+        """Find the raw answer of a call.
+
+        One that was given for the path with its query goes first.
+        """
         with_query = self._raw_answers.get((registry, f"{path}?{query}"))
         return with_query or self._raw_answers.get((registry, path))
 
@@ -93,7 +99,10 @@ def _read(file: Path) -> State:
 
 
 def _replace(file: Path, content: bytes) -> None:
-    """Write beside the file and rename: a kill in between leaves the old content whole."""
+    """Write beside the file and rename.
+
+    A kill in between leaves the old content whole.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.draft")
     try:

@@ -1,4 +1,7 @@
-"""Accounts as the activities use them. Every write that decides between rivals locks the account row first."""
+"""Accounts as the activities use them.
+
+Every write that decides between rivals locks the account row first.
+"""
 
 import uuid
 from datetime import timedelta

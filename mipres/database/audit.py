@@ -1,4 +1,6 @@
-"""The audit trail in PostgreSQL: append-only, each row sealed over the one before it with a keyed hash.
+"""The audit trail in PostgreSQL.
+
+Append-only, each row sealed over the one before it with a keyed hash.
 
 The database refuses to change or remove a row (see the migration). The table's owner can get around that,
 but cannot seal the changed row anew without MIPRES_SECRET_KEY.
@@ -50,7 +52,10 @@ class PostgresAuditTrail:
             await self.record_in(session, *events)
 
     async def record_once(self, event: AuditEvent) -> None:
-        """Append one event unless it is there already: for callers that may be repeated after a crash."""
+        """Append one event unless it is there already.
+
+        For callers that may be repeated after a crash.
+        """
         async with self._sessions.begin() as session:
             await _lock_head(session)
             known = select(AuditRow.number).where(
@@ -80,7 +85,10 @@ class PostgresAuditTrail:
     async def entries(
         self, *, reference: str | None = None, login: str | None = None, limit: int = 200
     ) -> list[AuditEntry]:
-        """The newest events of a radicado or of a login, oldest first; without either, of all."""
+        """The newest events of a radicado or of a login, oldest first.
+
+        Without either, of all.
+        """
         wanted = []
         if reference is not None:
             wanted.append(AuditRow.reference == reference)
@@ -169,7 +177,10 @@ class PostgresAuditTrail:
         return hmac.new(self._key, canonical.encode(), hashlib.sha256).digest()
 
     def _person(self, login: str) -> str:
-        """The same person always has the same hash; without the key no one can try document numbers."""
+        """The same person always has the same hash.
+
+        Without the key no one can try document numbers.
+        """
         return hmac.new(self._key, f"person|{login}".encode(), hashlib.sha256).hexdigest()[:32]
 
 

@@ -1,4 +1,7 @@
-"""PostgreSQL's clock, which all processes share: a machine whose own clock is wrong mails no dead links."""
+"""PostgreSQL's clock, which all processes share.
+
+A machine whose own clock is wrong mails no dead links.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -46,7 +46,10 @@ class Hasher:
             return await asyncio.to_thread(self._parameters.hash, password)
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Tell whether the password is right; without a hash the answer is no, in the same time."""
+        """Tell whether the password is right.
+
+        Without a hash the answer is no, in the same time.
+        """
         async with self._slots:
             matches = await asyncio.to_thread(_matches, password_hash or self._decoy, password)
         return matches and password_hash is not None

@@ -64,7 +64,10 @@ def session_factory(engine: AsyncEngine) -> async_sessionmaker:  # type: ignore[
 
 
 def reading_factory(engine: AsyncEngine) -> async_sessionmaker:  # type: ignore[type-arg]
-    """Sessions that only ask: each statement stands for itself, without the BEGIN and ROLLBACK of a transaction."""
+    """Sessions that only ask.
+
+    Each statement stands for itself, without the BEGIN and ROLLBACK of a transaction.
+    """
     return async_sessionmaker(engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False)
 
 

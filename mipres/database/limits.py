@@ -29,7 +29,9 @@ class Limits(Protocol):
 
 
 class PostgresLimits:
-    """Windows that begin with the first time; refused times do not make the wait longer.
+    """Windows that begin with the first time.
+
+    Refused times do not make the wait longer.
 
     Subjects are addresses of people or name them, so only a keyed hash of each is stored;
     retention removes what no longer counts.
@@ -78,7 +80,10 @@ class PostgresLimits:
 
 
 class NoLimits:
-    """Where MIPRES_RATE_LIMITS is off: benchmarks, and tests that send everything from one address."""
+    """Where MIPRES_RATE_LIMITS is off.
+
+    Benchmarks, and tests that send everything from one address.
+    """
 
     async def take(self, _limit: Limit, _subject: str) -> timedelta:
         return _NO_WAIT

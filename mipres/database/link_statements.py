@@ -16,7 +16,10 @@ WAS_INSERTED = literal_column("(xmax = 0)", Boolean)
 
 
 async def lock_account(session: AsyncSession, account_id: uuid.UUID) -> AccountRow | None:
-    """Hold the account until the transaction ends: every write that decides between rivals begins here."""
+    """Hold the account until the transaction ends.
+
+    Every write that decides between rivals begins here.
+    """
     return await session.get(AccountRow, account_id, with_for_update=True)
 
 

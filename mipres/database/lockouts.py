@@ -42,7 +42,9 @@ class LoginLockouts:
         self._clock = clock
 
     async def begin(self, login: str) -> Turn:
-        """Count an attempt as failed before its password is looked at; a success lifts it again.
+        """Count an attempt as failed before its password is looked at.
+
+        A success lifts it again.
 
         Otherwise attempts of the same moment would all pass before the first of them had failed.
         """

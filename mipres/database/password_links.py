@@ -1,4 +1,7 @@
-"""What the owner of a password link does with it: open the page, create the password, ask for another link."""
+"""What the owner of a password link does with it.
+
+Open the page, create the password, ask for another link.
+"""
 
 import uuid
 from collections.abc import Sequence
@@ -46,7 +49,10 @@ _OWNER = (
 
 @dataclass(frozen=True, kw_only=True)
 class LinkView:
-    """A link as the page that refuses it needs it. All but `state` is None for an unknown link."""
+    """A link as the page that refuses it needs it.
+
+    All but `state` is None for an unknown link.
+    """
 
     state: LinkState
     link_id: uuid.UUID | None = None
@@ -57,7 +63,10 @@ class LinkView:
 
 @dataclass(frozen=True, kw_only=True)
 class Renewal:
-    """The registration of an expired link, as it was submitted: enough to start it anew."""
+    """The registration of an expired link, as it was submitted.
+
+    Enough to start it anew.
+    """
 
     link_id: uuid.UUID
     submission: Submission

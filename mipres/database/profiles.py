@@ -1,4 +1,7 @@
-"""One row of `profiles`: what a registration stores in it, and the submission that it came from."""
+"""One row of `profiles`.
+
+What a registration stores in it, and the submission that it came from.
+"""
 
 from mipres.database.tables import AccountRow, ProfileRow
 from mipres.domain.accounts import NewRegistration

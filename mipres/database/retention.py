@@ -1,4 +1,7 @@
-"""Removing what has served its purpose. docs/privacy.md lists how long each thing is kept, and why."""
+"""Removing what has served its purpose.
+
+Docs/privacy.md lists how long each thing is kept, and why.
+"""
 
 import uuid
 from collections.abc import Collection, Mapping

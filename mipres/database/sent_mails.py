@@ -14,7 +14,10 @@ log = logging.getLogger(__name__)
 
 
 class PostgresSentMails:
-    """Implements ports.SentMails. PostgreSQL's clock tells the age of a claim, the same for every worker."""
+    """Implements ports.SentMails.
+
+    PostgreSQL's clock tells the age of a claim, the same for every worker.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

@@ -1,4 +1,7 @@
-"""Login sessions in PostgreSQL: the cookie carries a random value, the table its hash."""
+"""Login sessions in PostgreSQL.
+
+The cookie carries a random value, the table its hash.
+"""
 
 import hashlib
 import secrets
@@ -124,7 +127,10 @@ class PostgresSessions:
         return None if all(profile.has_ended for profile in user.profiles) else user
 
     async def end(self, token: str) -> None:
-        """End a session, and write down that the person left; one that is over already leaves no trace."""
+        """End a session, and write down that the person left.
+
+        One that is over already leaves no trace.
+        """
         ending = (
             delete(SessionRow)
             .where(SessionRow.id_hash == _hashed(token), AccountRow.id == SessionRow.account_id)

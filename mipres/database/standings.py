@@ -10,7 +10,10 @@ from mipres.ports import Clock
 
 
 class PostgresStandings:
-    """Looks up the account and the link of a registration. Reveals nothing of the person."""
+    """Looks up the account and the link of a registration.
+
+    Reveals nothing of the person.
+    """
 
     def __init__(self, engine: AsyncEngine, *, clock: Clock) -> None:
         self._reading = reading_factory(engine)

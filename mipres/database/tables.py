@@ -1,4 +1,7 @@
-"""Every table, once. Every timestamp has a zone; personal data lives here and nowhere else in clear."""
+"""Every table, once. Every timestamp has a zone.
+
+Personal data lives here and nowhere else in clear.
+"""
 
 import uuid
 from datetime import date, datetime
@@ -59,7 +62,10 @@ class AccountRow(Base):
 
 
 class ProfileRow(Base):
-    """One way in which a person works with MIPRES: a type of user and, where it has them, an entity or a professional registration."""
+    """One way in which a person works with MIPRES.
+
+    A type of user and, where it has them, an entity or a professional registration.
+    """
 
     __tablename__ = "profiles"
     __table_args__ = (UniqueConstraint("account_id", "user_type", "entity_key", "registration_key"),)
@@ -103,7 +109,9 @@ class ConsentRow(Base):
 
 
 class PasswordLinkRow(Base):
-    """A link to create or recover a password, sent by `reference`. The token is a keyed hash of `id` and is stored nowhere.
+    """A link to create or recover a password, sent by `reference`.
+
+    The token is a keyed hash of `id` and is stored nowhere.
 
     `closed_at` with `closed_reason` ends a link: used, superseded or expired by its registration.
     """
@@ -147,7 +155,9 @@ class CaptchaAnswerRow(Base):
 
 
 class AuditRow(Base):
-    """One event of the audit trail. The database refuses to change or remove a row; see mipres.database.audit.
+    """One event of the audit trail.
+
+    The database refuses to change or remove a row; see mipres.database.audit.
 
     `person` is a keyed hash of the login: no key of another table, so that erasing a person leaves the
     trail whole and names no one in it.
@@ -168,7 +178,10 @@ class AuditRow(Base):
 
 
 class LoginGuardRow(Base):
-    """Failures in a row of one login, known or unknown. Only a keyed hash of the login is stored."""
+    """Failures in a row of one login, known or unknown.
+
+    Only a keyed hash of the login is stored.
+    """
 
     __tablename__ = "login_guards"
 
@@ -191,7 +204,10 @@ class SentMailRow(Base):
 
 
 class RateLimitRow(Base):
-    """How often a subject has done something in the window that ends then. Not logged: a crash forgives."""
+    """How often a subject has done something in the window that ends then.
+
+    Not logged: a crash forgives.
+    """
 
     __tablename__ = "rate_limits"
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)

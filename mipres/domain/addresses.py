@@ -1,4 +1,7 @@
-"""The one judgement of mail addresses: what a registry holds, and what a mail can be sent to."""
+"""The one judgement of mail addresses.
+
+What a registry holds, and what a mail can be sent to.
+"""
 
 import re
 from typing import Final
@@ -14,7 +17,9 @@ _LENGTH: Final = 254
 
 
 def usable_address(text: str) -> str | None:
-    """The one address in a registry's field that a mail can be sent to; None if there is none, or more than one.
+    """The one address in a registry's field that a mail can be sent to.
+
+    None if there is none, or more than one.
 
     Of two addresses the usable one counts if the other is none; a part without `@` could belong to
     either, so nothing is usable then.
@@ -43,7 +48,10 @@ def is_usable(address: str) -> bool:
 
 
 def ascii_domain(domain: str) -> str | None:
-    """A domain as it goes over the wire, in punycode where it needs it; None if it is no domain."""
+    """A domain as it goes over the wire, in punycode where it needs it.
+
+    None if it is no domain.
+    """
     try:
         return domain.encode("idna").decode("ascii")
     except UnicodeError:

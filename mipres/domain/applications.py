@@ -9,7 +9,10 @@ TODO_SOBRE_MIPRES = "https://www.sispro.gov.co/central-prestadores-de-servicios/
 
 
 class Application(StrEnum):
-    """An application behind the login. Values are the path segments of `/ingreso/{application}`."""
+    """An application behind the login.
+
+    Values are the path segments of `/ingreso/{application}`.
+    """
 
     ADMINISTRATION = "administracion"
     MIPRES = "mipres"

@@ -1,4 +1,7 @@
-"""What the trail records for good: who did what, to which registration, when and why. Nothing personal."""
+"""What the trail records for good.
+
+Who did what, to which registration, when and why. Nothing personal.
+"""
 
 import re
 from collections.abc import Mapping
@@ -70,7 +73,10 @@ def staff(name: str) -> str:
 
 
 def operator(name: str) -> str:
-    """The person who runs a command: the account of the operating system, or the name given with --as."""
+    """The person who runs a command.
+
+    The account of the operating system, or the name given with --as.
+    """
     return f"operator:{name}"
 
 
@@ -122,7 +128,10 @@ class AuditEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditEntry:
-    """An event as it stands in the trail. `type` is text: an older release knows fewer events."""
+    """An event as it stands in the trail.
+
+    `type` is text: an older release knows fewer events.
+    """
 
     number: int
     occurred_at: datetime

@@ -1,4 +1,6 @@
-"""Departments and municipalities of Colombia: DANE's DIVIPOLA, vendored in divipola.csv.
+"""Departments and municipalities of Colombia.
+
+DANE's DIVIPOLA, vendored in divipola.csv.
 
 docs/data-sources.md says where the table comes from and how to bring in a newer edition.
 """
@@ -27,7 +29,10 @@ class Department:
 
 @dataclass(frozen=True, kw_only=True)
 class Municipality:
-    """A municipality, a non-municipalised area or the island of San Andrés: what people choose as municipio."""
+    """A municipality, a non-municipalised area or the island of San Andrés.
+
+    What people choose as municipio.
+    """
 
     code: str
     name: str
@@ -40,7 +45,10 @@ def departments() -> tuple[Department, ...]:
 
 
 def municipalities(department_code: str) -> tuple[Municipality, ...]:
-    """The municipalities of a department, in Spanish alphabetical order; none if there is no such department."""
+    """The municipalities of a department, in Spanish alphabetical order.
+
+    None if there is no such department.
+    """
     return _municipalities_by_department().get(department_code, ())
 
 

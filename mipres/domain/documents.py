@@ -73,7 +73,9 @@ class Document:
 
 
 def normalise_number(text: str) -> str:
-    """Drop what people put between the digits; raise ValueError on characters of no document.
+    """Drop what people put between the digits.
+
+    Raise ValueError on characters of no document.
 
     Only ASCII letters and digits are left in a valid number. So digits of other scripts are refused
     instead of being read as something that the person did not mean.

@@ -1,4 +1,7 @@
-"""Who may register: decisions over what the registries say. `today` is the calendar date in Bogotá."""
+"""Who may register: decisions over what the registries say.
+
+`today` is the calendar date in Bogotá.
+"""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -21,7 +24,10 @@ def today_in_bogota(now: datetime) -> date:
 
 
 def has_ended(last_day: date | None, *, today: date) -> bool:
-    """Whether what lasts until a day, that day included, is over. Without a last day it never is."""
+    """Whether what lasts until a day, that day included, is over.
+
+    Without a last day it never is.
+    """
     return last_day is not None and last_day < today
 
 
@@ -73,7 +79,10 @@ class EligibilityRules:
         return None if prescribing is Prescribing.YES else Refusal.PROFESSION_NOT_AUTHORIZED
 
     def social_service_refusal(self, placement: Placement | None, *, today: date) -> Refusal | None:
-        """Refusal of a Servicio Social Obligatorio: a placement in force today, in a profession that prescribes."""
+        """Refusal of a Servicio Social Obligatorio.
+
+        A placement in force today, in a profession that prescribes.
+        """
         if placement is None or not placement.in_force(today):
             return Refusal.NOT_IN_SSO
         if self.professions.prescribing(placement.profession) is Prescribing.YES:
@@ -81,7 +90,9 @@ class EligibilityRules:
         return Refusal.PROFESSION_NOT_AUTHORIZED
 
     def other_user_refusal(self, professional: HealthProfessional | None) -> Refusal | None:
-        """Refusal of an Otro Usuario: a person whose profession prescribes, or might, registers as professional.
+        """Refusal of an Otro Usuario.
+
+        A person whose profession prescribes, or might, registers as professional.
 
         Raises:
             RegistryUnavailableError: a profession could not be read, so it may be one that prescribes.

@@ -36,7 +36,10 @@ class InvalidSubmissionError(MipresError):
 
 
 class UnusableTableError(MipresError):
-    """A table of professions or sanctions cannot be used. Nothing is decided without it."""
+    """A table of professions or sanctions cannot be used.
+
+    Nothing is decided without it.
+    """
 
     def __init__(self, file: Path, fault: str) -> None:
         self.file = file
@@ -62,11 +65,17 @@ class MailNotAcceptedError(MipresError):
 
 
 class MailProbablyDeliveredError(MailNotAcceptedError):
-    """The message was handed over and its reply never came: another try probably makes a second copy."""
+    """The message was handed over and its reply never came.
+
+    Another try probably makes a second copy.
+    """
 
 
 class MailAddressRejectedError(MipresError):
-    """No mail can be sent to this address: it is malformed, or the mail server refuses it for good."""
+    """No mail can be sent to this address.
+
+    It is malformed, or the mail server refuses it for good.
+    """
 
 
 class MailBeingSentError(MipresError):

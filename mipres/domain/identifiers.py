@@ -1,4 +1,7 @@
-"""The one reading of identifiers: as people type and paste them, and as the registries write them."""
+"""The one reading of identifiers.
+
+As people type and paste them, and as the registries write them.
+"""
 
 import re
 import unicodedata
@@ -20,7 +23,10 @@ _WRITTEN_REGISTRATION_LABEL: Final = re.compile(
 
 
 def visible(text: str) -> str:
-    """Drop characters without width, and blanks at both ends; every dash becomes a hyphen."""
+    """Drop characters without width, and blanks at both ends.
+
+    Every dash becomes a hyphen.
+    """
     shown = (
         "-" if unicodedata.category(char) == "Pd" or char == "\u2212" else char
         for char in text
@@ -44,19 +50,28 @@ def has_control_character(text: str) -> bool:
 
 
 def folded_words(text: str) -> str:
-    """Fold case, accents, punctuation and blanks: two spellings of the same words become equal."""
+    """Fold case, accents, punctuation and blanks.
+
+    Two spellings of the same words become equal.
+    """
     plain = _without_accents(text).casefold()
     return " ".join("".join(char if char.isalnum() else " " for char in plain).split())
 
 
 def folded_registration(text: str) -> str:
-    """Fold a professional registration: `R.M. No. 076-1234`, `RM 76–1234` and `761234` become equal."""
+    """Fold a professional registration: `R.M. No.
+
+    076-1234`, `RM 76–1234` and `761234` become equal.
+    """
     symbols = "".join(char for char in _without_accents(text).upper() if char.isalnum())
     return _REGISTRATION_LABEL.sub("", symbols, count=1).lstrip("0") if symbols else ""
 
 
 def without_registration_label(text: str) -> str:
-    """Drop the words that stand before a professional registration: `R.M. No. 76-1234` becomes `76-1234`."""
+    """Drop the words that stand before a professional registration: `R.M. No.
+
+    76-1234` becomes `76-1234`.
+    """
     plain = _without_accents(text)
     label = _WRITTEN_REGISTRATION_LABEL.match(plain.upper())
     return plain[label.end() :] if label else text

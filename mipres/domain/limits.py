@@ -1,4 +1,7 @@
-"""How often something may be done before it has to wait, each with its reason. One place, so that it can be read."""
+"""How often something may be done before it has to wait, each with its reason.
+
+One place, so that it can be read.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -24,7 +24,10 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class PasswordLink:
-    """A link as it is mailed. `token` is the secret part of its address and is stored nowhere."""
+    """A link as it is mailed.
+
+    `token` is the secret part of its address and is stored nowhere.
+    """
 
     token: str
     expires_at: datetime

@@ -1,4 +1,7 @@
-"""When a login is locked after failures, and for how long. Never for good: a lock for ever is a weapon against people."""
+"""When a login is locked after failures, and for how long.
+
+Never for good: a lock for ever is a weapon against people.
+"""
 
 from datetime import timedelta
 

@@ -5,7 +5,10 @@ from datetime import timedelta
 from enum import StrEnum
 
 CLAIM_LIFETIME = timedelta(seconds=30)
-"""An attempt to send renews its claim more often: an older one is left from a crash, and another may take it."""
+"""An attempt to send renews its claim more often.
+
+An older one is left from a crash, and another may take it.
+"""
 
 MOST_UNKNOWN_ENDS = 3
 """After so many attempts that ended without a word after the message, the mail counts as delivered."""

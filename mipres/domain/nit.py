@@ -7,7 +7,10 @@ from mipres.domain.errors import MipresError
 from mipres.domain.identifiers import compact, visible
 
 NIT_LENGTH: Final = 9
-"""Digits of an entity's NIT; that of a natural person is their cédula, with 6 to 10."""
+"""Digits of an entity's NIT.
+
+That of a natural person is their cédula, with 6 to 10.
+"""
 _LENGTHS: Final = range(6, 11)
 # DIAN numbers entities from 800,000,000 on; no cédula of ten digits begins so.
 _FIRST_OF_ENTITIES: Final = ("8", "9")
@@ -20,7 +23,9 @@ _CHECK_DIGIT_MARK: Final = re.compile(r"[^-]{6,}-\s*\d$", re.ASCII)
 
 
 class InvalidNitError(MipresError, ValueError):
-    """What was typed is no NIT; its text is the Spanish sentence to show beside the field.
+    """What was typed is no NIT.
+
+    Its text is the Spanish sentence to show beside the field.
 
     Attributes:
         reason: That sentence.
@@ -34,12 +39,18 @@ class InvalidNitError(MipresError, ValueError):
 
 
 def normalise_nit(text: str) -> str:
-    """Drop what people write in front of a NIT and among its digits. What is left may still be no NIT."""
+    """Drop what people write in front of a NIT and among its digits.
+
+    What is left may still be no NIT.
+    """
     return _LABEL.sub("", compact(text))
 
 
 def is_same_nit(nit: str, written: str) -> bool:
-    """Whether what a registry writes is this NIT: with zeros in front or its check digit behind, or not."""
+    """Whether what a registry writes is this NIT.
+
+    With zeros in front or its check digit behind, or not.
+    """
     digits = normalise_nit(written).lstrip("0")
     return digits in (nit, f"{nit}{check_digit(nit)}")
 
@@ -85,7 +96,10 @@ def nit_to_offer(text: str) -> str | None:
 
 
 def _comes_with_check_digit(nit: str, *, is_marked: bool) -> bool:
-    """Whether the last digit is a check digit: an entity's tenth, a natural person's after a hyphen."""
+    """Whether the last digit is a check digit.
+
+    An entity's tenth, a natural person's after a hyphen.
+    """
     body = nit[:-1]
     if len(body) not in _LENGTHS or body.startswith("0") or check_digit(body) != nit[-1]:
         return False

@@ -27,7 +27,10 @@ class OutcomeStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The first answer of a registration. `email_hint` is masked; `refusal` only stands with REFUSED."""
+    """The first answer of a registration.
+
+    `email_hint` is masked; `refusal` only stands with REFUSED.
+    """
 
     status: OutcomeStatus
     refusal: Refusal | None = None
@@ -127,7 +130,10 @@ def message_of(outcome: Outcome) -> str:
 
 
 def mask_email(address: str) -> str:
-    """`juan@hospital.gov.co` becomes `j•••@h•••.co`: enough to recognise, too little to learn."""
+    """`juan@hospital.gov.co` becomes `j•••@h•••.co`.
+
+    Enough to recognise, too little to learn.
+    """
     local, _, domain = address.partition("@")
     head, _, top = domain.rpartition(".")
     return f"{local[:1]}•••@{head[:1]}•••.{top}"

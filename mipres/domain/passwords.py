@@ -1,4 +1,7 @@
-"""Rules for passwords, each with the sentence that tells it. No rule asks anything of the network."""
+"""Rules for passwords, each with the sentence that tells it.
+
+No rule asks anything of the network.
+"""
 
 import lzma
 import re
@@ -17,7 +20,10 @@ SHORTEST_STEM = 4
 
 
 class PasswordPolicy(StrEnum):
-    """`manual`: the rules of the ministry's manual. `nist`: length only, after NIST SP 800-63B-4."""
+    """`manual`: the rules of the ministry's manual.
+
+    `nist`: length only, after NIST SP 800-63B-4.
+    """
 
     MANUAL = "manual"
     NIST = "nist"
@@ -58,7 +64,10 @@ class ShownRule:
 
     @property
     def pattern(self) -> str | None:
-        """JavaScript regular expression that ticks them together; None where only the server can tell."""
+        """JavaScript regular expression that ticks them together.
+
+        None where only the server can tell.
+        """
         if any(rule.pattern is None for rule in self.rules):
             return None
         return "^" + "".join(f"(?=.*(?:{rule.pattern}))" for rule in self.rules)
@@ -83,7 +92,10 @@ def _some(text: str, *categories: str, sentence: str) -> PasswordRule:
 
 
 def normalise_password(text: str) -> str:
-    """NFC, so that one key stroke on two keyboards is one password. Nothing is cut off."""
+    """NFC, so that one key stroke on two keyboards is one password.
+
+    Nothing is cut off.
+    """
     return unicodedata.normalize("NFC", text)
 
 
@@ -205,7 +217,10 @@ NOBODY = PasswordContext()
 
 
 def shown_rules(policy: PasswordPolicy) -> list[ShownRule]:
-    """The rules as the page shows them before anything is typed: the manual's sentences where it has them."""
+    """The rules as the page shows them before anything is typed.
+
+    The manual's sentences where it has them.
+    """
     together = groupby(RULES[policy], key=lambda rule: rule.sentence or rule.text)
     return [ShownRule(text=text, rules=tuple(rules)) for text, rules in together]
 

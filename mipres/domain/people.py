@@ -1,4 +1,7 @@
-"""What the government registries say about a person. Dates are calendar dates in Colombia."""
+"""What the government registries say about a person.
+
+Dates are calendar dates in Colombia.
+"""
 
 from dataclasses import dataclass
 from datetime import date
@@ -38,7 +41,10 @@ class EntityRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Profession:
-    """A profession or occupation of a person in ReTHUS, with its registration number; what is missing is empty."""
+    """A profession or occupation of a person in ReTHUS, with its registration number.
+
+    What is missing is empty.
+    """
 
     code: str
     name: str
@@ -47,7 +53,10 @@ class Profession:
 
 @dataclass(frozen=True, kw_only=True)
 class Sanction:
-    """A sanction as an interval, both ends included; no end means until further notice."""
+    """A sanction as an interval, both ends included.
+
+    No end means until further notice.
+    """
 
     authority: str
     kind: str

@@ -74,7 +74,10 @@ class ProfessionTable:
             raise UnusableTableError(file, type(error).__name__) from error
 
     def prescribing(self, name: str, *, code: str = "") -> Prescribing:
-        """Judge a profession by its name; by its code where the name is missing or unknown."""
+        """Judge a profession by its name.
+
+        By its code where the name is missing or unknown.
+        """
         spelling = folded_words(name)
         known = self.by_spelling.get(spelling)
         if known is not None:

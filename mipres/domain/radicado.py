@@ -9,7 +9,10 @@ from mipres.domain.identifiers import folded_registration
 from mipres.domain.submissions import Submission, UserType
 
 KNOWN_BY_DOCUMENT = (UserType.SOCIAL_SERVICE, UserType.OTHER)
-"""Types of user whose radicado follows from the document alone: the others have an entity or a number in it."""
+"""Types of user whose radicado follows from the document alone.
+
+The others have an entity or a number in it.
+"""
 KNOWN_BY_MORE = tuple(user_type for user_type in UserType if user_type not in KNOWN_BY_DOCUMENT)
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -45,7 +48,10 @@ def is_reference(text: str) -> bool:
 
 
 def read_radicado(text: str) -> str | None:
-    """The radicado that a person copied from paper, or None; Crockford's look-alikes count as what they look like."""
+    """The radicado that a person copied from paper, or None.
+
+    Crockford's look-alikes count as what they look like.
+    """
     symbols = "".join(char for char in text.upper() if char.isalnum())
     # The symbols themselves may begin like the prefix that was left out.
     if len(symbols) > _SYMBOLS:

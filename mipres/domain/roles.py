@@ -1,4 +1,7 @@
-"""Section 9.1 of the manual: what each type of user may do, and who gives the role."""
+"""Section 9.1 of the manual.
+
+What each type of user may do, and who gives the role.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +10,10 @@ from mipres.domain.submissions import UserType
 
 
 class Role(StrEnum):
-    """What a person does in MIPRES. A profile comes with one, or waits for one to be assigned."""
+    """What a person does in MIPRES.
+
+    A profile comes with one, or waits for one to be assigned.
+    """
 
     USER_ADMINISTRATOR = "user_administrator"
     PRESCRIBER = "prescriber"
@@ -86,5 +92,8 @@ def roles_of(user_type: UserType) -> tuple[Role, ...]:
 
 
 def waits_for_a_role(user_type: UserType) -> bool:
-    """Whether registering gives none of the roles: the delegate of an entity assigns them later."""
+    """Whether registering gives none of the roles.
+
+    The delegate of an entity assigns them later.
+    """
     return user_type in _ASSIGNED_LATER

@@ -40,7 +40,10 @@ class SanctionTable:
             raise UnusableTableError(file, type(error).__name__) from error
 
     def bars(self, kind: str) -> bool:
-        """Whether a sanction of this kind bars while it is in force; a kind that is not in the table does."""
+        """Whether a sanction of this kind bars while it is in force.
+
+        A kind that is not in the table does.
+        """
         return self.by_spelling.get(folded_words(kind), True)
 
 

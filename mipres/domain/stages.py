@@ -1,11 +1,17 @@
-"""Where a registration stands and what it waits for, with the only words for each: staff's, citizens', the engine's."""
+"""Where a registration stands and what it waits for, with the only words for each.
+
+Staff's, citizens', the engine's.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """Where a registration stands. Values are those of the JSON API and of RegistrationStage."""
+    """Where a registration stands.
+
+    Values are those of the JSON API and of RegistrationStage.
+    """
 
     CHECKING = "checking"
     WAITING_REGISTRY = "waiting_registry"
@@ -25,7 +31,10 @@ OPEN_STAGES = tuple(stage for stage in Stage if not stage.has_ended)
 
 
 class WaitingOn(StrEnum):
-    """What a registration can wait for. Values are those of the JSON API and of WaitingOn."""
+    """What a registration can wait for.
+
+    Values are those of the JSON API and of WaitingOn.
+    """
 
     MISEGURIDADSOCIAL = "miseguridadsocial"
     RETHUS = "rethus"
@@ -68,7 +77,10 @@ class EngineState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class StageWords:
-    """How staff read a stage: one or two words in lists, a sentence at the top of a page."""
+    """How staff read a stage.
+
+    One or two words in lists, a sentence at the top of a page.
+    """
 
     label: str
     sentence: str
@@ -118,7 +130,10 @@ ENGINE_FOR_STAFF = {
 
 
 def state_for_staff(engine: EngineState, stage: Stage | None) -> str:
-    """The state of a run in few words: its stage, unless Temporal stopped the run before the stage's end."""
+    """The state of a run in few words.
+
+    Its stage, unless Temporal stopped the run before the stage's end.
+    """
     if stage is None:
         return ENGINE_FOR_STAFF[engine]
     label = STAGES_FOR_STAFF[stage].label

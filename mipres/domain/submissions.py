@@ -1,4 +1,7 @@
-"""What a person submits: the four types of user, their fields, and the one place where fields are checked."""
+"""What a person submits.
+
+The four types of user, their fields, and the one place where fields are checked.
+"""
 
 import re
 from collections.abc import Callable, Container
@@ -62,7 +65,10 @@ _HEADINGS = {UserType.DELEGATE: "Administrador EPS - IPS - Proveedor"}
 
 
 class EntityKind(StrEnum):
-    """What a delegate represents. Values are those of the JSON API and of the registries."""
+    """What a delegate represents.
+
+    Values are those of the JSON API and of the registries.
+    """
 
     IPS = "IPS"
     EPS = "EPS"
@@ -78,7 +84,10 @@ class Regime(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Entity:
-    """The entity of a delegate: a NIT, or for a provider who is a natural person a municipality."""
+    """The entity of a delegate.
+
+    A NIT, or for a provider who is a natural person a municipality.
+    """
 
     kind: EntityKind
     regime: Regime | None = None
@@ -88,7 +97,10 @@ class Entity:
 
     @property
     def key(self) -> str:
-        """Text that is the same for the same entity: part of the radicado and of a profile's key."""
+        """Text that is the same for the same entity.
+
+        Part of the radicado and of a profile's key.
+        """
         return ":".join(part for part in (self.kind, self.regime, self.nit or self.municipality) if part)
 
     @property
@@ -112,7 +124,9 @@ class Submission:
 
 @dataclass(frozen=True, kw_only=True)
 class RawSubmission:
-    """What came from outside, unchecked. A form maps its own names to these, and the errors back.
+    """What came from outside, unchecked.
+
+    A form maps its own names to these, and the errors back.
 
     Attributes:
         has_nit: Whether a provider has a NIT; None while the person has not said so.

@@ -1,4 +1,7 @@
-"""The declaration that every applicant accepts: the manual's legal text, under a version."""
+"""The declaration that every applicant accepts.
+
+The manual's legal text, under a version.
+"""
 
 import hashlib
 from dataclasses import dataclass

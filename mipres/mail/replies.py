@@ -1,4 +1,7 @@
-"""The one judgement of a mail server's replies: whose fault is a refusal, and what follows from it."""
+"""The one judgement of a mail server's replies.
+
+Whose fault is a refusal, and what follows from it.
+"""
 
 import re
 from dataclasses import dataclass

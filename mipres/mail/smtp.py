@@ -168,7 +168,10 @@ class _Recipient:
 
     @property
     def needs_utf8(self) -> bool:
-        """Whether the part before the @ can only go out as UTF-8; a domain has its punycode."""
+        """Whether the part before the @ can only go out as UTF-8.
+
+        A domain has its punycode.
+        """
         return not self._local.isascii()
 
     def header(self, name: str) -> Address:

@@ -97,11 +97,17 @@ class RegistryClient:
         return None
 
     def failure(self, cause: str) -> RegistryUnavailableError:
-        """The technical failure of this registry. The cause names the kind of fault, never a value."""
+        """The technical failure of this registry.
+
+        The cause names the kind of fault, never a value.
+        """
         return RegistryUnavailableError(self.name, cause[:_LONGEST_CAUSE])
 
     def check_person(self, answer: PersonalAnswer, document: Document, *, path: str = "") -> None:
-        """Raise the technical failure of an answer about somebody else: a mail must never reach them."""
+        """Raise the technical failure of an answer about somebody else.
+
+        A mail must never reach them.
+        """
         if not answer.is_about(document):
             raise self.failure(f"{path}number: another person's")
 
@@ -137,7 +143,10 @@ class RegistryClient:
             raise self.failure("the answer is not JSON") from None
 
     def read(self, answer: type[_M], content: object, *, path: str = "") -> _M:
-        """Read an answer, or the part of one at `path`; raise the technical failure that names its first fault."""
+        """Read an answer, or the part of one at `path`.
+
+        Raise the technical failure that names its first fault.
+        """
         try:
             return answer.model_validate(content)
         except ValidationError as error:
@@ -165,7 +174,10 @@ def _first_fault(error: ValidationError, start: str) -> str:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds that the registry asks for; dates and absurd values are left to our own schedule."""
+    """Seconds that the registry asks for.
+
+    Dates and absurd values are left to our own schedule.
+    """
     if value is None or not value.isascii() or not value.isdigit():
         return None
     return min(float(value), _TOO_LONG_TO_WAIT)

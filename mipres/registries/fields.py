@@ -1,4 +1,6 @@
-"""Fields of the registries' answers: harmless dirt is read, what is unknown or impossible is a fault.
+"""Fields of the registries' answers.
+
+Harmless dirt is read, what is unknown or impossible is a fault.
 
 A fault is told by the message of a ValueError: it names the kind of fault and never the value.
 """
@@ -23,7 +25,10 @@ _T = TypeVar("_T")
 
 
 class RegistryModel(BaseModel):
-    """Base of the registries' answers. Unknown fields are ignored: registries may add some."""
+    """Base of the registries' answers.
+
+    Unknown fields are ignored: registries may add some.
+    """
 
     # Pydantic would print the person's data into the error otherwise.
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -68,7 +73,10 @@ def as_aside(value: object) -> str:
 
 
 def as_address(value: object) -> str:
-    """Read the one usable address, or empty: that is the person's to correct, not the registry's operator's."""
+    """Read the one usable address, or empty.
+
+    That is the person's to correct, not the registry's operator's.
+    """
     return (usable_address(value) or "") if isinstance(value, str) else ""
 
 

@@ -67,7 +67,10 @@ class HttpHealthTalentRegistry:
     def _readable(
         self, rows: tuple[object, ...]
     ) -> tuple[tuple[Profession, ...], list[RegistryUnavailableError]]:
-        """The professions that can be read, and the faults of the others: one odd row sinks no answer."""
+        """The professions that can be read, and the faults of the others.
+
+        One odd row sinks no answer.
+        """
         professions, faults = [], []
         for index, row in enumerate(rows):
             try:

@@ -1,4 +1,7 @@
-"""What support does, from the command line and at /soporte alike: find, look, act. Each leaves a trace."""
+"""What support does, from the command line and at /soporte alike: find, look, act.
+
+Each leaves a trace.
+"""
 
 import asyncio
 import random
@@ -105,7 +108,10 @@ class Support:
         return case, await self._records.person_of(reference, actor=actor, reason=reason)
 
     async def cut_off(self) -> list[Case]:
-        """Registrations that Temporal stopped while the person waits; not those whose password exists anyway."""
+        """Registrations that Temporal stopped while the person waits.
+
+        Not those whose password exists anyway.
+        """
         cases = await self.desk.cut_off()
         finished = await self._records.with_password([case.reference for case in cases])
         return [
@@ -142,7 +148,10 @@ class Support:
         jitter: timedelta,
         spread: Callable[[], float] = random.random,
     ) -> AsyncIterator[BulkResult]:
-        """Act on many, each at a random moment within `jitter`: what is back is not overrun."""
+        """Act on many, each at a random moment within `jitter`.
+
+        What is back is not overrun.
+        """
         slots = asyncio.Semaphore(_BULK_AT_ONCE)
 
         async def one(case: Case) -> BulkResult:

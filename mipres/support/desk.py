@@ -1,4 +1,7 @@
-"""What support asks of Temporal, by the names that the workflows publish: their code is not imported here."""
+"""What support asks of Temporal, by the names that the workflows publish.
+
+Their code is not imported here.
+"""
 
 import asyncio
 import uuid
@@ -100,7 +103,10 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """How many registrations run, by stage and by what they wait for; and how many are stuck."""
+    """How many registrations run, by stage and by what they wait for.
+
+    And how many are stuck.
+    """
 
     by_stage: dict[Stage, int]
     by_waiting: dict[WaitingOn, int]
@@ -202,7 +208,10 @@ class SupportDesk:
             raise ActionUnansweredError(reference) from error
 
     async def _update_until_taken(self, action: Action, reference: str, reason: str) -> None:
-        """Send an update again for as long as the server loses it; its id keeps it one update."""
+        """Send an update again for as long as the server loses it.
+
+        Its id keeps it one update.
+        """
         handle, update_id = (
             self._client.get_workflow_handle(names.workflow_id_of(reference)),
             str(uuid.uuid4()),

@@ -1,4 +1,7 @@
-"""What the product holds of one person, in both stores: handed over, or erased (Ley 1581 de 2012)."""
+"""What the product holds of one person, in both stores.
+
+Handed over, or erased (Ley 1581 de 2012).
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -42,7 +45,10 @@ class Erased:
 
 
 class NotGoneError(MipresError):
-    """Temporal is still removing what it was asked to remove: the command has to be repeated."""
+    """Temporal is still removing what it was asked to remove.
+
+    The command has to be repeated.
+    """
 
 
 class PersonData:
@@ -75,7 +81,10 @@ class PersonData:
         self._key = radicado_key
 
     async def export(self, document: Document, *, actor: str, reason: str) -> dict[str, Any]:
-        """Everything that is held of the person, without the secrets: those are theirs alone."""
+        """Everything that is held of the person, without the secrets.
+
+        Those are theirs alone.
+        """
         runs = [run async for run in self._runs(document)]
         entries = await self._audit.entries(login=document.login, limit=10_000)
         async with self._sessions.begin() as session:

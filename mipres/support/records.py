@@ -1,4 +1,7 @@
-"""What support may see of a person. Every look leaves its row in the audit trail, in the same transaction."""
+"""What support may see of a person.
+
+Every look leaves its row in the audit trail, in the same transaction.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +21,10 @@ from mipres.domain.outcomes import mask_email
 
 @dataclass(frozen=True, kw_only=True)
 class PersonView:
-    """A person's account as support sees it; masked unless it was asked for with a reason."""
+    """A person's account as support sees it.
+
+    Masked unless it was asked for with a reason.
+    """
 
     login: str
     full_name: str
@@ -57,7 +63,10 @@ class SupportRecords:
         return person.masked() if person and reason is None else person
 
     async def with_password(self, radicados: Sequence[str]) -> set[str]:
-        """Those registrations whose account has a password. Nothing personal, so the trail records nothing."""
+        """Those registrations whose account has a password.
+
+        Nothing personal, so the trail records nothing.
+        """
         statement = (
             select(ProfileRow.radicado)
             .join(AccountRow, AccountRow.id == ProfileRow.account_id)

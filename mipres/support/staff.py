@@ -1,4 +1,7 @@
-"""Accounts and sessions of support. Only the hashing of passwords is shared with citizens' accounts."""
+"""Accounts and sessions of support.
+
+Only the hashing of passwords is shared with citizens' accounts.
+"""
 
 import hashlib
 import re
@@ -71,7 +74,10 @@ class StaffMember:
 
 
 class PostgresStaff:
-    """Keeps the accounts, checks passwords, and opens, finds and ends sessions. Each of these acts is recorded."""
+    """Keeps the accounts, checks passwords, and opens, finds and ends sessions.
+
+    Each of these acts is recorded.
+    """
 
     def __init__(
         self,
@@ -210,7 +216,10 @@ class PostgresStaff:
     async def note_reading(
         self, token: str, member: StaffMember, *, payloads: int, references: Sequence[str]
     ) -> None:
-        """Count what a session reads; a new registration, or a minute, makes one row of the trail."""
+        """Count what a session reads.
+
+        A new registration, or a minute, makes one row of the trail.
+        """
         now = self._clock.now()
         async with self._sessions.begin() as session:
             row = await session.get(StaffSessionRow, _hashed(token), with_for_update=True)

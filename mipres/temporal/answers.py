@@ -19,7 +19,10 @@ class TemporalUnavailableError(MipresError):
 
 
 class UpdateLostError(TemporalUnavailableError):
-    """The server threw an update away with the workflow task that held it; the same update may be sent again."""
+    """The server threw an update away with the workflow task that held it.
+
+    The same update may be sent again.
+    """
 
 
 class UnknownWorkflowError(MipresError):

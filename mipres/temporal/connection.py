@@ -1,4 +1,7 @@
-"""The only way to a Temporal client: pydantic data converter, encryption, encoded failures."""
+"""The only way to a Temporal client.
+
+Pydantic data converter, encryption, encoded failures.
+"""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +42,9 @@ class SearchAttributesMissingError(MipresError):
 
 
 _JSON = PydanticJSONPlainPayloadConverter()
-"""One for the whole process: the SDK makes a payload converter for each workflow run, and each would learn every
+"""One for the whole process.
+
+The SDK makes a payload converter for each workflow run, and each would learn every
 type anew: milliseconds of every registration, and most of the memory of one that waits."""
 
 

@@ -1,4 +1,6 @@
-"""Every name that Temporal knows us by: queues, ids and their inverse, search attributes, error types, queries.
+"""Every name that Temporal knows us by.
+
+Queues, ids and their inverse, search attributes, error types, queries.
 
 Programs outside rely on these names, and so do stored histories. Nothing else in the product spells them.
 """
@@ -62,7 +64,10 @@ def workflow_id_of(reference: str) -> str:
 
 
 def reference_of(workflow_id: str) -> str:
-    """The inverse of every function above: the radicado or reference inside a workflow id."""
+    """The inverse of every function above.
+
+    The radicado or reference inside a workflow id.
+    """
     return workflow_id.rpartition("/")[2]
 
 
@@ -93,7 +98,10 @@ CUT_OFF = (
     f'{REGISTRATIONS} AND ExecutionStatus IN ("Failed", "TimedOut", "Terminated")'
     f" AND ({REGISTRATION_STAGE.name} IS NULL OR {REGISTRATION_STAGE.name} IN ({_OPEN}))"
 )
-"""Registrations that ended before they reached an end of their own: the person still waits for something."""
+"""Registrations that ended before they reached an end of their own.
+
+The person still waits for something.
+"""
 PAUSED = "TemporalPauseInfo IS NOT NULL"
 BROKEN_CODE = "TemporalReportedProblems IS NOT NULL"
 

@@ -1,4 +1,7 @@
-"""Rotating the keys that encrypt what Temporal stores: a new one is first given to every reader, then made active."""
+"""Rotating the keys that encrypt what Temporal stores.
+
+A new one is first given to every reader, then made active.
+"""
 
 import base64
 import os
@@ -12,7 +15,10 @@ _NUMBERED = re.compile(r"k(\d+)")
 
 
 def with_another_key(keys: Mapping[str, bytes]) -> tuple[str, dict[str, bytes]]:
-    """A new key, and all keys with it second: it decrypts everywhere before it encrypts anywhere."""
+    """A new key, and all keys with it second.
+
+    It decrypts everywhere before it encrypts anywhere.
+    """
     numbers = [int(found[1]) for key_id in keys if (found := _NUMBERED.fullmatch(key_id))]
     new_id = f"k{max(numbers, default=0) + 1}"
     active, *others = keys
@@ -34,7 +40,10 @@ def written(keys: Mapping[str, bytes]) -> str:
 
 
 def replace_in(path: Path, name: str, *, old: str, new: str) -> bool:
-    """Change one value of a dotenv file, never half; False where the file does not hold the old one."""
+    """Change one value of a dotenv file, never half.
+
+    False where the file does not hold the old one.
+    """
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     if f"{name}={old}" not in lines:
         return False

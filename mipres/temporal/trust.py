@@ -1,4 +1,6 @@
-"""What a refused payload means for each kind of message: the one place that decides it.
+"""What a refused payload means for each kind of message.
+
+The one place that decides it.
 
 A start fails, an update is rejected, a signal is dropped, an activity fails once. The result of an activity
 is checked by the step runner, which does the step again.
@@ -40,7 +42,10 @@ UNTRUSTED_PAYLOAD = "UntrustedPayload"
 
 @dataclass(frozen=True, kw_only=True)
 class RefusedPayload:
-    """Stands where a value should be: the payload was no word of this product for this place."""
+    """Stands where a value should be.
+
+    The payload was no word of this product for this place.
+    """
 
     fault: Fault
 
@@ -55,7 +60,10 @@ class OperatorReason:
 
 
 def fault_of(value: object) -> Fault | None:
-    """Why a value is refused, or None. An operator's reason stands for nothing but an update's argument."""
+    """Why a value is refused, or None.
+
+    An operator's reason stands for nothing but an update's argument.
+    """
     match value:
         case RefusedPayload():
             return value.fault

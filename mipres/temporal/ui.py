@@ -1,4 +1,7 @@
-"""Addresses of Temporal's web interface: the page of a workflow, and the list of a query."""
+"""Addresses of Temporal's web interface.
+
+The page of a workflow, and the list of a query.
+"""
 
 from urllib.parse import quote
 

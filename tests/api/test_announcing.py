@@ -31,7 +31,10 @@ OWNER = PasswordOwner(
 
 @dataclass
 class Server:
-    """Temporal as far as signals go. `failures` is how often it does not answer; `gone` is what it does not know."""
+    """Temporal as far as signals go.
+
+    `failures` is how often it does not answer; `gone` is what it does not know.
+    """
 
     failures: int = 0
     gone: str = ""

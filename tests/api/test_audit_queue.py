@@ -1,4 +1,7 @@
-"""Notes for the audit trail: taken at once, written together, and never in the way of an answer."""
+"""Notes for the audit trail.
+
+Taken at once, written together, and never in the way of an answer.
+"""
 
 import asyncio
 from dataclasses import dataclass, field

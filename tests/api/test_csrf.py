@@ -1,4 +1,7 @@
-"""Every form of the application against every way of sending it from elsewhere. New forms are attacked by themselves."""
+"""Every form of the application against every way of sending it from elsewhere.
+
+New forms are attacked by themselves.
+"""
 
 import re
 from collections.abc import Callable

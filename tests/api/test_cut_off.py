@@ -1,4 +1,7 @@
-"""A run that was cut off: the page and the JSON API say what is true in the database."""
+"""A run that was cut off.
+
+The page and the JSON API say what is true in the database.
+"""
 
 import uuid
 from collections.abc import Awaitable, Callable

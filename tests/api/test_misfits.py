@@ -1,4 +1,7 @@
-"""Code, key or engine does not fit: the status page says what is still known, and never fails."""
+"""Code, key or engine does not fit.
+
+The status page says what is still known, and never fails.
+"""
 
 import asyncio
 import uuid

@@ -1,4 +1,7 @@
-"""Temporal is there and no worker is: what was accepted is promised in time, and is found again."""
+"""Temporal is there and no worker is.
+
+What was accepted is promised in time, and is found again.
+"""
 
 from temporalio.testing import WorkflowEnvironment
 

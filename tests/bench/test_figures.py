@@ -1,4 +1,7 @@
-"""What is made of the measurements: statistics, comparison, table, picture, counted histories."""
+"""What is made of the measurements.
+
+Statistics, comparison, table, picture, counted histories.
+"""
 
 from pathlib import Path
 from xml.etree import ElementTree as ET

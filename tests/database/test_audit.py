@@ -1,4 +1,7 @@
-"""The audit trail on a real PostgreSQL: it only grows, and whatever is done behind its back is noticed."""
+"""The audit trail on a real PostgreSQL.
+
+It only grows, and whatever is done behind its back is noticed.
+"""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,7 @@
-"""A Temporal server as a new cluster is: the namespace `default`, and no attribute of the product."""
+"""A Temporal server as a new cluster is.
+
+The namespace `default`, and no attribute of the product.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +14,10 @@ from dev.temporal_server import find_temporal
 
 @asynccontextmanager
 async def bare_temporal_server(directory: Path) -> AsyncIterator[str]:
-    """Run the server for a block of code, which may begin before the server answers; its address."""
+    """Run the server for a block of code, which may begin before the server answers.
+
+    Its address.
+    """
     port = free_port()
     with (directory / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,7 @@
-"""docker-compose.yml as the engine would read it: merged, and with its variables filled in."""
+"""docker-compose.yml as the engine would read it.
+
+Merged, and with its variables filled in.
+"""
 
 import re
 import subprocess

@@ -53,7 +53,10 @@ def build_tree(directory: Path) -> Path:
 def run_in(
     tree: Path, *arguments: str, settings: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run Python in the tree as the image would: no bytecode, and no settings but the given ones."""
+    """Run Python in the tree as the image would.
+
+    No bytecode, and no settings but the given ones.
+    """
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=tree,
@@ -72,7 +75,10 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_ignored(path: str) -> bool:
-    """Whether .dockerignore keeps a file out: the last pattern that matches it or a directory above wins."""
+    """Whether .dockerignore keeps a file out.
+
+    The last pattern that matches it or a directory above wins.
+    """
     ignored = False
     for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
         if not line or line.startswith("#"):

@@ -32,7 +32,10 @@ def resources(build: str = WRITTEN_BUILD) -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """The one container of a Job or a Deployment: its command, and what its environment says."""
+    """The one container of a Job or a Deployment.
+
+    Its command, and what its environment says.
+    """
 
     command: tuple[str, ...]
     environment: Mapping[str, str]

@@ -1,4 +1,7 @@
-"""Prometheus's own tool says when each alert fires and when it does not; Alertmanager's mail arrives."""
+"""Prometheus's own tool says when each alert fires and when it does not.
+
+Alertmanager's mail arrives.
+"""
 
 import asyncio
 import json

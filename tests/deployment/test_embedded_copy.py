@@ -85,7 +85,10 @@ async def test_the_documented_copy_comes_back_with_its_data(
 
 
 async def test_a_link_to_data_that_are_gone_is_refused_and_kept(private_directory: Path) -> None:
-    """A plain copy has the link alone: beside lost data it must not begin anew with none."""
+    """A plain copy has the link alone.
+
+    Beside lost data it must not begin anew with none.
+    """
     link = private_directory / "data" / CLUSTER
     link.symlink_to(private_directory / "gone" / "data")
     line = await refusal(link.parent)

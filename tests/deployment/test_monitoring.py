@@ -1,4 +1,7 @@
-"""The profile `monitoring`, without its programs: the files agree with each other and with the product."""
+"""The profile `monitoring`, without its programs.
+
+The files agree with each other and with the product.
+"""
 
 import re
 import subprocess

@@ -27,7 +27,10 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 def laid_out(name: str, directory: Path, *, api: int, clear: int, encrypted: int) -> Path:
-    """A shipped configuration with this machine's ports and places; the path of nginx's main file."""
+    """A shipped configuration with this machine's ports and places.
+
+    The path of nginx's main file.
+    """
     text = (PROXY / name).read_text(encoding="utf-8")
     places = {
         "resolver 127.0.0.11 valid=5s;": "",

@@ -1,4 +1,6 @@
-"""The steps of deploy/kubernetes/README.md with local processes: first start, new build, drain, roll back.
+"""The steps of deploy/kubernetes/README.md with local processes.
+
+First start, new build, drain, roll back.
 
 Each process runs the command and the environment of its manifest. Only what a machine without a cluster
 cannot have is put in its place: addresses, and registries over plain http, which production refuses.

@@ -43,7 +43,10 @@ async def prepared(temporal_address: str) -> str:
 async def set_up(
     address: str, *, namespace: str = NAMESPACE, days: int = 90, patience: float = START_SECONDS
 ) -> str | None:
-    """What `python -m deploy.temporal_setup` says of a namespace; None when all is there."""
+    """What `python -m deploy.temporal_setup` says of a namespace.
+
+    None when all is there.
+    """
     connection = TemporalConnection(
         address=address, namespace=namespace, payload_keys=PAYLOAD_KEYS, active_payload_key=ACTIVE_PAYLOAD_KEY
     )

@@ -43,7 +43,10 @@ class Start(Protocol):
 
 
 async def run_to_its_end(*arguments: str) -> tuple[int | None, str]:
-    """Run a program that is expected to end by itself; its status and what it says on standard error."""
+    """Run a program that is expected to end by itself.
+
+    Its status and what it says on standard error.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", *arguments, cwd=ROOT, stderr=asyncio.subprocess.PIPE
     )

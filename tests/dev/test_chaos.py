@@ -1,4 +1,7 @@
-"""The short version of `make chaos`: every part is killed once, each while people are at another step."""
+"""The short version of `make chaos`.
+
+Every part is killed once, each while people are at another step.
+"""
 
 import asyncio
 import os

@@ -1,4 +1,7 @@
-"""`make run`'s launcher for real: the whole product on free ports, driven from outside."""
+"""`make run`'s launcher for real.
+
+The whole product on free ports, driven from outside.
+"""
 
 import asyncio
 import signal

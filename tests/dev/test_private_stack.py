@@ -1,4 +1,7 @@
-"""A stack that nobody else uses: apart from the shell, killed and restarted in parts, gone afterwards."""
+"""A stack that nobody else uses.
+
+Apart from the shell, killed and restarted in parts, gone afterwards.
+"""
 
 import httpx2
 import psutil

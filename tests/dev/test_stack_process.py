@@ -81,7 +81,10 @@ async def launched(records: Path, *words: str) -> AsyncIterator[Launcher]:
 
 
 def gone(processes: list[psutil.Process]) -> bool:
-    """Whether all end within a few seconds; what init has not collected yet counts as ended."""
+    """Whether all end within a few seconds.
+
+    What init has not collected yet counts as ended.
+    """
     psutil.wait_procs(processes, timeout=5)
     return not any(process.is_running() and process.status() != "zombie" for process in processes)
 

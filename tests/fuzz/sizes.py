@@ -1,4 +1,7 @@
-"""How many cases are tried: some thousand in `make test`, more than ten thousand in `make fuzz`."""
+"""How many cases are tried.
+
+Some thousand in `make test`, more than ten thousand in `make fuzz`.
+"""
 
 import os
 from collections.abc import Callable
@@ -10,7 +13,10 @@ IS_LONG = os.environ.get("FUZZ") == "long"
 
 
 def cases(usual: int, *, long: int) -> Callable[[Any], Any]:
-    """Hypothesis' settings: the same cases in every run of `make test`, new ones in each of `make fuzz`."""
+    """Hypothesis' settings.
+
+    The same cases in every run of `make test`, new ones in each of `make fuzz`.
+    """
     return settings(
         max_examples=long if IS_LONG else usual,
         derandomize=not IS_LONG,

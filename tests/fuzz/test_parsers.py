@@ -1,4 +1,7 @@
-"""Everything that reads what strangers write, fed with what strangers may write: an answer or the one error, never another."""
+"""Everything that reads what strangers write, fed with what strangers may write.
+
+An answer or the one error, never another.
+"""
 
 import base64
 import string

@@ -1,4 +1,7 @@
-"""What each stage of a registration means on its status page: a table, without any HTML."""
+"""What each stage of a registration means on its status page.
+
+A table, without any HTML.
+"""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,7 +30,10 @@ VIEW = RegistrationView(
 
 
 def states(view: RegistrationView) -> list[StepState]:
-    """How far checking, the password and the completion are; a registration is always received."""
+    """How far checking, the password and the completion are.
+
+    A registration is always received.
+    """
     received, *others = status_page(view).steps
     assert received.state is DONE
     return [step.state for step in others]

@@ -1,4 +1,7 @@
-"""One whole product for all tests of this folder: real servers, driven from outside."""
+"""One whole product for all tests of this folder.
+
+Real servers, driven from outside.
+"""
 
 import asyncio
 import os
@@ -81,7 +84,10 @@ class Product:
         )
 
     async def new_person(self, **facts: Any) -> dict[str, Any]:
-        """Add a person whom nobody has used yet to the registries; `facts` go beside the defaults."""
+        """Add a person whom nobody has used yet to the registries.
+
+        `facts` go beside the defaults.
+        """
         known = Citizen(number=next_number()).record()
         person = known | {"given_names": "Pepa", "surnames": "Canaria Única", "rethus": None} | facts
         answer = await self.registries.post("/_control/people", json=[person])
@@ -179,7 +185,10 @@ class Product:
 
 @asynccontextmanager
 async def api_processes(stack: PrivateStack) -> AsyncIterator[tuple[int, ...]]:
-    """Ports of the API processes: one, or with DOUBLED=1 two, and then two workers behind them."""
+    """Ports of the API processes.
+
+    One, or with DOUBLED=1 two, and then two workers behind them.
+    """
     async with AsyncExitStack() as others:
         ports = [stack.ports["API_PORT"]]
         if os.environ.get("DOUBLED"):

@@ -1,4 +1,7 @@
-"""What the running product has stored, read behind its back: PostgreSQL and Temporal."""
+"""What the running product has stored, read behind its back.
+
+PostgreSQL and Temporal.
+"""
 
 import base64
 from collections.abc import AsyncIterator
@@ -76,7 +79,10 @@ async def runs_of(product: Product, workflow_id: str) -> list[WorkflowExecution]
 
 
 def radicado_for(product: Product, submission: Submission) -> str:
-    """The radicado of a submission; a professional's has the number that these tests register with."""
+    """The radicado of a submission.
+
+    A professional's has the number that these tests register with.
+    """
     if submission.user_type is UserType.PROFESSIONAL and submission.professional_registration is None:
         submission = replace(submission, professional_registration="76-1234")
     return radicado_of(submission, key=derived_key(product, "radicado"))

@@ -1,4 +1,7 @@
-"""Somebody of support at work: an account made as operators make it, and a browser that is logged in."""
+"""Somebody of support at work.
+
+An account made as operators make it, and a browser that is logged in.
+"""
 
 import itertools
 import os

@@ -1,4 +1,7 @@
-"""The JSON API from outside: every answer's shape, and whatever a program may send instead of a registration."""
+"""The JSON API from outside.
+
+Every answer's shape, and whatever a program may send instead of a registration.
+"""
 
 import asyncio
 import json
@@ -399,7 +402,10 @@ async def test_the_documentation_is_served_and_names_every_status(product: Produ
 
 
 async def test_the_documentation_page_needs_no_other_host(product: Product) -> None:
-    """The content security policy lets a page load nothing from elsewhere: such a page would stay empty."""
+    """The content security policy lets a page load nothing from elsewhere.
+
+    Such a page would stay empty.
+    """
     page = await product.api.get("/api/docs")
     assert page.status_code == 200
     assert REGISTRATIONS in page.text

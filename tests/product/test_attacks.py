@@ -1,4 +1,7 @@
-"""The running product attacked: hostile text in every field, thousands of forms, and the JSON API by its own description."""
+"""The running product attacked.
+
+Hostile text in every field, thousands of forms, and the JSON API by its own description.
+"""
 
 import asyncio
 import json
@@ -88,7 +91,10 @@ async def test_hostile_text_in_any_field_is_only_text(product: Product) -> None:
 async def test_thousands_of_forms_bring_nothing_down(
     product: Product, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every answer is one that we meant to give: a page, a redirect or a refusal, and never a 500."""
+    """Every answer is one that we meant to give.
+
+    A page, a redirect or a refusal, and never a 500.
+    """
     seen: Counter[int] = Counter()
     async with other_api(product, rate_limits="off") as client:
         token = csrf_of(await client.get("/ingreso/mipres"))

@@ -88,7 +88,10 @@ async def test_an_api_that_is_told_to_stop_answers_first(product: Product) -> No
 
 
 async def test_a_worker_that_is_told_to_stop_leaves_nothing_undone(product: Product) -> None:
-    """Mails are held up in the middle of being sent, on both workers; then one is told to stop."""
+    """Mails are held up in the middle of being sent, on both workers.
+
+    Then one is told to stop.
+    """
     people = [await product.new_professional() for _ in range(6)]
     async with second_worker(product.stack.data_dir) as other:
         await product.mail.put("/_control", json={"mode": "slow"})

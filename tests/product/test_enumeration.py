@@ -1,4 +1,7 @@
-"""What a page tells of people: the manual's answers, or nothing at all; and who asks too much learns nothing more."""
+"""What a page tells of people: the manual's answers, or nothing at all.
+
+And who asks too much learns nothing more.
+"""
 
 import base64
 import re

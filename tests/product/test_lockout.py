@@ -1,4 +1,7 @@
-"""A login that somebody hammers at: locked like any other, told by mail, opened by its mailbox."""
+"""A login that somebody hammers at.
+
+Locked like any other, told by mail, opened by its mailbox.
+"""
 
 from tests.product.conftest import PASSWORD, Product, csrf_of
 from tests.product.visits import ask_recovery, log_in, login_of, set_password

@@ -110,7 +110,10 @@ def body_of(row: SeedRow) -> dict[str, Any]:
 
 
 async def user_types_of(product: Product, row: SeedRow) -> set[str]:
-    """The profiles of a person; a person without an account has none, nor has a refused one."""
+    """The profiles of a person.
+
+    A person without an account has none, nor has a refused one.
+    """
     statement = (
         "SELECT coalesce(p.user_type, 'account without a profile') FROM accounts a "
         "LEFT JOIN profiles p ON a.id = p.account_id WHERE a.login = $1"

@@ -1,4 +1,7 @@
-"""One registry that is away: who waits for it, who does not, and what everybody is told meanwhile."""
+"""One registry that is away.
+
+Who waits for it, who does not, and what everybody is told meanwhile.
+"""
 
 import asyncio
 from typing import Any

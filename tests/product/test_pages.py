@@ -1,4 +1,7 @@
-"""The web pages from outside, without a browser: forms, links, doors, and what strangers may not do."""
+"""The web pages from outside, without a browser.
+
+Forms, links, doors, and what strangers may not do.
+"""
 
 import asyncio
 import hashlib
@@ -512,7 +515,10 @@ def api_body(person: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def test_the_mails_are_those_of_the_manual(product: Product) -> None:
-    """Section 10.4: from whom, what it confirms, the link AQUÍ, how long it lives; and the one when it was used."""
+    """Section 10.4: from whom, what it confirms, the link AQUÍ, how long it lives.
+
+    And the one when it was used.
+    """
     person = await product.new_professional()
     await product.complete(person)
 
@@ -729,7 +735,10 @@ async def test_one_link_sets_one_password_however_many_try(product: Product) -> 
 
 
 async def test_a_form_sets_the_password_of_the_person_it_shows(product: Product) -> None:
-    """Two links in two tabs of one browser: the form of the first does not act on the second."""
+    """Two links in two tabs of one browser.
+
+    The form of the first does not act on the second.
+    """
     first, second = await product.new_professional(), await product.new_professional()
     for person in (first, second):
         await product.register_professional(person)

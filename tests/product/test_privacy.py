@@ -1,4 +1,7 @@
-"""Personal data, passwords and links stay in PostgreSQL and in the mails: canaries, looked for everywhere else."""
+"""Personal data, passwords and links stay in PostgreSQL and in the mails.
+
+Canaries, looked for everywhere else.
+"""
 
 import base64
 import re
@@ -79,7 +82,10 @@ class Aviary:
         assert (await self.product.register_professional(person)).status_code == 422
 
     async def keep_waiting(self, name: str, number: str) -> None:
-        """Somebody in social service, whose registry stays away: the others need ReTHUS again."""
+        """Somebody in social service, whose registry stays away.
+
+        The others need ReTHUS again.
+        """
         person = await self.hatch(name, number)
         answer = await self.product.register(user_type="social_service", document=person["document"])
         assert answer.status_code == 202
@@ -122,7 +128,10 @@ async def aviary(product: Product) -> AsyncIterator[Aviary]:
 
 
 def disguises(text: str) -> set[bytes]:
-    """A text as it might be written: plain, escaped, in hexadecimal, or in base64 wherever it begins."""
+    """A text as it might be written.
+
+    Plain, escaped, in hexadecimal, or in base64 wherever it begins.
+    """
     plain = text.encode()
     found = {plain, ascii(text)[1:-1].encode(), text.encode("utf-16-le"), plain.hex().encode()}
     for shift in range(3):
@@ -147,7 +156,10 @@ def test_the_search_sees_through_disguises(before: str) -> None:
 
 
 async def histories(client: Client) -> AsyncIterator[bytes]:
-    """Everything that Temporal tells of every workflow: its history, its description, its place in the list."""
+    """Everything that Temporal tells of every workflow.
+
+    Its history, its description, its place in the list.
+    """
     async for execution in client.list_workflows():
         yield execution.raw_info.SerializeToString()
         handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
@@ -157,7 +169,10 @@ async def histories(client: Client) -> AsyncIterator[bytes]:
 
 
 async def test_the_canaries_did_go_through_temporal(aviary: Aviary) -> None:
-    """Whoever holds the keys reads them: else the tests below would look for what was never there."""
+    """Whoever holds the keys reads them.
+
+    Else the tests below would look for what was never there.
+    """
     assert set(aviary.canaries) == STATES
     client = await with_the_keys(aviary.product)
     for name, canary in aviary.canaries.items():

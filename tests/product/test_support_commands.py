@@ -1,4 +1,7 @@
-"""The operators' commands against the running product: what support types, and what it is told."""
+"""The operators' commands against the running product.
+
+What support types, and what it is told.
+"""
 
 import asyncio
 import os
@@ -26,7 +29,10 @@ Command = Callable[..., Awaitable[Result]]
 
 @pytest.fixture
 def command(product: Product, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Run a command as it is run beside `make run`: it finds the servers in the data directory."""
+    """Run a command as it is run beside `make run`.
+
+    It finds the servers in the data directory.
+    """
     for name in [name for name in os.environ if name.startswith("MIPRES_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("MIPRES_DATA_DIR", str(product.stack.data_dir))

@@ -1,4 +1,7 @@
-"""From a request to the activities it sets off: one trace, which says what happened and not to whom."""
+"""From a request to the activities it sets off.
+
+One trace, which says what happened and not to whom.
+"""
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span

@@ -1,4 +1,7 @@
-"""What people do in a browser, as plain requests: fill in a form, open a link, log in."""
+"""What people do in a browser, as plain requests.
+
+Fill in a form, open a link, log in.
+"""
 
 from collections.abc import Mapping
 

@@ -105,7 +105,10 @@ def registries(served: Registries) -> Registries:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call of the contract: its path, a good answer, and what the product makes of that."""
+    """One call of the contract.
+
+    Its path, a good answer, and what the product makes of that.
+    """
 
     registry: Registry
     path: str

@@ -356,7 +356,10 @@ async def test_an_answer_of_the_largest_size_is_read(
 
 @asynccontextmanager
 async def server_that_says(answer: bytes | None) -> AsyncIterator[str]:
-    """A server that reads a request, says this and hangs up; with None it says nothing and waits."""
+    """A server that reads a request, says this and hangs up.
+
+    With None it says nothing and waits.
+    """
     ended = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -24,7 +24,10 @@ REASON = "la persona lo pidió en la mesa de ayuda"
 
 
 class DiscardedTask:
-    """A workflow task that ends the run while a signal comes: the server throws it away, with its update."""
+    """A workflow task that ends the run while a signal comes.
+
+    The server throws it away, with its update.
+    """
 
     def __init__(self) -> None:
         self.begun, self._may_end = threading.Event(), threading.Event()

@@ -1,4 +1,7 @@
-"""What support does, with the trace that it leaves: both at once, whatever comes of it."""
+"""What support does, with the trace that it leaves.
+
+Both at once, whatever comes of it.
+"""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

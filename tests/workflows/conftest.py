@@ -257,7 +257,10 @@ NAMED_BY_THE_SERVER = {"retry_step"}
 
 
 def unexplained(history: WorkflowHistory) -> list[str]:
-    """Activities and timers of a history that tell support nothing: no summary, or an id that is a number."""
+    """Activities and timers of a history that tell support nothing.
+
+    No summary, or an id that is a number.
+    """
     found: list[str] = []
     for event in history.events:
         scheduled = event.activity_task_scheduled_event_attributes

@@ -1,4 +1,7 @@
-"""What meets in the same moment, in every order: nothing is lost, nothing is half done, no run fails."""
+"""What meets in the same moment, in every order.
+
+Nothing is lost, nothing is half done, no run fails.
+"""
 
 import asyncio
 import os
@@ -159,7 +162,10 @@ async def test_a_cancel_that_meets_the_password_tells_what_came_of_it(world: Wor
 
 
 async def test_a_cancel_that_meets_a_completion_of_an_activity_is_whole_or_not_at_all(world: World) -> None:
-    """The server throws a closing task away when something new has come; nothing of it may stay done."""
+    """The server throws a closing task away when something new has come.
+
+    Nothing of it may stay done.
+    """
     world.knows(MEDICINE)
     for _ in range(10):
         world.mailer.sent.clear()

@@ -1,4 +1,7 @@
-"""The workflow Registration: every path, told by what people see and by what the ports were asked."""
+"""The workflow Registration.
+
+Every path, told by what people see and by what the ports were asked.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -45,7 +48,10 @@ async def test_a_professional_gets_a_link_sets_a_password_and_is_done(world: Wor
 
 
 async def test_the_straight_path_stays_within_its_budget(world: World) -> None:
-    """26 events and 3 workflow tasks are what the design allows; with an empty cache nothing changes."""
+    """26 events and 3 workflow tasks are what the design allows.
+
+    With an empty cache nothing changes.
+    """
     world.knows(MEDICINE)
     handle, _ = await world.submit()
     await world.mailed("password_link")
@@ -324,7 +330,10 @@ async def test_a_mail_whose_sending_was_never_recorded_comes_twice_with_the_same
 
 
 async def submitted_with_a_rejected_address(world: World) -> Handle:
-    """A registration that shows that its address was rejected; from now on the server takes mail."""
+    """A registration that shows that its address was rejected.
+
+    From now on the server takes mail.
+    """
     world.knows(MEDICINE)
     world.mailer.rejects = True
     handle, _ = await world.submit()
@@ -543,7 +552,10 @@ async def test_temporals_own_cancel_does_the_same(world: World) -> None:
 
 
 async def test_cancelling_while_the_account_is_created_leaves_no_orphan(world: World) -> None:
-    """The creation is caught in the middle: it ends first, and only then is it taken back."""
+    """The creation is caught in the middle.
+
+    It ends first, and only then is it taken back.
+    """
     world.knows(MEDICINE)
     world.accounts.hold()
     submitting = asyncio.create_task(world.submit(radicado="RM-MIDDLE000000"))

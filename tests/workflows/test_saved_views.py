@@ -73,7 +73,10 @@ async def test_a_registry_that_is_down(world: World) -> None:
 
 
 async def test_a_stuck_registration(world: World) -> None:
-    """That the workflow sets the attribute after ten minutes is a test of its own; nobody serves this queue."""
+    """That the workflow sets the attribute after ten minutes is a test of its own.
+
+    Nobody serves this queue.
+    """
     handle = await world.env.client.start_workflow(
         "Registration",
         id=names.registration_workflow_id("RM-STUCK"),

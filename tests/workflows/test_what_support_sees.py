@@ -1,4 +1,7 @@
-"""What Temporal's interface tells of one workflow: asked of the real server, as the interface asks."""
+"""What Temporal's interface tells of one workflow.
+
+Asked of the real server, as the interface asks.
+"""
 
 import asyncio
 import re

@@ -1,4 +1,7 @@
-"""The workers as worker.py builds them: gentle to registries, never stuck on their cache, patient when they stop."""
+"""The workers as worker.py builds them.
+
+Gentle to registries, never stuck on their cache, patient when they stop.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,7 @@
-"""What every page must be for everybody: judged by axe, by measuring, and at the width of a phone."""
+"""What every page must be for everybody.
+
+Judged by axe, by measuring, and at the width of a phone.
+"""
 
 from typing import Any
 

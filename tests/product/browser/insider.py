@@ -1,4 +1,7 @@
-"""What no visitor can do: states of the product that only time, support or a fault would bring."""
+"""What no visitor can do.
+
+States of the product that only time, support or a fault would bring.
+"""
 
 import base64
 import time

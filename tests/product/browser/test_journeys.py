@@ -1,4 +1,7 @@
-"""Whole paths in a real browser: from the choice of the type to the landing page, with scripts and without."""
+"""Whole paths in a real browser.
+
+From the choice of the type to the landing page, with scripts and without.
+"""
 
 import re
 from typing import Any

@@ -17,7 +17,10 @@ _EXPECTED_STATUS = re.compile(r"Failed to load resource: the server responded wi
 
 @dataclass(kw_only=True)
 class Visitor:
-    """One visit with cookies of its own. `complaints` is what the browser had to say against the pages."""
+    """One visit with cookies of its own.
+
+    `complaints` is what the browser had to say against the pages.
+    """
 
     product: Product
     page: Page
