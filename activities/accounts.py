@@ -13,7 +13,7 @@ from mipres.ports import Accounts
 
 @dataclass(frozen=True, kw_only=True)
 class RegisterAccountResult:
-    """The account; `has_password` means that the person had completed a registration before."""
+    """The account. `has_password`: the person had completed a registration before."""
 
     account_id: uuid.UUID
     email_hint: str
@@ -30,7 +30,7 @@ class ExpireLinkInput:
 
 @dataclass(frozen=True, kw_only=True)
 class ExpireLinkResult:
-    """`password_set` is the database's word, which counts more than a signal that never came."""
+    """`password_set` is the database's word, which counts more than a lost signal."""
 
     password_set: bool
 
@@ -68,7 +68,7 @@ class AccountActivities:
 
     @activity.defn
     async def discard_account(self, reference: str) -> None:
-        """Take back what the registration of a radicado made, never an account with a password."""
+        """Take back what a registration made, never an account with a password."""
         await self._accounts.discard(reference=reference)
 
     @activity.defn

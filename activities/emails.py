@@ -1,4 +1,7 @@
-"""Mails to the person. Addresses and links are read where they are used and never enter a history."""
+"""Mails to the person.
+
+Addresses and links are read where they are used and never enter a history.
+"""
 
 import asyncio
 import uuid

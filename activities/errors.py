@@ -34,7 +34,7 @@ _AFTER_A_PROBABLE_DELIVERY = timedelta(hours=3)
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise domain errors as ApplicationErrors whose type and message tell support the cause and the remedy.
+    """Raise domain errors as ApplicationErrors that name the cause and the remedy.
 
     Outages are expected, so they are benign: they do not raise alarms of the SDK's own.
     """
@@ -89,7 +89,7 @@ def account_missing() -> ApplicationError:
 
 
 class DatabaseOutages(Interceptor):
-    """Tells an activity that the database failed from one that failed by itself, for every activity alike.
+    """Separates a failure of the database from one of an activity, for all alike.
 
     Args:
         signs: The exceptions by which the database's client says that it got no answer.

@@ -25,7 +25,10 @@ def mail_sent(template: str) -> None:
 
 
 def mail_failed(kind: str) -> None:
-    """`kind` is `not_accepted` (it is tried again), `probably_delivered` (hours later) or `address_rejected` (for good)."""
+    """Count a mail that failed.
+
+    `kind` is `not_accepted` (it is tried again), `probably_delivered` (hours later) or `address_rejected` (for good).
+    """
     _count("mipres_mail_failures", "Messages that the mail server did not take", kind=kind)
 
 

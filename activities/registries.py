@@ -100,7 +100,7 @@ class HealthTalentChecks:
 
     @activity.defn
     async def check_profession(self, submission: Submission) -> ProfessionResult:
-        """May the professional with this registration number prescribe, without a sanction in force today?"""
+        """May this professional prescribe, without a sanction in force today?"""
         registration = submission.professional_registration
         if registration is None:
             raise ValueError("a professional's submission names a registration")

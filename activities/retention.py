@@ -1,4 +1,4 @@
-"""Removing what has served its purpose, and closing links that no run of a workflow watches over."""
+"""Remove what has served its purpose, and close links that no run watches over."""
 
 import asyncio
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class RetentionActivities:
 
     @activity.defn
     async def purge_expired(self) -> PurgeResult:
-        """Remove expired accounts without a password, links, sessions, captchas, locks and counts."""
+        """Remove expired accounts without a password, links, sessions, locks and counts."""
         removed = dict(await self._retention.purge())
         closed = await self._close_links_without_a_run()
         activity.logger.info("retention removed %s rows and closed %s links", sum(removed.values()), closed)
@@ -66,7 +66,7 @@ class RetentionActivities:
 
 
 async def _is_alive(reference: str) -> bool:
-    """Whether the newest run of a registration or recovery goes on, or would after a pause."""
+    """Whether the newest run continues, or would after a pause."""
     client = activity.client()
     request = DescribeWorkflowExecutionRequest(
         namespace=client.namespace,

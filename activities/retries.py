@@ -1,4 +1,4 @@
-"""Having a step of the same workflow tried at once, for support that knows the outage is over."""
+"""Try a step of the same workflow at once, because the outage is over."""
 
 from temporalio import activity
 from temporalio.api.common.v1 import WorkflowExecution

@@ -7,7 +7,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 
 class SpacedCalls(Interceptor):
-    """Lets the activities of one worker begin no closer to each other than a limit asks for.
+    """Lets the activities of one worker begin no closer than a limit asks for.
 
     Temporal's own limit holds in the mean: every part of a task queue hands out its share, and all of
     them at the same moment.
@@ -29,7 +29,7 @@ class SpacedCalls(Interceptor):
         loop = asyncio.get_running_loop()
         async with self._order:
             await asyncio.sleep(self._free_at - loop.time())
-            # From the real beginning: whoever was woken late must not have the next one close behind.
+            # From the real beginning: a call that was woken late must not have the next one close behind.
             self._free_at = loop.time() + self._pause
 
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 
 def end(complaint: str | None) -> NoReturn:
-    """End the process: 0 without a complaint, else 1 with the complaint on standard error."""
+    """End the process: 0 without a complaint, else 1 with it on standard error."""
     if complaint:
         sys.stderr.write(f"{complaint}\n")
     sys.stderr.flush()

@@ -113,7 +113,7 @@ def build_database(settings: Settings, engine: AsyncEngine) -> DatabaseServices:
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[DatabaseServices]:
-    """The process's database services over an engine of their own, disposed of at the end."""
+    """The process's database services over their own engine, closed at the end."""
     engine = create_engine(settings.database_url.get_secret_value())
     try:
         yield build_database(settings, engine)
@@ -196,7 +196,7 @@ def build_tracing(settings: Settings, *, service: str) -> Tracing | None:
 
 
 def refused_payloads(runtime: Runtime | None) -> Callable[[Fault, str], None]:
-    """Log and count each payload that Temporal holds and the product did not write for that place."""
+    """Log and count each payload that the product did not write for its place."""
     meter = (runtime or Runtime.default()).metric_meter
     counter = meter.create_counter(
         "mipres_payloads_refused", "Payloads that the product did not write for their workflow"

@@ -14,7 +14,7 @@ _ADDED_BEHIND_LINKS = " \t\r\n\u00a0.,;:!?)]}>\"'»”’"
 
 
 def derive_key(secret: str, purpose: str) -> bytes:
-    """A key of its own for each purpose, so that no two uses of the secret can be confused."""
+    """A key of its own for each purpose, so that no two uses can be confused."""
     return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).digest()
 
 

@@ -86,7 +86,7 @@ class Accounts(Protocol):
         ...
 
     async def discard(self, *, reference: str) -> None:
-        """Take back the profile of a registration, and its account if that opens nothing and has no other profile."""
+        """Take back a registration's profile, and an account that nothing else uses."""
         ...
 
     async def record_refusal(self, *, reference: str, document: Document, refusal: Refusal, run: str) -> None:
@@ -115,7 +115,7 @@ class Retention(Protocol):
     """Removes what has served its purpose."""
 
     async def open_links(self) -> Mapping[uuid.UUID, str]:
-        """Every password link that can be used, with the registration or recovery that sent it."""
+        """Every password link that can be used, with the reference that sent it."""
         ...
 
     async def close_links(self, links: Collection[uuid.UUID]) -> int:
@@ -134,7 +134,10 @@ class AuditTrail(Protocol):
     """
 
     async def record(self, *events: AuditEvent) -> None:
-        """Append events. Adapters append the facts of the database in the same transaction."""
+        """Append events.
+
+        Adapters append the facts of the database in the same transaction.
+        """
         ...
 
 
@@ -166,7 +169,7 @@ class SentMails(Protocol):
         ...
 
     async def record_unknown_end(self, key: str) -> int:
-        """Record that the server got the message and never answered, and give the mail back.
+        """Record that the server got the message and gave no answer; free the mail.
 
         Returns:
             How often that has happened to this mail.
@@ -178,7 +181,7 @@ class SentMails(Protocol):
         ...
 
     async def release(self, key: str) -> None:
-        """Give the mail back after a failure that is known, so that the next attempt need not wait."""
+        """Give the mail back after a known failure, so that the next attempt is free."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Every setting of the product, read once by a composition root from `MIPRES_…` variables.
+"""Every setting of the product, read once from `MIPRES_…` variables.
 
 In development, absent values point at the servers that `make run` embeds; production takes nothing for
 granted and refuses to start on a missing, weak or development value.
@@ -35,7 +35,7 @@ STACK_FILE = "stack.env"
 """Where the running launcher's servers are, below DATA_DIR; gone when it stops."""
 DEVELOPMENT_DATA_DIR = Path(".data")
 DEVELOPMENT_KEY = "desarrollo"
-"""API key and registry token that stand in development, and that production refuses."""
+"""API key and registry token of development, which production refuses."""
 DATABASE_NAME = "mipres"
 MINIMUM_SECRET_LENGTH = 32
 PAYLOAD_KEY_BYTES = 32

@@ -86,7 +86,7 @@ def configure_logging() -> None:
 def _name_the_registration(
     _logger: object, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Give a line that the SDK or a workflow logs the radicado (or reference) and the activity as fields."""
+    """Add the radicado (or reference) and the activity to a line of the SDK."""
     said = vars(event["_record"])
     context = said.get("temporal_activity") or said.get("temporal_workflow") or {}
     if workflow_id := context.get("workflow_id"):

@@ -1,4 +1,4 @@
-"""Traces of the processes, sent to an OpenTelemetry collector where one is configured.
+"""Traces of the processes, for an OpenTelemetry collector where there is one.
 
 What leaves is chosen here, by name: span names, types, ids and route patterns. Whatever a library notes
 beside that (addresses, messages of errors, stack traces) stays in the process.
@@ -58,7 +58,7 @@ class Tracing:
         return self.provider.get_tracer("registro-mipres")
 
     def interceptor(self) -> TracingInterceptor:
-        """Carries a trace from client to workflow to activity, in headers that hold two random numbers."""
+        """Carries a trace from client to workflow to activity, as two random numbers."""
         return TracingInterceptor(self.tracer)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Make mipres/domain/common_passwords.txt.xz anew from the word lists of zxcvbn-ts.
+"""Make mipres/domain/common_passwords.txt.xz from zxcvbn-ts's word lists.
 
     python scripts/make_common_passwords.py PACKAGES
 

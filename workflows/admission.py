@@ -14,7 +14,7 @@ from workflows.contract import RegistrationState
 
 
 def require_reason(reason: str | None) -> None:
-    """Refuse an update without a reason, also where Temporal's interface sends none at all."""
+    """Refuse an update without a reason, or with none at all."""
     if not isinstance(reason, str) or not reason.strip():
         raise ApplicationError("Escriba el motivo", type=names.REASON_MISSING)
 

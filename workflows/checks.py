@@ -1,4 +1,4 @@
-"""Which registries decide about each type of user, cheapest and most decisive first."""
+"""The registries that decide about each type of user, most decisive first."""
 
 from dataclasses import dataclass, field
 

@@ -92,7 +92,7 @@ class StepRunner:
         return self._pending is not None
 
     async def retry_now(self) -> None:
-        """Have the pending step tried at once, and its pauses begin anew with the short ones."""
+        """Try the pending step at once, and begin with the short pauses again."""
         if self._pending is None:
             return
         # The server does it: the attempt that may be under way ends first, so nothing is done twice.
@@ -155,7 +155,7 @@ async def notified(step: Step, notice: object) -> bool:
 async def _result_of(
     start: Callable[[], asyncio.Task[Any]], *, on_stuck: Callable[[datetime], None] | None = None
 ) -> Any:
-    """The result of an activity, whose failure has one shape whether it is local or regular.
+    """The result of an activity; a failure has one shape, local or regular.
 
     A result that the product did not write for this workflow is none: then the activity is done again.
     """

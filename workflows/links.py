@@ -1,4 +1,4 @@
-"""The steps of a password link, for the workflows that send one and wait for its use."""
+"""The steps of a password link, for workflows that send one and wait for its use."""
 
 import uuid
 from datetime import timedelta
@@ -18,7 +18,7 @@ from workflows.notices import message_key
 
 
 class PasswordLinks:
-    """Sends, reminds of, settles and confirms the links of one registration or recovery.
+    """Sends, repeats, expires and confirms the links of a registration or recovery.
 
     Args:
         runner: Does the steps.

@@ -1,4 +1,7 @@
-"""What registrations count, through the SDK's meter, which stays silent while a history is replayed."""
+"""What registrations count.
+
+The SDK's meter stays silent while a history is replayed.
+"""
 
 from temporalio import workflow
 

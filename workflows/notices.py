@@ -13,7 +13,7 @@ from workflows.durable_steps import notified
 
 
 def message_key(reference: str, purpose: str) -> str:
-    """Name one mail of one run, so that a retried activity is recognised as the same mail."""
+    """Name one mail of one run, so that a retried activity is seen as the same mail."""
     return f"{reference}.{workflow.info().run_id}.{purpose}"
 
 

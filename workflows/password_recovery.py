@@ -35,7 +35,7 @@ class PasswordRecovery:
 
     @workflow.run
     async def run(self, request: contract.RecoveryRequest) -> None:
-        """Mail links if there is an account, until one is used or the last one's time is over."""
+        """Mail links if there is an account, until one is used or the last one expires."""
         try:
             account_id = await self._steps.do(steps.FIND_ACCOUNT, request.document)
             if account_id is not None:

@@ -17,7 +17,7 @@ PATIENT_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=2), backoff_coefficient=2, maximum_interval=timedelta(minutes=5)
 )
 
-# A transaction of ours takes milliseconds; a restart of PostgreSQL takes seconds.
+# A transaction takes milliseconds; a restart of PostgreSQL takes seconds.
 DATABASE_ATTEMPT = timedelta(seconds=15)
 # RFC 5321 allows a server ten minutes to answer the message itself; the mail client gives up after that.
 MAIL_ATTEMPT = timedelta(minutes=12)
@@ -26,7 +26,7 @@ MAIL_HEARTBEAT = timedelta(seconds=30)
 
 # What has expired is refused at once; its rows may stay for another hour.
 PURGE_EVERY = timedelta(hours=1)
-# An undo was retried for a week by then: the next week begins after a moment for whoever looks at it.
+# An undo was retried for a week by then: the next week begins after an hour, for support to look at it.
 UNDO_AGAIN = timedelta(hours=1)
 # Deleting by index takes moments; the first purge of a large database may take longer.
 PURGE_ATTEMPT = timedelta(minutes=5)
@@ -34,7 +34,7 @@ PURGE_TOTAL = timedelta(hours=1)
 
 # Asking Temporal to try a step at once is one call to its server.
 RETRY_ATTEMPT = timedelta(seconds=10)
-# Whoever asked still waits for the answer; later the step has come round by itself.
+# The person who asked still waits for the answer; later the step has come round by itself.
 RETRY_WORTH_MAKING = timedelta(minutes=1)
 
 # The API waits five seconds for an outcome; a page that waited nearly as long may have said "en proceso".
@@ -48,7 +48,7 @@ REMINDER_AT = 0.75
 # News of a delay that are a day old help nobody.
 NOTICE_WORTH_SENDING = timedelta(days=1)
 
-# Mails take a moment to arrive; whoever asks sooner has not waited for the last one.
+# Mails take a moment to arrive; a person who asks sooner has not waited for the last one.
 RESEND_PAUSE = timedelta(minutes=3)
 LINKS_A_DAY = 5
 # A link for recovering a password is asked for by somebody who sits at the screen.

@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name="Registration")
 class Registration:
-    """Checks a person against the registries, creates the account and waits for its password."""
+    """Checks a person, creates the account and waits for its password."""
 
     @workflow.init
     def __init__(self, request: contract.RegistrationRequest) -> None:
@@ -71,7 +71,7 @@ class Registration:
 
     @workflow.update(description="Espera y entrega la primera respuesta del registro (la usa el formulario).")
     async def first_outcome(self) -> Outcome:
-        """The outcome, or `in_progress` as soon as a step has to wait for something that is down."""
+        """The outcome, or `in_progress` once a step waits for something that is down."""
         asked_at = workflow.now()
         self._register_again()
         await workflow.wait_condition(self._can_answer)
@@ -100,7 +100,7 @@ class Registration:
         description="Envía otro enlace para crear la contraseña; el anterior deja de servir. Entrada: el motivo."
     )
     async def resend_link(self, reason: str) -> None:  # noqa: ARG002 - the validator asks for it.
-        """Supersede the link by a new one and start its lifetime anew."""
+        """Supersede the link by a new one and start its lifetime again."""
         workflow.logger.info("another link was asked for")
         self._state.is_link_asked = True
 
@@ -158,7 +158,7 @@ class Registration:
     # ---- The story, step by step
 
     async def _tell_story(self) -> bool:
-        """Whether the registration goes on in another run, because this one has grown long."""
+        """Whether the registration continues in another run: this one has grown long."""
         if self._state.account is not None:
             # An earlier run has registered the person and handed the wait on.
             return await self._get_password(self._state.account)
@@ -239,7 +239,7 @@ class Registration:
                 return True
 
     async def _with_address_of_today(self, account: RegisterAccountResult) -> RegisterAccountResult:
-        """The account, with the address that the person may have corrected in miseguridadsocial meanwhile."""
+        """The account, with the address that miseguridadsocial has now."""
         if not self._state.is_address_doubtful:
             return account
         self._state.is_address_doubtful = False

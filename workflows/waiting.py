@@ -1,4 +1,4 @@
-"""Waiting inside a workflow so that a cancellation is neither swallowed nor heeded too early."""
+"""Waiting inside a workflow: no cancellation is swallowed or heeded too early."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

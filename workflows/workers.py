@@ -61,7 +61,7 @@ def build_workers(
         interceptors=[TrustedPayloads(), DatabaseOutages(signs=outages)],
         max_cached_workflows=policies.CACHED_WORKFLOWS,
         max_concurrent_workflow_tasks=policies.WORKFLOW_TASKS,
-        # The sandbox would import the workflow's modules anew for every registration: more than all else
+        # The sandbox would import the modules of the workflow again for every registration: more than all else
         # that a worker does for it. It stands guard in the tests, over the same code.
         workflow_runner=UnsandboxedWorkflowRunner(),
         graceful_shutdown_timeout=policies.SHUTDOWN_PATIENCE,

@@ -31,7 +31,10 @@ def main() -> None:
 
 
 def run() -> NoReturn:
-    """Run a command and leave at once: the Temporal client's threads may crash a process that ends slowly."""
+    """Run a command and leave at once.
+
+    The Temporal client's threads may crash a process that ends slowly.
+    """
     code = 0
     try:
         app()

@@ -1,4 +1,7 @@
-"""What the commands take: options and arguments, and how each is read. A wrong one ends the command with code 2."""
+"""What the commands take, and how each option and argument is read.
+
+A wrong one ends the command with code 2.
+"""
 
 import re
 from datetime import timedelta

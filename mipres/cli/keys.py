@@ -45,7 +45,10 @@ def rotate(
 
 
 def _next_steps(settings: Settings, key_id: str, *, old: str, new: str, activate: bool) -> str:
-    """What was done and what the operator does now. In development the launcher's file changes by itself."""
+    """What was done and what the operator does now.
+
+    In development the launcher's file changes by itself.
+    """
     name = variable("payload_keys")
     step = (
         f"Ahora cifra la clave {key_id}" if activate else f"Clave nueva {key_id}, que por ahora solo descifra"

@@ -80,7 +80,7 @@ def stuck(waiting_on: WaitingOnOption = None) -> None:
 
 
 async def _list_cut_off(tools: Tools) -> None:
-    """List the registrations that nothing carries on: the person has to register anew."""
+    """List the registrations that nothing continues: the person must register again."""
     cases = await tools.support.cut_off()
     if not cases:
         return

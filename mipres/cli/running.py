@@ -1,4 +1,7 @@
-"""What a command stands on: its services, opened for one run, and one line for everything that goes wrong."""
+"""What a command stands on.
+
+Its services, opened for one run, and one line for everything that goes wrong.
+"""
 
 import asyncio
 import getpass

@@ -1,4 +1,7 @@
-"""How the operators' commands write what they found. Nothing here decides anything."""
+"""How the operators' commands write what they found.
+
+Nothing here decides anything.
+"""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime

@@ -254,7 +254,7 @@ class PostgresAccounts:
 
 
 async def _upsert_link(session: AsyncSession, values: dict[str, object]) -> tuple[uuid.UUID, bool]:
-    """Insert the link, or revive the one that an earlier attempt of the same mail left; return whether it is new.
+    """Insert the link, or revive the one that an earlier attempt of the mail left.
 
     The lifetime counts from the attempt that gets through, not from the first that failed. Another
     link may have superseded it meanwhile; this one is the newest now. A used one stays used.

@@ -3,7 +3,7 @@
 Append-only, each row sealed over the one before it with a keyed hash.
 
 The database refuses to change or remove a row (see the migration). The table's owner can get around that,
-but cannot seal the changed row anew without MIPRES_SECRET_KEY.
+but cannot seal the changed row again without MIPRES_SECRET_KEY.
 """
 
 import hashlib
@@ -67,7 +67,7 @@ class PostgresAuditTrail:
                 await self.record_in(session, event)
 
     async def record_in(self, session: AsyncSession, *events: AuditEvent) -> None:
-        """Append events in the transaction of the fact that they record, so that both hold or neither.
+        """Append events in the transaction of the fact that they record.
 
         Call it last in the transaction: appending waits for every other writer, and a transaction that
         then waited for a lock of theirs would wait for ever.
@@ -129,7 +129,7 @@ class PostgresAuditTrail:
                 return AuditVerdict(checked=head.number, head=_or_none(head))
 
     async def holds(self, head: str) -> bool:
-        """Whether a head that was noted before (`number:digest`) still is part of the trail."""
+        """Whether a head that was noted before (`number:digest`) is still in the trail."""
         number = head.partition(":")[0]
         if not number.isdecimal():
             return False

@@ -22,7 +22,7 @@ def machine_time() -> datetime:
 
 
 class DatabaseClock:
-    """Implements ports.Clock by the machine's clock, corrected by what PostgreSQL says at each connection.
+    """Implements ports.Clock: the machine's clock, corrected by PostgreSQL's.
 
     Until the first connection, and while PostgreSQL is away, the last correction holds.
 

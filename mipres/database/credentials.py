@@ -1,4 +1,4 @@
-"""Password hashes (argon2id, OWASP parameters), made off the event loop, and the check at login."""
+"""Password hashes (argon2id, OWASP parameters) and the check at login."""
 
 import asyncio
 import os
@@ -61,7 +61,7 @@ class Hasher:
 
 @dataclass(frozen=True, kw_only=True)
 class EndedPlacement:
-    """A social-service placement that is over, and the last day on which it opened something."""
+    """A placement that is over, and the last day on which it opened something."""
 
     site_name: str
     last_day: date
@@ -69,7 +69,7 @@ class EndedPlacement:
 
 @dataclass(frozen=True, kw_only=True)
 class Authenticated:
-    """An account whose password was right, and the applications that its profiles open today.
+    """An account whose password was right, and the applications that it opens today.
 
     Attributes:
         verified_hash: What the password was right for; a session opens only while it stands.

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async
 from sqlalchemy.pool import ConnectionPoolEntry
 
 RESTED_SECONDS = 1.0
-"""A restart of PostgreSQL takes longer, so a connection that survived one has rested."""
+"""A restart takes longer, so a connection that survived one has rested."""
 _FREE_SINCE = "free_since"
 UNREACHABLE: tuple[type[Exception], ...] = (
     # While a connection is made, asyncpg and the system speak for themselves; afterwards SQLAlchemy does.

@@ -1,4 +1,4 @@
-"""How often each thing was done, counted in PostgreSQL so that all processes count together."""
+"""How often each thing was done, counted in PostgreSQL for all processes together."""
 
 import hashlib
 import hmac
@@ -20,11 +20,11 @@ class Limits(Protocol):
     """Counts, and answers how long a subject has to wait."""
 
     async def take(self, limit: Limit, subject: str) -> timedelta:
-        """Count once more; zero when it is within the limit, else how long the subject has to wait."""
+        """Count once more; zero within the limit, else how long the subject has to wait."""
         ...
 
     async def forget(self, limit: Limit, subject: str) -> None:
-        """Begin anew, as after a success."""
+        """Begin again, as after a success."""
         ...
 
 

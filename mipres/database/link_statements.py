@@ -1,4 +1,4 @@
-"""What accounts and password links ask of the same rows, so that each statement is written once."""
+"""Statements that accounts and password links share, each written once."""
 
 import uuid
 from datetime import datetime

@@ -60,7 +60,7 @@ class LoginLockouts:
             return _count(guard, now)
 
     async def lift(self, login: str) -> bool:
-        """Begin anew: after a success, or by support. Whether there was anything to lift."""
+        """Begin again, after a success or by support; whether there was anything to lift."""
         async with self._sessions.begin() as session:
             return await self.lift_in(session, login)
 

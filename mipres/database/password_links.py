@@ -65,7 +65,7 @@ class LinkView:
 class Renewal:
     """The registration of an expired link, as it was submitted.
 
-    Enough to start it anew.
+    Enough to start it again.
     """
 
     link_id: uuid.UUID
@@ -137,7 +137,7 @@ class PostgresPasswordLinks:
         )
 
     async def renewal_of(self, token: str) -> Renewal | None:
-        """What was submitted, if the link to create a password expired, without a password or a renewal since."""
+        """What was submitted, if its link expired without a password or a renewal since."""
         link = await self._row(token)
         if link is None or link.purpose != LinkPurpose.CREATE:
             return None

@@ -30,11 +30,11 @@ from mipres.domain.lockout import FORGOTTEN_AFTER, NOTICE_PAUSE
 from mipres.ports import Clock
 
 UNFINISHED_ACCOUNTS = timedelta(days=30)
-"""A person without a password by then registers anew, which takes a minute."""
+"""A person without a password by then registers again, which takes a minute."""
 CLOSED_LINKS = timedelta(days=30)
 """So long a page can still tell why a link is of no use."""
 SENT_MAILS = timedelta(days=90)
-"""As long as Temporal keeps a history, which could be reset and send its mails anew."""
+"""As long as Temporal keeps a history, which could be reset and send its mails again."""
 CAPTCHA_ANSWERS = timedelta(hours=1)
 """A challenge lives ten minutes; after that its answer proves nothing."""
 
@@ -49,7 +49,7 @@ class PostgresRetention:
         self._clock = clock
 
     async def open_links(self) -> Mapping[uuid.UUID, str]:
-        """Every password link that can be used, with the registration or recovery that sent it."""
+        """Every password link that can be used, with the reference that sent it."""
         statement = select(PasswordLinkRow.id, PasswordLinkRow.reference).where(
             PasswordLinkRow.closed_at.is_(None), PasswordLinkRow.expires_at > self._clock.now()
         )

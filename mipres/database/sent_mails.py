@@ -1,4 +1,4 @@
-"""Mails that went out, by key, so that two attempts of any two processes send one mail."""
+"""Mails that went out, by key, so that two attempts send one mail."""
 
 import logging
 

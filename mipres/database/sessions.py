@@ -46,7 +46,7 @@ class Profile:
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedInUser:
-    """Who is in, and with which profiles of the application that the session belongs to: one of them in force."""
+    """Who is in, and with which profiles of the session's application."""
 
     account_id: uuid.UUID
     login: str

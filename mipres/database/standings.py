@@ -1,4 +1,4 @@
-"""What is true of a registration in the database, for runs that were cut off and can no longer say it."""
+"""What is true of a registration in the database when its run was cut off."""
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -20,7 +20,7 @@ class PostgresStandings:
         self._clock = clock
 
     async def of(self, radicado: str) -> Standing:
-        """Say whether the account has a password, and until when the registration's own link works."""
+        """Say whether the account has a password, and until when the link works."""
         has_password = (
             select(AccountRow.id)
             .join(ProfileRow, ProfileRow.account_id == AccountRow.id)

@@ -219,7 +219,10 @@ class RateLimitRow(Base):
 
 
 class StaffRow(Base):
-    """A person of support. Never deleted, so that a name in the audit trail stays one person's."""
+    """A person of support.
+
+    Never deleted, so that a name in the audit trail stays one person's.
+    """
 
     __tablename__ = "staff"
     __table_args__ = (UniqueConstraint("name"),)

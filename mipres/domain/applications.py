@@ -1,4 +1,4 @@
-"""The two applications that one pair of credentials opens, and who belongs to which."""
+"""The two applications that one pair of credentials opens, and who enters which."""
 
 from enum import StrEnum
 

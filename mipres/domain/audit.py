@@ -81,7 +81,7 @@ def operator(name: str) -> str:
 
 
 class ReasonRefusedError(MipresError):
-    """A reason is missing, too short, too long, or holds what must not be kept for ever."""
+    """A reason is missing, too short, too long, or holds what must not be kept."""
 
 
 # A document or a telephone, and an address: the trail outlives the person's data, so they stay out.
@@ -148,7 +148,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditHead:
-    """The newest row: noted elsewhere, it proves later that nothing before it was cut off."""
+    """The newest row: noted elsewhere, it proves that nothing before it was cut off."""
 
     number: int
     digest: str

@@ -59,12 +59,12 @@ def is_municipality_of(municipality: str, department: str) -> bool:
 
 
 def current_code(municipality: str) -> str:
-    """The code that this table has for a municipality, also where an older one is given."""
+    """The code that this table has for a municipality, also for an older one."""
     return _CURRENT_CODES.get(municipality, municipality)
 
 
 def codes_of(municipality: str) -> tuple[str, ...]:
-    """Every code under which a registry may know a municipality, the current one first."""
+    """Every code by which a registry may know a municipality, the current one first."""
     current = current_code(municipality)
     return (current, _OLDER_CODES[current]) if current in _OLDER_CODES else (current,)
 

@@ -1,4 +1,4 @@
-"""Identity documents: one table of types, each with the format that its numbers follow."""
+"""Identity documents: one table of types, each with the format of its numbers."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class DocumentType(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentRule:
-    """Name of a document type and the format of its numbers, with the sentence that explains it."""
+    """Name of a document type, the format of its numbers and the sentence for it."""
 
     label: str
     pattern: re.Pattern[str]
@@ -90,7 +90,7 @@ def normalise_number(text: str) -> str:
 
 
 def is_same_document(document: Document, *, type_code: str, number: str) -> bool:
-    """Whether a registry's type and number, however they are written, are those of a document.
+    """Whether a registry's type and number, in any spelling, are a document's.
 
     Zeros in front do not count for the types whose numbers are counted.
     """

@@ -44,7 +44,7 @@ class EligibilityRules:
     sanctions: SanctionTable = field(default_factory=shipped_sanctions)
 
     def find_profession(self, professional: HealthProfessional, registration: str) -> Profession | None:
-        """The person's profession with this registration number, however the number is written."""
+        """The person's profession with this registration number, in any spelling."""
         wanted = folded_registration(registration)
         matches = [
             item

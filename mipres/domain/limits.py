@@ -21,7 +21,7 @@ class Limit:
 
 
 RELAXED_TIMES = 10
-"""How much more is allowed where one person tries everything from one address, as in development."""
+"""How much more is allowed where one person tries everything, in development."""
 
 # A person fills in one form; a hospital's people share one address, and no twenty of them send in one breath.
 SUBMISSIONS = Limit(name="submissions", most=20, window=timedelta(seconds=20))

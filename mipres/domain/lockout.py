@@ -17,7 +17,10 @@ _ENOUGH_DOUBLINGS = 10
 
 
 def lock_after(failures: int) -> timedelta:
-    """One minute with the tenth failure in a row, twice as long with each one more, a quarter of an hour at most."""
+    """One minute with the tenth failure in a row, then twice as long each time.
+
+    A quarter of an hour at most.
+    """
     if failures < FREE_FAILURES:
         return timedelta(0)
     doublings = min(failures - FREE_FAILURES, _ENOUGH_DOUBLINGS)

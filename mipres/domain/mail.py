@@ -11,7 +11,7 @@ An older one is left from a crash, and another may take it.
 """
 
 MOST_UNKNOWN_ENDS = 3
-"""After so many attempts that ended without a word after the message, the mail counts as delivered."""
+"""After so many attempts without a word, the mail counts as delivered."""
 
 
 class MailClaim(StrEnum):

@@ -1,4 +1,7 @@
-"""NIT, the tax number: nine digits of an entity, or the cédula of a natural person; here without the check digit."""
+"""NIT, the tax number, here without the check digit.
+
+Nine digits of an entity, or the cédula of a natural person.
+"""
 
 import re
 from typing import Final
@@ -56,7 +59,7 @@ def is_same_nit(nit: str, written: str) -> bool:
 
 
 def check_digit(nit: str) -> str:
-    """The verification digit that DIAN prints after the hyphen of a NIT of up to fifteen digits."""
+    """The check digit that DIAN prints after the hyphen of a NIT."""
     if not _DIGITS.fullmatch(nit) or len(nit) > len(_WEIGHTS):
         raise ValueError("a check digit needs between one and fifteen ASCII digits")
     total = sum(weight * int(digit) for weight, digit in zip(_WEIGHTS, reversed(nit), strict=False))

@@ -59,7 +59,7 @@ _RETHUS = Site(
 
 @dataclass(frozen=True, kw_only=True)
 class RefusalMessage:
-    """The manual's sentence (`title`, to the letter), what the person can do about it, and on which site."""
+    """The manual's sentence (`title`), what the person can do, and on which site."""
 
     title: str
     remedy: str

@@ -57,7 +57,7 @@ class PasswordRule:
 
 @dataclass(frozen=True, kw_only=True)
 class ShownRule:
-    """What the page shows of one rule, or of several that are one sentence of the manual."""
+    """What the page shows of one rule, or of several that the manual has as one."""
 
     text: str
     rules: tuple[PasswordRule, ...]
@@ -82,7 +82,7 @@ def _length(text: str, *, least: int = 0, most: int | None = None) -> PasswordRu
 
 
 def _some(text: str, *categories: str, sentence: str) -> PasswordRule:
-    """Ask for one character of these Unicode categories, which the page and the server both know by name."""
+    """Ask for one character of these Unicode categories, known to page and server."""
     return PasswordRule(
         text=text,
         pattern="|".join(rf"\p{{{category}}}" for category in categories),
@@ -107,7 +107,7 @@ def plain(text: str) -> str:
 
 @cache
 def common_passwords() -> frozenset[str]:
-    """What is tried first: common passwords, and Spanish and English words and names, as `plain` writes them."""
+    """What is tried first: common passwords, and words and names, as `plain` writes."""
     return frozenset(lzma.decompress(COMMON_PASSWORDS_FILE.read_bytes()).decode().split("\n"))
 
 
@@ -147,7 +147,7 @@ def _guesses(password: str) -> Iterator[str]:
 
 
 def _is_not_about(password: str, owner: PasswordContext) -> bool:
-    """Whether enough is left when the words that an attacker would try are taken away, and years and marks."""
+    """Whether enough is left without the words, years and marks that anyone tries."""
     if _shares_half(plain(password), plain(owner.login)):
         return False
     # Years and counting are the numbers that people add; other digits may be chance and count as such.
@@ -169,7 +169,7 @@ def _without_words(text: str, owner: PasswordContext) -> str:
 
 
 def _shares_half(password: str, login: str) -> bool:
-    """Whether more than half of the login stands in the password in one piece (Kratos' rule); bounded work."""
+    """Whether more than half of the login stands in the password (Kratos' rule)."""
     half = len(login) // 2 + 1
     if half <= SHORTEST_STEM:
         return False

@@ -1,4 +1,4 @@
-"""Which professions prescribe in MIPRES, and by which codes and spellings the registries name them."""
+"""The professions that prescribe in MIPRES, with their codes and spellings."""
 
 import tomllib
 from collections.abc import Mapping

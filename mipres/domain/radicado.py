@@ -1,4 +1,7 @@
-"""The radicado: the public reference of one registration, the same for the same person, type, entity and number."""
+"""The radicado: the public reference of one registration.
+
+It is the same for the same person, type of user, entity and professional registration.
+"""
 
 import hashlib
 import hmac

@@ -20,7 +20,10 @@ MAX_PROFESSIONAL_REGISTRATION = 17
 
 
 class UserType(StrEnum):
-    """Who registers. Values are those of the JSON API and of the search attribute UserType."""
+    """Who registers.
+
+    Values are those of the JSON API and of the search attribute UserType.
+    """
 
     DELEGATE = "delegate"
     PROFESSIONAL = "professional"
@@ -198,7 +201,7 @@ def check_document(type_code: str, number: str) -> Document:
 
 
 class _Checker:
-    """Collects the errors of one submission, so that the person sees all of them at once."""
+    """Collects the errors of one submission, so that the person sees all at once."""
 
     def __init__(self, raw: RawSubmission) -> None:
         self._raw = raw
@@ -278,7 +281,7 @@ class _Checker:
 
 
 def normalise_registration(text: str) -> str:
-    """Upper-case a professional registration, fold its spaces and dashes and drop the words in front.
+    """Fold a professional registration: capitals, spaces, dashes, words in front.
 
     Raises:
         ValueError: with the Spanish sentence to show beside the field.

@@ -54,7 +54,7 @@ class Refusal:
 
     @property
     def verdict(self) -> Verdict:
-        """Whose fault it is: only a recipient's own address can be wrong, and only for good."""
+        """Whose fault it is: only a recipient's address can be wrong, and only for good."""
         if self.code not in _PERMANENT or self.step not in {Step.RECIPIENT, Step.FINAL_DOT}:
             return Verdict.SERVER_CANNOT
         enhanced = _ENHANCED_CODE.match(self.text)

@@ -34,7 +34,7 @@ _REPLY_SECONDS: Final = 20
 UNTIL_HANDED_OVER_SECONDS: Final = 45
 """How long everything before the message may take."""
 FINAL_REPLY_SECONDS: Final = 600
-"""RFC 5321 §4.5.3.2.6: a server may take ten minutes for the reply to the final dot."""
+"""RFC 5321 §4.5.3.2.6: the reply to the final dot may take ten minutes."""
 _GOODBYE_SECONDS: Final = 2
 _GO_AHEAD: Final = 354
 _ACCEPTED: Final = range(200, 300)
@@ -181,14 +181,14 @@ class _Recipient:
 
 @contextmanager
 def _no_answer_is(error_type: type[MailNotAcceptedError]) -> Iterator[None]:
-    """Raise `error_type` where the server gives no reply, and _RefusedError where it refuses a command."""
+    """Raise `error_type` where no reply comes, _RefusedError where one refuses."""
     try:
         yield
     except aiosmtplib.SMTPResponseException as error:
         step = _STEPS.get(type(error), Step.CONNECT)
         raise _RefusedError(Refusal(step=step, code=error.code, text=error.message)) from None
     except (aiosmtplib.SMTPException, OSError) as error:
-        # Only the class is told: a server's text may repeat the address.
+        # Only the class is shown: a server's text may repeat the address.
         raise error_type(type(error).__name__) from None
 
 

@@ -127,7 +127,7 @@ class RegistryClient:
         )
 
     def _says_not_found(self, body: bytes, content_type: str) -> bool:
-        """Whether a 404 is the registry's own word, and not that of a proxy or of another program."""
+        """Whether a 404 is the registry's own word, not a proxy's or another program's."""
         try:
             content = self._json(body, content_type)
         except RegistryUnavailableError:

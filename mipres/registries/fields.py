@@ -2,7 +2,7 @@
 
 Harmless dirt is read, what is unknown or impossible is a fault.
 
-A fault is told by the message of a ValueError: it names the kind of fault and never the value.
+The message of a ValueError states a fault: it names the kind of fault and never the value.
 """
 
 import re
@@ -35,7 +35,7 @@ class RegistryModel(BaseModel):
 
 
 def fault(kind: str) -> PydanticCustomError:
-    """The error of a field that cannot be read; `kind` is told to support."""
+    """The error of a field that cannot be read; support sees its `kind`."""
     return PydanticCustomError("registry_fault", "{kind}", {"kind": kind})
 
 

@@ -1,4 +1,4 @@
-"""miseguridadsocial: who is a person, and whom an entity has named as its delegate."""
+"""miseguridadsocial: persons, and the delegates that an entity has named."""
 
 from typing import Annotated, Self
 
@@ -89,7 +89,7 @@ class HttpSocialSecurityRegistry:
         return await self._person(f"/personas/{document.type}/{document.number}", document, {})
 
     async def find_delegation(self, document: Document, entity: Entity) -> Delegation | None:
-        """Find the delegate; one of another known kind, regime or NIT is none of this entity."""
+        """Find the delegate; another known kind, regime or NIT is not this entity's."""
         params = {"kind": str(entity.kind)}
         if entity.regime:
             params["regime"] = entity.regime

@@ -159,7 +159,7 @@ class SupportDesk:
         return sorted(await self._listed(names.WAITING), key=_age)[:limit]
 
     async def cut_off(self, *, limit: int = 50) -> list[Case]:
-        """Registrations whose newest run Temporal stopped while the person waited for something, newest first."""
+        """Registrations that Temporal stopped while the person waited, newest first."""
         listed = await self._listed(names.CUT_OFF)
         newest = await self.cases(list(dict.fromkeys(case.reference for case in listed))[:limit])
         return [case for case in newest if case.status.was_cut_off]
@@ -236,7 +236,7 @@ class SupportDesk:
         return list_url(query, ui_url=self._ui_url, namespace=self._client.namespace)
 
     async def _listed(self, query: str) -> list[Case]:
-        """All of them: visibility does not sort by these attributes, so the oldest shows only among all."""
+        """All of them: visibility cannot sort by these attributes."""
         request = ListWorkflowExecutionsRequest(
             namespace=self._client.namespace, query=query, page_size=_PAGE
         )

@@ -136,7 +136,7 @@ class PostgresStaff:
             await self._note_change(session, actor, name, "disabled")
 
     async def reset(self, name: str, password: str, *, actor: str) -> None:
-        """Give an account another password, open it if it was closed, and end its sessions.
+        """Give an account another password, open it if closed, and end its sessions.
 
         Raises:
             StaffUnknownError: no account has this name.

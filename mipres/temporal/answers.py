@@ -1,4 +1,4 @@
-"""The ways in which Temporal gives no answer, told apart in one place."""
+"""The ways in which Temporal gives no answer, distinguished in one place."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

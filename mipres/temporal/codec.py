@@ -1,4 +1,4 @@
-"""Encryption of everything that Temporal stores, bound to the workflow that it belongs to: AES-256-GCM.
+"""Encryption of all that Temporal stores, bound to its workflow: AES-256-GCM.
 
 Temporal is no trusted writer. A payload in clear, changed, or moved from another workflow or activity is
 *refused*: the codec turns it into a mark instead of raising, because an error while decoding one forged
@@ -132,7 +132,7 @@ class EncryptionCodec(PayloadCodec, WithSerializationContext):
         return opened
 
     def seal_for_operator(self, reason: Payload, *, actor: str, lifetime_seconds: float) -> Payload:
-        """Encrypt the reason of an update that an operator sends from Temporal's interface.
+        """Encrypt the reason of an update from Temporal's interface.
 
         The interface does not say for which workflow. The result is accepted as the argument of an update
         alone, for as long as it lives.

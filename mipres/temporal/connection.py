@@ -45,7 +45,7 @@ _JSON = PydanticJSONPlainPayloadConverter()
 """One for the whole process.
 
 The SDK makes a payload converter for each workflow run, and each would learn every
-type anew: milliseconds of every registration, and most of the memory of one that waits."""
+type again: milliseconds of every registration, and most of the memory of one that waits."""
 
 
 class _PayloadConverter(CompositePayloadConverter):
@@ -62,7 +62,7 @@ class _PayloadConverter(CompositePayloadConverter):
 
 
 class WorkerPayloadConverter(_PayloadConverter):
-    """The SDK's converter for pydantic, which hands refused payloads to the interceptors of a worker."""
+    """Hands refused payloads to the interceptors of a worker; else pydantic's."""
 
     marked = MarkedPayloadConverter
 
@@ -80,7 +80,7 @@ def data_converter(
     converter: type[CompositePayloadConverter] = ClientPayloadConverter,
     on_refused: Callable[[Fault, str], None] | None = None,
 ) -> DataConverter:
-    """Converter that leaves nothing readable in a history without the keys, and believes nothing else."""
+    """Converter that leaves nothing readable without the keys, nor believes it."""
     return DataConverter(
         payload_converter_class=converter,
         payload_codec=EncryptionCodec(keys, active=active, on_refused=on_refused),
@@ -109,7 +109,7 @@ class TemporalConnection:
     on_refused: Callable[[Fault, str], None] | None = None
 
     def tls(self) -> TLSConfig | bool:
-        """Mutual TLS where a certificate is given, plain TLS with an API key or a CA, else none."""
+        """Mutual TLS with a certificate, plain TLS with an API key or a CA, else none."""
         if self.tls_cert is None and self.tls_ca is None:
             return self.api_key is not None
         return TLSConfig(
@@ -127,7 +127,7 @@ async def connect(
     interceptors: Sequence[Interceptor] = (),
     runtime: Runtime | None = None,
 ) -> Client:
-    """Connect; `lazy` defers it to the first call, so that a process can start before the server."""
+    """Connect; `lazy` waits for the first call, so that a process can start first."""
     return await Client.connect(
         connection.address,
         namespace=connection.namespace,

@@ -59,7 +59,7 @@ def lock_notice_workflow_id(reference: str) -> str:
 
 
 def workflow_id_of(reference: str) -> str:
-    """The workflow id of a radicado (`RM-…`) or of the reference of a recovery (`RC-…`)."""
+    """The workflow id of a radicado (`RM-…`) or of a recovery (`RC-…`)."""
     return _ID_PREFIXES[_TYPES_BY_REFERENCE[reference.partition("-")[0]]] + reference
 
 

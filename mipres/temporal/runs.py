@@ -1,4 +1,4 @@
-"""A run of a workflow as the server describes it, in every state that the server knows.
+"""A run of a workflow as the server describes it, in every state of the server.
 
 The SDK's own description fails with ValueError for a state that it does not know, as a paused run.
 """
@@ -47,7 +47,7 @@ async def describe_run(client: Client, workflow_id: str, *, patience: timedelta)
 async def description_of(
     client: Client, workflow_id: str, *, patience: timedelta
 ) -> DescribeWorkflowExecutionResponse:
-    """Get everything that the server says of the newest run, its pending activities too; raises the same."""
+    """Get everything that the server says of the newest run; raises the same."""
     request = DescribeWorkflowExecutionRequest(
         namespace=client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
     )

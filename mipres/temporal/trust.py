@@ -73,7 +73,7 @@ def fault_of(value: object) -> Fault | None:
 
 
 class MarkedPayloadConverter(EncodingPayloadConverter):
-    """Hands one of the codec's marks on as a value, for workers, whose interceptors decide about it."""
+    """Hands a mark of the codec on as a value, for a worker's interceptors."""
 
     def __init__(self, mark: bytes) -> None:
         self._mark = mark
@@ -106,7 +106,7 @@ class RefusingPayloadConverter(MarkedPayloadConverter):
 
 
 class TrustedPayloads(Interceptor):
-    """Keeps refused payloads out of workflows and activities, and activities out of foreign hands."""
+    """Keeps refused payloads out, and activities out of foreign hands."""
 
     def workflow_interceptor_class(
         self,
@@ -156,7 +156,7 @@ class _TrustedActivities(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name.
         info = activity.info()
         if not info.in_workflow or info.workflow_type not in set(WorkflowType):
-            # Whoever reaches Temporal's port may start an activity by its name alone.
+            # A stranger with reach to Temporal's port can start an activity by its name alone.
             raise ApplicationError(
                 "Las actividades solo corren dentro de los flujos de este producto",
                 type=UNTRUSTED_PAYLOAD,

@@ -1,7 +1,7 @@
 """Histories of every path replay on today's code, and a change of the code's decisions is noticed.
 
 A red test here means that registrations under way would stop after a deploy. Do not record the histories
-anew: follow docs/versioning-workflows.md.
+again: follow docs/versioning-workflows.md.
 """
 
 from pathlib import Path
@@ -84,7 +84,7 @@ class RegistrationThatSkipsTheChecks(Registration):
 
 @pytest.mark.parametrize("name", ["completed", "recovered-from-outage", "expired", "resent"])
 async def test_a_changed_workflow_is_noticed(name: str) -> None:
-    # The sandbox would import this module anew, with pytest and all that it pulls in.
+    # The sandbox would import this module again, with pytest and all that it pulls in.
     changed = replayer(
         workflows=[RegistrationThatSkipsTheChecks], workflow_runner=UnsandboxedWorkflowRunner()
     )

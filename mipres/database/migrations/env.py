@@ -1,4 +1,4 @@
-"""Alembic's entry: migrations run over asyncpg, with the address that the caller put into the config."""
+"""Alembic's entry: run migrations over asyncpg, at the caller's address."""
 
 import asyncio
 

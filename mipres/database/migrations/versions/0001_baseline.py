@@ -1,4 +1,4 @@
-"""The schema: accounts and links, sessions, the audit trail, limits and locks, support.
+"""The schema: accounts, links, sessions, the audit trail, limits and support.
 
 Revision ID: 0001
 Revises:
