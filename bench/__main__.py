@@ -1,4 +1,4 @@
-"""`make bench`: measure, keep the results as JSON, print the table and draw the figures."""
+"""`make bench`: measure, keep the results as JSON, print and draw them."""
 
 import asyncio
 import sys

@@ -17,7 +17,7 @@ from bench.visits import Driver, Timed
 from dev.private_stack import PrivateStack
 
 PEER_PROCESSES = 2
-"""As many as the product has Python processes, an API and a worker, so that neither has a core more."""
+"""As many as the product has Python processes: an API and a worker."""
 
 
 async def start_contenders(stack: PrivateStack, mailbox: Mailbox) -> list[Contender]:

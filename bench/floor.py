@@ -18,7 +18,7 @@ from mipres.settings import Settings, load_settings
 
 
 class FloorDriver:
-    """Does with the bare workflow what a registration's visitor does with a registration."""
+    """Does with the bare workflow what a visitor does with a registration."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""The floor: a workflow with the workflow tasks of a registration and nothing else."""
+"""The floor: the workflow tasks of a registration and nothing else."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ async def nothing() -> None:
 
 @workflow.defn(name="Floor")
 class Floor:
-    """Answers its update at once, runs two activities that do nothing, and ends with its signal.
+    """Answers its update at once, runs two empty activities, ends with its signal.
 
     A registration has three workflow tasks: the answer, the mail, the password. Here the signal comes at
     once and shares a task with one of the activities, so the second makes them three.

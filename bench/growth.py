@@ -1,4 +1,4 @@
-"""`make bench-growth`: whether thousands who wait for their password, or for a registry, slow others down.
+"""`make bench-growth`: whether thousands who wait slow others down.
 
 BENCH_WAITING (default `1000,10000`) says how many wait for their password, BENCH_PARKED (default 2000) how many
 behind a registry that is down, BENCH_DRAIN_SECONDS (default 60) how long the drain is watched.

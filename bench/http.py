@@ -41,7 +41,7 @@ class UnexpectedAnswerError(Exception):
 
 @dataclass(kw_only=True)
 class Connection:
-    """One visitor: a connection that is opened anew when the server has closed it, and cookies."""
+    """One visitor: a connection that opens again when the server closed it; cookies."""
 
     port: int
     cookies: dict[str, str] = field(default_factory=dict)

@@ -28,7 +28,7 @@ class Mailbox:
         self._waiting = 0
 
     async def link(self, address: str, connection: Connection) -> str:
-        """Path of the link in the first mail to an address, read over the visitor's own connection."""
+        """Path of the link in the first mail to an address."""
         identifier = await self._mail(address, 1)
         answer = expect(await connection.get(f"/api/v1/message/{identifier}"), 200)
         link = link_in(answer.text)

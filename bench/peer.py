@@ -1,4 +1,4 @@
-"""The peer: the same steps as a DBOS Transact workflow, in the same PostgreSQL, behind the same API and pages.
+"""The peer: the same steps as a DBOS workflow, behind the same API and pages.
 
 Everything around the engine is the product's own code: forms, pages, activities, adapters, argon2. As DBOS is
 meant to be used, its workflows run inside the API processes, and several of those share the work.
@@ -75,7 +75,7 @@ async def confirm_password(request: ConfirmPasswordInput) -> None:
 
 @DBOS.workflow()
 async def registration(request: RegistrationRequest) -> None:
-    """The straight path of a professional, with the answer as soon as the account exists."""
+    """The straight path of a professional; it answers once the account exists."""
     person = (await check_person(request.submission)).person
     profession = (await check_profession(request.submission)).profession
     account = await register_account(_account(request, person, profession))

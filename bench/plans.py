@@ -103,7 +103,7 @@ async def explain_everything(engine: AsyncEngine) -> list[Plan]:
 
 
 async def _live(engine: AsyncEngine) -> None:
-    """Every adapter's statements, on the account of somebody in the middle of the tables."""
+    """Every adapter's statements, on an account in the middle of the tables."""
     clock = SystemClock()
     audit = PostgresAuditTrail(engine, key=_KEY, clock=clock)
     lockouts = LoginLockouts(engine, key=_KEY, clock=clock)

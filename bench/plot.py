@@ -1,4 +1,4 @@
-"""A small writer of bar charts as SVG, so that the figures are drawn from the results and by nobody's hand."""
+"""A small writer of bar charts as SVG, drawn from the results alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

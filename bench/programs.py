@@ -1,6 +1,6 @@
 """What the programs that are measured beside the product have in common.
 
-They say ready, and end when told.
+They say ready, and end on a signal.
 """
 
 import asyncio

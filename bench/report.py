@@ -183,7 +183,7 @@ def load(path: Path) -> Results:
 
 
 def publish(results: Results) -> None:
-    """Draw the picture and put the table into the documentation, between its two marks."""
+    """Draw the picture and put the table into the documentation."""
     PICTURE.write_text(picture(results), encoding="utf-8")
     PAGE.write_text(with_block(PAGE.read_text(encoding="utf-8"), "bench", table(results)), encoding="utf-8")
 

@@ -50,7 +50,7 @@ class Round:
 
 
 async def run_round(contender: Contender, *, concurrency: int, count: int) -> Round:
-    """So many registrations by so many visitors at once, each beginning the next when one is done."""
+    """So many registrations by so many visitors at once, one after the other."""
     visitors = await contender.prepare(concurrency, count)
     done: list[Timed] = []
     failures = 0

@@ -45,7 +45,7 @@ class Outcome:
     Attributes:
         peak_per_second: Registrations that came in the busiest minute.
         most_waiting: Registrations behind the registry at once.
-        longest_wait_minutes: Of whoever came at the worst moment.
+        longest_wait_minutes: Of the person who came at the worst moment.
         done: Registrations that passed within the day.
     """
 

@@ -32,7 +32,7 @@ SIZES = {"full": FULL, "quick": QUICK, "smoke": SMOKE}
 
 
 def chosen_sizes() -> tuple[str, Sizes]:
-    """What the variable BENCH names: `full` unless told otherwise."""
+    """What the variable BENCH names: `full` by default."""
     name = os.environ.get("BENCH") or "full"
     if name not in SIZES:
         raise SystemExit(f"BENCH: use one of {', '.join(SIZES)}.")

@@ -25,7 +25,7 @@ def ratio(value: float, base: float) -> float:
 
 
 def median_of_ratios(values: Sequence[float], bases: Sequence[float]) -> float:
-    """The median over rounds of the ratio within one round, so that the machine's drift cancels."""
+    """The median over rounds of the ratio within one round: drift cancels."""
     if len(values) != len(bases):
         raise ValueError("every round measures both")
     return median(ratio(value, base) for value, base in zip(values, bases, strict=True))

@@ -102,7 +102,7 @@ async def submissions(stack: PrivateStack) -> Mapping[str, list[float]]:
 async def alternate(
     kinds: Mapping[str, Callable[[], Awaitable[None]]], *, between: Callable[[], Awaitable[Any]]
 ) -> Mapping[str, list[float]]:
-    """Each kind once a round, in an order of its own, so that the machine's drift hits all alike."""
+    """Each kind once a round, in an order of its own: drift hits all alike."""
     times: dict[str, list[float]] = {kind: [] for kind in kinds}
     for number in range(SAMPLES):
         if number % _ROUNDS_BETWEEN_LIFTS == 0:

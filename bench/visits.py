@@ -1,4 +1,4 @@
-"""One whole registration over HTTP, as a program of a clinic submits it and its doctor finishes it."""
+"""One whole registration over HTTP, by a clinic's program and its doctor."""
 
 import time
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from mipres.settings import DEVELOPMENT_KEY
 
 @dataclass(frozen=True, kw_only=True)
 class Timed:
-    """Seconds from the submission to the outcome, and to the confirmation that all is done.
+    """Seconds from the submission to the outcome, and to the confirmation.
 
     Attributes:
         outcome: A late one is known by the mail at last.
@@ -42,7 +42,7 @@ class Driver:
         return expect(answer, 201, 202).status_code == HTTPStatus.CREATED
 
     async def register(self, person: Citizen) -> Timed:
-        """Submit, read the mail, open the link, create the password, and wait for the confirmation."""
+        """Submit, read the mail, open the link, create the password, await the end."""
         began = time.perf_counter()
         known = await self.submit(person)
         answered = time.perf_counter() - began

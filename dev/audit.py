@@ -1,6 +1,6 @@
 """`make audit` and `make lint`: known weaknesses of what the product depends on.
 
-A weakness fails; a database of advisories that cannot be asked is said, and fails only where that is wanted,
+A weakness fails; a database of advisories that cannot be asked is printed, and fails only where that is wanted,
 because a machine without a network must be able to check the rest.
 """
 

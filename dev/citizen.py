@@ -1,4 +1,4 @@
-"""One made-up citizen: what the registries know, and what the citizen does over HTTP."""
+"""One made-up citizen: what the registries know, and what happens over HTTP."""
 
 import itertools
 import re

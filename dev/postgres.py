@@ -1,4 +1,4 @@
-"""Embedded PostgreSQL: a cluster and its server, on loopback and behind a password."""
+"""Embedded PostgreSQL: a cluster and its server, on loopback, with a password."""
 
 import contextlib
 import os
@@ -95,7 +95,7 @@ async def start_postgres(
     password: str,
     options: Mapping[str, str] = QUIET,
 ) -> str:
-    """Create the cluster where there is none, start its server and return its database's URL."""
+    """Create the cluster if there is none, start its server and return the URL."""
     cluster = await _cluster(supervisor, directory, password, durable=options.get("fsync") != "off")
     _forget_stale_lock(cluster.directory)
     await supervisor.start(_server(cluster, port, options))
@@ -237,7 +237,7 @@ async def _connect(cluster: Cluster, port: int) -> asyncpg.Connection:
 
 
 def _forget_stale_lock(directory: Path) -> None:
-    """Remove a lock file whose process id now belongs to another program, as happens in containers.
+    """Remove a lock file whose process id belongs to another program by now.
 
     PostgreSQL itself copes with an id that nobody has; a server that really runs here keeps its lock.
     """

@@ -27,7 +27,7 @@ BUILTIN_LOCALE_SINCE = 17
 def find_postgres_bin() -> Path:
     """Directory of PostgreSQL's programs.
 
-    Told by the environment, embedded, or the system's.
+    Named by the environment, embedded, or the system's.
     """
     for directory in _binary_directories():
         if (directory / "postgres").exists() and (directory / "initdb").exists():
@@ -68,7 +68,7 @@ def shared(directory: Path) -> Path:
 
 
 def binaries_for_everyone() -> Path:
-    """The programs, copied to a shared cache when only their owner can walk to the virtual environment."""
+    """The programs, copied to a shared cache where only their owner can reach them."""
     binaries = find_postgres_bin()
     package = _embedded_package()
     if walkable(binaries) or package is None:

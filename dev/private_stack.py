@@ -155,7 +155,7 @@ async def private_stack(
 
 @contextmanager
 def open_directory() -> Iterator[Path]:
-    """A temporary directory that any account can walk to, because PostgreSQL drops root."""
+    """A temporary directory that any account can reach: PostgreSQL drops root."""
     with tempfile.TemporaryDirectory(prefix="registro-mipres-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o711)
         yield Path(name)

@@ -53,7 +53,7 @@ def free_port() -> int:
 
 
 def taken(ports: dict[str, int]) -> list[str]:
-    """The names whose port is in use, by another program or by an earlier name of the same call."""
+    """The names whose port is in use, by another program or an earlier name."""
     names = []
     with contextlib.ExitStack() as held:
         for name, port in ports.items():

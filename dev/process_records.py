@@ -1,4 +1,4 @@
-"""Which processes a launcher started, kept on disk so that the next launcher can end those that were left."""
+"""The processes of a launcher, on disk, so that the next one can end them."""
 
 import contextlib
 import os
@@ -34,7 +34,7 @@ class ProcessRecords:
         self.path.unlink(missing_ok=True)
 
     def end_leftovers(self) -> None:
-        """Wait until the processes of an earlier launcher end, then kill those that remain."""
+        """Wait until an earlier launcher's processes end, then kill those that remain."""
         limit = time.monotonic() + (PATIENCE_SECONDS if sys.platform == "linux" else 0)
         while list(self._alive()) and time.monotonic() < limit:
             time.sleep(PAUSE_SECONDS)

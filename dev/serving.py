@@ -82,7 +82,7 @@ async def serve(
 
 
 def run(program: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
-    """Run a program that ends when the event it is given is set, as SIGINT and SIGTERM do."""
+    """Run a program that ends when its event is set, by SIGINT and SIGTERM too."""
 
     async def until_signalled() -> None:
         stopping = asyncio.Event()

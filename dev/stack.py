@@ -221,7 +221,7 @@ async def _supervise(stack: Stack, records: ProcessRecords) -> int:
 
 
 def main() -> int:
-    """Run until told to stop; the process's exit code."""
+    """Run until a signal to stop; the process's exit code."""
     os.chdir(ROOT)
     data = DataDirectory(path=Path(os.environ.get(variable("data_dir")) or ".data").absolute())
     try:

@@ -1,4 +1,4 @@
-"""Embedded Temporal: the development server with its web interface, on loopback, kept in one file."""
+"""Embedded Temporal: the development server with its web interface, in one file."""
 
 import shutil
 import sys

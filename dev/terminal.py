@@ -1,4 +1,4 @@
-"""Living below `make`: Ctrl-C is for the launcher, for an interrupted make ends with an error."""
+"""Living below `make`: Ctrl-C is for the launcher, not for make."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ MAKE_POLL_SECONDS = 0.5
 
 @contextmanager
 def foreground_of_its_own() -> Iterator[None]:
-    """Take the terminal's foreground with a process group of our own, and give it back."""
+    """Take the terminal's foreground with a new process group, and give it back."""
     if not _may_take():
         yield
         return

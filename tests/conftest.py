@@ -198,7 +198,7 @@ def links(
 
 @pytest.fixture(scope="session")
 async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
-    """The real server with its clock under the tests' control, and the product's data converter."""
+    """The real server with its clock under control, and the product's converter."""
     environment = await WorkflowEnvironment.start_time_skipping_v2(
         ts_config=TimeSkippingConfig(enabled=False),
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),

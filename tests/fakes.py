@@ -1,4 +1,4 @@
-"""Stand-ins for the ports: each keeps what it was told where a test can see it."""
+"""Stand-ins for the ports: each keeps what it got where a test can see it."""
 
 import asyncio
 import uuid
@@ -314,7 +314,7 @@ class FakeSentMails:
 
 @dataclass(kw_only=True)
 class FakeComposer:
-    """Renders nothing: the subject is the template's name, and `contexts` keeps what it was given."""
+    """Renders nothing: the subject is the template's name; `contexts` has the rest."""
 
     contexts: list[dict[str, object]] = field(default_factory=list)
 

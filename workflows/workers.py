@@ -51,7 +51,7 @@ def build_workers(
         client: Temporal, with the payload converter of a worker.
         activities: All of them; the main worker knows each, because first attempts run beside their workflow.
         outages: The errors by which the database's client says that it got no answer.
-        deployment: The build that these workers are of, where builds are told apart.
+        deployment: The build that these workers are of, where builds are distinguished.
     """
     main = Worker(
         client,

@@ -1,4 +1,4 @@
-"""`make chaos`: print the crash matrix and the drain, and fail if a person was lost or doubled."""
+"""`make chaos`: print the crash matrix and the drain; fail if anything was lost."""
 
 import argparse
 import asyncio

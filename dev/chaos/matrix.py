@@ -1,4 +1,4 @@
-"""The crash matrix: each part is killed at each step, and each person is looked for afterwards."""
+"""The crash matrix: each part is killed at each step, and each person is found."""
 
 import asyncio
 import time
@@ -52,7 +52,7 @@ async def crash_everywhere(
 
 
 async def crash_along_the_way(product: Product, cells: Sequence[tuple[str, Step]]) -> list[Verdict]:
-    """Fill some cells; their people continue while the next ones are held and the next part is killed."""
+    """Fill some cells; their people continue while the next ones are held."""
     interrupted = [
         (part, step, time.monotonic(), await _interrupt(product, part, step)) for part, step in cells
     ]
@@ -113,7 +113,7 @@ async def _copies(person: Registrant) -> int:
 
 
 def table(verdicts: Sequence[Verdict]) -> str:
-    """Faults by steps: lost/doubled, the most copies of a mail, and the time until everybody was through."""
+    """Faults by steps: lost/doubled, the most copies of a mail, and the time."""
     cells = {(verdict.part, verdict.step): verdict for verdict in verdicts}
     width = max(len(step.name) for step in STEPS)
     lines = ["  ".join(["kill -9".ljust(10), *(step.name.ljust(width) for step in STEPS)]).rstrip()]

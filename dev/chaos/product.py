@@ -1,4 +1,4 @@
-"""The product that is killed part by part, and clients of what a citizen or an investigator looks at."""
+"""The product that is killed part by part, and clients of what people look at."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -135,5 +135,5 @@ def _body(parsed: EmailMessage, kind: Literal["plain", "html"]) -> str:
 
 
 def _clean(text: str) -> str:
-    """Turn raw bytes that the parser carries along as surrogates into text that JSON can hold."""
+    """Turn raw bytes that the parser keeps as surrogates into text for JSON."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

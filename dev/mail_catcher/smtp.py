@@ -133,7 +133,7 @@ def _abort(session: SMTP) -> None:
 
 
 def _trace(envelope: Envelope) -> bytes:
-    """Headers that name the envelope, which can differ from what the message says of itself."""
+    """Headers that name the envelope, which can differ from the message's own."""
     lines = [f"Return-Path: <{envelope.mail_from or ''}>"]
     lines += [f"Delivered-To: {address}" for address in envelope.rcpt_tos]
     return "".join(f"{line}\r\n" for line in lines).encode("utf-8", "surrogateescape")

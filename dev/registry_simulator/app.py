@@ -56,7 +56,7 @@ MODE_LABELS: Mapping[Mode, str] = {
 
 
 class DroppableProtocol(HttpToolsProtocol):
-    """Lets an application close the connection without an answer, which ASGI alone has no word for."""
+    """Lets an application close the connection without an answer."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -132,7 +132,7 @@ async def _answer_not_found(_request: Request, _error: Exception) -> Response:
 
 
 def _calling(registry: Registry) -> Callable[..., Awaitable[None]]:
-    """Count a call, give the raw answer of its path if there is one, fail as the mode says, and check the token."""
+    """Count a call, then give its raw answer, fail as the mode says or check it."""
 
     async def call(request: Request, here: Here) -> None:
         here.calls.record(registry, _document(**request.path_params))

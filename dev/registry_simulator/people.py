@@ -1,4 +1,4 @@
-"""What the registries know about people, as the control API takes it and as the registries answer it.
+"""What the registries know about people, as control takes it and they answer.
 
 The shapes are the outside world's, so nothing here is shared with the product: a rule that both sides
 imported could never be found wrong. An e-mail address is any text, because registries hold bad ones too.

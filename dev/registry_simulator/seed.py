@@ -1,4 +1,4 @@
-"""Reads `seed.toml`: who the registries know at the start, and which forms to try with them."""
+"""Reads `seed.toml`: the people at the start, and the forms to try with them."""
 
 import tomllib
 from collections.abc import Mapping

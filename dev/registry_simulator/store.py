@@ -1,4 +1,4 @@
-"""People and modes, kept in memory and, if asked for, in one file that is replaced as a whole."""
+"""People and modes, in memory and, if asked for, in one file."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from dev.registry_simulator.seed import seeded_people, today_in_bogota
 
 
 class StateUnreadableError(Exception):
-    """The state file is not one of ours. The text is the Spanish line to show."""
+    """The state file is another program's. The text is the Spanish line to show."""
 
 
 class State(BaseModel):

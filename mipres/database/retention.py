@@ -34,7 +34,7 @@ UNFINISHED_ACCOUNTS = timedelta(days=30)
 CLOSED_LINKS = timedelta(days=30)
 """So long a page can still tell why a link is of no use."""
 SENT_MAILS = timedelta(days=90)
-"""As long as Temporal keeps a history, which could be reset and send its mails again."""
+"""As long as Temporal keeps a history, which could send its mails again."""
 CAPTCHA_ANSWERS = timedelta(hours=1)
 """A challenge lives ten minutes; after that its answer proves nothing."""
 

@@ -32,7 +32,7 @@ class InvalidNitError(MipresError, ValueError):
 
     Attributes:
         reason: That sentence.
-        suggestion: The nine digits that were probably meant, if they can be told.
+        suggestion: The nine digits that were probably meant, if they can be known.
     """
 
     def __init__(self, reason: str, suggestion: str | None = None) -> None:

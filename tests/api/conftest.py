@@ -20,7 +20,7 @@ OpenClient = Callable[..., Awaitable[httpx2.AsyncClient]]
 
 @pytest.fixture
 def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FastAPI]:
-    """Build an application; what is not told lies where nobody answers."""
+    """Build an application; what is not given lies where nothing answers."""
     monkeypatch.setenv("MIPRES_DATA_DIR", str(tmp_path))
 
     def make(**told: Any) -> FastAPI:

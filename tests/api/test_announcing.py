@@ -1,4 +1,4 @@
-"""A password is announced for as long as Temporal is away, and no page waits for it."""
+"""A password is announced while Temporal is away, and no page waits for it."""
 
 import asyncio
 import uuid

@@ -20,7 +20,7 @@ def event(reference: str) -> AuditEvent:
 
 @dataclass(kw_only=True)
 class SlowTrail(FakeAuditTrail):
-    """Keeps each writer until it is told to go on, and fails as often as wanted."""
+    """Keeps each writer until it may go on, and fails as often as wanted."""
 
     may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
     failures: int = 0

@@ -19,10 +19,10 @@ def request(peer: str | None, *forwarded: str) -> Request:
     ("peer", "forwarded", "client"),
     [
         ("203.0.113.7", [], "203.0.113.7"),
-        # Not through a proxy of ours: what is told counts for nothing.
+        # Not through a trusted proxy: what the header says counts for nothing.
         ("203.0.113.7", ["198.51.100.1"], "203.0.113.7"),
         ("203.0.113.7", ["10.0.0.9, 198.51.100.1"], "203.0.113.7"),
-        # Through one or two of ours: the last stranger is the client, whatever stands before.
+        # Through one or two trusted ones: the last stranger is the client, whatever stands before.
         ("10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
         ("10.0.0.1", ["1.1.1.1, 198.51.100.1"], "198.51.100.1"),
         ("10.0.0.1", ["1.1.1.1", "198.51.100.1, 10.0.0.2"], "198.51.100.1"),

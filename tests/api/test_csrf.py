@@ -24,7 +24,7 @@ PARAMETERS = {
 
 
 def forms(app: FastAPI) -> list[str]:
-    """The addresses that take something, but for the JSON API, whose callers carry a key and no cookie."""
+    """The addresses that take something, but for the JSON API."""
     found = []
     for method, path, _ in operations(app):
         if method in READING | {""} or path.startswith(("/api/", "/codec")):

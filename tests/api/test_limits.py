@@ -1,4 +1,4 @@
-"""Every limit as people and programs meet it, over a real database and a clock of the tests' own."""
+"""Every limit as people and programs meet it, over a real database."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -54,7 +54,7 @@ def clock() -> FakeClock:
 async def visitor(
     make_app: Callable[..., FastAPI], database_url: str, clock: FakeClock
 ) -> AsyncIterator[Visitor]:
-    """A visitor whose requests come from a trusted proxy, so that tests can come from anywhere."""
+    """A visitor whose requests come from a trusted proxy."""
     app = make_app(database_url=database_url, trusted_proxies="127.0.0.1")
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app.router.lifespan_context(app))

@@ -40,7 +40,7 @@ def _calls(dependant: Dependant) -> Iterator[Callable[..., Any]]:
 
 
 def unprotected(app: FastAPI) -> list[str]:
-    """Operations without exactly one protection, and writing ones that anybody may call."""
+    """Operations without exactly one protection, and writing ones without any."""
     found = []
     for method, path, route in operations(app):
         if (method, path) in WITHOUT_HANDLERS:

@@ -1,4 +1,4 @@
-"""Tokens, cookies, headers and keys, where the product's own servers cannot show them: over https, and in time."""
+"""Tokens, cookies, headers and keys, over https and in time."""
 
 import time
 from collections.abc import Callable

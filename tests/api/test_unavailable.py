@@ -1,4 +1,4 @@
-"""What people and programs are told while something behind the API is away."""
+"""What people and programs read while something behind the API is away."""
 
 import re
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What the commands accept, what they ask of support, and the codes with which they end."""
+"""What the commands accept, what they ask of support, and their exit codes."""
 
 import json
 from dataclasses import replace

@@ -34,7 +34,7 @@ def event(reference: str = RADICADO, **told: object) -> AuditEvent:
 
 
 async def behind_its_back(engine: AsyncEngine, statement: str) -> None:
-    """As whoever owns the table can."""
+    """As the owner of the table can."""
     async with engine.begin() as connection:
         await connection.execute(text("ALTER TABLE audit_entries DISABLE TRIGGER audit_entries_append_only"))
         await connection.execute(text(statement))

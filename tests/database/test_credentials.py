@@ -176,7 +176,7 @@ async def test_without_a_hash_a_real_one_is_computed_all_the_same(
 
 
 async def fail(credentials: PostgresCredentials, times: int, login: str = LOGIN) -> list[bool]:
-    """Fail so often; whether each time the person had to be told of a lock."""
+    """Fail so often; whether each time the person had to hear of a lock."""
     results = [
         await credentials.authenticate(login, "Otra-clave-1", Application.MIPRES) for _ in range(times)
     ]

@@ -1,4 +1,4 @@
-"""Connections that die while they rest are replaced unseen, and those in use are not asked each time."""
+"""Connections that die while they rest are replaced unseen."""
 
 import pytest
 from sqlalchemy import text

@@ -1,4 +1,4 @@
-"""Each test gets a database that is empty and has the schema of the migrations, whatever others did before."""
+"""Each test gets an empty database with the schema of the migrations."""
 
 import pytest
 from sqlalchemy import text

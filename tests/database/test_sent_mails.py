@@ -1,4 +1,4 @@
-"""That a mail goes out once is decided here, between attempts of any two processes."""
+"""A mail goes out once: two attempts of any processes decide it here."""
 
 import asyncio
 from datetime import timedelta

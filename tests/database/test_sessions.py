@@ -50,7 +50,7 @@ async def test_a_login_with_the_password_before_a_new_one_gets_no_session(
     audit: PostgresAuditTrail,
     account_id: uuid.UUID,
 ) -> None:
-    """The new password falls between the check of the old one and the opening of the session."""
+    """The new password falls between the check of the old one and the session."""
     recovery = await issue(accounts, account_id, "r", purpose=LinkPurpose.RECOVER)
     await links.set_password(recovery.token, "new")
     assert await sessions.open(account_id, MIPRES, verified_hash="hash") is None

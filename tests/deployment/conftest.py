@@ -37,7 +37,7 @@ def image_tree(open_directory: Path) -> Path:
 
 @pytest.fixture(scope="session")
 async def databases(open_directory: Path, generated: dict[str, str]) -> AsyncIterator[int]:
-    """Port of a server on which create-databases.sh ran, as the image's entrypoint runs it."""
+    """Port of a server on which create-databases.sh ran as in the image."""
     async with embedded_postgres_server(open_directory / "compose-postgres") as url:
         port = url.rpartition(":")[2].partition("/")[0]
         values = {

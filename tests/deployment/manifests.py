@@ -45,7 +45,7 @@ class Container:
 
 
 def container(name: str, *, build: str, secrets: Mapping[str, Mapping[str, str]]) -> Container:
-    """Find a workload's container and put its environment together, as the kubelet would.
+    """Find a workload's container and its environment, as the kubelet would.
 
     Args:
         name: The workload's name.

@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One history of figures, a value a minute from minute 0, and whether the alert fires at a minute of it."""
+    """One history of figures, a value a minute, and whether the alert fires."""
 
     alert: str
     why: str

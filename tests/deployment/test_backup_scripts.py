@@ -1,4 +1,4 @@
-"""backup.sh and restore.sh between two servers with the accounts of create-databases.sh."""
+"""backup.sh and restore.sh between two servers with the product's accounts."""
 
 import asyncio
 import os

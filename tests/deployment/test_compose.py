@@ -114,7 +114,7 @@ def test_ports_are_published_on_loopback_alone(composed: dict[str, Any]) -> None
 
 
 def reach(composed: dict[str, Any], name: str) -> set[str]:
-    """The services that share a network with one, apart from that in which none sees another."""
+    """The services that share a network with one, but for the isolating one."""
     networks = set(composed[name]["networks"]) - {"loopback"}
     return {other for other, service in composed.items() if networks & set(service["networks"])} - {name}
 

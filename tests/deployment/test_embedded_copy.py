@@ -1,4 +1,4 @@
-"""The copy of the embedded stack's data that docs/deployment.md tells to make, and copies that are none."""
+"""The documented copy of the embedded stack's data, and copies that are none."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root's data are els
 
 
 async def write(data: Path) -> None:
-    """Start the data's server, create the cluster where there is none, and leave a row."""
+    """Start the data's server, create the cluster if there is none, leave a row."""
     async with embedded_postgres_server(data / CLUSTER) as url:
         connection = await asyncpg.connect(url.replace("+asyncpg", ""), ssl=False)
         await connection.execute("CREATE TABLE IF NOT EXISTS kept AS SELECT 42 AS answer")
@@ -85,9 +85,9 @@ async def test_the_documented_copy_comes_back_with_its_data(
 
 
 async def test_a_link_to_data_that_are_gone_is_refused_and_kept(private_directory: Path) -> None:
-    """A plain copy has the link alone.
+    """Beside lost data it must not begin again with none.
 
-    Beside lost data it must not begin anew with none.
+    Beside lost data it must not begin again with none.
     """
     link = private_directory / "data" / CLUSTER
     link.symlink_to(private_directory / "gone" / "data")

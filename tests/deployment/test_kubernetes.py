@@ -1,4 +1,4 @@
-"""The manifests are valid Kubernetes, offline, and say what docs/deployment.md and compose say."""
+"""The manifests are valid Kubernetes, and say what the docs and compose say."""
 
 import re
 from pathlib import Path

@@ -125,7 +125,7 @@ class Cluster:
 async def cluster(
     bare_temporal: str, databases: int, image_tree: Path, generated: dict[str, str], tmp_path: Path
 ) -> AsyncIterator[Cluster]:
-    """A machine with a Temporal that knows no namespace, empty databases, registries and a mail server."""
+    """A machine with an empty Temporal, empty databases, registries and mail."""
     ports = {name: free_port() for name in ("api", "registry", "smtp", "mail")}
     key, token = generated["MIPRES_API_KEYS"], generated["REGISTRY_TOKEN"]
     registries = f"http://{LOOPBACK}:{ports['registry']}"

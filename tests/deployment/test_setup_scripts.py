@@ -28,7 +28,7 @@ SCRIPTS = sorted(DEPLOY.rglob("*.sh"))
 
 @pytest.fixture(scope="module")
 async def temporal_address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """A server of this module's own, with neither namespaces nor attributes of the product."""
+    """A server of this module's own, without the product's namespaces."""
     async with bare_temporal_server(tmp_path_factory.mktemp("temporal")) as address:
         yield address
 

@@ -1,4 +1,4 @@
-"""The launcher of `make run` as a process of its own, on free ports and in a folder of its own."""
+"""The launcher of `make run` as a process, on free ports, in its own folder."""
 
 import asyncio
 import os

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(kw_only=True)
 class Program:
-    """A development server as a process of its own, past its line that says it listens."""
+    """A development server as a process, past the line that says it listens."""
 
     process: Process
     line: str

@@ -106,7 +106,7 @@ async def test_killed_launcher_leaves_nothing_and_the_next_start_finds_the_data(
             assert gone(family)
             assert await query(data_dir, "SELECT login FROM accounts") == "CC1020304050"
             assert (await api(again, "GET", f"/{radicado}"))["stage"] == "awaiting_password"
-            # It runs on, and is not only remembered: whoever registers again joins it.
+            # It runs on, and is not only remembered: a person who registers again joins it.
             assert (await api(again, "POST", "", PROFESSIONAL))["radicado"] == radicado
 
 

@@ -26,7 +26,7 @@ from tests.product.second_processes import Alternating, second_api, second_worke
 
 __all__ = ["PASSWORD", "csrf_of"]
 API_KEY = "desarrollo"
-# A busy machine may take its time; who waits in vain learns of it all the same.
+# A busy machine may take its time; a wait without result fails all the same.
 PATIENCE_SECONDS = 45.0
 
 
@@ -74,7 +74,7 @@ class Product:
         return self.client()
 
     def client(self) -> httpx2.AsyncClient:
-        """Whoever speaks to the API processes, to each of them in turn."""
+        """A client of the API processes, of each in turn."""
         return httpx2.AsyncClient(
             base_url=self.url,
             transport=Alternating(self.api_ports) if len(self.api_ports) > 1 else None,
@@ -158,7 +158,7 @@ class Product:
         return radicado
 
     def captcha_code(self, page: str) -> str:
-        """The answer to the captcha of a page, which only the holder of the secret can know."""
+        """The answer to a page's captcha, which only the holder of the secret knows."""
         found = re.search(r'name="captcha_id" value="([^"]+)"', page)
         assert found, "the page shows no captcha"
         return self.code_of(found.group(1))

@@ -1,4 +1,4 @@
-"""A second API and a second worker beside those of the running product, as a deployment has them."""
+"""A second API and a second worker beside those of the running product."""
 
 import asyncio
 import os
@@ -102,7 +102,7 @@ async def second_worker(data_dir: Path) -> AsyncIterator[Second]:
 
 
 class Alternating(httpx2.AsyncHTTPTransport):
-    """Sends each request to the next of several APIs, as a proxy in front of them does."""
+    """Sends each request to the next of several APIs, as a proxy does."""
 
     def __init__(self, ports: tuple[int, ...]) -> None:
         super().__init__()

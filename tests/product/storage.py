@@ -56,7 +56,7 @@ async def stored_text(product: Product) -> str:
 
 
 async def without_the_keys(product: Product) -> Client:
-    """Whoever can reach Temporal but has no key of ours."""
+    """A stranger who can reach Temporal but has no key."""
     return await Client.connect(f"127.0.0.1:{product.stack.ports['TEMPORAL_PORT']}")
 
 

@@ -115,7 +115,7 @@ async def test_thousands_of_forms_bring_nothing_down(
 
 
 def forms() -> st.SearchStrategy[dict[str, str]]:
-    """Forms with anything in them, and good ones of people whom nobody knows, with one field or two gone wrong."""
+    """Forms with anything in them, and good ones with one field or two gone wrong."""
     names = st.sampled_from((*FIELDS, "usuario", "contrasena", "confirmacion", "csrf_token"))
     anything = st.dictionaries(names, likely, max_size=8)
     wrong = st.dictionaries(names, likely, max_size=2)
@@ -141,7 +141,7 @@ async def test_the_api_keeps_to_its_own_description(
     def attack() -> None:
         schema = schemathesis.openapi.from_url(f"{product.url}/api/openapi.json")
         for found in schema.get_all_operations():
-            operation: Any = found.ok()  # type: ignore[union-attr]  # A description of ours that is wrong raises here.
+            operation: Any = found.ok()  # type: ignore[union-attr]  # A wrong description raises here.
             hunted: Callable[[], None] = cases(40, long=1_500)(given(case=operation.as_strategy())(judge))
             hunted()
 

@@ -1,4 +1,4 @@
-"""Both databases of the running product are backed up, restored elsewhere, and found whole."""
+"""Both databases are backed up, restored elsewhere, and found whole."""
 
 import os
 import subprocess
@@ -64,7 +64,7 @@ async def counts(url: str) -> dict[str, int]:
 
 @pytest.fixture
 async def restored(product: Product, postgres_url: str, tmp_path: Path) -> AsyncIterator[tuple[str, str]]:
-    """The product's database as it was backed up, and a URL of its copy in an empty one of another server."""
+    """The product's database as backed up, and a URL of its copy elsewhere."""
     await product.complete(await product.new_professional())
     administrator = await asyncpg.connect(postgres_url.replace("+asyncpg", ""), ssl=False)
     await administrator.execute("CREATE DATABASE restored")

@@ -1,4 +1,4 @@
-"""The benchmarks' driver finishes a registration on the real product, so that its figures mean something."""
+"""The benchmarks' driver finishes a registration on the real product."""
 
 from bench.mailbox import open_mailbox
 from bench.pages import page_times

@@ -1,4 +1,4 @@
-"""A second API and a second worker beside the first, and what happens to people when one of them is told to stop."""
+"""A second API and worker beside the first, and one of each stops."""
 
 import asyncio
 import re
@@ -90,7 +90,7 @@ async def test_an_api_that_is_told_to_stop_answers_first(product: Product) -> No
 async def test_a_worker_that_is_told_to_stop_leaves_nothing_undone(product: Product) -> None:
     """Mails are held up in the middle of being sent, on both workers.
 
-    Then one is told to stop.
+    Then one gets the signal to stop.
     """
     people = [await product.new_professional() for _ in range(6)]
     async with second_worker(product.stack.data_dir) as other:

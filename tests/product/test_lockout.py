@@ -1,6 +1,6 @@
 """A login that somebody hammers at.
 
-Locked like any other, told by mail, opened by its mailbox.
+Locked like any other, announced by mail, opened by its mailbox.
 """
 
 from tests.product.conftest import PASSWORD, Product, csrf_of

@@ -1,4 +1,4 @@
-"""Every type of user × every message × both doors, with the people whom the registries know at the start."""
+"""Every type of user × every message × both doors, with the people of the start."""
 
 import asyncio
 import html
@@ -76,7 +76,7 @@ LABELS = {
 }
 HEADINGS = {"delegado": "Administrador EPS - IPS - Proveedor"}
 TODAY = date(2026, 11, 23)
-# A registration that waits for its password is joined, so whoever is refused comes before whoever is not.
+# A registration that waits for its password is joined, so people who are refused come before those who are not.
 ROWS = sorted(seed_rows(), key=lambda row: row.expected == "registered")
 
 
@@ -368,7 +368,7 @@ def test_the_seed_registers_every_type_of_user_and_refuses_every_form_of_a_deleg
     assert {form_names(row) for row in refused if row.user_type == "delegado"} == forms
 
 
-# Told to every type of user, whatever the registries say of the person.
+# Shown to every type of user, whatever the registries say of the person.
 EVERYBODY = {
     "registered": test_a_registration_is_told_by_the_form_and_by_the_api,
     "updated": test_whoever_has_a_password_is_told_to_use_it,
@@ -389,7 +389,7 @@ def test_every_outcome_has_a_row_for_every_type_of_user_that_can_meet_it() -> No
 
 
 def test_every_sentence_of_the_domain_is_in_the_matrix() -> None:
-    """A sentence that is added to the domain, or changed there, fails here until the matrix has it."""
+    """A sentence that is new in the domain fails here until the matrix has it."""
     own = {name: value for name, value in vars(outcomes).items() if name.isupper() and isinstance(value, str)}
     assert own == {
         "FILL_ALL_FIELDS": FILL_ALL_FIELDS,
@@ -405,6 +405,6 @@ def test_every_sentence_of_the_domain_is_in_the_matrix() -> None:
 
 def test_every_message_of_section_11_is_provoked_through_the_form() -> None:
     by_rows = {SENTENCES[row.expected] for row in ROWS if row.expected != "registered"}
-    # Told by test_whoever_has_a_password_is_told_to_use_it and by test_an_empty_form_asks_for_all_fields.
+    # Shown by test_whoever_has_a_password_is_told_to_use_it and by test_an_empty_form_asks_for_all_fields.
     by_state = {USE_FIRST_CREDENTIALS, FILL_ALL_FIELDS}
     assert by_rows | by_state >= SECTION_11

@@ -1,4 +1,4 @@
-"""`/metrics` of the API and of the worker, while registrations come to their different ends."""
+"""`/metrics` of API and worker, while registrations come to different ends."""
 
 from collections.abc import AsyncIterator
 

@@ -58,7 +58,7 @@ async def temporal(product: Product, line: str, radicado: str) -> None:
 
 
 async def ours(line: str, radicado: str) -> Result:
-    """Run a command of ours, with retries spread over one second instead of minutes."""
+    """Run a command, with retries spread over one second instead of minutes."""
     words = shlex.split(re.sub(r"--jitter \w+", "--jitter 1s", line).replace("RADICADO", radicado))
     return await asyncio.to_thread(CliRunner().invoke, app, words[len(shlex.split(CLI)) :])
 

@@ -1,6 +1,6 @@
 """One registry that is away.
 
-Who waits for it, who does not, and what everybody is told meanwhile.
+Who waits for it, who does not, and what everybody reads meanwhile.
 """
 
 import asyncio

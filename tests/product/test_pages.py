@@ -342,7 +342,7 @@ async def test_a_captcha_can_be_seen_and_heard(product: Product) -> None:
 
 
 async def test_the_declaration_is_stored_as_it_was_accepted(product: Product) -> None:
-    """The text that the form shows, under its version and hash, with the time and the way it came."""
+    """The text of the form, under its version and hash, with time and channel."""
     before = datetime.now(UTC)
     people = [await product.new_person() for _ in range(2)]
     async with product.browser() as visitor:
@@ -605,7 +605,7 @@ async def test_a_used_link_leads_to_the_login(product: Product) -> None:
 async def test_a_link_whose_use_nobody_heard_of_is_announced_when_it_is_opened_again(
     product: Product,
 ) -> None:
-    """The API died between storing the password and the signal, and the person tries once more."""
+    """The API died between password and signal, and the person tries once more."""
     person = await product.new_professional()
     radicado = (await product.register_professional(person)).json()["radicado"]
     link = await product.link_for(person)

@@ -1,4 +1,4 @@
-"""What the product holds of a person is handed over, and erased so that nothing is left: on the real servers."""
+"""What the product holds of a person is handed over, then erased for good."""
 
 import json
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ def began() -> datetime:
 
 @pytest.fixture
 async def person(product: Product, began: datetime) -> dict[str, Any]:
-    """Somebody with an account in use, a recovery, a lock, a refusal as a delegate, and a step that waits."""
+    """A person with an account, a recovery, a lock, a refusal and a step that waits."""
     person = await product.new_professional(surnames=MARK, email="inolvidable@ejemplo.test")
     await product.complete(person)
     refused = await product.register(

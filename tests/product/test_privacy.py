@@ -109,7 +109,7 @@ class Aviary:
 
 @pytest.fixture(scope="module")
 async def aviary(product: Product) -> AsyncIterator[Aviary]:
-    """The whole tale, told once; registries and mail still fail while the tests look."""
+    """The whole tale, once; registries and mail still fail while the tests look."""
     tale = Aviary(product)
     await tale.complete("completed", "1987654301")
     await tale.recover("recovered", "1987654302")
@@ -169,7 +169,7 @@ async def histories(client: Client) -> AsyncIterator[bytes]:
 
 
 async def test_the_canaries_did_go_through_temporal(aviary: Aviary) -> None:
-    """Whoever holds the keys reads them.
+    """A holder of the keys reads them.
 
     Else the tests below would look for what was never there.
     """

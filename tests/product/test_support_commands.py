@@ -1,7 +1,4 @@
-"""The operators' commands against the running product.
-
-What support types, and what it is told.
-"""
+"""What support types, and what it reads."""
 
 import asyncio
 import os

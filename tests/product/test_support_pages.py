@@ -208,7 +208,7 @@ async def test_actions_are_done_refused_and_written_down(product: Product) -> No
 
 
 async def encrypted_input(product: Product, radicado: str) -> dict[str, Any]:
-    """The input of a registration as Temporal's interface gets it and sends it to be decoded."""
+    """The input of a registration as Temporal's interface sends it to be decoded."""
     client = await without_the_keys(product)
     handle = client.get_workflow_handle(f"registration/{radicado}")
     first = await anext(handle.fetch_history_events())

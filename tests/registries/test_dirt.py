@@ -1,4 +1,4 @@
-"""Every registry × every kind of dirt, fed through the simulator that developers run, over a real connection."""
+"""Every registry × every kind of dirt, fed through the simulator."""
 
 import asyncio
 import traceback
@@ -178,7 +178,7 @@ async def said(registries: Registries, call: Call, **answer: Any) -> object:
 
 
 async def failure(registries: Registries, call: Call, **answer: Any) -> str:
-    """The cause of the technical failure, which names the registry and nothing of the person."""
+    """The cause of the technical failure, which names nothing of the person."""
     with pytest.raises(RegistryUnavailableError) as caught:
         await said(registries, call, **answer)
     shown = "".join(traceback.format_exception(caught.value, limit=0))

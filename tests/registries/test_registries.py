@@ -88,7 +88,7 @@ def sso(httpserver: HTTPServer, make_client: MakeClient) -> HttpSocialServiceReg
 
 
 async def failure_of(call: Awaitable[object]) -> RegistryUnavailableError:
-    """The technical failure, which must tell nothing of the person, not even in a traceback."""
+    """The technical failure, which shows nothing of the person anywhere."""
     with pytest.raises(RegistryUnavailableError) as caught:
         await call
     told = "".join(traceback.format_exception(caught.value, limit=0))

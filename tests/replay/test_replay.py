@@ -1,4 +1,4 @@
-"""Histories of every path replay on today's code, and a change of the code's decisions is noticed.
+"""Every stored history replays, and a change of the code's decisions is noticed.
 
 A red test here means that registrations under way would stop after a deploy. Do not record the histories
 again: follow docs/versioning-workflows.md.

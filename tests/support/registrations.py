@@ -1,4 +1,4 @@
-"""Runs of a workflow that is called Registration and answers as a test wants, for the code of support."""
+"""Runs of a workflow called Registration that answers as a test wants."""
 
 import threading
 import uuid

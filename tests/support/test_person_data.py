@@ -1,4 +1,4 @@
-"""What the product holds of a person is found in both stores, handed over, and erased from both."""
+"""What the product holds of a person is found, handed over and erased."""
 
 import json
 import uuid
@@ -54,7 +54,7 @@ def person_data(
 
 
 async def delegate_of(client: Client, number: str) -> str:
-    """A delegate's registration, whose radicado does not follow from the document alone."""
+    """A delegate's registration, whose radicado needs more than the document."""
     reference = new_radicado()
     await client.start_workflow(
         "Registration",

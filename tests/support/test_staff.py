@@ -92,7 +92,7 @@ async def test_a_disabled_account_is_out_at_once_and_a_reset_lets_it_in(support:
 async def test_a_login_with_the_password_before_a_reset_gets_no_session(
     support: PostgresStaff, hasher: Hasher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The reset falls between the check of the password and the opening of the session."""
+    """The reset falls between the check of the password and the session."""
     verify = hasher.verify
 
     async def reset_meanwhile(password_hash: str | None, password: str) -> bool:

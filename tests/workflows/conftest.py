@@ -1,4 +1,4 @@
-"""A whole registration world over fake ports, on the real server with its clock in the test's hand."""
+"""A whole registration world over fake ports, on the real server."""
 
 import asyncio
 import re
@@ -234,7 +234,7 @@ class World:
 
 
 async def metadata(handle: Handle) -> WorkflowMetadata:
-    """What Temporal's interface is told of a workflow."""
+    """What Temporal's interface shows of a workflow."""
     found: WorkflowMetadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
     return found
 
@@ -287,7 +287,10 @@ async def replay(histories: list[WorkflowHistory], env: WorkflowEnvironment) -> 
 
 @pytest.fixture
 async def world(temporal_env: WorkflowEnvironment, request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    """A world of its own. At the end every workflow that ran is replayed, and what still runs is ended."""
+    """A world of its own.
+
+    At the end every workflow that ran is replayed, and what still runs is ended.
+    """
     several_at_once = request.node.get_closest_marker("several_at_once") is not None
     made = World(
         env=temporal_env,

@@ -1,4 +1,4 @@
-"""Two keys live: a registration under way goes on while its keys are rotated, in the order that the command prints."""
+"""A registration under way continues while its keys are rotated."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -103,6 +103,6 @@ async def test_a_registration_goes_on_while_its_keys_are_rotated(temporal_env: W
     assert await sealed_with(last, handle.id) == {*old, new_id}
     reading = seen_by(reader, handle)
     assert (await reading.result()).stage is Stage.COMPLETED
-    # Whoever was left out of the first step reads nothing of it: that is why the order matters.
+    # A process that was left out of the first step reads nothing of it: that is why the order matters.
     with pytest.raises(UntrustedPayloadError, match="unknown_key"):
         await seen_by(first, handle).result()

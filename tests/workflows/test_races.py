@@ -178,7 +178,7 @@ async def test_a_cancel_that_meets_a_completion_of_an_activity_is_whole_or_not_a
 
 @dataclass(kw_only=True)
 class Storm:
-    """Everything that people, support and outages can do to one registration, by chance."""
+    """All that people, support and outages can do to one registration, by chance."""
 
     world: World
     handle: Handle

@@ -1,6 +1,6 @@
 """The workflow Registration.
 
-Every path, told by what people see and by what the ports were asked.
+Every path, seen by what people see and by what the ports were asked.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The sandbox, which production does without, still finds nothing in the workflows to refuse."""
+"""The sandbox, which production omits, finds nothing in the workflows to refuse."""
 
 import pytest
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner

@@ -1,4 +1,4 @@
-"""Every saved view is asked of the real server, and finds the registration that it is for and no other."""
+"""Every saved view finds the registration that it is for and no other."""
 
 from datetime import UTC, datetime
 

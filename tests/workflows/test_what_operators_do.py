@@ -78,7 +78,7 @@ async def test_an_update_without_any_argument_is_asked_for_its_reason(world: Wor
 
 
 async def test_a_refusal_after_an_outage_is_mailed(world: World) -> None:
-    """The page said that the registration goes on by itself, so nothing else tells the person."""
+    """The page said that the registration continues, so only a mail can correct it."""
     world.knows()
     world.talent.down = True
     handle, outcome = await world.submit()

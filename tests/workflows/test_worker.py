@@ -91,7 +91,7 @@ async def test_workers_that_stop_finish_what_they_do(temporal_env: WorkflowEnvir
     async with running(build_workers(temporal_env.client, catalog(world.ports()), outages=UNREACHABLE)):
         handle, _ = await world.submit()
         await mailer.sending.wait()
-        # The mail goes on only once the workers have been told to stop.
+        # The mail goes on only once the workers got the signal to stop.
         asyncio.get_running_loop().call_later(0.2, mailer.may_go_on.set)
     assert [mail.subject for mail in mailer.sent] == ["password_link"]
     events = [event.event_type for event in (await handle.fetch_history()).events]

@@ -1,4 +1,4 @@
-"""Workers that name their build take tasks once their build is the current one, and registrations move along."""
+"""Workers that name their build take tasks once that build is current."""
 
 import asyncio
 import sys
@@ -32,7 +32,7 @@ def settings(**told: str) -> Settings:
 
 @pytest.fixture
 async def own_server() -> AsyncIterator[WorkflowEnvironment]:
-    """A server of its own: once a build is current, workers that name none get nothing any more."""
+    """A server of its own: a current build takes the work of workers without one."""
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
         data_converter=data_converter(
@@ -45,7 +45,7 @@ async def own_server() -> AsyncIterator[WorkflowEnvironment]:
 
 
 async def make_current(environment: WorkflowEnvironment, build: str) -> None:
-    """As `temporal worker deployment set-current-version` does, once the build's workers are known."""
+    """Do what `temporal worker deployment set-current-version` does."""
     request = SetWorkerDeploymentCurrentVersionRequest(
         namespace=environment.client.namespace, deployment_name=DEPLOYMENT, build_id=build, identity="test"
     )

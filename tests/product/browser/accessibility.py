@@ -27,7 +27,7 @@ _TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentEleme
 
 
 async def examine(visitor: Visitor, name: str) -> None:
-    """No violation, no small control and no sideways scrolling, on a phone and on a desk."""
+    """No violation, no small control and no sideways scrolling, at both widths."""
     for viewport in (PHONE, DESKTOP):
         await visitor.page.set_viewport_size({"width": viewport["width"], "height": viewport["height"]})
         where = f"{name}, {viewport['width']} px"

@@ -1,4 +1,4 @@
-"""One Chromium for all tests of this folder, on the product that the folder above starts."""
+"""One Chromium for all tests of this folder, on the product of the one above."""
 
 from collections.abc import AsyncIterator
 

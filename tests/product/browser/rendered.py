@@ -1,4 +1,4 @@
-"""Pages of states that no visitor and no test can bring about, made by the product's own code."""
+"""Pages of states that no visitor can bring about, made by the product's code."""
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -70,13 +70,13 @@ def status_page(stage: Stage, *waiting_on: str) -> str:
 
 
 def received_page() -> str:
-    """What is shown to whoever asks too much: the answer goes by mail."""
+    """The page of a client that asks too much: the answer goes by mail."""
     page = _PAGES.render(Request({"type": "http", "headers": [], "path": "/"}), "received")
     return bytes(page.body).decode()
 
 
 async def show(visitor: Visitor, page: str) -> None:
-    """Open a page at an address of the product, so that its style and its script come along."""
+    """Open a page at an address of the product, with its style and script."""
     address = f"{visitor.product.url}/prueba"
     await visitor.page.route(
         address, lambda route: route.fulfill(body=page, content_type="text/html; charset=utf-8")

@@ -75,6 +75,6 @@ async def test_temporal_s_interface_reads_with_the_session_of_support(
         await page.goto(history)
     assert (await read.value).ok
     await page.get_by_text(number).first.wait_for(timeout=20_000)
-    # What the browser complains about there, the refused call among it, is no page of ours.
+    # What the browser complains about there, the refused call among it, is no page of the product.
     await page.close()
     visitor.complaints.clear()

@@ -1,4 +1,4 @@
-"""Support at work in Temporal's own interface, on a registration that waits for a registry that is down."""
+"""Support at work in Temporal's interface, while a registry is down."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from tests.product.support import STAFF_PASSWORD, new_staff
 from workflows.saved_views import saved_views
 
 pytestmark = pytest.mark.browser
-# The interface is a large program, and loading it anew takes a busy machine its time.
+# The interface is a large program, and loading it again takes a busy machine its time.
 PATIENCE_MS = 30_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stuck:
-    """A registration that waits for SSO, and the person whom nobody may read in it without the keys."""
+    """A registration that waits for SSO, and a person who is unreadable there."""
 
     radicado: str
     person: dict[str, Any]

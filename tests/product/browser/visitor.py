@@ -1,4 +1,4 @@
-"""Somebody who sits at the product's pages with a real browser, and what they do there again and again."""
+"""A person at the product's pages with a real browser."""
 
 import re
 from collections.abc import AsyncIterator
@@ -106,7 +106,7 @@ class Visitor:
 async def visiting(
     browser: Browser, product: Product, *, javascript: bool = True, **options: Any
 ) -> AsyncIterator[Visitor]:
-    """A visit; when it ends well, the browser must not have complained about any page of it."""
+    """A visit; at its end the browser must have no complaint about any page."""
     options = {"viewport": DESKTOP, "locale": "es-CO"} | options
     context = await browser.new_context(java_script_enabled=javascript, **options)
     context.set_default_timeout(15_000)
