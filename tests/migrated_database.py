@@ -57,7 +57,7 @@ class MigratedDatabase:
         return self._address(CLONE)
 
     async def empty(self) -> None:
-        """Delete every row; clone again where a test has changed the schema or stored much."""
+        """Delete every row; clone again where a test changed the schema or stored much."""
         connection = await asyncpg.connect(self.url.replace("+asyncpg", ""), ssl=False)
         try:
             await connection.execute(END_OTHER_SESSIONS)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -22,8 +22,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.durable_steps import StepFailedError, StepRunner
     from workflows.links import PasswordLinks
     from workflows.notices import Notices, message_key
+    from workflows.password_wait import PasswordWait
     from workflows.publishing import Position, Publisher
-    from workflows.waiting import comes_true, to_its_end
+    from workflows.waiting import to_its_end
 
 
 @workflow.defn(name="Registration")
@@ -47,12 +48,13 @@ class Registration:
     async def run(self, _request: contract.RegistrationRequest) -> contract.RegistrationStatus:
         """Tell the whole story; the result is the last status."""
         self._notices = Notices(self._request)
-        self._links = PasswordLinks(
+        links = PasswordLinks(
             self._steps,
             reference=self._request.radicado,
             purpose=LinkPurpose.CREATE,
             lifetime=timedelta(hours=self._request.link_hours),
         )
+        self._wait = PasswordWait(self._state, links, on_change=self._publish)
         self._publisher.explain()
         story = await self._until_cancelled(self._tell_story())
         if not story.cancelled() and isinstance(story.exception(), StepFailedError):
@@ -210,10 +212,7 @@ class Registration:
         return account
 
     async def _welcome_back(self, account: RegisterAccountResult) -> None:
-        """The person had a password.
-
-        The data are fresh, and the address on file learns of it.
-        """
+        """The data are fresh, and the address on file learns of it."""
         self._answer(Outcome(status=OutcomeStatus.UPDATED, email_hint=account.email_hint), Stage.COMPLETED)
         notice = SendUpdateNoticeInput(
             account_id=account.account_id, message_key=message_key(self._request.radicado, "aviso")
@@ -222,15 +221,13 @@ class Registration:
 
     async def _get_password(self, account: RegisterAccountResult) -> bool:
         """Mail links until the password exists or the last link's time is over."""
-        state = self._state
-        state.is_link_asked = state.is_link_asked or state.link_expires_at is None
+        self._state.is_link_asked = self._state.is_link_asked or self._state.link_expires_at is None
         while True:
             end = None
-            if state.is_link_asked:
+            if self._state.is_link_asked:
                 account = await self._with_address_of_today(account)
-                if await self._send_link(account):
-                    end = Stage.COMPLETED
-            end = end or await self._follow_link(account)
+                end = await self._wait.send_link(account.account_id)
+            end = end or await self._wait.follow_link(account.account_id)
             if end is not None:
                 self._enter(end)
                 return False
@@ -252,69 +249,10 @@ class Registration:
         self._state.outcome = registered(account)
         return account
 
-    async def _send_link(self, account: RegisterAccountResult) -> bool:
-        """Mail a new link; True when the password exists already, so that none is needed."""
-        state = self._state
-        state.is_link_asked = False
-        state.links_sent_at.append(workflow.now())
-        result = await self._links.send(account.account_id, number=len(state.links_sent_at))
-        state.is_address_rejected = state.is_address_doubtful = result is None
-        if result is None:
-            # A try that mailed nothing spends no pause and none of the day's links.
-            state.links_sent_at.pop()
-        state.link_expires_at, state.is_reminded = workflow.now() + self._links.lifetime, False
-        self._publish()
-        return result is not None and result.password_exists
-
-    async def _follow_link(self, account: RegisterAccountResult) -> Stage | None:
-        """How the registration ends with this link.
-
-        None when another link, or another run, is due.
-        """
-        state = self._state
-        deadline = state.link_expires_at or workflow.now()
-        remind_at = deadline - self._links.lifetime * (1 - policies.REMINDER_AT)
-        while not (state.is_link_asked or workflow.info().is_continue_as_new_suggested()):
-            if not await self._hears_news(deadline if state.is_reminded else remind_at):
-                if state.is_reminded:
-                    return await self._settle(account)
-                state.is_reminded = True
-                await self._links.remind(account.account_id, number=len(state.links_sent_at))
-            # The flag goes down before the database is asked, so a signal that comes meanwhile counts.
-            announced, state.is_password_announced = state.is_password_announced, False
-            if announced and await self._links.confirm(account.account_id):
-                return Stage.COMPLETED
-        return None
-
-    async def _hears_news(self, moment: datetime) -> bool:
-        """Wait for the person, for support, or for a history that is long.
-
-        False when the moment comes first.
-        """
-        return await comes_true(
-            lambda: (
-                self._state.is_password_announced
-                or self._state.is_link_asked
-                or workflow.info().is_continue_as_new_suggested()
-            ),
-            within=moment - workflow.now(),
-            summary="Hasta el recordatorio o el vencimiento del enlace",
-        )
-
-    async def _settle(self, account: RegisterAccountResult) -> Stage:
-        """The time is over: the database decides."""
-        if not await self._links.expire(account.account_id):
-            return Stage.EXPIRED
-        await self._links.confirm(account.account_id)
-        return Stage.COMPLETED
-
     # ---- Other endings
 
     async def _until_cancelled(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
-        """Wait for work, or for the first cancellation.
-
-        Then cancel the work once and wait for its end.
-        """
+        """Wait for work; at the first cancellation cancel it once and wait for its end."""
         task = asyncio.create_task(work)
         try:
             await workflow.wait_condition(lambda: task.done() or self._state.is_cancel_asked)
@@ -344,7 +282,7 @@ class Registration:
         waited_for = self._steps.waiting_on or "unknown"
         if self._state.account is not None and not self._state.stage.has_ended:
             with suppress(StepFailedError):
-                self._enter(await self._settle(self._state.account))
+                self._enter(await self._wait.settle(self._state.account.account_id))
         if not self._state.stage.has_ended:
             self._enter(Stage.EXPIRED)
             if self._state.person is not None and self._state.account is None:
