@@ -1,4 +1,4 @@
-"""Waiting for a password: links are mailed until it exists or the last one's time is over."""
+"""Waiting for a password: links go out until it exists or the last one expires."""
 
 import uuid
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class PasswordWait:
         self._on_change = on_change
 
     async def send_link(self, account_id: uuid.UUID) -> Stage | None:
-        """Mail a new link; `completed` when the password exists already, so that none is needed."""
+        """Mail a new link; `completed` when a password exists and none is needed."""
         state = self._state
         state.is_link_asked = False
         state.links_sent_at.append(workflow.now())
@@ -44,7 +44,7 @@ class PasswordWait:
         return Stage.COMPLETED if result is not None and result.password_exists else None
 
     async def follow_link(self, account_id: uuid.UUID) -> Stage | None:
-        """How the registration ends with this link; None when another one, or another run, is due."""
+        """How the registration ends with this link; None when more is due."""
         state = self._state
         deadline = state.link_expires_at or workflow.now()
         remind_at = deadline - self._links.lifetime * (1 - policies.REMINDER_AT)
@@ -68,7 +68,7 @@ class PasswordWait:
         return Stage.COMPLETED
 
     async def _news_until(self, moment: datetime) -> bool:
-        """Wait for the person, support or a long history; False when the moment comes first."""
+        """Wait for people or a long history; False when the moment comes first."""
         return await comes_true(
             lambda: (
                 self._state.is_password_announced
