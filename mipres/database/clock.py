@@ -44,6 +44,8 @@ class DatabaseClock:
         cursor.execute("SELECT clock_timestamp()")
         [at_the_server] = cursor.fetchone()
         cursor.close()
+        # The driver has begun a transaction for the question.
+        connection.rollback()
         self._ahead = at_the_server.astimezone(UTC) - self._machine()
         if abs(self._ahead) > NOTEWORTHY:
             log.warning("clocks_differ", database_is_ahead_by_seconds=round(self._ahead.total_seconds()))

@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
+from mipres.domain.masking import mask_login
 from mipres.domain.people import Person, Placement
 from mipres.domain.submissions import Submission
 from mipres.domain.terms import Consent
@@ -57,5 +58,4 @@ class AccountContact:
     @property
     def login_hint(self) -> str:
         """The login with its middle hidden: a mail may be read by others."""
-        # A short number shows less than three digits, so that some of it is always hidden.
-        return f"{self.login[:2]}•••{self.login[max(4, len(self.login) - 3) :]}"
+        return mask_login(self.login)
