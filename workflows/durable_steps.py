@@ -169,7 +169,8 @@ async def _result_of(
                     timeout_summary="Avisar a soporte si sigue esperando",
                 )
         except TimeoutError:
-            on_stuck and on_stuck(since)
+            if on_stuck is not None:
+                on_stuck(since)
         except asyncio.CancelledError:
             activity.cancel()
             raise

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,19 +27,6 @@ MAIL = Mail(
     html="<p>Ábralo</p>",
     message_key="RM-000000000001.run.enlace-1",
 )
-
-
-@pytest.fixture
-def inbox(tmp_path: Path) -> Inbox:
-    return Inbox(tmp_path / "mail")
-
-
-@pytest.fixture
-async def desk(inbox: Inbox) -> AsyncIterator[SmtpDesk]:
-    desk = SmtpDesk(inbox, host="127.0.0.1", port=0)
-    await desk.open()
-    yield desk
-    desk.close()
 
 
 def mailer_to(port: int, **options: Any) -> SmtpMailer:

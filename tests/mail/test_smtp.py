@@ -1,7 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from aiosmtpd.smtp import SMTP
@@ -21,19 +19,6 @@ MAIL = Mail(
     html="<p>Ábralo <a href='http://127.0.0.1:8000/contrasena/abc'>AQUÍ</a></p>",
     message_key="RM-000000000001.run.enlace-1",
 )
-
-
-@pytest.fixture
-def inbox(tmp_path: Path) -> Inbox:
-    return Inbox(tmp_path / "mail")
-
-
-@pytest.fixture
-async def desk(inbox: Inbox) -> AsyncIterator[SmtpDesk]:
-    desk = SmtpDesk(inbox, host="127.0.0.1", port=0)
-    await desk.open()
-    yield desk
-    desk.close()
 
 
 @pytest.fixture
