@@ -1,14 +1,34 @@
 """The registries that decide about each type of user, most decisive first."""
 
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from activities.registries import IdentityResult, PlacementResult, ProfessionResult
-from mipres.domain.accounts import ProfileFacts
+from mipres.domain.accounts import NewRegistration, ProfileFacts
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Person
 from mipres.domain.submissions import Submission, UserType
+from mipres.domain.terms import Consent
 from workflows import steps
-from workflows.durable_steps import StepRunner
+from workflows.steps import Step
+
+
+class Runner(Protocol):
+    """Does a step, once or for as long as it takes."""
+
+    async def do(self, step: Step, request: object) -> Any:
+        """The step's result."""
+
+
+class Asked(Protocol):
+    """What a registration was asked with."""
+
+    @property
+    def radicado(self) -> str: ...
+    @property
+    def submission(self) -> Submission: ...
+    @property
+    def consent(self) -> Consent: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +42,13 @@ class Verdict:
     facts: ProfileFacts = field(default_factory=ProfileFacts)
 
 
-async def identify(runner: StepRunner, submission: Submission) -> tuple[Person | None, Refusal | None]:
+async def identify(runner: Runner, submission: Submission) -> tuple[Person | None, Refusal | None]:
     """Find the person in miseguridadsocial."""
     identity: IdentityResult = await runner.do(steps.CHECK_PERSON, submission)
     return identity.person, identity.refusal
 
 
-async def check_by_type(runner: StepRunner, submission: Submission) -> Verdict:
+async def check_by_type(runner: Runner, submission: Submission) -> Verdict:
     """Ask what the type of user needs beyond the identity."""
     match submission.user_type:
         case UserType.DELEGATE:
@@ -42,7 +62,18 @@ async def check_by_type(runner: StepRunner, submission: Submission) -> Verdict:
             return Verdict(refusal=other.refusal)
 
 
-async def _check_delegation(runner: StepRunner, submission: Submission) -> Verdict:
+def new_registration(asked: Asked, *, person: Person, facts: ProfileFacts) -> NewRegistration:
+    """What the account is made of, once every registry agreed."""
+    return NewRegistration(
+        radicado=asked.radicado,
+        submission=asked.submission,
+        person=person,
+        facts=facts,
+        consent=asked.consent,
+    )
+
+
+async def _check_delegation(runner: Runner, submission: Submission) -> Verdict:
     entity = submission.entity
     if entity is None or entity.is_natural_person:
         return Verdict()
@@ -53,7 +84,7 @@ async def _check_delegation(runner: StepRunner, submission: Submission) -> Verdi
     )
 
 
-async def _check_profession(runner: StepRunner, submission: Submission) -> Verdict:
+async def _check_profession(runner: Runner, submission: Submission) -> Verdict:
     checked: ProfessionResult = await runner.do(steps.CHECK_PROFESSION, submission)
     if checked.profession is None:
         return Verdict(refusal=checked.refusal)
@@ -65,7 +96,7 @@ async def _check_profession(runner: StepRunner, submission: Submission) -> Verdi
     return Verdict(facts=facts)
 
 
-async def _check_placement(runner: StepRunner, submission: Submission) -> Verdict:
+async def _check_placement(runner: Runner, submission: Submission) -> Verdict:
     checked: PlacementResult = await runner.do(steps.CHECK_PLACEMENT, submission)
     if checked.placement is None:
         return Verdict(refusal=checked.refusal)

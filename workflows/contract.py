@@ -78,6 +78,8 @@ class RegistrationRequest:
     Attributes:
         link_hours: Lifetime of a password link, so that a registration keeps the one it began with.
         tell_by_mail: No page shows the answer, so a refusal has to be mailed too.
+        is_fast: Whether the first attempts are one local activity. Registrations that began before it
+            existed have each its own.
         state: What an earlier run of the same registration hands on.
     """
 
@@ -86,6 +88,7 @@ class RegistrationRequest:
     consent: Consent
     link_hours: float = 24.0
     tell_by_mail: bool = False
+    is_fast: bool = False
     state: RegistrationState | None = None
 
 

@@ -7,6 +7,8 @@ from temporalio.common import RetryPolicy
 # The citizen is looking at the page: one try, and a slow registry counts as an absent one.
 FAST_ATTEMPT = timedelta(seconds=3)
 FAST_RETRY = RetryPolicy(maximum_attempts=1)
+# Three steps at most, and a moment to say which one failed.
+FAST_PATH = 3 * FAST_ATTEMPT + timedelta(seconds=1)
 
 # A registry call is cut off by its own client after 10 s; the rest is room for a busy worker.
 REGISTRY_ATTEMPT = timedelta(seconds=15)

@@ -12,7 +12,6 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.accounts import RecordRefusalInput, RegisterAccountResult
     from activities.emails import SendUpdateNoticeInput
-    from mipres.domain.accounts import NewRegistration
     from mipres.domain.links import LinkPurpose
     from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
     from mipres.domain.people import Person
@@ -20,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import admission, checks, contract, metrics, policies, steps
     from workflows.details import registration_details
     from workflows.durable_steps import StepFailedError, StepRunner
+    from workflows.fast_path import FastPathInput
     from workflows.links import PasswordLinks
     from workflows.notices import Notices, message_key
     from workflows.password_wait import PasswordWait
@@ -164,6 +164,16 @@ class Registration:
         if self._state.account is not None:
             # An earlier run has registered the person and handed the wait on.
             return await self._get_password(self._state.account)
+        if self._request.is_fast:
+            await self._before_any_undo(
+                self._steps.try_path(
+                    FastPathInput(
+                        radicado=self._request.radicado,
+                        submission=self._request.submission,
+                        consent=self._request.consent,
+                    )
+                )
+            )
         self._state.person, refusal = await checks.identify(self._steps, self._request.submission)
         if refusal is None:
             verdict = await checks.check_by_type(self._steps, self._request.submission)
@@ -194,22 +204,23 @@ class Registration:
             await self._notices.refusal(self._state.person, refusal)
 
     async def _register_account(self, person: Person) -> RegisterAccountResult:
-        registration = NewRegistration(
-            radicado=self._request.radicado,
-            submission=self._request.submission,
-            person=person,
-            facts=self._state.facts,
-            consent=self._request.consent,
+        registration = checks.new_registration(self._request, person=person, facts=self._state.facts)
+        account: RegisterAccountResult = await self._before_any_undo(
+            self._steps.do(steps.REGISTER_ACCOUNT, registration)
         )
-        registering = asyncio.create_task(self._steps.do(steps.REGISTER_ACCOUNT, registration))
-        try:
-            account: RegisterAccountResult = await asyncio.shield(registering)
-        except asyncio.CancelledError:
-            # It ends before it is undone: otherwise the account could be created afterwards and never be
-            # cleaned up.
-            await to_its_end(registering)
-            raise
         return account
+
+    async def _before_any_undo(self, registering: Coroutine[Any, Any, Any]) -> Any:
+        """Have what creates an account end before a cancellation is heeded.
+
+        Otherwise the account could be created after the undo, and never be cleaned up.
+        """
+        task = asyncio.create_task(registering)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await to_its_end(task)
+            raise
 
     async def _welcome_back(self, account: RegisterAccountResult) -> None:
         """The data are fresh, and the address on file learns of it."""

@@ -8,13 +8,14 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
-from activities.catalog import Catalog
+from activities.catalog import Activities, Catalog
 from activities.errors import DatabaseOutages
 from activities.spacing import SpacedCalls
 from mipres.domain.stages import REGISTRIES
 from mipres.temporal.names import REGISTRATIONS_QUEUE, registry_queue
 from mipres.temporal.trust import TrustedPayloads
 from workflows import policies
+from workflows.fast_path import FastPath
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
@@ -38,6 +39,14 @@ def versioning(deployment: str | None, build: str | None) -> WorkerDeploymentCon
     )
 
 
+def of_registrations(activities: Catalog) -> Activities:
+    """What the queue `registrations` serves.
+
+    That is everything, because first attempts run beside their workflow.
+    """
+    return (*activities.all(), FastPath(activities.all()).check_and_register)
+
+
 def build_workers(
     client: Client,
     activities: Catalog,
@@ -49,7 +58,7 @@ def build_workers(
 
     Args:
         client: Temporal, with the payload converter of a worker.
-        activities: All of them; the main worker knows each, because first attempts run beside their workflow.
+        activities: All of them.
         outages: The errors by which the database's client says that it got no answer.
         deployment: The build that these workers are of, where builds are distinguished.
     """
@@ -57,7 +66,7 @@ def build_workers(
         client,
         task_queue=REGISTRATIONS_QUEUE,
         workflows=WORKFLOWS,
-        activities=activities.all(),
+        activities=of_registrations(activities),
         interceptors=[TrustedPayloads(), DatabaseOutages(signs=outages)],
         max_cached_workflows=policies.CACHED_WORKFLOWS,
         max_concurrent_workflow_tasks=policies.WORKFLOW_TASKS,

@@ -150,6 +150,7 @@ class RegistrationStarter:
             submission=submission,
             consent=consent,
             link_hours=self._link_lifetime / timedelta(hours=1),
+            is_fast=True,
         )
 
     async def _submit(self, request: RegistrationRequest) -> Submitted:

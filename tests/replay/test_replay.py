@@ -20,7 +20,8 @@ from workflows import contract
 from workflows.registration import Registration
 
 HISTORIES = sorted(FOLDER.glob("*.json"))
-PATHS = {
+# Each path of a registration is stored twice: as it was before the checks became one local activity, and since.
+PATHS_OF_REGISTRATIONS = {
     "completed",
     "updated",
     "refused-not-in-miseguridadsocial",
@@ -49,12 +50,16 @@ PATHS = {
     "cancelled",
     "cancelled-while-waiting",
     "cancelled-by-temporal",
+    "refused-by-mail",
+}
+PATHS = {
+    *PATHS_OF_REGISTRATIONS,
+    *(f"{name}-fast" for name in PATHS_OF_REGISTRATIONS),
     "recovery-unknown",
     "recovery-used",
     "recovery-unused",
     "recovery-asked-twice",
     "lock-notice",
-    "refused-by-mail",
     "retention",
 }
 

@@ -21,6 +21,7 @@ from mipres.temporal.payload_keys import with_another_key, with_second_active
 from tests.conftest import PAYLOAD_KEYS
 from tests.workflows.conftest import MEDICINE, Handle, World
 from workflows.registration import Registration
+from workflows.workers import of_registrations
 
 Keys = dict[str, bytes]
 
@@ -37,7 +38,7 @@ async def working(world: World, client: Client) -> AsyncIterator[None]:
         client,
         task_queue=names.REGISTRATIONS_QUEUE,
         workflows=[Registration],
-        activities=catalog(world.ports()).all(),
+        activities=of_registrations(catalog(world.ports())),
         max_cached_workflows=0,
     ):
         yield

@@ -48,7 +48,7 @@ async def test_a_professional_gets_a_link_sets_a_password_and_is_done(world: Wor
 
 
 async def test_the_straight_path_stays_within_its_budget(world: World) -> None:
-    """26 events and 3 workflow tasks are what the design allows.
+    """23 events and 3 workflow tasks are what the design allows.
 
     With an empty cache nothing changes.
     """
@@ -60,7 +60,7 @@ async def test_the_straight_path_stays_within_its_budget(world: World) -> None:
     await handle.result()
     events = [event async for event in handle.fetch_history_events()]
     tasks = [event for event in events if event.HasField("workflow_task_completed_event_attributes")]
-    assert (len(events) <= 26, len(tasks) <= 3) == (True, True), (len(events), len(tasks))
+    assert (len(events) <= 23, len(tasks) <= 3) == (True, True), (len(events), len(tasks))
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from mipres.temporal.trust import TrustedPayloads
 from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 from tests.workflows.conftest import MEDICINE, Handle, World
 from workflows.registration import Registration
+from workflows.workers import of_registrations
 
 REASON = "la persona no encuentra el correo"
 
@@ -134,7 +135,7 @@ async def test_no_number_of_submissions_ends_the_ability_to_be_helped(
         small_server.client,
         task_queue=names.REGISTRATIONS_QUEUE,
         workflows=[Registration],
-        activities=catalog(world.ports()).all(),
+        activities=of_registrations(catalog(world.ports())),
         interceptors=[TrustedPayloads()],
         max_cached_workflows=10,
     ):
