@@ -6,6 +6,7 @@ from functools import cached_property
 from temporalio.client import Client
 
 from api.audit_queue import AuditQueue
+from api.captcha import FormCaptchas
 from api.metrics import ApiMetrics
 from api.pages.outcomes import OutcomePages
 from api.readiness import Readiness
@@ -111,11 +112,10 @@ class Composition:
         return Throttle(limits)
 
     @cached_property
-    def captcha(self) -> CaptchaChallenges | None:
-        if self._settings.captcha == "off":
-            return None
+    def captcha(self) -> FormCaptchas:
         key = composition.purpose_key(self._settings, "captcha")
-        return CaptchaChallenges(self._engine, key=key, clock=self._clock)
+        challenges = CaptchaChallenges(self._engine, key=key, clock=self._clock)
+        return FormCaptchas(None if self._settings.captcha == "off" else challenges, cookies=self._cookies)
 
     @cached_property
     def start(self) -> RegistrationStarter:

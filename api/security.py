@@ -34,6 +34,12 @@ class Cookies:
     def get(self, request: Request, short: str) -> str | None:
         return request.cookies.get(self.name(short))
 
+    def visit(self, request: Request) -> str:
+        """Name the visit by its cookie; a new one has one name for the whole request."""
+        known = self.get(request, "visita") or getattr(request.state, "visit", None)
+        request.state.visit = known or new_visit()
+        return str(request.state.visit)
+
     def set(
         self, response: Response, short: str, value: str, *, max_age: int | None = None, strict: bool = False
     ) -> None:

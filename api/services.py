@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from api.captcha import FormCaptchas
 from api.clients import Network
 from api.metrics import ApiMetrics
 from api.pages.outcomes import OutcomePages
@@ -16,7 +17,6 @@ from api.security import Cookies, FormTokens
 from api.templating import Pages
 from api.temporal_gauges import TemporalGauges
 from api.throttle import Throttle
-from mipres.captcha.challenges import CaptchaChallenges
 from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.sessions import PostgresSessions
@@ -52,14 +52,13 @@ class RegistrationServices:
     """What the four forms and the status page need.
 
     Attributes:
-        captcha: None where MIPRES_CAPTCHA is off.
         answers_by_mail_only: Whether no page shows an outcome.
     """
 
     pages: Pages
     outcomes: OutcomePages
     throttle: Throttle
-    captcha: CaptchaChallenges | None
+    captcha: FormCaptchas
     start: RegistrationStarter
     ask: RegistrationViews
     act: RegistrationActs
@@ -74,7 +73,7 @@ class PasswordServices:
     outcomes: OutcomePages
     cookies: Cookies
     throttle: Throttle
-    captcha: CaptchaChallenges | None
+    captcha: FormCaptchas
     links: PostgresPasswordLinks
     hasher: Hasher
     policy: PasswordPolicy

@@ -60,13 +60,12 @@ class Pages:
             new_cookie: Begin another visit, as after a login.
             context: What the template shows.
         """
-        visit = None if new_cookie else self._cookies.get(request, "visita")
-        fresh = visit or new_visit()
+        visit = new_visit() if new_cookie else self._cookies.visit(request)
         template = self._environment.get_template(f"pages/{name}.html")
-        body = template.render(csrf_token=self._form_tokens.issue(fresh), **context)
+        body = template.render(csrf_token=self._form_tokens.issue(visit), **context)
         response = HTMLResponse(body, status_code=status)
-        if visit is None:
-            self._cookies.set(response, "visita", fresh)
+        if visit != self._cookies.get(request, "visita"):
+            self._cookies.set(response, "visita", visit)
         return response
 
     def _static_url(self, path: str) -> str:

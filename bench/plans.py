@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bench.report import RESULTS
 from dev.postgres import embedded_postgres_server
 from dev.private_stack import open_directory
-from mipres.captcha.challenges import CaptchaChallenges
+from mipres.captcha.challenges import CaptchaChallenges, Place
 from mipres.clock import SystemClock
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
@@ -124,7 +124,8 @@ async def _live(engine: AsyncEngine) -> None:
             await sessions.user_of(token, Application.MIPRES)
             await sessions.end(token)
     challenges = CaptchaChallenges(engine, key=_KEY, clock=clock)
-    await challenges.redeem(challenges.new(), "XXXXX")
+    form = Place(form="/registro/otro", visit="bench")
+    await challenges.redeem(challenges.new(form), "XXXXX", form)
     limits = PostgresLimits(engine, key=_KEY, clock=clock)
     await limits.take(SUBMISSIONS, "203.0.113.7")
     await limits.forget(SUBMISSIONS, "203.0.113.7")

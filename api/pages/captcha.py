@@ -3,7 +3,7 @@
 import asyncio
 from http import HTTPStatus
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 
 from api.protection import PUBLIC, limited
 from api.services import RegistrationDep, RegistrationServices
@@ -15,11 +15,12 @@ router = APIRouter(prefix="/captcha", include_in_schema=False)
 
 
 @router.get("", dependencies=[PUBLIC, limited(CAPTCHAS)])
-async def new_challenge(services: RegistrationDep) -> dict[str, str]:
-    """Make another challenge for a form that is on the screen."""
-    if services.captcha is None:
+async def another_challenge(request: Request, services: RegistrationDep, de: str = "") -> dict[str, str]:
+    """Make another challenge for the form that shows the challenge `de`."""
+    challenge = services.captcha.another(request, de)
+    if challenge is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    return {"challenge": services.captcha.new()}
+    return {"challenge": challenge}
 
 
 @router.get("/{challenge}.png", dependencies=[PUBLIC, limited(CAPTCHAS)])
@@ -36,7 +37,8 @@ async def audio(challenge: str, services: RegistrationDep) -> Response:
 
 
 def _code(services: RegistrationServices, challenge: str) -> str:
-    code = services.captcha.code_of(challenge) if services.captcha else None
+    challenges = services.captcha.challenges
+    code = challenges.code_of(challenge) if challenges else None
     if code is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return code

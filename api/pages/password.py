@@ -108,14 +108,14 @@ async def renew_link(request: Request, services: PasswordDep, client: ClientDep)
 
 @router.get("/recuperar", dependencies=[PUBLIC])
 async def show_recovery(request: Request, services: PasswordDep) -> Response:
-    return _recovery_form(request, services, FormCaptcha(services.captcha))
+    return _recovery_form(request, services, services.captcha.of(request))
 
 
 @router.post("/recuperar", dependencies=[limited(RECOVERIES), PROTECTED_FORM])
 async def ask_recovery(request: Request, services: PasswordDep) -> Response:
     """Give everybody the same answer: only the mail says whether there is an account."""
     form = await request.form()
-    typed, captcha = typed_in(form, DOCUMENT_FIELDS), FormCaptcha(services.captcha, form)
+    typed, captcha = typed_in(form, DOCUMENT_FIELDS), services.captcha.of(request, form)
     if captcha.another_image_asked:
         return _recovery_form(request, services, captcha, typed=typed)
     try:

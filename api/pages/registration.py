@@ -67,13 +67,13 @@ async def find_status(request: Request, services: RegistrationDep) -> Response:
 
 @router.get("/{tipo}", dependencies=[PUBLIC])
 async def show_form(tipo: str, request: Request, services: RegistrationDep) -> Response:
-    return _form(request, services, _user_type(tipo), FormCaptcha(services.captcha))
+    return _form(request, services, _user_type(tipo), services.captcha.of(request))
 
 
 @router.post("/{tipo}", dependencies=[limited(SUBMISSIONS), PROTECTED_FORM])
 async def submit(tipo: str, request: Request, services: RegistrationDep, client: ClientDep) -> Response:
     user_type, form = _user_type(tipo), await request.form()
-    typed, captcha = typed_in(form, REGISTRATION_FIELDS), FormCaptcha(services.captcha, form)
+    typed, captcha = typed_in(form, REGISTRATION_FIELDS), services.captcha.of(request, form)
     if captcha.another_image_asked:
         return _form(request, services, user_type, captcha, typed)
     if offered := text_of(form, "usar_nit"):

@@ -6,8 +6,10 @@ The database stores answers only.
 import hashlib
 import hmac
 import secrets
+from dataclasses import dataclass
+from enum import StrEnum
 
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -15,8 +17,39 @@ from mipres.captcha.codes import ALPHABET, CODE_LENGTH, normalise_answer
 from mipres.database.tables import CaptchaAnswerRow
 from mipres.ports import Clock
 
-CHALLENGE_LIFETIME_SECONDS = 10 * 60
+CHALLENGE_LIFETIME_SECONDS = 30 * 60
 _NONCE_BYTES = 16
+_VISIT_DIGITS = 32
+
+
+class Verdict(StrEnum):
+    """What an answer to a challenge is worth."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    USED = "used"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a challenge is shown and answered: one form in one visit.
+
+    Attributes:
+        form: The address of the form.
+        visit: The value of the visit's cookie.
+    """
+
+    form: str
+    visit: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Challenge:
+    nonce: str
+    form: str
+    visit_digest: str
+    has_expired: bool
 
 
 class CaptchaChallenges:
@@ -31,23 +64,55 @@ class CaptchaChallenges:
         self._clock = clock
         self._serializer = URLSafeTimedSerializer(key, salt="captcha")
 
-    def new(self) -> str:
+    def new(self, place: Place) -> str:
         """A fresh challenge. Looking at a form stores nothing."""
-        return self._serializer.dumps(secrets.token_urlsafe(_NONCE_BYTES))
+        nonce = secrets.token_urlsafe(_NONCE_BYTES)
+        return self._serializer.dumps([nonce, place.form, self._visit_digest(place.visit)])
+
+    def another(self, challenge: str, *, visit: str) -> str | None:
+        """A fresh challenge for the form of this one, expired or not.
+
+        None for a forged challenge or one of another visit.
+        """
+        known = self._read(challenge)
+        if known is None or known.visit_digest != self._visit_digest(visit):
+            return None
+        return self.new(Place(form=known.form, visit=visit))
 
     def code_of(self, challenge: str) -> str | None:
         """The code to draw or speak; None for a forged or expired challenge."""
-        nonce = self._nonce_of(challenge)
-        return None if nonce is None else self._code(nonce)
+        known = self._read(challenge)
+        return None if known is None or known.has_expired else self._code(known.nonce)
 
-    async def redeem(self, challenge: str, answer: str) -> bool:
-        """Tell whether the answer is right.
+    def is_open(self, challenge: str, place: Place) -> bool:
+        """Whether the challenge can be answered there and now."""
+        known = self._read(challenge)
+        return known is not None and self._is_of(known, place) and not known.has_expired
 
-        Every challenge is judged once, whatever the answer is.
+    def has_expired(self, challenge: str) -> bool:
+        """Whether it was genuine, and its time is over."""
+        known = self._read(challenge)
+        return known is not None and known.has_expired
+
+    async def redeem(self, challenge: str, answer: str, place: Place) -> Verdict:
+        """Judge an answer.
+
+        Every challenge is judged once, whatever the answer is, and nowhere but where it was shown.
         """
-        nonce = self._nonce_of(challenge)
-        if nonce is None:
-            return False
+        known = self._read(challenge)
+        if known is None or not self._is_of(known, place):
+            return Verdict.WRONG
+        if known.has_expired:
+            return Verdict.EXPIRED
+        if not await self._use_up(known.nonce):
+            return Verdict.USED
+        is_right = hmac.compare_digest(
+            normalise_answer(answer).encode(errors="replace"), self._code(known.nonce).encode()
+        )
+        return Verdict.RIGHT if is_right else Verdict.WRONG
+
+    async def _use_up(self, nonce: str) -> bool:
+        """Whether nobody has answered before."""
         statement = (
             insert(CaptchaAnswerRow)
             .values(nonce=nonce, answered_at=self._clock.now())
@@ -55,17 +120,31 @@ class CaptchaChallenges:
             .returning(CaptchaAnswerRow.nonce)
         )
         async with self._engine.begin() as connection:
-            is_first_answer = (await connection.execute(statement)).first() is not None
-        return is_first_answer and hmac.compare_digest(
-            normalise_answer(answer).encode(errors="replace"), self._code(nonce).encode()
-        )
+            return (await connection.execute(statement)).first() is not None
 
-    def _nonce_of(self, challenge: str) -> str | None:
+    def _read(self, challenge: str) -> _Challenge | None:
         try:
-            nonce = self._serializer.loads(challenge, max_age=CHALLENGE_LIFETIME_SECONDS)
+            signed, has_expired = self._serializer.loads(challenge, max_age=CHALLENGE_LIFETIME_SECONDS), False
+        except SignatureExpired as error:
+            # The signature is genuine, so what it signed can be trusted.
+            signed, has_expired = self._serializer.load_payload(error.payload or b""), True
         except (BadSignature, UnicodeError):
             return None
-        return nonce if isinstance(nonce, str) else None
+        match signed:
+            case [str(nonce), str(form), str(digest)]:
+                return _Challenge(nonce=nonce, form=form, visit_digest=digest, has_expired=has_expired)
+        return None
+
+    def _is_of(self, challenge: _Challenge, place: Place) -> bool:
+        return challenge.form == place.form and hmac.compare_digest(
+            challenge.visit_digest, self._visit_digest(place.visit)
+        )
+
+    def _visit_digest(self, visit: str) -> str:
+        # The challenge stands in addresses, where the value of a cookie has no business. The space keeps these
+        # digests apart from those of nonces, from which codes are made.
+        keyed = hmac.new(self._key, f"visit {visit}".encode(errors="replace"), hashlib.sha256)
+        return keyed.hexdigest()[:_VISIT_DIGITS]
 
     def _code(self, nonce: str) -> str:
         digest = hmac.new(self._key, nonce.encode(), hashlib.sha256).digest()

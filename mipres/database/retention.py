@@ -36,7 +36,7 @@ CLOSED_LINKS = timedelta(days=30)
 SENT_MAILS = timedelta(days=90)
 """As long as Temporal keeps a history, which could send its mails again."""
 CAPTCHA_ANSWERS = timedelta(hours=1)
-"""A challenge lives ten minutes; after that its answer proves nothing."""
+"""A challenge lives half an hour; after that its answer proves nothing."""
 
 
 class PostgresRetention:

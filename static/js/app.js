@@ -95,7 +95,8 @@ function redrawCaptcha(box) {
   };
   const redraw = (event) => {
     event.preventDefault();
-    fetch("/captcha").then((response) => response.json()).then(show).catch(() => {
+    const shown = box.querySelector("[name=captcha_id]").value;
+    fetch(`/captcha?de=${shown}`).then((response) => response.json()).then(show).catch(() => {
       button.removeEventListener("click", redraw);
       button.click();
     });

@@ -1,5 +1,8 @@
 """The application in this process, over whatever the test gives it."""
 
+import html
+import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -8,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
+from itsdangerous import TimestampSigner
 
 from api.main import create_app
 from dev.probes import free_port
@@ -16,6 +20,7 @@ from tests.conftest import PAYLOAD_KEYS
 
 API_KEY = "a-key-of-the-tests"
 OpenClient = Callable[..., Awaitable[httpx2.AsyncClient]]
+TimeTravel = Callable[[float], None]
 
 
 @pytest.fixture
@@ -57,3 +62,19 @@ async def open_client(make_app: Callable[..., FastAPI]) -> AsyncIterator[OpenCli
             return await stack.enter_async_context(client)
 
         yield start
+
+
+@pytest.fixture
+def time_travel(monkeypatch: pytest.MonkeyPatch) -> TimeTravel:
+    """Move the clock that tokens of forms and captchas are dated and judged by."""
+
+    def travel(seconds: float) -> None:
+        monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: int(time.time() + seconds))
+
+    return travel
+
+
+def hidden(page: httpx2.Response) -> dict[str, str]:
+    """The hidden fields of a page's form, unescaped as a browser does it."""
+    found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page.text)
+    return {html.unescape(name): html.unescape(value) for name, value in found}

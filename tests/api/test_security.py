@@ -1,11 +1,6 @@
 """Tokens, cookies, headers and keys, over https and in time."""
 
-import time
-from collections.abc import Callable
-
-import httpx2
 import pytest
-from itsdangerous import TimestampSigner
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,25 +13,14 @@ from api.security import (
     is_cross_site,
     new_visit,
 )
-from tests.api.conftest import OpenClient
+from tests.api.conftest import OpenClient, TimeTravel, hidden
 
 PUBLIC_URL = "https://mipres.example"
-TimeTravel = Callable[[float], None]
 
 
 def request(**headers: str) -> Request:
     raw = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
     return Request({"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": raw})
-
-
-@pytest.fixture
-def time_travel(monkeypatch: pytest.MonkeyPatch) -> TimeTravel:
-    """Move the clock that form tokens are dated and judged by."""
-
-    def travel(seconds: float) -> None:
-        monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: int(time.time() + seconds))
-
-    return travel
 
 
 @pytest.fixture
@@ -123,15 +107,6 @@ async def test_an_expired_form_keeps_no_secret(open_client: OpenClient, time_tra
     assert late.status_code == 403
     assert "Secreta" not in late.text
     assert hidden(late)["usuario"] == "CC70999"
-
-
-def hidden(page: httpx2.Response) -> dict[str, str]:
-    """The hidden fields of a page's form, unescaped as a browser does it."""
-    import html
-    import re
-
-    found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page.text)
-    return {html.unescape(name): html.unescape(value) for name, value in found}
 
 
 # ---- Cookies and headers

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mipres.captcha.challenges import CaptchaChallenges
+from mipres.captcha.challenges import CaptchaChallenges, Place
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.limits import PostgresLimits
@@ -88,7 +88,8 @@ async def test_sessions_captchas_locks_and_counts_go_when_they_are_over(
     sessions = PostgresSessions(engine, audit=audit, clock=clock)
     assert await sessions.open(account_id, Application.MIPRES, verified_hash="hash") is not None
     challenges = CaptchaChallenges(engine, key=b"k" * 32, clock=clock)
-    await challenges.redeem(challenges.new(), "x")
+    place = Place(form="/registro/otro", visit="v")
+    await challenges.redeem(challenges.new(place), "x", place)
     await LoginLockouts(engine, key=b"k" * 32, clock=clock).begin("CC1")
     await PostgresLimits(engine, key=b"k" * 32, clock=clock).take(CAPTCHAS, "10.0.0.1")
     assert sum((await retention.purge()).values()) == 0

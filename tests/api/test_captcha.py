@@ -1,0 +1,73 @@
+"""The captcha of a form, as its visitor meets it; no database answers here."""
+
+import httpx2
+import pytest
+
+from mipres.captcha.challenges import CHALLENGE_LIFETIME_SECONDS
+from tests.api.conftest import OpenClient, TimeTravel, hidden
+
+DOCUMENT = {"tipo_documento": "CC", "numero_documento": "1020304050"}
+FORMS = {"/registro/otro": DOCUMENT | {"acepta_datos": "SI"}, "/contrasena/recuperar": DOCUMENT}
+
+
+def challenge_of(page: httpx2.Response) -> str:
+    return hidden(page)["captcha_id"]
+
+
+@pytest.mark.parametrize("path", FORMS)
+async def test_a_captcha_of_another_form_or_visit_is_refused(open_client: OpenClient, path: str) -> None:
+    client = await open_client(captcha="image")
+    page = await client.get(path)
+    [elsewhere] = FORMS.keys() - {path}
+    foreign = challenge_of(await client.get(elsewhere))
+    client.cookies.clear()
+    stranger = challenge_of(await client.get(path))
+    client.cookies.clear()
+    page = await client.get(path)
+    for challenge in (foreign, stranger):
+        sent = hidden(page) | FORMS[path] | {"captcha_id": challenge, "captcha": "22222"}
+        refused = await client.post(path, data=sent)
+        assert refused.status_code == 422
+        assert "El código no corresponde a la imagen" in refused.text
+        assert challenge_of(refused) not in {challenge, challenge_of(page)}
+
+
+@pytest.mark.parametrize("path", FORMS)
+@pytest.mark.parametrize("number", ["1020304050", "mal"], ids=["all else right", "another error"])
+async def test_after_half_an_hour_the_page_says_that_the_code_expired(
+    open_client: OpenClient, time_travel: TimeTravel, path: str, number: str
+) -> None:
+    client = await open_client(captcha="image")
+    page = await client.get(path)
+    sent = hidden(page) | FORMS[path] | {"numero_documento": number, "captcha": "22222"}
+    time_travel(CHALLENGE_LIFETIME_SECONDS + 60)
+    late = await client.post(path, data=sent)
+    assert late.status_code == 422
+    assert "El código venció; escriba el de la imagen nueva" in late.text
+    assert "no corresponde a la imagen" not in late.text
+    assert challenge_of(late) != challenge_of(page)
+    assert 'value="22222"' not in late.text
+
+
+async def test_an_unjudged_captcha_stays_with_what_was_typed(open_client: OpenClient) -> None:
+    client = await open_client(captcha="image")
+    page = await client.get("/registro/otro")
+    wrong = await client.post("/registro/otro", data=hidden(page) | {"captcha": "7kmxy"})
+    assert challenge_of(wrong) == challenge_of(page)
+    assert 'value="7kmxy"' in wrong.text
+
+
+async def test_another_challenge_is_made_for_the_form_on_the_screen(open_client: OpenClient) -> None:
+    client = await open_client(captcha="image")
+    page = await client.get("/registro/otro")
+    answer = await client.get("/captcha", params={"de": challenge_of(page)})
+    another = answer.json()["challenge"]
+    assert another != challenge_of(page)
+    for suffix in (".png", ".wav"):
+        assert (await client.get(f"/captcha/{another}{suffix}")).status_code == 200
+    sent = hidden(page) | {"captcha": "7kmxy", "captcha_id": another}
+    assert challenge_of(await client.post("/registro/otro", data=sent)) == another
+    for nothing in ("", "x", another[::-1]):
+        assert (await client.get("/captcha", params={"de": nothing})).status_code == 404
+    client.cookies.clear()
+    assert (await client.get("/captcha", params={"de": another})).status_code == 404
