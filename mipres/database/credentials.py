@@ -26,9 +26,10 @@ _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
 
 class Hasher:
-    """Hashes and verifies in threads, as many at once as there are processors.
+    """Hashes and verifies in threads, on all processors but one.
 
-    More at once would only make every login wait longer, and keep memory for it.
+    The last one answers those who wait for no hash. More at once would only make every login wait
+    longer, and keep memory for it.
 
     Args:
         parameters: What a new hash costs; tests of other things than the hash choose less.
@@ -36,7 +37,7 @@ class Hasher:
 
     def __init__(self, parameters: PasswordHasher = _HASHER) -> None:
         self._parameters = parameters
-        self._slots = asyncio.Semaphore(os.cpu_count() or 1)
+        self._slots = asyncio.Semaphore(max(1, (os.cpu_count() or 1) - 1))
         # Verifying against this takes the same time as against a real hash, so an unknown
         # login does not answer faster than a wrong password.
         self._decoy = parameters.hash(uuid.uuid4().hex)

@@ -6,14 +6,10 @@ the reply never came: then it is probably delivered, and another try probably ma
 
 import asyncio
 import contextlib
-import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
-from email.utils import formatdate
+from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -28,6 +24,7 @@ from mipres.domain.errors import (
 )
 from mipres.domain.identifiers import has_control_character
 from mipres.domain.mail import Mail
+from mipres.mail.message import as_bytes
 from mipres.mail.replies import Refusal, Step, Verdict
 
 _REPLY_SECONDS: Final = 20
@@ -38,7 +35,6 @@ FINAL_REPLY_SECONDS: Final = 600
 _GOODBYE_SECONDS: Final = 2
 _GO_AHEAD: Final = 354
 _ACCEPTED: Final = range(200, 300)
-_LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
 
 
 class _RefusedError(MipresError):
@@ -69,7 +65,12 @@ class SmtpMailer:
 
     async def send(self, mail: Mail) -> None:
         recipient = _Recipient(mail.to_address)
-        content = self._content(mail, recipient)
+        content = as_bytes(
+            replace(mail, to_name=_printable(mail.to_name)),
+            sender=self._sender,
+            sender_name=self._sender_name,
+            recipient=recipient.address,
+        )
         try:
             await self._deliver(recipient, content)
         except _RefusedError as error:
@@ -133,21 +134,6 @@ class SmtpMailer:
         client.protocol.write(content + b".\r\n")
         return await client.protocol.read_response(timeout=self._final_reply_seconds)
 
-    def _content(self, mail: Mail, recipient: "_Recipient") -> bytes:
-        message = EmailMessage(policy=SMTP_POLICY.clone(cte_type="7bit", utf8=recipient.needs_utf8))
-        sender_local, _, sender_domain = self._sender.rpartition("@")
-        message["From"] = Address(self._sender_name, sender_local, sender_domain)
-        message["To"] = recipient.header(mail.to_name)
-        message["Subject"] = mail.subject
-        message["Date"] = formatdate(localtime=False)
-        # The same step of the same registration keeps its id, so a second copy after a crash is
-        # recognised as one message by programs that look.
-        message["Message-ID"] = f"<{mail.message_key}@{sender_domain}>"
-        message["Auto-Submitted"] = "auto-generated"
-        message.set_content(mail.text)
-        message.add_alternative(mail.html, subtype="html")
-        return _LEADING_DOT.sub(b"..", message.as_bytes())
-
 
 class _Recipient:
     """An address as it goes over the wire.
@@ -174,9 +160,9 @@ class _Recipient:
         """
         return not self._local.isascii()
 
-    def header(self, name: str) -> Address:
-        clean_name = "".join(char for char in name if not has_control_character(char))
-        return Address(clean_name, self._local, self._domain or "")
+
+def _printable(name: str) -> str:
+    return "".join(char for char in name if not has_control_character(char))
 
 
 @contextmanager
