@@ -4,7 +4,9 @@ import asyncio
 import dataclasses
 import signal
 import socket
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from typing import Any
 
 import uvloop
 from temporalio.client import Client
@@ -18,6 +20,7 @@ from mipres.temporal.connection import (
     SearchAttributesMissingError,
     WorkerPayloadConverter,
     connect,
+    connect_in_time,
     require_search_attributes,
 )
 from mipres.temporal.names import SEARCH_ATTRIBUTES
@@ -32,40 +35,64 @@ async def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        client = await connected(settings, stack)
+        client = await unless_stopped(connected(settings, stack), stop)
         ports = await stack.enter_async_context(composition.open_ports(settings))
         deployment = versioning(settings.worker_deployment, settings.worker_build)
         workers = build_workers(client, catalog(ports), outages=UNREACHABLE, deployment=deployment)
         await stack.enter_async_context(running(workers))
         await ensure_schedules(client)
-        print("worker listo", flush=True)  # noqa: T201 - the launcher and people wait for this line.
+        say("worker listo")
         await stop.wait()
 
 
 async def connected(settings: Settings, stack: AsyncExitStack) -> Client:
     """Connect to a Temporal that has what the workflows need.
 
-    Exit with one line where it has not.
+    Wait for one that is away; exit with one line where it lacks something.
     """
     tracing = composition.build_tracing(settings, service="registro-mipres-worker")
     if tracing:
         stack.callback(tracing.close)
     try:
         runtime = runtime_with_metrics(settings.metrics_host, settings.metrics_port)
-        client = await connect(
-            dataclasses.replace(
-                composition.temporal_connection(settings),
-                converter=WorkerPayloadConverter,
-                on_refused=composition.refused_payloads(runtime),
+        connection = dataclasses.replace(
+            composition.temporal_connection(settings),
+            converter=WorkerPayloadConverter,
+            on_refused=composition.refused_payloads(runtime),
+        )
+        client = await connect_in_time(
+            lambda: connect(
+                connection,
+                identity=f"worker@{socket.gethostname()}",
+                interceptors=[tracing.interceptor()] if tracing else [],
+                runtime=runtime,
             ),
-            identity=f"worker@{socket.gethostname()}",
-            interceptors=[tracing.interceptor()] if tracing else [],
-            runtime=runtime,
+            on_away=lambda error: say(
+                f"el worker espera a Temporal en {connection.address} y se conecta solo ({error}); "
+                "si dura, revise MIPRES_TEMPORAL_ADDRESS"
+            ),
         )
         await require_search_attributes(client, SEARCH_ATTRIBUTES)
     except (MetricsPortTakenError, SearchAttributesMissingError) as error:
         raise SystemExit(str(error)) from None
     return client
+
+
+async def unless_stopped(connecting: Coroutine[Any, Any, Client], stop: asyncio.Event) -> Client:
+    """Wait for the connection; exit when the worker is to stop first."""
+    waiting, stopping = asyncio.current_task(), asyncio.create_task(stop.wait())
+    stopping.add_done_callback(lambda ended: ended.cancelled() or (waiting and waiting.cancel()))
+    try:
+        return await connecting
+    except asyncio.CancelledError:
+        raise SystemExit(0) from None
+    finally:
+        stopping.cancel()
+
+
+def say(line: str) -> None:
+    """Print a line that the launcher and people wait for."""
+    print(line, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

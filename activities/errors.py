@@ -113,7 +113,7 @@ class _NamingOutages(ActivityInboundInterceptor):
         except self._signs as error:
             metrics.database_failed()
             raise ApplicationError(
-                f"La base de datos de cuentas no respondió ({type(error).__name__}). Se reintenta solo; si dura, revise PostgreSQL y `/health/ready` de la API.",
+                f"La base de datos de cuentas no respondió ({type(error).__name__}). Se reintenta solo; si dura, revise PostgreSQL y `/health/dependencies` de la API.",
                 type=DATABASE_UNAVAILABLE,
                 category=ApplicationErrorCategory.BENIGN,
             ) from None

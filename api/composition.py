@@ -32,7 +32,7 @@ from mipres import composition
 from mipres.captcha.challenges import CaptchaChallenges
 from mipres.composition import DatabaseServices
 from mipres.database.credentials import Hasher, PostgresCredentials
-from mipres.database.engine import is_reachable
+from mipres.database.fitness import DatabaseFitness
 from mipres.database.limits import NoLimits, PostgresLimits
 from mipres.database.sessions import PostgresSessions
 from mipres.database.standings import PostgresStandings
@@ -220,9 +220,7 @@ class Composition:
 
     def operations(self) -> OperationsServices:
         return OperationsServices(
-            readiness=Readiness(
-                self._client, codec=self._codec, database_answers=lambda: is_reachable(self._engine)
-            ),
+            readiness=Readiness(self._client, codec=self._codec, database=DatabaseFitness(self._engine)),
             metrics=self._metrics,
             gauges=TemporalGauges(self._client),
         )

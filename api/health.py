@@ -8,6 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from api.protection import METRICS_KEY_REQUIRED, PUBLIC
 from api.services import OperationsDep
+from mipres.domain.fitness import Fitness
 
 router = APIRouter(include_in_schema=False)
 
@@ -19,10 +20,23 @@ async def live() -> dict[str, str]:
 
 @router.get("/health/ready", dependencies=[PUBLIC])
 async def ready(services: OperationsDep) -> JSONResponse:
-    """Answer 200 when this process can serve, else 503 with what is missing."""
-    checks = await services.readiness.checks()
-    status = HTTPStatus.OK if all(checks.values()) else HTTPStatus.SERVICE_UNAVAILABLE
-    return JSONResponse({name: "ok" if fine else "down" for name, fine in checks.items()}, status_code=status)
+    """Answer 503 where this process does not fit what it depends on.
+
+    During an outage of Temporal or of the database it goes on serving what it can, and so does every
+    other process: taken out of service, they would show a proxy's error instead of the product's pages.
+    """
+    return _answer(await services.readiness.checks(), bad={Fitness.UNFIT})
+
+
+@router.get("/health/dependencies", dependencies=[PUBLIC])
+async def dependencies(services: OperationsDep) -> JSONResponse:
+    """Answer 200 when everything that a registration needs answers and fits."""
+    return _answer(await services.readiness.checks(), bad={Fitness.UNFIT, Fitness.DOWN})
+
+
+def _answer(checks: dict[str, Fitness], *, bad: set[Fitness]) -> JSONResponse:
+    failed = bad.intersection(checks.values())
+    return JSONResponse(checks, status_code=HTTPStatus.SERVICE_UNAVAILABLE if failed else HTTPStatus.OK)
 
 
 @router.get("/metrics", dependencies=[METRICS_KEY_REQUIRED])

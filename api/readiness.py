@@ -1,5 +1,6 @@
-"""Check whether this process can serve."""
+"""Check whether this process can serve, and how what it depends on is doing."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -11,7 +12,15 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 
-from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, translated
+from mipres.database.fitness import DatabaseFitness
+from mipres.domain.fitness import Fitness
+from mipres.temporal.answers import (
+    NamespaceMissingError,
+    TemporalUnavailableError,
+    UnknownWorkflowError,
+    UnreadableAnswerError,
+    translated,
+)
 from mipres.temporal.codec import EncryptionCodec
 from mipres.temporal.connection import SearchAttributesMissingError, require_search_attributes
 from mipres.temporal.names import RUNNING, SEARCH_ATTRIBUTES
@@ -19,6 +28,7 @@ from mipres.temporal.names import RUNNING, SEARCH_ATTRIBUTES
 log = structlog.get_logger()
 
 _LOOK = timedelta(seconds=1)
+_MISFITS = (NamespaceMissingError, UnreadableAnswerError, SearchAttributesMissingError)
 
 
 class Readiness:
@@ -27,42 +37,41 @@ class Readiness:
     Args:
         client: Temporal.
         codec: The payload keys that this process holds.
-        database_answers: Asks the database.
+        database: PostgreSQL.
     """
 
-    def __init__(
-        self, client: Client, *, codec: EncryptionCodec, database_answers: Callable[[], Awaitable[bool]]
-    ) -> None:
+    def __init__(self, client: Client, *, codec: EncryptionCodec, database: DatabaseFitness) -> None:
         self._client = client
         self._codec = codec
-        self._database_answers = database_answers
+        self._database = database
 
-    async def checks(self) -> dict[str, bool]:
+    async def checks(self) -> dict[str, Fitness]:
         """Check everything; what lies behind a check that failed is left out."""
-        checks = {
-            "database": await self._database_answers(),
-            "temporal": await self._succeeds("temporal", self._ask_server),
-        }
-        if checks["temporal"]:
-            checks["namespace"] = await self._succeeds("namespace", self._newest_open_runs)
-        if checks.get("namespace"):
-            checks["search_attributes"] = await self._succeeds(
+        database, temporal = await asyncio.gather(self._database.checks(), self._temporal())
+        return database | temporal
+
+    async def _temporal(self) -> dict[str, Fitness]:
+        checks = {"temporal": await self._fitness("temporal", self._ask_server)}
+        if checks["temporal"] is Fitness.OK:
+            checks["namespace"] = await self._fitness("namespace", self._newest_open_runs)
+        if checks.get("namespace") is Fitness.OK:
+            checks["search_attributes"] = await self._fitness(
                 "search_attributes", lambda: require_search_attributes(self._client, SEARCH_ATTRIBUTES)
             )
-            checks["payload_keys"] = await self._succeeds("payload_keys", self._read_newest_open_run)
+            checks["payload_keys"] = await self._fitness("payload_keys", self._read_newest_open_run)
         return checks
 
-    async def _succeeds(self, name: str, check: Callable[[], Awaitable[object]]) -> bool:
+    async def _fitness(self, name: str, check: Callable[[], Awaitable[object]]) -> Fitness:
         try:
             with translated():
                 await check()
-        except (TemporalUnavailableError, SearchAttributesMissingError) as error:
-            log.warning("not_ready", check=name, reason=str(error))
-            return False
         except UnknownWorkflowError:
             # The registration ended meanwhile, and its history was removed.
-            return True
-        return True
+            return Fitness.OK
+        except (TemporalUnavailableError, SearchAttributesMissingError) as error:
+            log.warning("dependency_check_failed", check=name, reason=str(error))
+            return Fitness.UNFIT if isinstance(error, _MISFITS) else Fitness.DOWN
+        return Fitness.OK
 
     async def _ask_server(self) -> None:
         if not await self._client.service_client.check_health(timeout=_LOOK):

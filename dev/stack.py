@@ -151,7 +151,7 @@ class Stack:
                 command=(PYTHON, "-m", *server, *limits),
                 environment=environment,
                 address=self.settings.public_url,
-                is_ready=http_ok(port, "/health/ready"),
+                is_ready=http_ok(port, "/health/dependencies"),
                 stop_seconds=2.0,
             ),
         ]

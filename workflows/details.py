@@ -63,7 +63,7 @@ _WHEN_WAITING = {
         _RETRY,
     ),
     WaitingOn.DATABASE: (
-        "Revise PostgreSQL (`/health/ready` de la API); cuando vuelva, todo sigue solo.",
+        "Revise PostgreSQL (`/health/dependencies` de la API); cuando vuelva, todo sigue solo.",
         _RETRY,
     ),
     WaitingOn.MAIL_ADDRESS: (

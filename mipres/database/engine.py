@@ -9,8 +9,8 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from asyncpg.exceptions import OperatorInterventionError, PostgresConnectionError
-from sqlalchemy import event, select
-from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -82,13 +82,3 @@ async def migrate(url: str) -> None:
     """Bring the schema to the newest revision."""
     # Alembic drives its own event loop, so it needs a thread without one.
     await asyncio.to_thread(command.upgrade, alembic_config(url), "head")
-
-
-async def is_reachable(engine: AsyncEngine) -> bool:
-    """Tell whether the database answers."""
-    try:
-        async with reading_factory(engine)() as session:
-            await session.execute(select(1))
-    except (OSError, SQLAlchemyError):
-        return False
-    return True

@@ -18,6 +18,14 @@ class TemporalUnavailableError(MipresError):
     """
 
 
+class NamespaceMissingError(TemporalUnavailableError):
+    """The namespace of the settings does not exist: no pause mends that."""
+
+
+class UnreadableAnswerError(TemporalUnavailableError):
+    """What came cannot be read here: a key is missing, or the build is another."""
+
+
 class UpdateLostError(TemporalUnavailableError):
     """The server threw an update away with the workflow task that held it.
 
@@ -39,6 +47,8 @@ def translated() -> Iterator[None]:
 
     Raises:
         TemporalUnavailableError: the server, or a worker behind it, gave no usable answer.
+        NamespaceMissingError: the namespace does not exist.
+        UnreadableAnswerError: the answer cannot be read here.
         UpdateLostError: the server lost the update.
         UnknownWorkflowError: the server does not know the workflow.
     """
@@ -46,15 +56,18 @@ def translated() -> Iterator[None]:
         yield
     except RPCError as error:
         # A namespace that does not exist is a wrong setting, and says nothing about any workflow.
-        if error.status is RPCStatusCode.NOT_FOUND and not _names_a_missing_namespace(error):
+        said = f"{error.status.name}: {error.message}"
+        if _names_a_missing_namespace(error):
+            raise NamespaceMissingError(said) from error
+        if error.status is RPCStatusCode.NOT_FOUND:
             raise UnknownWorkflowError from error
         kind = UpdateLostError if _UPDATE_LOST in error.message else TemporalUnavailableError
-        raise kind(f"{error.status.name}: {error.message}") from error
+        raise kind(said) from error
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         raise TemporalUnavailableError("no answer in time") from error
     except (UntrustedPayloadError, ValueError) as error:
         # The SDK decodes within the call, and a message may repeat what it could not decode.
-        raise TemporalUnavailableError(f"unreadable answer: {type(error).__name__}") from error
+        raise UnreadableAnswerError(f"unreadable answer: {type(error).__name__}") from error
     except RuntimeError as error:
         # A client that connects with its first call raises nothing more particular.
         if "client connect" not in str(error):

@@ -3,8 +3,9 @@
 Pydantic data converter, encryption, encoded failures.
 """
 
+import asyncio
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
 from mipres.domain.errors import MipresError
+from mipres.temporal.answers import TemporalUnavailableError, translated
 from mipres.temporal.codec import OPERATOR_ENCODING, REFUSED_ENCODING, EncryptionCodec, Fault
 from mipres.temporal.trust import MarkedPayloadConverter, RefusingPayloadConverter
 
@@ -35,6 +37,8 @@ _TYPES = {
 }
 # Temporal Cloud answers these to clients that may not read the list; there the workflows' own names must do.
 _NOT_FOR_US = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
+
+_AGAIN_SECONDS = 2.0
 
 
 class SearchAttributesMissingError(MipresError):
@@ -144,6 +148,27 @@ async def connect(
         interceptors=interceptors,
         runtime=runtime,
     )
+
+
+async def connect_in_time(
+    connecting: Callable[[], Awaitable[Client]], *, on_away: Callable[[TemporalUnavailableError], None]
+) -> Client:
+    """Connect as soon as the server answers, however long that takes.
+
+    Args:
+        connecting: Connects once.
+        on_away: Called at the first attempt that fails.
+    """
+    is_said = False
+    while True:
+        try:
+            with translated():
+                return await connecting()
+        except TemporalUnavailableError as error:
+            if not is_said:
+                on_away(error)
+            is_said = True
+        await asyncio.sleep(_AGAIN_SECONDS)
 
 
 async def require_search_attributes(client: Client, keys: Sequence[SearchAttributeKey[Any]]) -> None:

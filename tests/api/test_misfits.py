@@ -24,7 +24,12 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import UserType
 from mipres.temporal import names
-from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, translated
+from mipres.temporal.answers import (
+    TemporalUnavailableError,
+    UnknownWorkflowError,
+    UnreadableAnswerError,
+    translated,
+)
 from mipres.temporal.codec import UnknownPayloadKeyError
 from mipres.temporal.names import WorkflowType
 from tests.api.conftest import API_KEY, OpenClient
@@ -163,7 +168,7 @@ async def test_a_missing_key_falls_back_and_readiness_names_it(
         # The server lists a new run a moment after its start.
         while (ready := await client.get("/health/ready")).status_code != 503:
             await asyncio.sleep(0.05)
-    assert ready.json()["payload_keys"] == "down"
+    assert ready.json()["payload_keys"] == "unfit"
 
 
 async def test_a_paused_run_is_shown_as_it_stands(
@@ -188,14 +193,14 @@ async def test_a_missing_namespace_is_no_unknown_radicado(api: Callable[..., Any
     assert answer.status_code == 503
     assert (await client.get("/api/v1/registrations/RM-0000000000ZZ", headers=KEY)).status_code == 503
     ready = await client.get("/health/ready")
-    assert (ready.status_code, ready.json()["namespace"]) == (503, "down")
+    assert (ready.status_code, ready.json()["namespace"]) == (503, "unfit")
 
 
 async def test_readiness_names_every_check(api: Callable[..., Any]) -> None:
     ready = await (await api()).get("/health/ready")
     assert ready.status_code == 200
     assert ready.json() == dict.fromkeys(
-        ("database", "temporal", "namespace", "search_attributes", "payload_keys"), "ok"
+        ("database", "schema", "writable", "temporal", "namespace", "search_attributes", "payload_keys"), "ok"
     )
 
 
@@ -212,7 +217,7 @@ async def test_missing_search_attributes_are_named_by_readiness(
         # The server reads its list of namespaces every few seconds.
         while (ready := await client.get("/health/ready")).json()["namespace"] != "ok":
             await asyncio.sleep(0.2)
-    assert (ready.status_code, ready.json()["search_attributes"]) == (503, "down")
+    assert (ready.status_code, ready.json()["search_attributes"]) == (503, "unfit")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +226,7 @@ async def test_missing_search_attributes_are_named_by_readiness(
         (RPCError("no such workflow", RPCStatusCode.NOT_FOUND, b""), UnknownWorkflowError),
         (RPCError("busy", RPCStatusCode.RESOURCE_EXHAUSTED, b""), TemporalUnavailableError),
         (TimeoutError(), TemporalUnavailableError),
-        (UnknownPayloadKeyError("k9"), TemporalUnavailableError),
+        (UnknownPayloadKeyError("k9"), UnreadableAnswerError),
     ],
 )
 def test_each_failure_is_one_of_two_errors(error: Exception, kind: type[Exception]) -> None:

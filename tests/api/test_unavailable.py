@@ -55,8 +55,10 @@ async def test_without_temporal_nothing_is_promised(database_url: str) -> None:
         told = await client.post("/registro/otro", data=sent)
         assert told.status_code == 503
         assert "Su solicitud no se recibió" in told.text
-        ready = await client.get("/health/ready")
-        assert (ready.status_code, ready.json()) == (503, {"database": "ok", "temporal": "down"})
+        fine = {"database": "ok", "schema": "ok", "writable": "ok", "temporal": "down"}
+        ready, dependencies = [await client.get(f"/health/{name}") for name in ("ready", "dependencies")]
+        assert (ready.status_code, ready.json()) == (200, fine)
+        assert (dependencies.status_code, dependencies.json()) == (503, fine)
         assert (await client.get("/health/live")).status_code == 200
 
 
@@ -69,6 +71,9 @@ async def test_without_the_database_the_login_says_so(database_url: str) -> None
         sent = {"csrf_token": found.group(1), "usuario": "CC1020304050", "contrasena": "x"}
         answer = await client.post("/ingreso/mipres", data=sent)
         assert (answer.status_code, "no está disponible" in answer.text) == (503, True)
+        ready, dependencies = [await client.get(f"/health/{name}") for name in ("ready", "dependencies")]
+        assert (ready.status_code, dependencies.status_code) == (200, 503)
+        assert dependencies.json()["database"] == "down"
 
 
 async def test_the_log_says_once_why_temporal_gave_no_answer(database_url: str) -> None:

@@ -63,13 +63,3 @@ async def test_a_connection_that_was_just_used_is_not_asked(
     assert await process_id(engine) == first
     assert len(asked) == 1
     await engine.dispose()
-
-
-async def test_a_database_that_answers_is_reachable(engine: AsyncEngine) -> None:
-    assert await database.is_reachable(engine)
-
-
-async def test_a_database_that_is_gone_is_not_reachable(unused_tcp_port: int) -> None:
-    engine = database.create_engine(f"postgresql+asyncpg://nobody@127.0.0.1:{unused_tcp_port}/none")
-    assert not await database.is_reachable(engine)
-    await engine.dispose()

@@ -69,7 +69,7 @@ def container(name: str, *, build: str, secrets: Mapping[str, Mapping[str, str]]
         command=tuple(spec.get("command", ())),
         environment=environment,
         image=spec["image"],
-        probe=tuple(spec.get("livenessProbe", {}).get("exec", {}).get("command", ())),
+        probe=tuple(spec.get("readinessProbe", {}).get("exec", {}).get("command", ())),
     )
 
 

@@ -1,0 +1,49 @@
+"""A worker waits for a Temporal that is away."""
+
+import asyncio
+
+import pytest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+import worker
+from mipres.temporal import connection
+from mipres.temporal.answers import TemporalUnavailableError
+from mipres.temporal.connection import connect_in_time
+
+
+async def test_it_connects_once_the_server_answers_and_says_once_that_it_waits(
+    temporal_env: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_AGAIN_SECONDS", 0.0)
+    said: list[TemporalUnavailableError] = []
+    attempts = iter([RuntimeError("Failed client connect: transport error")] * 3)
+
+    async def connecting() -> Client:
+        for error in attempts:
+            raise error
+        return temporal_env.client
+
+    assert await connect_in_time(connecting, on_away=said.append) is temporal_env.client
+    assert len(said) == 1
+
+
+async def test_an_error_of_the_code_is_not_waited_for() -> None:
+    async def connecting() -> Client:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await connect_in_time(connecting, on_away=lambda _: None)
+
+
+async def test_a_worker_that_waits_can_be_stopped() -> None:
+    stop = asyncio.Event()
+
+    async def never() -> Client:
+        stop.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with pytest.raises(SystemExit) as ended:
+        await worker.unless_stopped(never(), stop)
+    assert ended.value.code == 0
