@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from activities.catalog import catalog
 from mipres import composition
-from mipres.database.engine import UNREACHABLE
+from mipres.database.failures import database_fault
 from mipres.settings import Settings, load_settings
 from mipres.telemetry import MetricsPortTakenError, configure_logging, runtime_with_metrics
 from mipres.temporal.connection import (
@@ -38,7 +38,7 @@ async def main() -> None:
         client = await unless_stopped(connected(settings, stack), stop)
         ports = await stack.enter_async_context(composition.open_ports(settings))
         deployment = versioning(settings.worker_deployment, settings.worker_build)
-        workers = build_workers(client, catalog(ports), outages=UNREACHABLE, deployment=deployment)
+        workers = build_workers(client, catalog(ports), database_fault=database_fault, deployment=deployment)
         await stack.enter_async_context(running(workers))
         await ensure_schedules(client)
         say("worker listo")

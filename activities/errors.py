@@ -1,7 +1,7 @@
 """Domain errors become Temporal failures here and nowhere else."""
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -88,43 +88,52 @@ def account_missing() -> ApplicationError:
     )
 
 
-class DatabaseOutages(Interceptor):
-    """Separates a failure of the database from one of an activity, for all alike.
+class NamedFailures(Interceptor):
+    """Names what no activity translates, so that support sees what broke.
 
     Args:
-        signs: The exceptions by which the database's client says that it got no answer.
+        database_fault: What a failure of the database is called; None for any other.
     """
 
-    def __init__(self, *, signs: tuple[type[Exception], ...]) -> None:
-        self._signs = signs
+    def __init__(self, *, database_fault: Callable[[Exception], str | None]) -> None:
+        self._database_fault = database_fault
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's name.
-        return _NamingOutages(next, self._signs)
+        return _NamingFailures(next, self._database_fault)
 
 
-class _NamingOutages(ActivityInboundInterceptor):
-    def __init__(self, inner: ActivityInboundInterceptor, signs: tuple[type[Exception], ...]) -> None:
+class _NamingFailures(ActivityInboundInterceptor):
+    def __init__(
+        self, inner: ActivityInboundInterceptor, database_fault: Callable[[Exception], str | None]
+    ) -> None:
         super().__init__(inner)
-        self._signs = signs
+        self._database_fault = database_fault
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name.
         try:
             return await self.next.execute_activity(input)
-        except self._signs as error:
-            metrics.database_failed()
-            raise ApplicationError(
-                f"La base de datos de cuentas no respondió ({type(error).__name__}). Se reintenta solo; si dura, revise PostgreSQL y `/health/dependencies` de la API.",
-                type=DATABASE_UNAVAILABLE,
-                category=ApplicationErrorCategory.BENIGN,
-            ) from None
         except FailureError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, support sees it.
-            # Its own text may be of any length, and may hold a person's data.
-            raise ApplicationError(
-                f"Falló algo imprevisto: {type(error).__name__} en {_origin_of(error)}. Se reintenta solo; avise a quien desarrolla.",
-                type=UNFORESEEN,
-            ) from None
+            fault = self._database_fault(error)
+            raise (_of_database(fault) if fault else _unforeseen(error)) from None
+
+
+def _of_database(fault: str) -> ApplicationError:
+    metrics.database_failed()
+    return ApplicationError(
+        f"La base de datos de cuentas no hizo lo que se le pidió ({fault}). Se reintenta solo; si dura, revise PostgreSQL, que esté migrada, y `/health/dependencies` de la API.",
+        type=DATABASE_UNAVAILABLE,
+        category=ApplicationErrorCategory.BENIGN,
+    )
+
+
+def _unforeseen(error: Exception) -> ApplicationError:
+    # Its own text may be of any length, and may hold a person's data.
+    return ApplicationError(
+        f"Falló algo imprevisto: {type(error).__name__} en {_origin_of(error)}. Se reintenta solo; avise a quien desarrolla.",
+        type=UNFORESEEN,
+    )
 
 
 def _origin_of(error: Exception) -> str:

@@ -11,12 +11,11 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
-from sqlalchemy.exc import DBAPIError, InterfaceError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mipres.database.failures import DATABASE_ERRORS, database_fault
 from mipres.domain.errors import MipresError
 from mipres.domain.outcomes import FILL_ALL_FIELDS
 from mipres.temporal.answers import TemporalUnavailableError
@@ -298,10 +297,10 @@ async def http_error(request: Request, error: HTTPException) -> Response:
 
 
 # OSError: a server that refuses, cannot be reached, or whose name does not resolve.
-@handles(TemporalUnavailableError, InterfaceError, DBAPIError, PoolTimeoutError, OSError)
+@handles(TemporalUnavailableError, *DATABASE_ERRORS)
 async def unavailable(request: Request, error: Exception) -> Response:
     # A database's message may repeat the row that it was about; Temporal's names no person.
-    reason = str(error) if isinstance(error, TemporalUnavailableError) else None
+    reason = str(error) if isinstance(error, TemporalUnavailableError) else database_fault(error)
     log.warning("dependency_unavailable", error=type(error).__name__, reason=reason)
     return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": str(RETRY_SECONDS)})
 

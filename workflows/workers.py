@@ -1,7 +1,7 @@
 """Which worker serves which task queue, and how gently."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from temporalio.client import Client
@@ -9,7 +9,7 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
 from activities.catalog import Activities, Catalog
-from activities.errors import DatabaseOutages
+from activities.errors import NamedFailures
 from activities.spacing import SpacedCalls
 from mipres.domain.stages import REGISTRIES
 from mipres.temporal.names import REGISTRATIONS_QUEUE, registry_queue
@@ -51,7 +51,7 @@ def build_workers(
     client: Client,
     activities: Catalog,
     *,
-    outages: tuple[type[Exception], ...],
+    database_fault: Callable[[Exception], str | None],
     deployment: WorkerDeploymentConfig | None = None,
 ) -> list[Worker]:
     """Build one worker for each task queue.
@@ -59,7 +59,7 @@ def build_workers(
     Args:
         client: Temporal, with the payload converter of a worker.
         activities: All of them.
-        outages: The errors by which the database's client says that it got no answer.
+        database_fault: What a failure of the database is called; None for any other.
         deployment: The build that these workers are of, where builds are distinguished.
     """
     main = Worker(
@@ -67,7 +67,7 @@ def build_workers(
         task_queue=REGISTRATIONS_QUEUE,
         workflows=WORKFLOWS,
         activities=of_registrations(activities),
-        interceptors=[TrustedPayloads(), DatabaseOutages(signs=outages)],
+        interceptors=[TrustedPayloads(), NamedFailures(database_fault=database_fault)],
         max_cached_workflows=policies.CACHED_WORKFLOWS,
         max_concurrent_workflow_tasks=policies.WORKFLOW_TASKS,
         # The sandbox would import the modules of the workflow again for every registration: more than all else

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import typer
-from sqlalchemy.exc import SQLAlchemyError
 
 from mipres import composition
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Hasher
+from mipres.database.failures import DATABASE_ERRORS, database_fault, is_not_migrated
 from mipres.database.lockouts import LoginLockouts
 from mipres.settings import Settings, load_settings
 from mipres.support.actions import Support
@@ -72,9 +72,17 @@ def run_with_tools(work: Callable[[Tools], Awaitable[None]]) -> None:
         stop("Temporal no tiene ningún registro con ese radicado.")
     except TemporalUnavailableError:
         stop(f"Temporal no responde en {settings.temporal_address}.", AWAY)
-    except (OSError, SQLAlchemyError) as error:
-        # The message may repeat values; its kind says enough.
-        stop(f"La base de datos no responde ({type(error).__name__}).", AWAY)
+    except BrokenPipeError:
+        # Whoever read the output, as `head` does, has read enough: Click ends the command for it.
+        raise
+    except DATABASE_ERRORS as error:
+        stop(_of_database(error), AWAY)
+
+
+def _of_database(error: Exception) -> str:
+    if is_not_migrated(error):
+        return "La base de datos no está migrada a esta versión: ejecute `python -m mipres.cli migrate`."
+    return f"La base de datos no respondió bien ({database_fault(error)})."
 
 
 def stop(line: str, code: int = NOT_POSSIBLE) -> NoReturn:

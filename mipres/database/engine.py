@@ -8,26 +8,14 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from asyncpg.exceptions import OperatorInterventionError, PostgresConnectionError
 from sqlalchemy import event
-from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 RESTED_SECONDS = 1.0
 """A restart takes longer, so a connection that survived one has rested."""
 _FREE_SINCE = "free_since"
-UNREACHABLE: tuple[type[Exception], ...] = (
-    # While a connection is made, asyncpg and the system speak for themselves; afterwards SQLAlchemy does.
-    OSError,
-    PostgresConnectionError,
-    OperatorInterventionError,
-    InterfaceError,
-    OperationalError,
-    PoolTimeoutError,
-)
-"""How it shows that PostgreSQL is away, refuses, or is going down or coming up."""
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mipres.database.engine import UNREACHABLE
+from mipres.database.failures import DATABASE_ERRORS
 from mipres.database.tables import SentMailRow
 from mipres.domain.mail import CLAIM_LIFETIME, MailClaim
 
@@ -35,7 +35,7 @@ class PostgresSentMails:
                     return MailClaim.TAKEN
                 sent = select(SentMailRow.sent_at).where(SentMailRow.key == key)
                 return MailClaim.SENT if (await connection.execute(sent)).scalar() else MailClaim.BUSY
-        except UNREACHABLE as error:
+        except DATABASE_ERRORS as error:
             # Fails open: mails about an outage of the database must not wait for its end.
             log.warning("a mail goes out unclaimed: %s", type(error).__name__)
             return MailClaim.TAKEN
@@ -53,7 +53,7 @@ class PostgresSentMails:
         try:
             async with self._engine.begin() as connection:
                 return int((await connection.execute(statement)).scalar_one())
-        except UNREACHABLE as error:
+        except DATABASE_ERRORS as error:
             log.warning("an unknown end of a mail went unrecorded: %s", type(error).__name__)
             return 1
 
@@ -64,7 +64,7 @@ class PostgresSentMails:
         try:
             async with self._engine.begin() as connection:
                 await connection.execute(marking)
-        except UNREACHABLE as error:
+        except DATABASE_ERRORS as error:
             # The mail is out: a failure here would send it again.
             log.warning("a mail went out unrecorded: %s", type(error).__name__)
 
@@ -76,6 +76,6 @@ class PostgresSentMails:
         try:
             async with self._engine.begin() as connection:
                 await connection.execute(update(SentMailRow).where(*unsent).values(**values))
-        except UNREACHABLE as error:
+        except DATABASE_ERRORS as error:
             # The claim grows old by itself.
             log.warning("the claim of a mail stays as it was: %s", type(error).__name__)

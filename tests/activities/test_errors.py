@@ -2,14 +2,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from asyncpg.exceptions import CannotConnectNowError
+from asyncpg.exceptions import CannotConnectNowError, TooManyConnectionsError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
-from activities.errors import DatabaseOutages, account_missing, translated
-from mipres.database.engine import UNREACHABLE
+from activities.errors import NamedFailures, account_missing, translated
+from mipres.database.failures import database_fault
 from mipres.domain.errors import (
     LinkNotUsableError,
     MailAddressRejectedError,
@@ -103,7 +103,7 @@ class FailingActivity(ActivityInboundInterceptor):
 
 
 async def failure_of(error: Exception) -> Exception:
-    interceptor = DatabaseOutages(signs=UNREACHABLE).intercept_activity(FailingActivity(error))
+    interceptor = NamedFailures(database_fault=database_fault).intercept_activity(FailingActivity(error))
     work = ExecuteActivityInput(fn=print, args=(), executor=None, headers={})
     with pytest.raises(Exception) as caught:  # noqa: PT011 - which one is what the test asks.
         await interceptor.execute_activity(work)
@@ -117,6 +117,8 @@ async def failure_of(error: Exception) -> Exception:
         CannotConnectNowError("the database system is starting up"),
         OperationalError("SELECT 1", {"document": "1020304050"}, Exception("closed")),
         PoolTimeoutError(),
+        ProgrammingError("SELECT 1020304050", {}, Exception("typo")),
+        TooManyConnectionsError("sorry, too many clients already"),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -131,9 +133,7 @@ async def test_an_outage_of_the_database_has_a_type_a_cause_and_a_remedy(error: 
     assert told.__suppress_context__
 
 
-@pytest.mark.parametrize(
-    "error", [ValueError("1020304050" * 10_000), ProgrammingError("SELECT 1020304050", {}, Exception("typo"))]
-)
+@pytest.mark.parametrize("error", [ValueError("1020304050" * 10_000), KeyError("1020304050")])
 async def test_what_nobody_foresaw_is_told_by_class_and_place_and_never_by_its_text(error: Exception) -> None:
     told = await failure_of(error)
     assert isinstance(told, ApplicationError)

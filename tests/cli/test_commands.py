@@ -1,5 +1,6 @@
 """What the commands accept, what they ask of support, and their exit codes."""
 
+import errno
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from typing import Any, cast
 from unittest.mock import AsyncMock, Mock
 
 import pytest
+from asyncpg.exceptions import UndefinedColumnError
 from sqlalchemy.exc import SQLAlchemyError
 
 from mipres.cli.running import AWAY, MISUSED, NOT_POSSIBLE, Tools
@@ -84,8 +86,8 @@ def test_without_a_known_command_the_help_shows(command: Command, words: tuple[s
     [
         (UnknownWorkflowError(), NOT_POSSIBLE, "no tiene ningún registro"),
         (TemporalUnavailableError(), AWAY, "Temporal no responde"),
-        (OSError("secreto"), AWAY, "La base de datos no responde (OSError)"),
-        (SQLAlchemyError("secreto"), AWAY, "La base de datos no responde (SQLAlchemyError)"),
+        (OSError("secreto"), AWAY, "La base de datos no respondió bien (OSError)"),
+        (SQLAlchemyError("secreto"), AWAY, "La base de datos no respondió bien (SQLAlchemyError)"),
     ],
 )
 def test_what_is_away_is_one_line_and_a_code(
@@ -96,6 +98,19 @@ def test_what_is_away_is_one_line_and_a_code(
     assert (result.exit_code, line in result.stderr) == (code, True)
     assert "secreto" not in result.output
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_closed_pipe_is_no_fault_of_the_database(command: Command, tools: Tools) -> None:
+    answers(tools).support.show.side_effect = BrokenPipeError(errno.EPIPE, "broken pipe")
+    result = command("show", RADICADO)
+    assert (result.exit_code, result.stderr) == (NOT_POSSIBLE, "")
+
+
+def test_a_schema_that_lacks_something_names_the_remedy(command: Command, tools: Tools) -> None:
+    answers(tools).support.show.side_effect = UndefinedColumnError("column ruiz does not exist")
+    result = command("show", RADICADO)
+    assert result.exit_code == AWAY
+    assert result.stderr.strip().endswith("ejecute `python -m mipres.cli migrate`.")
 
 
 # ---- Registrations

@@ -14,7 +14,7 @@ from temporalio.worker import Worker, WorkerConfig
 
 from activities.catalog import catalog
 from activities.spacing import SpacedCalls
-from mipres.database.engine import UNREACHABLE
+from mipres.database.failures import database_fault
 from mipres.domain.mail import Mail
 from mipres.domain.stages import REGISTRIES
 from mipres.temporal.names import REGISTRATIONS_QUEUE, registry_queue
@@ -55,7 +55,7 @@ class Shift:
 async def shift(temporal_env: WorkflowEnvironment) -> AsyncIterator[Shift]:
     mailer = HeldMailer()
     world = World(env=temporal_env, mailer=mailer)
-    workers = build_workers(temporal_env.client, catalog(world.ports()), outages=UNREACHABLE)
+    workers = build_workers(temporal_env.client, catalog(world.ports()), database_fault=database_fault)
     async with running(workers):
         yield Shift(world=world, mailer=mailer, workers=workers)
 
@@ -88,7 +88,9 @@ async def test_workers_that_stop_finish_what_they_do(temporal_env: WorkflowEnvir
     mailer = HeldMailer()
     world = World(env=temporal_env, mailer=mailer)
     world.knows(MEDICINE)
-    async with running(build_workers(temporal_env.client, catalog(world.ports()), outages=UNREACHABLE)):
+    async with running(
+        build_workers(temporal_env.client, catalog(world.ports()), database_fault=database_fault)
+    ):
         handle, _ = await world.submit()
         await mailer.sending.wait()
         # The mail goes on only once the workers got the signal to stop.

@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.catalog import catalog
-from mipres.database.engine import UNREACHABLE
+from mipres.database.failures import database_fault
 from mipres.domain.outcomes import OutcomeStatus
 from mipres.settings import Settings
 from mipres.temporal.connection import WorkerPayloadConverter, data_converter
@@ -80,7 +80,7 @@ async def test_registrations_run_on_the_current_build_and_move_to_the_next(
     for build in ("1", "2"):
         deployment = versioning(DEPLOYMENT, build)
         workers = build_workers(
-            own_server.client, catalog(world.ports()), outages=UNREACHABLE, deployment=deployment
+            own_server.client, catalog(world.ports()), database_fault=database_fault, deployment=deployment
         )
         async with running(workers):
             await make_current(own_server, build)

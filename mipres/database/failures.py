@@ -1,0 +1,40 @@
+"""How a failure of the database shows, and what it is called."""
+
+from typing import Final
+
+from asyncpg.exceptions import InterfaceError, PostgresError
+from sqlalchemy.exc import SQLAlchemyError
+
+# While a connection is made, asyncpg and the system speak for themselves; afterwards SQLAlchemy does.
+DATABASE_ERRORS: Final[tuple[type[Exception], ...]] = (
+    OSError,
+    PostgresError,
+    InterfaceError,
+    SQLAlchemyError,
+)
+_NOT_MIGRATED: Final = {"42P01", "42703", "42883", "3F000"}
+"""An unknown table, column, function or schema."""
+
+
+def database_fault(error: Exception) -> str | None:
+    """The error's class and PostgreSQL's code, where the server gave one.
+
+    Its text may repeat a row, so it stays out. None for an error that is none of the database's.
+    """
+    if not isinstance(error, DATABASE_ERRORS):
+        return None
+    root = _of_server(error)
+    return f"{type(root).__name__}, SQLSTATE {root.sqlstate}" if root else type(error).__name__
+
+
+def is_not_migrated(error: Exception) -> bool:
+    """Whether the schema lacks what this code asks for."""
+    root = _of_server(error)
+    return root is not None and root.sqlstate in _NOT_MIGRATED
+
+
+def _of_server(error: BaseException | None) -> PostgresError | None:
+    """The server's own error, below those that SQLAlchemy puts around it."""
+    while error is not None and not isinstance(error, PostgresError):
+        error = getattr(error, "orig", None) or error.__cause__
+    return error

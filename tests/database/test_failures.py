@@ -1,0 +1,53 @@
+"""Each failure of a real PostgreSQL has a short name, and never its text."""
+
+import pytest
+from asyncpg.exceptions import TooManyConnectionsError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.database.engine import create_engine
+from mipres.database.failures import database_fault, is_not_migrated
+
+
+@pytest.mark.parametrize(
+    ("statement", "name", "not_migrated"),
+    [
+        ("SELECT 'Ruiz' FROM nowhere", "UndefinedTableError, SQLSTATE 42P01", True),
+        ("SELECT ruiz FROM accounts", "UndefinedColumnError, SQLSTATE 42703", True),
+        ("SELECT 1 / 0", "DivisionByZeroError, SQLSTATE 22012", False),
+        (
+            "SET LOCAL transaction_read_only = on; CREATE TABLE ruiz ()",
+            "ReadOnlySQLTransactionError, SQLSTATE 25006",
+            False,
+        ),
+        ("SET LOCAL statement_timeout = 1; SELECT pg_sleep(5)", "QueryCanceledError, SQLSTATE 57014", False),
+    ],
+)
+async def test_what_the_server_refuses_is_named_with_its_code(
+    engine: AsyncEngine, statement: str, name: str, *, not_migrated: bool
+) -> None:
+    async with engine.begin() as connection:
+        *before, last = statement.split(";")
+        for part in before:
+            await connection.execute(text(part))
+        with pytest.raises(SQLAlchemyError) as caught:
+            await connection.execute(text(last))
+    assert (database_fault(caught.value), is_not_migrated(caught.value)) == (name, not_migrated)
+
+
+async def test_a_connection_that_is_refused_is_named(unused_tcp_port: int) -> None:
+    engine = create_engine(f"postgresql+asyncpg://nobody@127.0.0.1:{unused_tcp_port}/none")
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - its class is what the test asks.
+        await engine.connect()
+    assert database_fault(caught.value) == type(caught.value).__name__
+    await engine.dispose()
+
+
+def test_a_server_without_a_free_place_is_named() -> None:
+    error = TooManyConnectionsError("sorry, too many clients already")
+    assert database_fault(error) == "TooManyConnectionsError, SQLSTATE 53300"
+
+
+def test_an_error_of_the_code_is_none_of_the_database() -> None:
+    assert database_fault(ValueError("x")) is None
