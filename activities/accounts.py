@@ -7,17 +7,24 @@ from temporalio import activity
 
 from mipres.domain.accounts import NewRegistration
 from mipres.domain.documents import Document
+from mipres.domain.errors import PersonErasedError
 from mipres.domain.outcomes import Refusal, mask_email
 from mipres.ports import Accounts
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegisterAccountResult:
-    """The account. `has_password`: the person had completed a registration before."""
+    """The account, or why there is none.
+
+    Attributes:
+        account_id: The nil id where the registration is refused.
+        has_password: Whether the person had completed a registration before.
+    """
 
     account_id: uuid.UUID
     email_hint: str
     has_password: bool
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +52,9 @@ class RecordRefusalInput:
     run: str
 
 
+_NO_ACCOUNT = uuid.UUID(int=0)
+
+
 class AccountActivities:
     """Served by the queue `registrations`."""
 
@@ -54,7 +64,12 @@ class AccountActivities:
     @activity.defn
     async def register_account(self, registration: NewRegistration) -> RegisterAccountResult:
         """Create or refresh the account and its profile, in one transaction."""
-        account = await self._accounts.register(registration)
+        try:
+            account = await self._accounts.register(registration)
+        except PersonErasedError:
+            return RegisterAccountResult(
+                account_id=_NO_ACCOUNT, email_hint="", has_password=False, refusal=Refusal.DATA_ERASED
+            )
         return RegisterAccountResult(
             account_id=account.account_id,
             email_hint=mask_email(account.email),

@@ -123,6 +123,7 @@ class Composition:
             self._client,
             radicado_key=self._radicado_key,
             clock=self._clock,
+            erasures=composition.build_erasures(self._settings, self._database),
             submit_wait=self._submit_wait,
             link_lifetime=timedelta(hours=self._settings.password_link_hours),
             metrics=self._metrics,

@@ -30,6 +30,7 @@ from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.engine import create_engine, migrate
+from mipres.database.erasures import Erasures
 from mipres.database.limits import PostgresLimits
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
@@ -107,7 +108,8 @@ async def _live(engine: AsyncEngine) -> None:
     clock = SystemClock()
     audit = PostgresAuditTrail(engine, key=_KEY, clock=clock)
     lockouts = LoginLockouts(engine, key=_KEY, clock=clock)
-    accounts = PostgresAccounts(engine, tokens=LinkTokens(_KEY), audit=audit, clock=clock)
+    erasures = Erasures(engine, key=_KEY, clock=clock)
+    accounts = PostgresAccounts(engine, tokens=LinkTokens(_KEY), audit=audit, erasures=erasures, clock=clock)
     links = PostgresPasswordLinks(
         engine, tokens=LinkTokens(_KEY), audit=audit, lockouts=lockouts, clock=clock
     )

@@ -19,6 +19,7 @@ from mipres.database.audit import PostgresAuditTrail
 from mipres.database.clock import DatabaseClock
 from mipres.database.credentials import Hasher
 from mipres.database.engine import create_engine
+from mipres.database.erasures import Erasures
 from mipres.database.limits import PostgresLimits
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
@@ -123,8 +124,16 @@ async def open_database(settings: Settings) -> AsyncIterator[DatabaseServices]:
 
 def build_accounts(settings: Settings, database: DatabaseServices) -> PostgresAccounts:
     return PostgresAccounts(
-        database.engine, tokens=link_tokens(settings), audit=database.audit, clock=database.clock
+        database.engine,
+        tokens=link_tokens(settings),
+        audit=database.audit,
+        erasures=build_erasures(settings, database),
+        clock=database.clock,
     )
+
+
+def build_erasures(settings: Settings, database: DatabaseServices) -> Erasures:
+    return Erasures(database.engine, key=purpose_key(settings, "erasures"), clock=database.clock)
 
 
 def build_password_links(settings: Settings, database: DatabaseServices) -> PostgresPasswordLinks:
@@ -151,6 +160,7 @@ def build_person_data(settings: Settings, database: DatabaseServices, client: Cl
         database.engine,
         client,
         audit=database.audit,
+        erasures=build_erasures(settings, database),
         lockouts=database.lockouts,
         limits=PostgresLimits(database.engine, key=purpose_key(settings, "limits"), clock=database.clock),
         radicado_key=purpose_key(settings, "radicado"),

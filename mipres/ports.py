@@ -57,6 +57,9 @@ class Accounts(Protocol):
         """Create or refresh the account and its profile.
 
         The same call twice changes nothing more.
+
+        Raises:
+            PersonErasedError: the person was erased after the submission.
         """
         ...
 
@@ -108,6 +111,14 @@ class Accounts(Protocol):
 
         Tell whether the password exists.
         """
+        ...
+
+
+class Erasures(Protocol):
+    """Who was erased, and when."""
+
+    async def covers(self, login: str, *, submitted_at: datetime) -> bool:
+        """Tell whether the person was erased after the submission."""
         ...
 
 

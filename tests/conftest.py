@@ -24,6 +24,7 @@ from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Hasher
 from mipres.database.engine import create_engine
+from mipres.database.erasures import Erasures
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.keys import LinkTokens
@@ -183,8 +184,15 @@ def lockouts(engine: AsyncEngine, clock: FakeClock) -> LoginLockouts:
 
 
 @pytest.fixture
-def accounts(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> PostgresAccounts:
-    return PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), audit=audit, clock=clock)
+def erasures(engine: AsyncEngine, clock: FakeClock) -> Erasures:
+    return Erasures(engine, key=b"e" * 32, clock=clock)
+
+
+@pytest.fixture
+def accounts(
+    engine: AsyncEngine, audit: PostgresAuditTrail, erasures: Erasures, clock: FakeClock
+) -> PostgresAccounts:
+    return PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), audit=audit, erasures=erasures, clock=clock)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from mipres.domain.errors import (
     MailAddressRejectedError,
     MailNotAcceptedError,
     MailProbablyDeliveredError,
+    PersonErasedError,
     RegistryUnavailableError,
 )
 from mipres.domain.links import LinkPurpose, PasswordLink
@@ -111,7 +112,7 @@ class FakeLink:
 class FakeAccounts:
     """Accounts in memory. `links` are by issue key.
 
-    `down` makes every call fail, `expiry_down` that one.
+    `down` makes every call fail, `expiry_down` that one. `erased` are logins that register no more.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -122,6 +123,7 @@ class FakeAccounts:
     links: dict[str, FakeLink] = field(default_factory=dict)
     refusals: list[tuple[str, Refusal]] = field(default_factory=list)
     given_up: set[tuple[str, str, str]] = field(default_factory=set)
+    erased: set[str] = field(default_factory=set)
     registering: asyncio.Event = field(default_factory=asyncio.Event)
     _gate: asyncio.Event | None = None
 
@@ -143,6 +145,8 @@ class FakeAccounts:
         self.registering.set()
         if self._gate is not None:
             await self._gate.wait()
+        if registration.submission.document.login in self.erased:
+            raise PersonErasedError
         self.registrations.append(registration)
         login, person = registration.submission.document.login, registration.person
         account_id = uuid.uuid5(uuid.NAMESPACE_OID, login)
@@ -227,6 +231,16 @@ class FakeAccounts:
     def _answer(self) -> None:
         if self.down:
             raise ConnectionRefusedError("the database does not answer")
+
+
+@dataclass(kw_only=True)
+class FakeErasures:
+    """Knows who was `erased`, by login."""
+
+    erased: set[str] = field(default_factory=set)
+
+    async def covers(self, login: str, *, submitted_at: datetime) -> bool:
+        return login in self.erased
 
 
 @dataclass(kw_only=True)

@@ -182,6 +182,9 @@ class Registration:
             await self._refuse(refusal)
             return False
         account = await self._register_account(self._state.person)
+        if account.refusal is not None:
+            await self._refuse(account.refusal)
+            return False
         if account.has_password:
             await self._welcome_back(account)
             return False
@@ -200,6 +203,9 @@ class Registration:
             run=workflow.info().run_id,
         )
         await self._steps.do(steps.RECORD_REFUSAL, entry)
+        if refusal is Refusal.DATA_ERASED:
+            # Nothing of the person is used any more, their address neither.
+            return
         if self._state.person and (self._request.tell_by_mail or self._state.must_mail_refusal):
             await self._notices.refusal(self._state.person, refusal)
 
@@ -255,7 +261,9 @@ class Registration:
         identity = await self._steps.try_once(steps.CHECK_PERSON, self._request.submission)
         if identity is None or identity.person is None or identity.person == self._state.person:
             return account
-        account = await self._register_account(identity.person)
+        known, account = account, await self._register_account(identity.person)
+        if account.refusal is not None:
+            return known
         self._state.person, self._state.account = identity.person, account
         self._state.outcome = registered(account)
         return account

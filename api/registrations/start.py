@@ -22,13 +22,18 @@ from mipres.database.password_links import Renewal
 from mipres.domain.audit import CITIZEN, PROGRAM, AuditEvent, AuditEventType
 from mipres.domain.documents import Document
 from mipres.domain.errors import MipresError
-from mipres.domain.outcomes import Outcome, OutcomeStatus
+from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
 from mipres.domain.radicado import radicado_of, recovery_reference
 from mipres.domain.stages import Stage
 from mipres.domain.submissions import Submission
 from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION, Consent
-from mipres.ports import Clock
-from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, translated
+from mipres.ports import Clock, Erasures
+from mipres.temporal.answers import (
+    TemporalUnavailableError,
+    UnknownWorkflowError,
+    is_unknown_workflow,
+    translated,
+)
 from mipres.temporal.names import (
     REGISTRATION_STAGE,
     REGISTRATIONS_QUEUE,
@@ -48,6 +53,7 @@ log = structlog.get_logger()
 # A look at the server stays quick, also where the server is away.
 _LOOK = timedelta(seconds=1)
 _ATTEMPTS = 3
+_ERASED = Outcome(status=OutcomeStatus.REFUSED, refusal=Refusal.DATA_ERASED)
 
 
 class TermsChangedError(MipresError):
@@ -71,6 +77,7 @@ class RegistrationStarter:
         client: Temporal.
         radicado_key: Key of the radicado's hash.
         clock: Time of the consent.
+        erasures: Who was erased, and when.
         submit_wait: How long a submission waits for its first outcome.
         link_lifetime: Lifetime of the password link, part of the workflow's input.
         metrics: Counts the answers.
@@ -83,6 +90,7 @@ class RegistrationStarter:
         *,
         radicado_key: bytes,
         clock: Clock,
+        erasures: Erasures,
         submit_wait: timedelta,
         link_lifetime: timedelta,
         metrics: ApiMetrics,
@@ -91,6 +99,7 @@ class RegistrationStarter:
         self._client = client
         self._key = radicado_key
         self._clock = clock
+        self._erasures = erasures
         self._submit_wait = submit_wait
         self._link_lifetime = link_lifetime
         self._metrics = metrics
@@ -197,6 +206,8 @@ class RegistrationStarter:
                     self._client, registration_workflow_id(request.radicado), patience=_LOOK
                 )
             except UnknownWorkflowError as error:
+                if await self._was_erased(request):
+                    return _ERASED
                 raise TemporalUnavailableError("no run was started") from error
             if not run.engine.is_open:
                 raise TemporalUnavailableError(f"no run was started; an older one is {run.engine}")
@@ -212,10 +223,19 @@ class RegistrationStarter:
                 log.info("registration_ended_while_joining", radicado=request.radicado)
             except RPCError as error:
                 # Too many submissions wait for this very registration already.
-                if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
+                if error.status is RPCStatusCode.RESOURCE_EXHAUSTED:
+                    return None
+                if not is_unknown_workflow(error):
                     raise
-                return None
+                log.info("registration_removed_while_joining", radicado=request.radicado)
+            if await self._was_erased(request):
+                return _ERASED
         return None
+
+    async def _was_erased(self, request: RegistrationRequest) -> bool:
+        """Tell whether the person was erased since: then nothing is started again."""
+        login, submitted_at = request.submission.document.login, request.consent.accepted_at
+        return await self._erasures.covers(login, submitted_at=submitted_at)
 
     async def _outcome_of(self, request: RegistrationRequest) -> Outcome:
         start: WithStartWorkflowOperation[Registration, RegistrationStatus] = WithStartWorkflowOperation(

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
+from mipres.database.erasures import Erasures
 from mipres.database.link_statements import WAS_INSERTED, close_links, link_event, lock_account
 from mipres.database.profiles import profile_values
 from mipres.database.tables import AccountRow, ConsentRow, PasswordLinkRow, ProfileRow
@@ -37,20 +38,30 @@ class PostgresAccounts:
         engine: The process's engine.
         tokens: Makes link tokens.
         audit: Records every change, in the same transaction.
+        erasures: Who was erased, and when.
         clock: Source of every timestamp that rules depend on.
     """
 
     def __init__(
-        self, engine: AsyncEngine, *, tokens: LinkTokens, audit: PostgresAuditTrail, clock: Clock
+        self,
+        engine: AsyncEngine,
+        *,
+        tokens: LinkTokens,
+        audit: PostgresAuditTrail,
+        erasures: Erasures,
+        clock: Clock,
     ) -> None:
         self._sessions = session_factory(engine)
         self._reading = reading_factory(engine)
         self._tokens = tokens
         self._audit = audit
+        self._erasures = erasures
         self._clock = clock
 
     async def register(self, registration: NewRegistration) -> RegisteredAccount:
+        login, submitted_at = registration.submission.document.login, registration.consent.accepted_at
         async with self._sessions.begin() as session:
+            await self._erasures.admit_in(session, login, submitted_at=submitted_at)
             account, created = await self._upsert_account(session, registration)
             await self._upsert_profile(session, registration, account.account_id)
             # The consent belongs to one submission: without a new one, this is the same call again.

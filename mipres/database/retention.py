@@ -18,6 +18,7 @@ from mipres.database.tables import (
     AccountRow,
     Base,
     CaptchaAnswerRow,
+    ErasureRow,
     LoginGuardRow,
     PasswordLinkRow,
     RateLimitRow,
@@ -35,6 +36,8 @@ CLOSED_LINKS = timedelta(days=30)
 """So long a page can still tell why a link is of no use."""
 SENT_MAILS = timedelta(days=90)
 """As long as Temporal keeps a history, which could send its mails again."""
+ERASURES = timedelta(days=90)
+"""As long as Temporal keeps a history, which could register its person again."""
 CAPTCHA_ANSWERS = timedelta(hours=1)
 """A challenge lives half an hour; after that its answer proves nothing."""
 
@@ -107,5 +110,6 @@ class PostgresRetention:
             (CaptchaAnswerRow, CaptchaAnswerRow.answered_at <= now - CAPTCHA_ANSWERS),
             (LoginGuardRow, LoginGuardRow.failed_at <= now - max(FORGOTTEN_AFTER, NOTICE_PAUSE)),
             (RateLimitRow, RateLimitRow.ends_at <= now),
+            (ErasureRow, ErasureRow.erased_at <= now - ERASURES),
             (SentMailRow, SentMailRow.claimed_at <= now - SENT_MAILS),
         ]

@@ -192,6 +192,15 @@ class LoginGuardRow(Base):
     told_at: Mapped[datetime | None]
 
 
+class ErasureRow(Base):
+    """A person who was erased. Only a keyed hash of the login is stored."""
+
+    __tablename__ = "erasures"
+
+    person: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    erased_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class SentMailRow(Base):
     """A mail that one attempt has claimed, and the moment in which it went out."""
 

@@ -82,5 +82,9 @@ class MailBeingSentError(MipresError):
     """Another attempt is sending the same mail at this moment."""
 
 
+class PersonErasedError(MipresError):
+    """The person was erased after this was submitted, so nothing of it is written."""
+
+
 class LinkNotUsableError(MipresError):
     """A password link cannot be used any more."""

@@ -14,6 +14,7 @@ class Refusal(StrEnum):
     PROFESSION_NOT_AUTHORIZED = "profession_not_authorized"
     NOT_IN_SSO = "not_in_sso"
     NO_VALID_EMAIL = "no_valid_email"
+    DATA_ERASED = "data_erased"
 
 
 class OutcomeStatus(StrEnum):
@@ -101,6 +102,11 @@ REFUSAL_MESSAGES: dict[Refusal, RefusalMessage] = {
         title="El usuario no tiene un correo electrónico válido en www.miseguridadsocial.gov.co",
         remedy="Su registro necesita un correo electrónico al que podamos enviarle el enlace para crear la contraseña. Actualícelo en www.miseguridadsocial.gov.co, con una sola dirección de correo, y repita el registro.",
         site=_MISEGURIDADSOCIAL,
+    ),
+    # No registry says it: the person's own request was carried out while the registration was under way.
+    Refusal.DATA_ERASED: RefusalMessage(
+        title="Los datos de este documento se suprimieron después de enviar este registro",
+        remedy="Se atendió una solicitud de supresión de datos: no se creó ninguna cuenta. Si quiere registrarse, envíe de nuevo el formulario.",
     ),
 }
 

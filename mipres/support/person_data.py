@@ -6,7 +6,7 @@ Handed over, or erased (Ley 1581 de 2012).
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -18,6 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
+from mipres.database.erasures import Erasures
 from mipres.database.limits import Limits
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.tables import AccountRow, Base, ConsentRow, PasswordLinkRow, ProfileRow, SessionRow
@@ -34,6 +35,7 @@ _NEVER_HANDED_OVER = {"password_hash"}
 _READ_AT_ONCE = 20
 _GONE_SECONDS = 60.0
 _GONE_PAUSE_SECONDS = 0.1
+_LISTED_WITHIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,17 +60,19 @@ class PersonData:
         engine: The process's engine.
         client: Temporal, with the payload keys: some registrations are known by their input only.
         audit: The trail. It names no one and stays.
+        erasures: Keeps what was submitted before from writing again.
         lockouts: Failed logins.
         limits: What the document was counted for.
         radicado_key: Key of the radicado's hash.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, and each a service of its own.
         self,
         engine: AsyncEngine,
         client: Client,
         *,
         audit: PostgresAuditTrail,
+        erasures: Erasures,
         lockouts: LoginLockouts,
         limits: Limits,
         radicado_key: bytes,
@@ -76,6 +80,7 @@ class PersonData:
         self._sessions = session_factory(engine)
         self._client = client
         self._audit = audit
+        self._erasures = erasures
         self._lockouts = lockouts
         self._limits = limits
         self._key = radicado_key
@@ -118,18 +123,21 @@ class PersonData:
         return held
 
     async def erase(self, document: Document, *, actor: str, reason: str) -> Erased:
-        """Remove it all: first what could create the account again, then the account.
+        """Remove it all: the account at once and for good, then the histories.
+
+        A history that still runs meanwhile finds the erasure, and creates nothing again. What the
+        person submits later is a new registration and stays.
 
         Raises:
-            NotGoneError: Temporal is still at it; nothing of the account has been removed.
+            NotGoneError: Temporal is still removing histories; the account has been removed.
             TemporalUnavailableError: Temporal gave no answer.
         """
         runs = [run async for run in self._runs(document)]
-        await self._delete(runs)
         await self._lockouts.lift(document.login)
         for limit in (DOCUMENT_ANSWERS, DOCUMENT_RECOVERIES, DOCUMENT_SUBMISSIONS):
             await self._limits.forget(limit, document.login)
         async with self._sessions.begin() as session:
+            moment = await self._erasures.record_in(session, document.login)
             # Profiles, declarations, links and sessions go with it.
             removed = await session.execute(delete(AccountRow).where(AccountRow.login == document.login))
             erased = Erased(accounts=removed.rowcount, workflows=len(runs))
@@ -141,21 +149,29 @@ class PersonData:
                 details={"accounts": erased.accounts, "workflows": erased.workflows},
             )
             await self._audit.record_in(session, event)
+        await self._delete(runs)
+        # Temporal lists a run a moment after its start, so what began just before is listed only now.
+        recent = self._runs(document, since=moment - _LISTED_WITHIN)
+        await self._delete([run async for run in recent if run.start_time <= moment])
         return erased
 
-    async def _runs(self, document: Document) -> AsyncIterator[WorkflowExecution]:
-        """Every run of every workflow about the person."""
+    async def _runs(
+        self, document: Document, *, since: datetime | None = None
+    ) -> AsyncIterator[WorkflowExecution]:
+        """Every run of every workflow about the person; with `since`, the recent ones."""
         submissions = [Submission(user_type=user_type, document=document) for user_type in KNOWN_BY_DOCUMENT]
         references = [radicado_of(submission, key=self._key) for submission in submissions]
         recovery = recovery_reference(document, key=self._key)
         ids = {names.registration_workflow_id(reference) for reference in references}
         ids |= {names.recovery_workflow_id(recovery), names.lock_notice_workflow_id(recovery)}
         for workflow_id in sorted(ids):
-            async for run in self._listed(names.runs_of(workflow_id)):
+            async for run in self._listed(names.begun_since(names.runs_of(workflow_id), since)):
                 yield run
         # Their radicado depends on more, which a refused registration leaves nowhere but in its input.
         candidates = [
-            run for user_type in KNOWN_BY_MORE async for run in self._listed(names.of_user_type(user_type))
+            run
+            for user_type in KNOWN_BY_MORE
+            async for run in self._listed(names.begun_since(names.of_user_type(user_type), since))
         ]
         for start in range(0, len(candidates), _READ_AT_ONCE):
             some = candidates[start : start + _READ_AT_ONCE]

@@ -55,11 +55,10 @@ def translated() -> Iterator[None]:
     try:
         yield
     except RPCError as error:
-        # A namespace that does not exist is a wrong setting, and says nothing about any workflow.
         said = f"{error.status.name}: {error.message}"
         if _names_a_missing_namespace(error):
             raise NamespaceMissingError(said) from error
-        if error.status is RPCStatusCode.NOT_FOUND:
+        if is_unknown_workflow(error):
             raise UnknownWorkflowError from error
         kind = UpdateLostError if _UPDATE_LOST in error.message else TemporalUnavailableError
         raise kind(said) from error
@@ -73,6 +72,12 @@ def translated() -> Iterator[None]:
         if "client connect" not in str(error):
             raise
         raise TemporalUnavailableError("no connection") from error
+
+
+def is_unknown_workflow(error: RPCError) -> bool:
+    """Whether the server says that it does not know the workflow."""
+    # A namespace that does not exist is a wrong setting, and says nothing about any workflow.
+    return error.status is RPCStatusCode.NOT_FOUND and not _names_a_missing_namespace(error)
 
 
 def _names_a_missing_namespace(error: RPCError) -> bool:

@@ -136,6 +136,11 @@ def runs_of(workflow_id: str) -> str:
     return f'WorkflowId="{workflow_id}"'
 
 
+def begun_since(query: str, moment: datetime | None) -> str:
+    """The same query, for runs that began since a moment."""
+    return f'{query} AND StartTime >= "{moment.isoformat()}"' if moment else query
+
+
 def _in(stage: Stage) -> str:
     return f'{REGISTRATION_STAGE.name}="{stage}"'
 

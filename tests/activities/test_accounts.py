@@ -57,6 +57,12 @@ async def issue(accounts: FakeAccounts, account_id: uuid.UUID) -> None:
     )
 
 
+async def test_of_an_erased_person_nothing_is_stored(accounts: FakeAccounts) -> None:
+    accounts.erased.add(DOCUMENT.login)
+    assert (await register(accounts)).refusal is Refusal.DATA_ERASED
+    assert accounts.registrations == []
+
+
 async def test_everything_that_was_checked_is_stored(accounts: FakeAccounts) -> None:
     result = await register(accounts)
 

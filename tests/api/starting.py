@@ -1,5 +1,6 @@
 """The part of the API that starts registrations, over a given client."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -8,16 +9,17 @@ from api.audit_queue import AuditQueue
 from api.metrics import ApiMetrics
 from api.registrations.start import RegistrationStarter
 from mipres.clock import SystemClock
-from tests.fakes import FakeAuditTrail
+from tests.fakes import FakeAuditTrail, FakeErasures
 
 KEY = b"k" * 32
 
 
-def starting_with(client: Client) -> RegistrationStarter:
+def starting_with(client: Client, *, erased: Collection[str] = ()) -> RegistrationStarter:
     return RegistrationStarter(
         client,
         radicado_key=KEY,
         clock=SystemClock(),
+        erasures=FakeErasures(erased=set(erased)),
         submit_wait=timedelta(seconds=0.5),
         link_lifetime=timedelta(hours=1),
         metrics=ApiMetrics(),

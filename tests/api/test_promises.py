@@ -19,7 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 from mipres.domain.documents import parse_document
-from mipres.domain.outcomes import OutcomeStatus
+from mipres.domain.outcomes import OutcomeStatus, Refusal
 from mipres.domain.radicado import radicado_of
 from mipres.domain.submissions import Submission, UserType
 from mipres.temporal.answers import TemporalUnavailableError
@@ -39,6 +39,10 @@ async def have_no_room() -> None:
 
 async def end_while_joined() -> None:
     raise WorkflowUpdateFailedError(ApplicationError("the run ended"))
+
+
+async def remove_while_joined() -> None:
+    raise RPCError("workflow execution already completed", RPCStatusCode.NOT_FOUND, b"")
 
 
 class Unhelpful(Interceptor):
@@ -98,6 +102,32 @@ async def test_an_older_run_that_ended_is_no_promise(temporal_env: WorkflowEnvir
     )
     await older.terminate("an older registration, which ended")
     start = starting_with(unhelpful(temporal_env.client, refuse))
+    with pytest.raises(TemporalUnavailableError):
+        await start.submit(SUBMISSION, channel="api")
+
+
+@pytest.mark.parametrize("end", [remove_while_joined, end_while_joined])
+async def test_a_person_who_is_erased_meanwhile_is_not_started_again(
+    temporal_env: WorkflowEnvironment, end: Any
+) -> None:
+    starts: list[None] = []
+
+    async def refuse() -> None:
+        starts.append(None)
+        await end()
+
+    client = unhelpful(temporal_env.client, refuse)
+    submitted = await starting_with(client, erased={SUBMISSION.document.login}).submit(
+        SUBMISSION, channel="web"
+    )
+    assert submitted.outcome.refusal is Refusal.DATA_ERASED
+    assert len(starts) == 1
+
+
+async def test_a_run_that_is_removed_for_another_reason_is_no_promise(
+    temporal_env: WorkflowEnvironment,
+) -> None:
+    start = starting_with(unhelpful(temporal_env.client, remove_while_joined))
     with pytest.raises(TemporalUnavailableError):
         await start.submit(SUBMISSION, channel="api")
 

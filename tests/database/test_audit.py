@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import create_engine
+from mipres.database.erasures import Erasures
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.domain.audit import AuditEvent, AuditEventType, operator
 from mipres.domain.errors import LinkNotUsableError
@@ -264,7 +265,13 @@ async def test_where_the_database_is_away_giving_up_is_not_written_and_no_error(
 ) -> None:
     engine = create_engine(f"postgresql+asyncpg://nobody@127.0.0.1:{unused_tcp_port}/none")
     away = PostgresAuditTrail(engine, key=b"a" * 32, clock=clock)
-    accounts = PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), audit=away, clock=clock)
+    accounts = PostgresAccounts(
+        engine,
+        tokens=LinkTokens(b"k" * 32),
+        audit=away,
+        erasures=Erasures(engine, key=b"e" * 32, clock=clock),
+        clock=clock,
+    )
     assert not await accounts.record_given_up(reference=RADICADO, waited_for="database", run="first")
     assert await audit.entries(reference=RADICADO) == []
     await engine.dispose()

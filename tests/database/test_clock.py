@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.clock import DatabaseClock
+from mipres.database.erasures import Erasures
 from mipres.domain.links import LinkPurpose
 from mipres.keys import LinkTokens
 from tests.database.registrations import registration
@@ -32,7 +33,13 @@ async def test_the_time_is_the_databases_however_wrong_the_machine_is(
 async def test_a_worker_a_day_behind_issues_links_that_live(engine: AsyncEngine) -> None:
     clock = DatabaseClock(engine, machine=a_day_behind)
     audit = PostgresAuditTrail(engine, key=b"a" * 32, clock=clock)
-    accounts = PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), audit=audit, clock=clock)
+    accounts = PostgresAccounts(
+        engine,
+        tokens=LinkTokens(b"k" * 32),
+        audit=audit,
+        erasures=Erasures(engine, key=b"e" * 32, clock=clock),
+        clock=clock,
+    )
     account = await accounts.register(registration())
     link = await accounts.issue_link(
         account.account_id,

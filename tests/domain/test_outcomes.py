@@ -33,7 +33,11 @@ def test_a_refusal_is_told_in_the_manuals_words(refusal: Refusal, sentence: str)
 
 
 def test_the_manual_has_no_words_for_two_refusals_only() -> None:
-    assert set(Refusal) - set(MANUAL) == {Refusal.PROFESSION_NOT_AUTHORIZED, Refusal.NO_VALID_EMAIL}
+    assert set(Refusal) - set(MANUAL) == {
+        Refusal.PROFESSION_NOT_AUTHORIZED,
+        Refusal.NO_VALID_EMAIL,
+        Refusal.DATA_ERASED,
+    }
 
 
 @pytest.mark.parametrize("refusal", Refusal)

@@ -1,5 +1,6 @@
 """What the product holds of a person is handed over, then erased for good."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -96,6 +97,43 @@ async def test_everything_is_handed_over_and_then_nothing_is_left(
     again = await command("person", "erase", "CC", number, "--reason", REASON)
     assert "0 cuentas y 0 historias" in again.stdout
     assert (await product.register_professional(person)).status_code == 201
+
+
+async def test_a_person_who_is_erased_during_the_checks_stays_erased(
+    product: Product, began: datetime, command: Command
+) -> None:
+    persons = [await product.new_professional(surnames=MARK) for _ in range(5)]
+    await product.set_registry("miseguridadsocial", mode="slow", latency_ms=2500)
+    before = await calls(product)
+    answering = [asyncio.create_task(product.register_professional(person)) for person in persons]
+
+    async def asked() -> bool:
+        return await calls(product) >= before + len(persons)
+
+    try:
+        await product.eventually(asked)
+        for person in persons:
+            erased = await command("person", "erase", "CC", person["document"]["number"], "--reason", REASON)
+            assert erased.exit_code == 0, erased.output
+        answers = await asyncio.gather(*answering)
+    finally:
+        await product.set_registry("miseguridadsocial", mode="up")
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(422, "data_erased")] * 5
+    # What their registrations still did would have been done by the time that a new one is complete.
+    later = await product.register_professional(persons[0])
+    assert later.status_code == 201, later.text
+    await product.link_for(persons[0])
+    stored = await stored_text(product)
+    assert persons[0]["document"]["number"] in stored
+    for person in persons[1:]:
+        assert person["document"]["number"] not in stored
+        assert await known_to_temporal(product, person["document"]["number"], began) == []
+
+
+async def calls(product: Product) -> int:
+    """How often miseguridadsocial has been asked."""
+    told = (await product.registries.get("/_control/calls")).json()
+    return sum(told["miseguridadsocial"].values())
 
 
 async def test_nobody_is_erased_without_a_reason(command: Command) -> None:

@@ -55,6 +55,7 @@ PATHS_OF_REGISTRATIONS = {
 PATHS = {
     *PATHS_OF_REGISTRATIONS,
     *(f"{name}-fast" for name in PATHS_OF_REGISTRATIONS),
+    "refused-erased-fast",
     "recovery-unknown",
     "recovery-used",
     "recovery-unused",

@@ -121,6 +121,20 @@ async def test_a_refusal_is_told_at_once_and_written_down_when_the_database_is_b
     await world.keep(handle, "refused-noted-later")
 
 
+async def test_a_person_who_is_erased_during_the_checks_gets_no_account(world: World) -> None:
+    world.knows(MEDICINE)
+    world.accounts.erased.add(ANA.login)
+    await _is_refused(world, PROFESSIONAL, Refusal.DATA_ERASED, "refused-erased")
+
+
+async def test_nothing_is_mailed_to_a_person_who_was_erased(world: World) -> None:
+    world.knows(MEDICINE)
+    world.accounts.erased.add(ANA.login)
+    handle = await world.accept()
+    assert (await handle.result()).stage is Stage.REFUSED
+    assert world.mailer.sent == []
+
+
 async def _is_refused(
     world: World, submission: Submission, refusal: Refusal, name: str | None = None
 ) -> None:

@@ -18,7 +18,7 @@ from mipres.clock import SystemClock
 from mipres.keys import derive_key
 from mipres.temporal.connection import TemporalConnection, connect
 from mipres.temporal.names import registration_workflow_id
-from tests.fakes import FakeAuditTrail
+from tests.fakes import FakeAuditTrail, FakeErasures
 from tests.product.conftest import Product
 from tests.product.storage import rows
 
@@ -41,6 +41,7 @@ async def hasty_registrations(product: Product, *, link_lifetime: timedelta) -> 
         await _temporal(product),
         radicado_key=derive_key(product.stack.secret("SECRET_KEY"), "radicado"),
         clock=SystemClock(),
+        erasures=FakeErasures(),
         submit_wait=timedelta(seconds=5),
         link_lifetime=link_lifetime,
         metrics=ApiMetrics(),
