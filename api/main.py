@@ -5,14 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
 
-from api import codec, errors, health
+from api import codec, errors, health, static_files
 from api.audit_queue import AuditQueue
 from api.composition import Composition
 from api.metrics import ApiMetrics
 from api.middleware import AccessLog, RequestLimits, RequestTracing, SecurityHeaders
 from api.pages import captcha, home, login, password, registration, support
+from api.static_files import ImmutableStaticFiles
 from api.v1 import documentation
 from api.v1 import registrations as v1_registrations
 from mipres import composition
@@ -26,6 +27,9 @@ MAX_BODY_BYTES = 16 * 1024
 MAX_HEADER_BYTES = 16 * 1024
 # Such a form takes a slow telephone a second or two.
 BODY_PATIENCE_SECONDS = 20.0
+# Below that a packet carries it whole. Level 5 takes a third of the time of level 9, for a few bytes more.
+MIN_COMPRESSED_BYTES = 1024
+COMPRESSION_LEVEL = 5
 
 
 ROUTERS = (
@@ -61,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for router in ROUTERS:
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=composition.STATIC), name="static")
+    app.mount(static_files.PREFIX, ImmutableStaticFiles(composition.STATIC), name="static")
     errors.install(app)
     add_middleware(app, settings, metrics, tracing)
     return app
@@ -102,6 +106,7 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: ApiMetrics, tracin
         most_headers=MAX_HEADER_BYTES,
         patience_seconds=BODY_PATIENCE_SECONDS,
     )
+    app.add_middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED_BYTES, compresslevel=COMPRESSION_LEVEL)
     app.add_middleware(SecurityHeaders, https=settings.public_url.startswith("https:"))
     app.add_middleware(AccessLog, metrics=metrics)
     if tracing:

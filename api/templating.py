@@ -1,9 +1,8 @@
-"""Pages from templates/pages, and addresses of static files by their content."""
+"""Pages from templates/pages."""
 
-import hashlib
 from collections.abc import Callable
 from datetime import datetime
-from functools import cache
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
@@ -12,12 +11,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from api.security import Cookies, FormTokens, new_visit
+from api.static_files import static_url
 from mipres.domain.eligibility import BOGOTA
 from mipres.domain.stages import STAGES_FOR_STAFF, WAITING_FOR_STAFF
 from mipres.domain.submissions import UserType
 from mipres.mail.dates import long_date
-
-_DIGEST_LENGTH = 12
 
 
 class Pages:
@@ -29,7 +27,6 @@ class Pages:
     """
 
     def __init__(self, templates: Path, static: Path, *, cookies: Cookies, form_tokens: FormTokens) -> None:
-        self._static = static
         self._cookies = cookies
         self._form_tokens = form_tokens
         self._environment = Environment(
@@ -39,7 +36,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals["static_url"] = cache(self._static_url)
+        self._environment.globals["static_url"] = partial(static_url, static)
         self._environment.filters |= _FILTERS
 
     def render(
@@ -67,11 +64,6 @@ class Pages:
         if visit != self._cookies.get(request, "visita"):
             self._cookies.set(response, "visita", visit)
         return response
-
-    def _static_url(self, path: str) -> str:
-        """Name the content in the address, so that browsers may keep the file for ever."""
-        digest = hashlib.sha256((self._static / path).read_bytes()).hexdigest()[:_DIGEST_LENGTH]
-        return f"/static/{path}?v={digest}"
 
 
 def short_moment(moment: datetime) -> str:

@@ -1,0 +1,50 @@
+"""Small and fetched once: what slow lines need."""
+
+import re
+from http import HTTPStatus
+
+import httpx2
+import pytest
+
+from tests.api.conftest import OpenClient
+
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@pytest.fixture
+async def client(open_client: OpenClient) -> httpx2.AsyncClient:
+    return await open_client()
+
+
+async def test_every_static_file_of_a_page_is_kept_for_ever(client: httpx2.AsyncClient) -> None:
+    page = await client.get("/registro/delegado")
+    addresses = set(re.findall(r'/static/[^"]+', page.text))
+    assert len(addresses) > 1
+    for address in addresses:
+        answer = await client.get(address)
+        assert (answer.status_code, answer.headers["cache-control"]) == (HTTPStatus.OK, FOR_EVER), address
+        again = await client.get(address, headers={"If-None-Match": answer.headers["etag"]})
+        assert (again.status_code, again.headers["cache-control"]) == (HTTPStatus.NOT_MODIFIED, FOR_EVER)
+
+
+@pytest.mark.parametrize("query", ["", "?v=000000000000", "?v=", "?v=a&v=b", "?x=1"])
+async def test_an_address_that_does_not_name_the_content_is_not_kept(
+    client: httpx2.AsyncClient, query: str
+) -> None:
+    page = await client.get("/registro/delegado")
+    [path, *_] = re.findall(r"/static/[^?\"]+", page.text)
+    assert (await client.get(path + query)).headers["cache-control"] == "no-store"
+
+
+async def test_a_missing_file_is_not_kept(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/static/css/none.css?v=000000000000")
+    assert (answer.status_code, answer.headers["cache-control"]) == (HTTPStatus.NOT_FOUND, "no-store")
+
+
+async def test_a_long_page_is_sent_small(client: httpx2.AsyncClient) -> None:
+    page = await client.get("/registro/delegado", headers={"Accept-Encoding": "gzip"})
+    assert page.headers["content-encoding"] == "gzip"
+    assert int(page.headers["content-length"]) < len(page.content) / 3
+    plain = await client.get("/registro/delegado", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert "Accept-Encoding" in plain.headers["vary"]
