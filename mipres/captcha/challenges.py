@@ -107,7 +107,8 @@ class CaptchaChallenges:
         if not await self._use_up(known.nonce):
             return Verdict.USED
         is_right = hmac.compare_digest(
-            normalise_answer(answer).encode(errors="replace"), self._code(known.nonce).encode()
+            normalise_answer(answer).encode(errors="replace"),
+            normalise_answer(self._code(known.nonce)).encode(),
         )
         return Verdict.RIGHT if is_right else Verdict.WRONG
 

@@ -5,29 +5,31 @@ It costs some milliseconds of CPU and no I/O after the first call, so callers ru
 
 import io
 import operator
-import secrets
 import wave
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
+from random import Random, SystemRandom
 from typing import Final
 
 from mipres.captcha.codes import ALPHABET
 
 SAMPLE_RATE: Final = 8000
 _SILENCE: Final = 128
-# A recording adds up three tracks of unsigned samples. Each swings around its own limit, between 0 and twice that,
-# so their sum stays in a byte and nothing has to be clipped sample by sample.
-_VOICE_LIMIT: Final = 98
-_BABBLE_LIMIT: Final = 25
-_HISS_LIMIT: Final = 4
-_BABBLE_LEVEL: Final = 0.2
-_HISS: Final = bytes(value % (2 * _HISS_LIMIT + 1) for value in range(256))
+# The voice that people listen to, and those that talk meanwhile, as parts of a sample's range. Four of these
+# together are 2 dB below it, and each alone is 8 dB below.
+_VOICE: Final = 0.60
+_OTHER_VOICE: Final = 0.24
+_OTHER_VOICES: Final = 4
+_HISS: Final = 0.04
+_PACE: Final = (0.85, 1.15)
+_FLUTTER: Final = (0.95, 1.05)
+_GRAIN: Final = SAMPLE_RATE // 25
 
-_random: Final = secrets.SystemRandom()
+_random: Final = SystemRandom()
 
 
-def speak(code: str) -> bytes:
+def speak(code: str, *, random: Random = _random) -> bytes:
     """Spell the code in Spanish as a WAV of 8 kHz, different each time.
 
     The package's own AudioCaptcha is not used: it loops over every sample many times (some 325 ms of CPU for five
@@ -36,43 +38,72 @@ def speak(code: str) -> bytes:
     Raises:
         KeyError: a symbol has no voice.
     """
-    parts = [_pause(0.4, 0.8)]
-    for symbol in code:
-        voice = secrets.choice(voices()[symbol])
-        speed = _random.uniform(0.93, 1.07)
-        parts.append(bytes(voice[int(sample * speed)] for sample in range(int(len(voice) / speed))))
-        parts.append(_pause(0.5, 0.9))
-    speech = b"".join(parts).translate(_volume(_random.uniform(0.85, 1.0), _VOICE_LIMIT))
-    hiss = secrets.token_bytes(len(speech)).translate(_HISS)
-    tracks = map(operator.add, speech, map(operator.add, _babble(len(speech)), hiss))
+    speech = _speech(code, random)
+    tracks = [speech, _hiss(len(speech), random)]
+    tracks += [_other_voice(len(speech), random) for _ in range(_OTHER_VOICES)]
     target = io.BytesIO()
     with wave.open(target, "wb") as writer:
         writer.setnchannels(1)
         writer.setsampwidth(1)
         writer.setframerate(SAMPLE_RATE)
-        writer.writeframes(bytes(tracks))
+        writer.writeframes(_mixed(tracks))
     return target.getvalue()
 
 
-def _babble(length: int) -> bytes:
-    # Faint voices played backwards: to a person plainly no symbol, to a program that looks for pauses no pause.
-    played = bytearray()
-    while len(played) < length:
-        played += secrets.choice(voices()[secrets.choice(ALPHABET)])[::-1]
-    return bytes(played[:length]).translate(_volume(_BABBLE_LEVEL, _BABBLE_LIMIT))
+def _mixed(tracks: Sequence[bytes]) -> bytes:
+    sums: Iterable[int] = tracks[0]
+    for track in tracks[1:]:
+        sums = map(operator.add, sums, track)
+    return bytes(map(_within_a_sample(len(tracks)).__getitem__, sums))
 
 
-def _pause(shortest: float, longest: float) -> bytes:
-    return bytes([_SILENCE]) * round(SAMPLE_RATE * _random.uniform(shortest, longest))
+def _speech(code: str, random: Random) -> bytes:
+    parts = [_pause(0.4, 0.8, random)]
+    for symbol in code:
+        parts.append(_spoken(symbol, _VOICE, random))
+        parts.append(_pause(0.4, 0.8, random))
+    return b"".join(parts)
 
 
-def _volume(level: float, limit: int) -> bytes:
-    """Return a table for bytes.translate: samples at that volume, around the limit.
+def _spoken(symbol: str, level: float, random: Random) -> bytes:
+    voice, pace = random.choice(voices()[symbol]), random.uniform(*_PACE)
+    paced, begin = bytearray(), 0.0
+    while begin < len(voice) - 1:
+        # A wave that is never stretched evenly cannot be found by laying the known one over it.
+        step = pace * random.uniform(*_FLUTTER)
+        end = min(begin + _GRAIN * step, len(voice) - 1)
+        paced += bytes(voice[int(begin + sample * step)] for sample in range(int((end - begin) / step)))
+        begin = max(end, begin + step)
+    return bytes(paced).translate(_volume(level * random.uniform(0.9, 1.0)))
 
-    The samples of a voice swing around 128 instead.
-    """
-    swings = (round((value - _SILENCE) * level) for value in range(256))
-    return bytes(limit + max(-limit, min(limit, swing)) for swing in swings)
+
+def _other_voice(length: int, random: Random) -> bytes:
+    """Somebody who says other symbols without a pause."""
+    talk = bytearray()
+    while len(talk) < length + SAMPLE_RATE:
+        talk += _spoken(random.choice(ALPHABET), _OTHER_VOICE, random)
+    begin = random.randrange(SAMPLE_RATE)
+    return bytes(talk[begin : begin + length])
+
+
+def _hiss(length: int, random: Random) -> bytes:
+    return random.randbytes(length).translate(_volume(_HISS))
+
+
+def _pause(shortest: float, longest: float, random: Random) -> bytes:
+    return bytes([_SILENCE]) * round(SAMPLE_RATE * random.uniform(shortest, longest))
+
+
+def _volume(level: float) -> bytes:
+    """Return a table for bytes.translate: samples at that volume."""
+    return bytes(_SILENCE + round((value - _SILENCE) * level) for value in range(256))
+
+
+@cache
+def _within_a_sample(tracks: int) -> Sequence[int]:
+    """Return a table from the sum of so many samples to one, cut at its range."""
+    middle = tracks * _SILENCE
+    return tuple(max(0, min(255, total - middle + _SILENCE)) for total in range(tracks * 256))
 
 
 @cache
