@@ -14,6 +14,7 @@ from api.registrations.act import RegistrationActs
 from api.registrations.ask import RegistrationViews
 from api.registrations.start import RecoveryStarter, RegistrationStarter
 from api.security import Cookies, FormTokens, origin_of
+from api.sent_forms import SentForms
 from api.services import (
     ApiServices,
     CodecServices,
@@ -34,6 +35,7 @@ from mipres.composition import DatabaseServices
 from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.fitness import DatabaseFitness
 from mipres.database.limits import NoLimits, PostgresLimits
+from mipres.database.receipts import PostgresReceipts
 from mipres.database.sessions import PostgresSessions
 from mipres.database.standings import PostgresStandings
 from mipres.domain.limits import RELAXED_TIMES
@@ -94,10 +96,17 @@ class Composition:
     def outcomes(self) -> OutcomePages:
         return OutcomePages(
             pages=self.pages,
+            receipts=PostgresReceipts(self._engine),
+            sent_forms=self.sent_forms,
             public_url=self._settings.public_url,
             mail_from=self._settings.mail_from,
             link_hours=self._settings.password_link_hours,
         )
+
+    @cached_property
+    def sent_forms(self) -> SentForms:
+        key = composition.purpose_key(self._settings, "sent-forms")
+        return SentForms(key, cookies=self._cookies, clock=self._clock)
 
     @cached_property
     def throttle(self) -> Throttle:
@@ -171,6 +180,7 @@ class Composition:
             outcomes=self.outcomes,
             throttle=self.throttle,
             captcha=self.captcha,
+            sent_forms=self.sent_forms,
             start=self.start,
             ask=self.ask,
             act=self.act,

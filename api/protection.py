@@ -138,6 +138,11 @@ PROTECTIONS = (
     codec_reader,
 )
 PUBLIC = Depends(public)
+LOOKS = ["GET", "HEAD", "OPTIONS"]
+"""Methods of a page that a mail leads to.
+
+Mail programs and scanners try HEAD or OPTIONS before they open a link.
+"""
 PROTECTED_FORM = Depends(protected_form)
 API_KEY_REQUIRED = Depends(api_key_required)
 METRICS_KEY_REQUIRED = Depends(metrics_key_required)

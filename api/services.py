@@ -14,6 +14,7 @@ from api.registrations.act import RegistrationActs
 from api.registrations.ask import RegistrationViews
 from api.registrations.start import RecoveryStarter, RegistrationStarter
 from api.security import Cookies, FormTokens
+from api.sent_forms import SentForms
 from api.templating import Pages
 from api.temporal_gauges import TemporalGauges
 from api.throttle import Throttle
@@ -59,6 +60,7 @@ class RegistrationServices:
     outcomes: OutcomePages
     throttle: Throttle
     captcha: FormCaptchas
+    sent_forms: SentForms
     start: RegistrationStarter
     ask: RegistrationViews
     act: RegistrationActs

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from api.forms import secret_of, text_of
 from api.pages.landing import profile_card
-from api.protection import PROTECTED_FORM, PUBLIC, ClientDep, limited
+from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.security import new_visit
 from api.services import LoginDep, LoginServices
 from mipres.database.credentials import Authenticated
@@ -24,7 +24,7 @@ _ACCOUNT_LIMITS = (ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY)
 _WRONG = "El usuario o la contraseña no son correctos, o la cuenta aún no tiene contraseña"
 
 
-@router.get("/ingreso/{application}", dependencies=[PUBLIC])
+@router.api_route("/ingreso/{application}", methods=LOOKS, dependencies=[PUBLIC])
 async def show_login(application: str, request: Request, services: LoginDep) -> Response:
     return _form(request, services, _application(application))
 

@@ -1,14 +1,17 @@
 """The page that answers a submission: registered, refused, or still in progress."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 
+import structlog
 from fastapi import Request, Response
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.forms import typed_for
 from api.registrations.start import Submitted
+from api.sent_forms import SentForms
 from api.templating import Pages
+from mipres.database.receipts import PostgresReceipts
 from mipres.domain.applications import application_of
 from mipres.domain.outcomes import (
     DATA_UPDATED,
@@ -19,8 +22,11 @@ from mipres.domain.outcomes import (
     USE_FIRST_CREDENTIALS,
     OutcomeStatus,
 )
-from mipres.domain.terms import TERMS_VERSION
+from mipres.domain.receipt import Receipt
+from mipres.domain.submissions import Submission
 from mipres.mail.dates import long_date_time
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +34,19 @@ class OutcomePages:
     """Shows outcomes, with what a receipt says of the product's settings."""
 
     pages: Pages
+    receipts: PostgresReceipts
+    sent_forms: SentForms
     public_url: str
     mail_from: str
     link_hours: int
 
-    def page(self, request: Request, submitted: Submitted) -> Response:
-        """Show the first answer of a registration that was submitted."""
+    async def page(self, request: Request, submitted: Submitted) -> Response:
+        """Show the first answer to the browser that sent the form, and remember it."""
+        page = await self._page(request, submitted)
+        self.sent_forms.remember(request, page, submitted.radicado)
+        return page
+
+    async def _page(self, request: Request, submitted: Submitted) -> Response:
         match submitted.outcome.status:
             case OutcomeStatus.REFUSED:
                 refusal = submitted.outcome.refusal
@@ -42,7 +55,7 @@ class OutcomePages:
                     "refused",
                     submitted=submitted,
                     message=REFUSAL_MESSAGES[refusal] if refusal else None,
-                    rows=[*_rows_of(submitted), ("Número de radicado", submitted.radicado)],
+                    rows=[*_rows_of(submitted.submission), ("Número de radicado", submitted.radicado)],
                     typed=typed_for(submitted.submission),
                 )
             case OutcomeStatus.IN_PROGRESS:
@@ -54,24 +67,19 @@ class OutcomePages:
                     message=IN_PROGRESS,
                 )
             case _:
-                return self._registered(request, submitted)
+                return await self._registered(request, submitted)
 
-    def _registered(self, request: Request, submitted: Submitted) -> Response:
+    async def _registered(self, request: Request, submitted: Submitted) -> Response:
         user_type = submitted.submission.user_type
-        rows = [
-            ("Tipo de Registro", user_type.label),
-            *_rows_of(submitted),
-            ("Número de radicado", submitted.radicado),
-            ("Fecha del registro", long_date_time(datetime.now(UTC))),
-            ("Declaración de protección de datos", f"Aceptada, versión {TERMS_VERSION}"),
-        ]
+        receipt = await self._receipt_of(submitted.radicado)
         return self.pages.render(
             request,
             "registered",
             submitted=submitted,
             updated=submitted.outcome.status is OutcomeStatus.UPDATED,
             application=application_of(user_type),
-            rows=rows,
+            rows=_receipt_rows(submitted, receipt),
+            is_receipt=receipt is not None,
             successful=REGISTRATION_SUCCESSFUL,
             link_will_be_sent=LINK_WILL_BE_SENT,
             data_updated=DATA_UPDATED,
@@ -81,10 +89,32 @@ class OutcomePages:
             status_url=f"{self.public_url}/registro/estado/{submitted.radicado}",
         )
 
+    async def _receipt_of(self, radicado: str) -> Receipt | None:
+        try:
+            return await self.receipts.of(radicado)
+        except (OSError, SQLAlchemyError) as error:
+            # The registration stands all the same; its page then repeats nothing that was typed.
+            log.warning("receipt_unknown", radicado=radicado, error=type(error).__name__)
+        return None
 
-def _rows_of(submitted: Submitted) -> list[tuple[str, str]]:
-    """What the person typed, as the receipt and the refusal repeat it."""
-    submission = submitted.submission
+
+def _receipt_rows(submitted: Submitted, receipt: Receipt | None) -> list[tuple[str, str]]:
+    """What was registered; what was typed now may be written in another way."""
+    rows = [
+        ("Tipo de Registro", submitted.submission.user_type.label),
+        *(_rows_of(receipt.submission) if receipt else ()),
+        ("Número de radicado", submitted.radicado),
+    ]
+    if receipt:
+        rows += [
+            ("Fecha del registro", long_date_time(receipt.registered_at)),
+            ("Declaración de protección de datos", f"Aceptada, versión {receipt.terms_version}"),
+        ]
+    return rows
+
+
+def _rows_of(submission: Submission) -> list[tuple[str, str]]:
+    """The fields of a submission, as the receipt and the refusal repeat them."""
     rows = {
         "Tipo Documento Identificación": submission.document.type,
         "Número documento de Identificación": submission.document.number,

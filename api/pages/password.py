@@ -13,7 +13,7 @@ from starlette.datastructures import FormData
 from api.captcha import FormCaptcha
 from api.errors import TooManyRequestsError
 from api.forms import DOCUMENT_FIELDS, DOCUMENT_OPTIONS, by_field, form_errors, secret_of, typed_in
-from api.protection import PROTECTED_FORM, PUBLIC, ClientDep, limited
+from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.registrations.start import TermsChangedError
 from api.services import PasswordDep, PasswordServices
 from mipres.database.password_links import PasswordOwner
@@ -41,6 +41,7 @@ from workflows.policies import RECOVERY_LINK_LIFETIME
 router = APIRouter(prefix="/contrasena", include_in_schema=False)
 
 _COOKIE = "enlace"
+_WITHOUT_EFFECTS = frozenset({"HEAD", "OPTIONS"})
 _COOKIE_SECONDS = 60 * 60
 _LONGEST_TOKEN = 128
 _RECOVERY_MINUTES = RECOVERY_LINK_LIFETIME // timedelta(minutes=1)
@@ -57,7 +58,7 @@ _STATUS = {
 }
 
 
-@router.get("", dependencies=[PUBLIC])
+@router.api_route("", methods=LOOKS, dependencies=[PUBLIC])
 async def show_form(request: Request, services: PasswordDep, client: ClientDep) -> Response:
     """Show the form, or why the link is of no use before the person types anything."""
     token = services.cookies.get(request, _COOKIE) or ""
@@ -101,12 +102,12 @@ async def renew_link(request: Request, services: PasswordDep, client: ClientDep)
         return RedirectResponse(form, status_code=HTTPStatus.SEE_OTHER)
     # Not earlier: a second click joins the same registration, and a crash leaves the link as it was.
     await services.links.mark_renewed(token)
-    response = services.outcomes.page(request, submitted)
+    response = await services.outcomes.page(request, submitted)
     services.cookies.drop(response, _COOKIE)
     return response
 
 
-@router.get("/recuperar", dependencies=[PUBLIC])
+@router.api_route("/recuperar", methods=LOOKS, dependencies=[PUBLIC])
 async def show_recovery(request: Request, services: PasswordDep) -> Response:
     return _recovery_form(request, services, services.captcha.of(request))
 
@@ -133,7 +134,7 @@ async def ask_recovery(request: Request, services: PasswordDep) -> Response:
     )
 
 
-@router.get("/{token}", dependencies=[PUBLIC])
+@router.api_route("/{token}", methods=LOOKS, dependencies=[PUBLIC])
 async def open_link(token: str, services: PasswordDep) -> Response:
     """Move the token from the address into a cookie that scripts cannot read."""
     response = RedirectResponse("/contrasena", status_code=HTTPStatus.SEE_OTHER)
@@ -205,10 +206,8 @@ def _recovery_form(
 async def _unusable(request: Request, services: PasswordServices, token: str, client: str) -> Response:
     """Show why the link is of no use, and the way on from there."""
     link = await services.links.link(token)
-    if link.state is LinkState.USED:
-        await _announce_again(services, token, client)
-    if token and link.state is LinkState.UNKNOWN:
-        await services.throttle.count(WRONG_LINKS, client)
+    if request.method not in _WITHOUT_EFFECTS:
+        await _note_look(services, link.state, token, client)
     renewable = link.state is LinkState.EXPIRED and await services.links.renewal_of(token) is not None
     page = services.pages.render(
         request, "link_unusable", status=_STATUS[link.state], link=link, renewable=renewable
@@ -216,6 +215,14 @@ async def _unusable(request: Request, services: PasswordServices, token: str, cl
     if not renewable:
         services.cookies.drop(page, _COOKIE)
     return page
+
+
+async def _note_look(services: PasswordServices, state: LinkState, token: str, client: str) -> None:
+    """What a look at a link does beside showing it."""
+    if state is LinkState.USED:
+        await _announce_again(services, token, client)
+    if token and state is LinkState.UNKNOWN:
+        await services.throttle.count(WRONG_LINKS, client)
 
 
 async def _announce_again(services: PasswordServices, token: str, client: str) -> None:

@@ -19,7 +19,7 @@ from api.forms import (
     typed_in,
 )
 from api.pages.timeline import status_page
-from api.protection import PROTECTED_FORM, PUBLIC, ClientDep, limited
+from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.registrations.act import TooSoonError, WrongStageError
 from api.services import RegistrationDep, RegistrationServices
 from mipres.domain import divipola
@@ -47,7 +47,7 @@ _NOT_FOUND = "No hay ningún registro con ese número de radicado; revise que es
 _RESEND_REASON = "pedido por la persona en la página de estado"
 
 
-@router.get("/estado", dependencies=[PUBLIC])
+@router.api_route("/estado", methods=LOOKS, dependencies=[PUBLIC])
 async def find_status(request: Request, services: RegistrationDep) -> Response:
     """Lead from the radicado on a receipt, which is no secret, to its status page."""
     typed = request.query_params.get("radicado")
@@ -65,7 +65,7 @@ async def find_status(request: Request, services: RegistrationDep) -> Response:
     )
 
 
-@router.get("/{tipo}", dependencies=[PUBLIC])
+@router.api_route("/{tipo}", methods=LOOKS, dependencies=[PUBLIC])
 async def show_form(tipo: str, request: Request, services: RegistrationDep) -> Response:
     return _form(request, services, _user_type(tipo), services.captcha.of(request))
 
@@ -76,8 +76,8 @@ async def submit(tipo: str, request: Request, services: RegistrationDep, client:
     typed, captcha = typed_in(form, REGISTRATION_FIELDS), services.captcha.of(request, form)
     if captcha.another_image_asked:
         return _form(request, services, user_type, captcha, typed)
-    if offered := text_of(form, "usar_nit"):
-        return _form(request, services, user_type, captcha, typed | {"nit": offered})
+    # The button with the NIT that was meant sends the form with it.
+    typed["nit"] = text_of(form, "usar_nit") or typed["nit"]
     try:
         submission = check_submission(raw_submission(user_type, typed))
     except InvalidSubmissionError as error:
@@ -89,10 +89,10 @@ async def submit(tipo: str, request: Request, services: RegistrationDep, client:
     if services.answers_by_mail_only or await _asks_too_much(services, client, submission):
         await services.start.accept(submission, channel="web")
         return services.pages.render(request, "received", status=HTTPStatus.ACCEPTED)
-    return services.outcomes.page(request, await services.start.submit(submission, channel="web"))
+    return await services.outcomes.page(request, await services.start.submit(submission, channel="web"))
 
 
-@router.get("/estado/{radicado}", dependencies=[PUBLIC])
+@router.api_route("/estado/{radicado}", methods=LOOKS, dependencies=[PUBLIC])
 async def show_status(radicado: str, request: Request, services: RegistrationDep) -> Response:
     return await _status(request, services, radicado)
 
@@ -150,7 +150,10 @@ async def _status(
     view = await services.ask.view(radicado)
     if view is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    return services.pages.render(request, "status", status=status, page=status_page(view), resend=resend)
+    sent_here = services.sent_forms.sent_at(request, radicado) is not None
+    return services.pages.render(
+        request, "status", status=status, page=status_page(view, sent_here=sent_here), resend=resend
+    )
 
 
 def _form(

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from api.registrations.ask import RegistrationView
 from mipres.domain.applications import Application, application_of
+from mipres.domain.outcomes import REFUSAL_MESSAGES, RefusalMessage
 from mipres.domain.stages import WAITING_FOR_CITIZENS, Stage, WaitingOn
 from mipres.mail.dates import long_date_time
 
@@ -46,6 +47,7 @@ class StatusPage:
         refresh_seconds: How often the page reloads itself; None where nothing changes any more.
         login: Where the person logs in, once the registration is complete.
         register_again: The form for another attempt.
+        refusal: Why it was refused, for the browser that sent the form and no other.
     """
 
     radicado: str
@@ -57,11 +59,13 @@ class StatusPage:
     login: Application | None
     register_again: str
     can_register_again: bool
+    refusal: RefusalMessage | None
 
 
 REFRESH_SECONDS = 10
 _STILL_TRYING = "Esperamos a que responda {}. Seguimos intentando; no tiene que repetir el registro."
-_REFUSED = "La verificación no fue favorable. Repita el registro para ver el motivo y qué hacer."
+_REFUSED = "La verificación no fue favorable."
+_REFUSED_UNTOLD = "La verificación no fue favorable. Repita el registro para ver el motivo y qué hacer."
 _GIVEN_UP = (
     "Un sistema que necesitamos no respondió en siete días, y dejamos de intentar. No es un rechazo y no se creó "
     "ninguna cuenta. Soporte ya está avisado; por favor repita el registro."
@@ -96,22 +100,34 @@ _INTERRUPTED_WITH_LINK = Notice(
 )
 
 
-def status_page(view: RegistrationView) -> StatusPage:
-    """Decide everything that the status page shows of a registration."""
+def status_page(view: RegistrationView, *, sent_here: bool = False) -> StatusPage:
+    """Decide everything that the status page shows of a registration.
+
+    Only the browser that sent the form (`sent_here`) learns why a registration was refused.
+    """
+    refusal = refusal_of(view) if sent_here else None
     user_type = view.user_type
     login = application_of(user_type) if user_type else Application.MIPRES
     return StatusPage(
         radicado=view.radicado,
         # Of the four stages that every procedure of the State has.
         procedure_step=4 if view.stage.has_ended or view.stage is Stage.AWAITING_PASSWORD else 3,
-        steps=timeline(view),
+        steps=timeline(view, is_refusal_told=refusal is not None),
         notice=notice(view),
         can_resend=view.stage is Stage.AWAITING_PASSWORD and not view.was_cut_off,
         refresh_seconds=None if view.stage.has_ended else REFRESH_SECONDS,
         login=login if view.stage is Stage.COMPLETED else None,
         register_again=f"/registro/{user_type.slug}" if user_type else "/",
         can_register_again=view.was_cut_off or view.stage.has_ended,
+        refusal=refusal,
     )
+
+
+def refusal_of(view: RegistrationView) -> RefusalMessage | None:
+    """Why a registration was refused, where its run can tell."""
+    if view.stage is not Stage.REFUSED or not view.outcome or not view.outcome.refusal:
+        return None
+    return REFUSAL_MESSAGES[view.outcome.refusal]
 
 
 def notice(view: RegistrationView) -> Notice | None:
@@ -126,17 +142,17 @@ def notice(view: RegistrationView) -> Notice | None:
     return None
 
 
-def timeline(view: RegistrationView) -> tuple[Step, ...]:
+def timeline(view: RegistrationView, *, is_refusal_told: bool) -> tuple[Step, ...]:
     """Make the four steps of a registration."""
     return (
         Step(label="Registro recibido", state=StepState.DONE, time=long_date_time(view.submitted_at)),
-        verification_step(view),
+        verification_step(view, is_refusal_told=is_refusal_told),
         password_step(view),
         completion_step(view),
     )
 
 
-def verification_step(view: RegistrationView) -> Step:
+def verification_step(view: RegistrationView, *, is_refusal_told: bool) -> Step:
     state, detail, time = StepState.DONE, None, None
     match view.stage:
         case Stage.CHECKING | Stage.WAITING_REGISTRY:
@@ -145,7 +161,7 @@ def verification_step(view: RegistrationView) -> Step:
                 waiting_on = ", ".join(WAITING_FOR_CITIZENS[what] for what in view.waiting_on)
                 detail, time = _STILL_TRYING.format(waiting_on), _since(view)
         case Stage.REFUSED:
-            state, detail = StepState.FAILED, _REFUSED
+            state, detail = StepState.FAILED, _REFUSED if is_refusal_told else _REFUSED_UNTOLD
         case Stage.EXPIRED if view.is_outcome_known and not view.outcome:
             state, detail = StepState.FAILED, _GIVEN_UP
         case Stage.CANCELLED | Stage.EXPIRED if not view.outcome:

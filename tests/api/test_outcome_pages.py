@@ -1,7 +1,8 @@
 """The pages that tell an outcome, made without anything behind them."""
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import pytest
 from starlette.requests import Request
@@ -10,10 +11,13 @@ from api.forms import raw_submission
 from api.pages.outcomes import OutcomePages
 from api.registrations.start import Submitted
 from api.security import Cookies, FormTokens
+from api.sent_forms import SentForms
 from api.templating import Pages
 from mipres import composition
+from mipres.clock import SystemClock
 from mipres.domain.documents import parse_document
 from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
+from mipres.domain.receipt import Receipt
 from mipres.domain.submissions import (
     Entity,
     EntityKind,
@@ -40,24 +44,47 @@ SUBMISSIONS = {
 }
 
 
-def page_of(submission: Submission, outcome: Outcome) -> str:
+RADICADO = "RM-0123456789AB"
+REGISTERED = Outcome(status=OutcomeStatus.REGISTERED, email_hint="j•••@h•••.co")
+
+
+@dataclass
+class Receipts:
+    """What the database holds, or the error that it gives instead."""
+
+    stored: Receipt | Exception | None = None
+
+    async def of(self, radicado: str) -> Receipt | None:
+        assert radicado == RADICADO
+        if isinstance(self.stored, Exception):
+            raise self.stored
+        return self.stored
+
+
+async def page_of(
+    submission: Submission, outcome: Outcome, *, stored: Receipt | Exception | None = None
+) -> str:
     cookies = Cookies(https=False)
     tokens = FormTokens(b"k" * 32, cookies=cookies)
     outcomes = OutcomePages(
         pages=Pages(composition.TEMPLATES, composition.STATIC, cookies=cookies, form_tokens=tokens),
+        receipts=Receipts(stored),  # type: ignore[arg-type]
+        sent_forms=SentForms(b"k" * 32, cookies=cookies, clock=SystemClock()),
         public_url="https://registro.ejemplo.test",
         mail_from="otra-cuenta@ejemplo.test",
         link_hours=36,
     )
-    submitted = Submitted(radicado="RM-0123456789AB", submission=submission, consent=CONSENT, outcome=outcome)
+    submitted = Submitted(radicado=RADICADO, submission=submission, consent=CONSENT, outcome=outcome)
     request = Request({"type": "http", "headers": [], "path": "/"})
-    return bytes(outcomes.page(request, submitted).body).decode()
+    page = await outcomes.page(request, submitted)
+    assert any(cookie.startswith("mipres_enviados=") for cookie in page.headers.getlist("set-cookie"))
+    return bytes(page.body).decode()
 
 
 @pytest.mark.parametrize("name", SUBMISSIONS)
-def test_a_refused_form_comes_back_as_it_was_filled_in(name: str) -> None:
+async def test_a_refused_form_comes_back_as_it_was_filled_in(name: str) -> None:
     submission = SUBMISSIONS[name]
-    page = page_of(submission, Outcome(status=OutcomeStatus.REFUSED, refusal=Refusal.SANCTIONED))
+    page = await page_of(submission, Outcome(status=OutcomeStatus.REFUSED, refusal=Refusal.SANCTIONED))
     form = page.partition(f'action="/registro/{submission.user_type.slug}"')[2].partition("</form>")[0]
     kept = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form))
     assert kept.pop("csrf_token")
@@ -66,16 +93,16 @@ def test_a_refused_form_comes_back_as_it_was_filled_in(name: str) -> None:
 
 
 @pytest.mark.parametrize("refusal", Refusal)
-def test_a_refusal_says_what_to_do_and_where(refusal: Refusal) -> None:
-    page = page_of(OTHER, Outcome(status=OutcomeStatus.REFUSED, refusal=refusal))
+async def test_a_refusal_says_what_to_do_and_where(refusal: Refusal) -> None:
+    page = await page_of(OTHER, Outcome(status=OutcomeStatus.REFUSED, refusal=refusal))
     outside = re.findall(r'<a href="(https://[^"]+)" target="_blank" rel="noopener noreferrer">', page)
     # The application of social service has no public page, and an erasure is the product's own.
     assert len(outside) == (0 if refusal in {Refusal.NOT_IN_SSO, Refusal.DATA_ERASED} else 1)
     assert all(address.split("/")[2].endswith(".gov.co") for address in outside)
 
 
-def test_the_receipt_names_the_sender_and_the_lifetime_that_are_set() -> None:
-    page = page_of(OTHER, Outcome(status=OutcomeStatus.REGISTERED, email_hint="j•••@h•••.co"))
+async def test_the_receipt_names_the_sender_and_the_lifetime_that_are_set() -> None:
+    page = await page_of(OTHER, REGISTERED)
     for text in (
         "Busque el mensaje de otra-cuenta@ejemplo.test",
         "El enlace vence a las 36 horas de enviado",
@@ -83,3 +110,27 @@ def test_the_receipt_names_the_sender_and_the_lifetime_that_are_set() -> None:
         "j•••@h•••.co",
     ):
         assert text in page
+
+
+async def test_the_receipt_tells_what_is_stored_and_never_what_is_typed_now() -> None:
+    stored = Receipt(
+        submission=replace(SUBMISSIONS["professional"], professional_registration="76-1234"),
+        registered_at=datetime(2026, 3, 2, 15, 4, tzinfo=UTC),
+        terms_version="2020-01",
+    )
+    typed = replace(SUBMISSIONS["professional"], professional_registration="761234")
+    page = await page_of(typed, REGISTERED, stored=stored)
+    assert "76-1234" in page
+    assert "761234" not in page
+    assert "2 de marzo de 2026 a las 10:04 a. m." in page
+    assert "Aceptada, versión 2020-01" in page
+
+
+@pytest.mark.parametrize("nothing", [None, OSError("connection refused")])
+async def test_a_receipt_that_cannot_be_read_repeats_nothing(nothing: OSError | None) -> None:
+    typed = replace(SUBMISSIONS["professional"], professional_registration="761234")
+    page = await page_of(typed, REGISTERED, stored=nothing)
+    assert "761234" not in page
+    assert "Fecha del registro" not in page
+    assert "No pudimos leer ahora los datos registrados" in page
+    assert RADICADO in page

@@ -1,13 +1,17 @@
 """Guards over every route of the application."""
 
+import re
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
+import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
+from api.pages import password
 from api.protection import (
     API_KEY_REQUIRED,
     PROTECTED_FORM,
@@ -17,6 +21,13 @@ from api.protection import (
     protected_form,
     public,
 )
+from api.security import Cookies, FormTokens
+from api.templating import Pages
+from mipres.composition import STATIC, TEMPLATES
+from mipres.database.password_links import LinkView
+from mipres.domain.limits import WRONG_LINKS, Limit
+from mipres.domain.links import LinkState
+from tests.api.conftest import OpenClient
 
 # They answer with what anybody may read, and take nothing.
 WITHOUT_HANDLERS = {("GET", "/api/openapi.json"), ("HEAD", "/api/openapi.json"), ("", "/static")}
@@ -113,3 +124,62 @@ def test_every_form_has_a_limit(make_app: Callable[..., FastAPI]) -> None:
     ]
     assert len(forms) > 5
     assert {(method, path) for method, path, limited in forms if not limited} == WITHOUT_LIMIT
+
+
+def mailed_paths() -> set[str]:
+    """The paths of all links in the mails, as if filled in."""
+    texts = [path.read_text(encoding="utf-8") for path in (TEMPLATES / "email").rglob("body.txt")]
+    filled = (re.sub(r"{{ (?!public_url)\w+ }}", "x", text) for text in texts)
+    return {path for text in filled for path in re.findall(r"{{ public_url }}(/\S*)", text)}
+
+
+def test_the_mails_lead_to_more_than_one_page() -> None:
+    assert {
+        "/contrasena/x",
+        "/contrasena/recuperar",
+        "/registro/estado/x",
+        "/ingreso/mipres",
+    } <= mailed_paths()
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
+async def test_a_mailed_link_answers_a_look_like_a_visit(open_client: OpenClient, method: str) -> None:
+    client = await open_client()
+    client.follow_redirects = False
+    for path in sorted(mailed_paths()):
+        visit, look = await client.get(path), await client.request(method, path)
+        assert look.status_code == visit.status_code != 405, path
+        assert look.headers.get("location") == visit.headers.get("location"), path
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
+async def test_looks_at_wrong_links_are_not_counted(method: str) -> None:
+    """A mail scanner that looks at what it guessed takes nothing from its network."""
+    app, counted, cookies = FastAPI(), [], Cookies(https=False)
+
+    async def count(limit: Limit, subject: str) -> None:
+        counted.append((limit, subject))
+
+    async def nothing(_token: str) -> None:
+        return None
+
+    async def unknown(_token: str) -> LinkView:
+        return LinkView(state=LinkState.UNKNOWN)
+
+    links = SimpleNamespace(owner_of=nothing, renewal_of=nothing, link=unknown)
+    services = SimpleNamespace(
+        cookies=cookies,
+        throttle=SimpleNamespace(count=count),
+        links=links,
+        pages=Pages(TEMPLATES, STATIC, cookies=cookies, form_tokens=FormTokens(b"k" * 32, cookies=cookies)),
+    )
+    app.state.services = SimpleNamespace(password=services, protection=SimpleNamespace(trusted_proxies=()))
+    app.include_router(password.router)
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://mipres.test") as client:
+        client.cookies.set("mipres_enlace", "adivinado")
+        assert (await client.request(method, "/contrasena")).status_code == 404
+        assert counted == []
+        client.cookies.set("mipres_enlace", "adivinado")
+        assert (await client.get("/contrasena")).status_code == 404
+    assert [limit for limit, _ in counted] == [WRONG_LINKS]

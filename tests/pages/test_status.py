@@ -11,7 +11,7 @@ from api.registrations.ask import RegistrationView
 from api.security import Cookies, FormTokens
 from api.templating import Pages
 from mipres.composition import STATIC, TEMPLATES
-from mipres.domain.outcomes import Outcome, OutcomeStatus
+from mipres.domain.outcomes import REFUSAL_MESSAGES, Outcome, OutcomeStatus, Refusal
 from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import UserType
 
@@ -28,11 +28,11 @@ VIEW = RegistrationView(
 )
 
 
-def shown(view: RegistrationView) -> str:
+def shown(view: RegistrationView, *, sent_here: bool = False) -> str:
     cookies = Cookies(https=False)
     pages = Pages(TEMPLATES, STATIC, cookies=cookies, form_tokens=FormTokens(bytes(32), cookies=cookies))
     request = Request({"type": "http", "headers": [], "method": "GET", "path": "/"})
-    page = pages.render(request, "status", page=status_page(view), resend=None)
+    page = pages.render(request, "status", page=status_page(view, sent_here=sent_here), resend=None)
     return bytes(page.body).decode()
 
 
@@ -75,3 +75,14 @@ def test_a_refusal_is_not_told_to_whoever_knows_the_number() -> None:
     page = shown(replace(VIEW, stage=Stage.REFUSED))
     assert "no fue favorable" in page
     assert "siete días" not in page
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_the_browser_that_sent_the_form_learns_why_it_was_refused(refusal: Refusal) -> None:
+    outcome = Outcome(status=OutcomeStatus.REFUSED, refusal=refusal)
+    view, message = replace(VIEW, stage=Stage.REFUSED, outcome=outcome), REFUSAL_MESSAGES[refusal]
+    here, elsewhere = shown(view, sent_here=True), shown(view)
+    assert (message.title in here, message.remedy in here) == (True, True)
+    assert "para ver el motivo" not in here
+    assert message.title not in elsewhere
+    assert "Repita el registro para ver el motivo" in elsewhere

@@ -4,13 +4,14 @@ Who waits for it, who does not, and what everybody reads meanwhile.
 """
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
 
 from tests.product.conftest import Product
 from tests.product.storage import rows
-from tests.product.visits import login_of
+from tests.product.visits import login_of, professional_form, submit_form
 
 # A first attempt has three seconds; the durable one after it has time enough for this.
 TOO_SLOW_MS = 3_500
@@ -102,3 +103,23 @@ async def test_a_rejected_address_is_told_on_the_status_page(product: Product) -
     page = await product.api.get(f"/registro/estado/{radicado}")
     assert "El servidor de correo rechaza la dirección" in page.text
     assert person["email"] not in page.text
+
+
+async def test_who_is_refused_after_an_outage_reads_why_where_the_form_was_sent(product: Product) -> None:
+    person = await product.new_person()
+    await product.set_registry("rethus", mode="down")
+    async with product.browser() as sender, product.browser() as other:
+        try:
+            answer = await submit_form(product, sender, "profesional", professional_form(person))
+            assert answer.status_code == 202
+        finally:
+            await product.set_registry("rethus", mode="up")
+        found = re.search(r"RM-[0-9A-Z]{12}", answer.text)
+        assert found
+        await product.reaches(found[0], "refused")
+        status = f"/registro/estado/{found[0]}"
+        here, elsewhere = await sender.get(status), await other.get(status)
+    for told in ("Profesional no encontrado en RETHUS", "pida la inscripción o la corrección en ReTHUS"):
+        assert told in here.text
+        assert told not in elsewhere.text
+    assert "Repita el registro para ver el motivo" in elsewhere.text

@@ -20,6 +20,7 @@ from dev.citizen import hidden_of
 from mipres.domain.documents import Document, DocumentType
 from mipres.domain.radicado import recovery_reference
 from mipres.domain.submissions import Submission, UserType
+from mipres.mail.dates import long_date_time
 from tests.product.conftest import PASSWORD, Product, csrf_of
 from tests.product.storage import derived_key, radicado_for, rows, with_the_keys, without_the_keys
 from tests.product.visits import (
@@ -198,26 +199,25 @@ async def test_the_fields_of_each_entity_are_asked_for(product: Product) -> None
             assert marked == names | {"tipo_documento", "numero_documento"}
 
 
-async def test_a_nit_with_its_check_digit_is_accepted_with_one_click(product: Product) -> None:
+@pytest.mark.parametrize("typed_nit", ["900.123.456-8", "9001234568", "NIT 900123456 - 8"])
+async def test_a_nit_with_its_check_digit_registers_with_one_click(product: Product, typed_nit: str) -> None:
     person = await product.new_person(delegate_of=[ENTITY])
     document = {"tipo_documento": "CC", "numero_documento": person["document"]["number"]}
     async with product.browser() as visitor:
-        fields = {"tipo_entidad": "IPS", "nit": "900.123.456-8", **document}
+        fields = {"tipo_entidad": "IPS", "nit": typed_nit, **document}
         answer = await submit_form(product, visitor, "delegado", fields)
         assert answer.status_code == 422
         assert "El NIT incluye el dígito de verificación (8); escríbalo sin él: 900123456" in answer.text
         button = re.search(r'<button[^>]*name="(usar_nit)" value="(\d+)"[^>]*>.*?Usar 900123456', answer.text)
         assert button
         typed = {**solved(product, answer), **fields, "acepta_datos": "SI"}
-        accepted = await visitor.post("/registro/delegado", data=typed | {button.group(1): button.group(2)})
-        assert accepted.status_code == 200
-        assert 'value="900123456"' in control(accepted, "nit")
-        assert "aria-invalid" not in accepted.text
-        # Nothing else is lost, the captcha's answer included.
-        for value in (person["document"]["number"], typed["captcha"], typed["captcha_id"]):
-            assert f'value="{value}"' in accepted.text
-        done = await visitor.post("/registro/delegado", data=typed | {"nit": "900123456"})
+        offered = {button.group(1): button.group(2)}
+        # Whatever else is missing is asked for, with the right NIT in its place.
+        asked = await visitor.post("/registro/delegado", data=typed | offered | {"acepta_datos": ""})
+        assert (asked.status_code, 'value="900123456"' in control(asked, "nit")) == (422, True)
+        done = await visitor.post("/registro/delegado", data=typed | offered)
     assert "REGISTRO SATISFACTORIO" in done.text
+    assert "<dd>900123456</dd>" in done.text
 
 
 async def test_ten_digits_that_are_no_nit_offer_nothing(product: Product) -> None:
@@ -562,8 +562,11 @@ async def test_looking_at_a_link_consumes_nothing_and_hides_the_token(product: P
             assert (first.status_code, first.headers["location"]) == (303, "/contrasena")
             has_security_headers(first)
             assert token not in first.text
-            await scanner.head(link)
-            assert (await scanner.get("/contrasena")).status_code == 200
+            for method in ("HEAD", "OPTIONS"):
+                for path in (link, "/contrasena"):
+                    looked, got = await scanner.request(method, path), await scanner.get(path)
+                    assert looked.status_code == got.status_code == (303 if path == link else 200)
+                    assert looked.headers.get("location") == got.headers.get("location")
     async with product.browser() as visitor:
         page = await visitor.get(link)
         assert page.url.path == "/contrasena"
@@ -1096,6 +1099,25 @@ async def test_registering_again_without_a_password_sends_a_new_link(product: Pr
         assert (old.status_code, "Hay un enlace más reciente" in old.text) == (410, True)
         assert (await set_password(visitor, second)).status_code == 200
     await product.reaches(radicado, "completed")
+
+
+async def test_a_receipt_shows_what_was_registered_and_when(product: Product) -> None:
+    person = await product.new_professional()
+    async with product.browser() as first, product.browser() as second:
+        registered = await submit_form(product, first, "profesional", professional_form(person))
+        other_words = professional_form(person) | {"registro_profesional": "R.M. No. 00761234"}
+        joined = await submit_form(product, second, "profesional", other_words)
+    for page in (registered, joined):
+        assert "REGISTRO SATISFACTORIO" in page.text
+        assert "76-1234" in page.text
+        assert "761234" not in page.text
+    receipts = [
+        re.findall(r"<dt>(.*?)</dt>\s*<dd>(.*?)</dd>", page.text, re.DOTALL) for page in (registered, joined)
+    ]
+    assert receipts[0] == receipts[1]
+    statement = "SELECT accepted_at FROM consents c JOIN accounts a ON a.id = c.account_id WHERE login = $1"
+    [(accepted_at,)] = await rows(product, statement, login_of(person))
+    assert dict(receipts[0])["Fecha del registro"] == long_date_time(accepted_at)
 
 
 async def test_registering_again_refreshes_the_data_and_tells_the_address_on_file(product: Product) -> None:
