@@ -42,7 +42,7 @@ style: .venv/.dev ## Check style, types and layers, without the network
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 
-audit: .venv/.audit ## Check dependencies for known weaknesses; fail where no advisory database answers
+audit: .venv/.audit ## Check dependencies for known weaknesses; fail also where the advisory database knows not all
 	@$(PYTHON) -m dev.audit --strict
 
 sbom: .venv/.audit ## Write sbom.json: the image's Python packages as CycloneDX, from the lock and its hashes

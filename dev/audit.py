@@ -1,7 +1,7 @@
 """`make audit` and `make lint`: known weaknesses of what the product depends on.
 
-A weakness fails; a database of advisories that cannot be asked is printed, and fails only where that is wanted,
-because a machine without a network must be able to check the rest.
+A weakness fails. What the database of advisories does not know, or that it cannot be asked, is printed, and fails
+only where that is wanted (`--strict`), because a machine without a network must be able to check the rest.
 """
 
 import json
@@ -42,9 +42,11 @@ def verdict(report: dict[str, Any] | None, *, strict: bool) -> int:
         return 1 if strict else 0
     for line in findings(report):
         print(line)
-    if missing := unaudited(report):
-        print(f"La base de avisos no conoce {len(missing)} de {len(report['dependencies'])} paquetes.")
-    return 1 if findings(report) else 0
+    known, missing = report["dependencies"], unaudited(report)
+    if missing:
+        print(f"La base de avisos no conoce {len(missing)} de {len(known)} paquetes: {', '.join(missing)}.")
+    is_complete = bool(known) and not missing
+    return 1 if findings(report) or (strict and not is_complete) else 0
 
 
 def main() -> int:

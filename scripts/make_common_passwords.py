@@ -13,14 +13,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from mipres.domain.passwords import COMMON_PASSWORDS_FILE, SHORTEST_STEM, plain
+from mipres.domain.passwords import COMMON_PASSWORDS_FILE, LONGEST_WORD, SHORTEST_STEM, plain
 
 LISTS = (
     ("language-common", ("passwords",)),
     ("language-es-es", ("commonWords", "wikipedia", "firstnames", "lastnames")),
     ("language-en", ("commonWords", "firstnames")),
 )
-LONGEST = 24
 
 
 def main(packages: Path) -> None:
@@ -31,7 +30,7 @@ def main(packages: Path) -> None:
         for name in names
         for word in json.loads((packages / package / "src" / f"{name}.json").read_text(encoding="utf-8"))
     }
-    kept = sorted(word for word in words if SHORTEST_STEM <= len(word) <= LONGEST and word.isprintable())
+    kept = sorted(word for word in words if SHORTEST_STEM <= len(word) <= LONGEST_WORD and word.isprintable())
     content = "\n".join(kept).encode()
     # The same words always give the same bytes.
     COMMON_PASSWORDS_FILE.write_bytes(lzma.compress(content, preset=9 | lzma.PRESET_EXTREME))

@@ -13,10 +13,15 @@ from functools import cache
 from itertools import groupby
 from pathlib import Path
 
+from mipres.domain.divipola import departments, municipalities
+
 MAX_PASSWORD_LENGTH = 128
 COMMON_PASSWORDS_FILE = Path(__file__).with_name("common_passwords.txt.xz")
+COLOMBIAN_WORDS_FILE = Path(__file__).with_name("colombian_words.txt")
 SHORTEST_STEM = 4
 """A common word that is shorter says nothing about a password."""
+LONGEST_WORD = 24
+"""A longer one is no first guess."""
 
 
 class PasswordPolicy(StrEnum):
@@ -106,9 +111,21 @@ def plain(text: str) -> str:
 
 
 @cache
+def colombian_words() -> frozenset[str]:
+    """Clubs, companies, departments and municipalities, as `plain` writes, unspaced."""
+    lines = COLOMBIAN_WORDS_FILE.read_text(encoding="utf-8").splitlines()
+    names = [line for line in lines if not line.startswith("#")]
+    for department in departments():
+        names += [department.name, *(item.name for item in municipalities(department.code))]
+    words = (re.sub(r"[\W_]", "", plain(name)) for name in names)
+    return frozenset(word for word in words if SHORTEST_STEM <= len(word) <= LONGEST_WORD)
+
+
+@cache
 def common_passwords() -> frozenset[str]:
     """What is tried first: common passwords, and words and names, as `plain` writes."""
-    return frozenset(lzma.decompress(COMMON_PASSWORDS_FILE.read_bytes()).decode().split("\n"))
+    listed = lzma.decompress(COMMON_PASSWORDS_FILE.read_bytes()).decode().split("\n")
+    return colombian_words().union(listed)
 
 
 # What stands for a letter in passwords that look complicated. `1` and `!` stand for two letters, hence two tables.
@@ -126,7 +143,12 @@ _CONTEXT_WORDS = (
     *("enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre"),
     *("noviembre", "diciembre", "qwerty", "abcd"),
 )
-_LONGEST_WORD_FIRST = sorted(_CONTEXT_WORDS, key=len, reverse=True)
+
+
+@cache
+def _longest_word_first() -> tuple[str, ...]:
+    """Words that leave nothing to guess, however many of them a password joins."""
+    return tuple(sorted(colombian_words().union(_CONTEXT_WORDS), key=lambda word: (-len(word), word)))
 
 
 def _is_uncommon(password: str, _: PasswordContext) -> bool:
@@ -163,9 +185,11 @@ def _without_words(text: str, owner: PasswordContext) -> str:
     names = sorted(
         (name for name in plain(owner.full_name).split() if len(name) >= SHORTEST_STEM), key=len, reverse=True
     )
-    for word in (*names, *_LONGEST_WORD_FIRST):
+    # Without what stands between the words: `Santa-Marta` is one name, and so is `SantaMarta`.
+    text = re.sub(r"[\W_]", "", text)
+    for word in (*names, *_longest_word_first()):
         text = text.replace(word, " ")
-    return re.sub(r"[\W_]", "", text)
+    return text.replace(" ", "")
 
 
 def _shares_half(password: str, login: str) -> bool:

@@ -193,6 +193,26 @@ def test_a_common_word_in_disguise_is_recognised(password: str) -> None:
     assert COMMON in texts_for_ana(password)
 
 
+BASES = (
+    *("nacional", "Millonarios", "AtléticoNacional", "Santa-Fe", "Junior", "Deportivo Cali", "Tolima"),
+    *("bogota", "Medellín", "SantaMarta", "Villavicencio", "Cali", "San Andrés", "Valle del Cauca"),
+    *("ecopetrol", "Bancolombia", "Davivienda", "Sanitas", "NuevaEPS", "Avianca", "B0g0tá", "Ec0petr0l"),
+)
+SUFFIXES = ("1947", "2025", "2025*", "123", "12345!", "_2024_", "#1", "24", "1986!!", "2023-2024", ".1947.2025")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("base", BASES)
+def test_a_club_a_city_or_a_company_with_a_year_is_no_password(base: str, suffix: str) -> None:
+    for password in (base + suffix, base.upper() + suffix, f"{suffix}{base}", f"{base}{suffix}{BASES[0]}"):
+        assert {COMMON, ABOUT} & set(texts_for_ana(password)), password
+
+
+@pytest.mark.parametrize("password", ["nacional7kQz!mX", "Bogota-tiene-3-nubes", "Cali, pan y 9 mangos"])
+def test_a_name_inside_something_else_is_fine(password: str) -> None:
+    assert not {COMMON, ABOUT} & set(texts_for_ana(password))
+
+
 @pytest.mark.parametrize(
     "password",
     [
