@@ -34,11 +34,10 @@ from mipres.captcha.challenges import CaptchaChallenges
 from mipres.composition import DatabaseServices
 from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.fitness import DatabaseFitness
-from mipres.database.limits import NoLimits, PostgresLimits
+from mipres.database.limits import NoLimits
 from mipres.database.receipts import PostgresReceipts
 from mipres.database.sessions import PostgresSessions
 from mipres.database.standings import PostgresStandings
-from mipres.domain.limits import RELAXED_TIMES
 from mipres.domain.passwords import PasswordPolicy, common_passwords
 from mipres.settings import Settings
 
@@ -61,9 +60,14 @@ class Composition:
         self._metrics, self._audit_queue = metrics, audit_queue
         self._engine, self._clock, self._hasher = database.engine, database.clock, Hasher()
         self._radicado_key = composition.purpose_key(settings, "radicado")
+        self._older_radicado_keys = composition.older_purpose_keys(settings, "radicado")
         self._submit_wait = timedelta(seconds=settings.submit_wait_seconds)
         self._cookies = Cookies(https=settings.public_url.startswith("https:"))
-        self._form_tokens = FormTokens(composition.purpose_key(settings, "form"), cookies=self._cookies)
+        self._form_tokens = FormTokens(
+            composition.purpose_key(settings, "form"),
+            older_keys=composition.older_purpose_keys(settings, "form"),
+            cookies=self._cookies,
+        )
         self._temporal_ui_origin = origin_of(settings.temporal_ui_url)
         self._staff = composition.build_staff(database, self._hasher)
         self._codec = composition.build_codec(settings)
@@ -112,13 +116,7 @@ class Composition:
     def throttle(self) -> Throttle:
         if self._settings.rate_limits == "off":
             return Throttle(NoLimits())
-        limits = PostgresLimits(
-            self._engine,
-            key=composition.purpose_key(self._settings, "limits"),
-            clock=self._clock,
-            generosity=RELAXED_TIMES if self._settings.rate_limits == "relaxed" else 1,
-        )
-        return Throttle(limits)
+        return Throttle(composition.build_limits(self._settings, self._database))
 
     @cached_property
     def captcha(self) -> FormCaptchas:
@@ -131,6 +129,7 @@ class Composition:
         return RegistrationStarter(
             self._client,
             radicado_key=self._radicado_key,
+            older_radicado_keys=self._older_radicado_keys,
             clock=self._clock,
             erasures=composition.build_erasures(self._settings, self._database),
             submit_wait=self._submit_wait,
@@ -144,6 +143,7 @@ class Composition:
         return RecoveryStarter(
             self._client,
             reference_key=self._radicado_key,
+            older_reference_keys=self._older_radicado_keys,
             start_wait=self._submit_wait,
             audit_queue=self._audit_queue,
         )

@@ -61,8 +61,9 @@ class Cookies:
 class FormTokens:
     """CSRF tokens: a dated signature over the visit's cookie."""
 
-    def __init__(self, key: bytes, *, cookies: Cookies) -> None:
-        self._serializer = URLSafeTimedSerializer(key, salt="form")
+    def __init__(self, key: bytes, *, cookies: Cookies, older_keys: Sequence[bytes] = ()) -> None:
+        # Of several keys the last one signs, and all verify.
+        self._serializer = URLSafeTimedSerializer([*older_keys, key], salt="form")
         self._cookies = cookies
 
     def issue(self, visit: str) -> str:

@@ -48,7 +48,7 @@ from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Person
 from mipres.domain.submissions import Submission, UserType
 from mipres.domain.terms import Consent
-from mipres.keys import LinkTokens
+from mipres.keys import LinkTokens, audit_keys
 from mipres.support.records import SupportRecords
 
 _PASSWORD = "a password of nobody"  # noqa: S105 - of an account that does not exist.
@@ -106,7 +106,7 @@ async def explain_everything(engine: AsyncEngine) -> list[Plan]:
 async def _live(engine: AsyncEngine) -> None:
     """Every adapter's statements, on an account in the middle of the tables."""
     clock = SystemClock()
-    audit = PostgresAuditTrail(engine, key=_KEY, clock=clock)
+    audit = PostgresAuditTrail(engine, keys=audit_keys({"bench": _KEY}, secrets=()), clock=clock)
     lockouts = LoginLockouts(engine, key=_KEY, clock=clock)
     erasures = Erasures(engine, key=_KEY, clock=clock)
     accounts = PostgresAccounts(engine, tokens=LinkTokens(_KEY), audit=audit, erasures=erasures, clock=clock)

@@ -23,6 +23,7 @@ REGISTRO_DB_PASSWORD=$(random 24)
 REGISTRO_APP_DB_PASSWORD=$(random 24)
 MIPRES_SECRET_KEY=$(random 32)
 MIPRES_PAYLOAD_KEYS=k1:$(head -c 32 /dev/urandom | base64)
+MIPRES_AUDIT_KEYS=a1:$(head -c 32 /dev/urandom | base64)
 MIPRES_API_KEYS=$(random 32)
 REGISTRY_TOKEN=$(random 24)
 ENV

@@ -55,11 +55,16 @@ class DataDirectory:
             yield
 
     def secrets(self) -> dict[str, str]:
-        """The generated secrets; generated now when this is the first start."""
-        if not self.secrets_file.exists():
-            write_private(self.secrets_file, _generated_secrets())
-        lines = self.secrets_file.read_text(encoding="utf-8").splitlines()
-        return {name: value for name, _, value in (line.partition("=") for line in lines if "=" in line)}
+        """The generated secrets; one that is missing is generated now."""
+        lines = (
+            self.secrets_file.read_text(encoding="utf-8").splitlines() if self.secrets_file.exists() else []
+        )
+        known = {name: value for name, _, value in (line.partition("=") for line in lines if "=" in line)}
+        # A directory of an earlier release lacks what came later.
+        complete = _generated_secrets() | known
+        if complete != known:
+            write_private(self.secrets_file, complete)
+        return complete
 
     def exists(self) -> bool:
         """Whether a launcher ever used the directory: nothing else may be deleted."""
@@ -84,9 +89,10 @@ def write_private(path: Path, values: Mapping[str, str]) -> None:
 
 
 def _generated_secrets() -> dict[str, str]:
-    payload_key = base64.b64encode(secrets.token_bytes(32)).decode()
+    payload_key, audit_key = (base64.b64encode(secrets.token_bytes(32)).decode() for _ in range(2))
     return {
         "MIPRES_SECRET_KEY": secrets.token_urlsafe(48),
         "MIPRES_PAYLOAD_KEYS": f"k1:{payload_key}",
+        "MIPRES_AUDIT_KEYS": f"a1:{audit_key}",
         "MIPRES_POSTGRES_PASSWORD": secrets.token_urlsafe(24),
     }

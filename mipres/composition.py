@@ -26,9 +26,10 @@ from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.retention import PostgresRetention
 from mipres.database.sent_mails import PostgresSentMails
 from mipres.domain.eligibility import EligibilityRules
+from mipres.domain.limits import RELAXED_TIMES
 from mipres.domain.professions import ProfessionTable
 from mipres.domain.sanctions import SanctionTable
-from mipres.keys import LinkTokens, derive_key
+from mipres.keys import AuditKey, LinkTokens, audit_keys, derive_key
 from mipres.mail.composer import JinjaMailComposer
 from mipres.mail.smtp import SmtpMailer
 from mipres.port_set import Ports
@@ -107,8 +108,13 @@ def build_database(settings: Settings, engine: AsyncEngine) -> DatabaseServices:
     return DatabaseServices(
         engine=engine,
         clock=clock,
-        audit=PostgresAuditTrail(engine, key=purpose_key(settings, "audit"), clock=clock),
-        lockouts=LoginLockouts(engine, key=purpose_key(settings, "lockouts"), clock=clock),
+        audit=PostgresAuditTrail(engine, keys=build_audit_keys(settings), clock=clock),
+        lockouts=LoginLockouts(
+            engine,
+            key=purpose_key(settings, "lockouts"),
+            older_keys=older_purpose_keys(settings, "lockouts"),
+            clock=clock,
+        ),
     )
 
 
@@ -133,7 +139,12 @@ def build_accounts(settings: Settings, database: DatabaseServices) -> PostgresAc
 
 
 def build_erasures(settings: Settings, database: DatabaseServices) -> Erasures:
-    return Erasures(database.engine, key=purpose_key(settings, "erasures"), clock=database.clock)
+    return Erasures(
+        database.engine,
+        key=purpose_key(settings, "erasures"),
+        older_keys=older_purpose_keys(settings, "erasures"),
+        clock=database.clock,
+    )
 
 
 def build_password_links(settings: Settings, database: DatabaseServices) -> PostgresPasswordLinks:
@@ -152,6 +163,7 @@ def build_support(settings: Settings, database: DatabaseServices, client: Client
         records=SupportRecords(database.engine, audit=database.audit),
         audit=database.audit,
         radicado_key=purpose_key(settings, "radicado"),
+        older_radicado_keys=older_purpose_keys(settings, "radicado"),
     )
 
 
@@ -162,8 +174,9 @@ def build_person_data(settings: Settings, database: DatabaseServices, client: Cl
         audit=database.audit,
         erasures=build_erasures(settings, database),
         lockouts=database.lockouts,
-        limits=PostgresLimits(database.engine, key=purpose_key(settings, "limits"), clock=database.clock),
+        limits=build_limits(settings, database),
         radicado_key=purpose_key(settings, "radicado"),
+        older_radicado_keys=older_purpose_keys(settings, "radicado"),
     )
 
 
@@ -174,12 +187,37 @@ def build_staff(database: DatabaseServices, hasher: Hasher) -> PostgresStaff:
 
 
 def link_tokens(settings: Settings) -> LinkTokens:
-    return LinkTokens(purpose_key(settings, "password-link"))
+    return LinkTokens(
+        purpose_key(settings, "password-link"), older_keys=older_purpose_keys(settings, "password-link")
+    )
+
+
+def build_limits(settings: Settings, database: DatabaseServices) -> PostgresLimits:
+    return PostgresLimits(
+        database.engine,
+        key=purpose_key(settings, "limits"),
+        older_keys=older_purpose_keys(settings, "limits"),
+        clock=database.clock,
+        generosity=RELAXED_TIMES if settings.rate_limits == "relaxed" else 1,
+    )
+
+
+def build_audit_keys(settings: Settings) -> tuple[AuditKey, ...]:
+    secrets = [settings.secret_key, *settings.secret_key_previous]
+    return audit_keys(settings.audit_keys, secrets=[secret.get_secret_value() for secret in secrets])
 
 
 def purpose_key(settings: Settings, purpose: str) -> bytes:
     """A key of its own for each use of MIPRES_SECRET_KEY."""
     return derive_key(settings.secret_key.get_secret_value(), purpose)
+
+
+def older_purpose_keys(settings: Settings, purpose: str) -> tuple[bytes, ...]:
+    """The same for each of MIPRES_SECRET_KEY_PREVIOUS.
+
+    They find what was written before a rotation, and write nothing.
+    """
+    return tuple(derive_key(secret.get_secret_value(), purpose) for secret in settings.secret_key_previous)
 
 
 def build_codec(settings: Settings) -> EncryptionCodec:

@@ -5,6 +5,8 @@ import binascii
 import hashlib
 import hmac
 import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import count
 
 _ID_BYTES = 16
@@ -15,7 +17,37 @@ _ADDED_BEHIND_LINKS = " \t\r\n\u00a0.,;:!?)]}>\"'»”’"
 
 def derive_key(secret: str, purpose: str) -> bytes:
     """A key of its own for each purpose, so that no two uses can be confused."""
-    return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).digest()
+    return _derived(secret.encode(), purpose)
+
+
+def _derived(key: bytes, purpose: str) -> bytes:
+    return hmac.new(key, purpose.encode(), hashlib.sha256).digest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditKey:
+    """What seals rows of the audit trail, and what hides the logins in them.
+
+    Attributes:
+        id: Its name in MIPRES_AUDIT_KEYS; None for rows of before the trail had keys of its own.
+    """
+
+    id: str | None
+    seal: bytes = field(repr=False)
+    person: bytes = field(repr=False)
+
+
+def audit_keys(keys: Mapping[str, bytes], *, secrets: Sequence[str]) -> tuple[AuditKey, ...]:
+    """The trail's keys, the active one first.
+
+    The last ones, derived from MIPRES_SECRET_KEY, only read where there are others.
+    """
+    own = [
+        AuditKey(id=key_id, seal=_derived(key, "audit-seal"), person=_derived(key, "audit-person"))
+        for key_id, key in keys.items()
+    ]
+    derived = (derive_key(secret, "audit") for secret in secrets)
+    return (*own, *(AuditKey(id=None, seal=key, person=key) for key in derived))
 
 
 class LinkTokens:
@@ -27,13 +59,17 @@ class LinkTokens:
     one without the other makes no link. The same id always gives the same token, so a mail that
     is sent twice after a crash carries the same link twice. A token ends in a letter or a digit,
     because mail programs leave a final hyphen out of the link.
+
+    Args:
+        key: Makes tokens.
+        older_keys: Made tokens before a rotation; mails with them are still under way.
     """
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, key: bytes, *, older_keys: Sequence[bytes] = ()) -> None:
+        self._keys = (key, *older_keys)
 
     def token_of(self, link_id: uuid.UUID) -> str:
-        return base64.urlsafe_b64encode(link_id.bytes + self._seal(link_id.bytes)).decode()
+        return base64.urlsafe_b64encode(link_id.bytes + _link_seal(self._keys[0], link_id.bytes)).decode()
 
     def link_id_of(self, token: str) -> uuid.UUID | None:
         """The id inside a genuine token, or None.
@@ -49,9 +85,11 @@ class LinkTokens:
         if len(raw) != _TOKEN_BYTES or base64.urlsafe_b64encode(raw).decode() != token:
             return None
         link_id, seal = raw[:_ID_BYTES], raw[_ID_BYTES:]
-        return uuid.UUID(bytes=link_id) if hmac.compare_digest(seal, self._seal(link_id)) else None
+        matches = [hmac.compare_digest(seal, _link_seal(key, link_id)) for key in self._keys]
+        return uuid.UUID(bytes=link_id) if any(matches) else None
 
-    def _seal(self, link_id: bytes) -> bytes:
-        """The first of the id's keyed hashes whose last character is a letter or a digit."""
-        seals = (hmac.new(self._key, link_id + bytes(turns), hashlib.sha256).digest() for turns in count())
-        return next(seal for seal in seals if base64.urlsafe_b64encode(seal[-3:])[-1:].isalnum())
+
+def _link_seal(key: bytes, link_id: bytes) -> bytes:
+    """The first of the id's keyed hashes whose last character is a letter or a digit."""
+    seals = (hmac.new(key, link_id + bytes(turns), hashlib.sha256).digest() for turns in count())
+    return next(seal for seal in seals if base64.urlsafe_b64encode(seal[-3:])[-1:].isalnum())

@@ -9,7 +9,8 @@ import binascii
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
@@ -24,6 +25,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from mipres.domain.addresses import is_usable
 from mipres.domain.errors import MipresError, UnusableTableError
 from mipres.domain.professions import SHIPPED_PROFESSIONS, ProfessionTable
 from mipres.domain.sanctions import SHIPPED_SANCTIONS, SanctionTable
@@ -38,7 +40,15 @@ DEVELOPMENT_KEY = "desarrollo"
 """API key and registry token of development, which production refuses."""
 DATABASE_NAME = "mipres"
 MINIMUM_SECRET_LENGTH = 32
-PAYLOAD_KEY_BYTES = 32
+KEY_BYTES = 32
+LEAST_DIFFERENT_BYTES = 16
+"""Fewer come from a pattern or a keyboard, not from chance: 32 random bytes have some 30."""
+LONGEST_LINK_HOURS = 168
+WIDEST_PROXY_NETWORK = {4: 8, 6: 16}
+"""Length of the shortest prefix, by version of the address."""
+SMTP_SCHEMES = ("smtps", "smtp+starttls", "smtp")
+ENCRYPTED_SMTP_SCHEMES = SMTP_SCHEMES[:2]
+_KEYS_OF_BYTES = ("payload_keys", "audit_keys")
 
 _REMEDY_BY_ERROR_TYPE = {
     "missing": "falta; defínala (en desarrollo la genera `make run` en su primer inicio).",
@@ -58,7 +68,7 @@ class UnreadableSettingFileError(MipresError):
     """A `MIPRES_…_FILE` variable names a file that cannot be read."""
 
 
-def _payload_keys(value: object) -> object:
+def _keys_by_id(value: object) -> object:
     if not isinstance(value, str):
         return value
     entries = [entry.strip().partition(":") for entry in value.split(",") if entry.strip()]
@@ -66,10 +76,8 @@ def _payload_keys(value: object) -> object:
         keys = {key_id: base64.b64decode(encoded, validate=True) for key_id, _, encoded in entries}
     except binascii.Error:
         keys = {"": b""}
-    if any(len(key) != PAYLOAD_KEY_BYTES for key in keys.values()):
-        raise ValueError(
-            f"cada clave debe ser el base64 de {PAYLOAD_KEY_BYTES} bytes: `id:base64,id:base64`."
-        )
+    if any(len(key) != KEY_BYTES for key in keys.values()):
+        raise ValueError(f"cada clave debe ser el base64 de {KEY_BYTES} bytes: `id:base64,id:base64`.")
     if not keys or "" in keys or len(keys) < len(entries):
         raise ValueError("use `id:base64,id:base64`, con identificadores distintos; la primera es la activa.")
     return keys
@@ -96,8 +104,8 @@ def _web_address(value: str) -> str:
 
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-PayloadKeys = Annotated[Mapping[str, bytes], NoDecode, BeforeValidator(_payload_keys), Field(repr=False)]
-ApiKeys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_separated_by_commas)]
+KeysById = Annotated[Mapping[str, bytes], NoDecode, BeforeValidator(_keys_by_id), Field(repr=False)]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_separated_by_commas)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 
 
@@ -114,6 +122,26 @@ def _usable_table(read: Callable[[Path], object]) -> Callable[[Path], Path]:
 
 ProfessionsFile = Annotated[Path, AfterValidator(_usable_table(ProfessionTable.read))]
 SanctionsFile = Annotated[Path, AfterValidator(_usable_table(SanctionTable.read))]
+
+
+def _smtp_address(value: SecretStr) -> SecretStr:
+    try:
+        address = urlsplit(value.get_secret_value())
+        is_complete = bool(address.hostname) and address.port != 0
+    except ValueError:
+        address, is_complete = urlsplit(""), False
+    if address.scheme not in SMTP_SCHEMES or not is_complete:
+        raise ValueError("use `smtps://usuario:clave@servidor:puerto` o `smtp+starttls://…`.")
+    return value
+
+
+SmtpAddress = Annotated[SecretStr, AfterValidator(_smtp_address)]
+
+
+def _temporal_ui_address(known: dict[str, Any]) -> str:
+    """Where nothing is configured: the embedded interface, or nothing in clear."""
+    scheme = "https" if known.get("environment") == "production" else "http"
+    return f"{scheme}://{_loopback_of(known)}:{known['temporal_ui_port']}"
 
 
 def _embedded_database_url(known: dict[str, Any]) -> SecretStr:
@@ -136,6 +164,12 @@ def _loopback_of(known: dict[str, Any]) -> str:
 def _not_empty(value: SecretStr) -> SecretStr:
     if not value.get_secret_value():
         raise ValueError("falta; defínala (`make run` trae su propio PostgreSQL).")
+    return value
+
+
+def _without_comma(value: SecretStr) -> SecretStr:
+    if "," in value.get_secret_value():
+        raise ValueError("no puede tener comas: separan las claves anteriores; genere otra.")
     return value
 
 
@@ -162,9 +196,11 @@ class Settings(BaseSettings):
     mail_ui_port: Port = 8025
     registry_port: Port = 8100
 
-    secret_key: SecretStr
-    payload_keys: PayloadKeys
-    api_keys: ApiKeys = (SecretStr(DEVELOPMENT_KEY),)
+    secret_key: Annotated[SecretStr, AfterValidator(_without_comma)]
+    secret_key_previous: Secrets = ()
+    payload_keys: KeysById
+    audit_keys: KeysById = Field(default_factory=dict)
+    api_keys: Secrets = (SecretStr(DEVELOPMENT_KEY),)
 
     postgres_password: SecretStr | None = None
     database_url: Annotated[SecretStr, AfterValidator(_not_empty)] = Field(
@@ -177,13 +213,12 @@ class Settings(BaseSettings):
     temporal_tls_cert: Path | None = None
     temporal_tls_key: Path | None = None
     temporal_tls_ca: Path | None = None
+    temporal_plaintext: Literal["refused", "accepted"] = "refused"
     worker_deployment: str | None = None
     worker_build: str | None = None
     public_url: WebAddress = Field(default_factory=lambda known: f"http://localhost:{known['api_port']}")
-    temporal_ui_url: WebAddress = Field(
-        default_factory=lambda known: f"http://{_loopback_of(known)}:{known['temporal_ui_port']}"
-    )
-    smtp_url: SecretStr = Field(
+    temporal_ui_url: WebAddress = Field(default_factory=_temporal_ui_address)
+    smtp_url: SmtpAddress = Field(
         default_factory=lambda known: SecretStr(f"smtp://127.0.0.1:{known['smtp_port']}")
     )
     mail_from: str = "hercules-noreply@sispro.gov.co"
@@ -302,29 +337,107 @@ def load_settings() -> Settings:
 
 def _production_refusals(settings: Settings) -> Iterator[str]:
     """What keeps a production process from starting, the most basic first."""
-    required = ("api_keys", "database_url", "temporal_address", "smtp_url", "public_url")
+    required = ("audit_keys", "api_keys", "database_url", "temporal_address", "smtp_url", "public_url")
     registries = ("miseguridadsocial", "rethus", "sso")
     for field in (*required, *(f"{name}_{kind}" for name in registries for kind in ("url", "token"))):
         if field not in settings.model_fields_set:
             yield f"{variable(field)}: falta; en producción no tiene valor por defecto."
     yield from _weak_secrets(settings)
-    for field in ("public_url", "miseguridadsocial_url", "rethus_url", "sso_url"):
+    for field in ("public_url", "temporal_ui_url", "miseguridadsocial_url", "rethus_url", "sso_url"):
         if not getattr(settings, field).startswith("https://"):
             yield f"{variable(field)}: en producción debe empezar por https://."
+    yield from _connections_in_clear(settings)
+    yield from _limits_without_limit(settings)
+    if not is_usable(settings.mail_from):
+        yield f"{variable('mail_from')}: debe ser una dirección de correo, como `registro@entidad.gov.co`."
     if settings.captcha == "off":
         yield f"{variable('captcha')}: en producción no puede ser `off`; use `image`."
     if settings.rate_limits != "on":
         yield f"{variable('rate_limits')}: en producción debe ser `on`."
 
 
+def _connections_in_clear(settings: Settings) -> Iterator[str]:
+    if urlsplit(settings.smtp_url.get_secret_value()).scheme not in ENCRYPTED_SMTP_SCHEMES:
+        yield f"{variable('smtp_url')}: en producción use `smtps://` o `smtp+starttls://`, que cifran."
+    is_encrypted = settings.temporal_tls_cert or settings.temporal_tls_ca or settings.temporal_api_key
+    if not is_encrypted and settings.temporal_plaintext != "accepted":
+        yield (
+            f"{variable('temporal_plaintext')}: la conexión con Temporal ({variable('temporal_address')}) no se "
+            f"cifra; defina {variable('temporal_tls_cert')} y {variable('temporal_tls_key')}, "
+            f"{variable('temporal_tls_ca')} o {variable('temporal_api_key')}, o acéptelo con `accepted`."
+        )
+
+
+def _limits_without_limit(settings: Settings) -> Iterator[str]:
+    if settings.password_link_hours > LONGEST_LINK_HOURS:
+        yield f"{variable('password_link_hours')}: en producción debe ser como máximo {LONGEST_LINK_HOURS}."
+    # Halves that touch are one network: the whole internet can be written as many small ones.
+    trusted = settings.trusted_proxies
+    fourth = collapse_addresses(network for network in trusted if isinstance(network, IPv4Network))
+    sixth = collapse_addresses(network for network in trusted if isinstance(network, IPv6Network))
+    for version, networks in ((4, fourth), (6, sixth)):
+        shortest = WIDEST_PROXY_NETWORK[version]
+        if any(network.prefixlen < shortest for network in networks):
+            yield (
+                f"{variable('trusted_proxies')}: nombre solo sus proxies; en IPv{version} "
+                f"ninguna red más amplia que /{shortest}."
+            )
+
+
 def _weak_secrets(settings: Settings) -> Iterator[str]:
-    secrets = {"secret_key": (settings.secret_key,), "api_keys": settings.api_keys}
-    for field, values in secrets.items():
-        if not values or any(len(value.get_secret_value()) < MINIMUM_SECRET_LENGTH for value in values):
+    secrets = _own_secrets(settings)
+    for field in ("secret_key", "secret_key_previous", "api_keys"):
+        values = secrets[field]
+        if any(len(value) < MINIMUM_SECRET_LENGTH for value in values) or (
+            field == "api_keys" and not values
+        ):
             yield (
                 f"{variable(field)}: use al menos {MINIMUM_SECRET_LENGTH} caracteres aleatorios, "
                 "nunca el valor de desarrollo."
             )
+    used: set[bytes] = set()
+    for field, values in secrets.items():
+        for value in values:
+            if _different_bytes(value, is_text=field not in _KEYS_OF_BYTES) < LEAST_DIFFERENT_BYTES:
+                yield (
+                    f"{variable(field)}: use una clave aleatoria, "
+                    f"con al menos {LEAST_DIFFERENT_BYTES} bytes distintos."
+                )
+            if not used.isdisjoint(readings := _readings(value)):
+                yield f"{variable(field)}: repite otra clave; cada una debe ser distinta de las demás."
+            used |= readings
     for field in ("miseguridadsocial_token", "rethus_token", "sso_token"):
         if getattr(settings, field).get_secret_value() in {"", DEVELOPMENT_KEY}:
             yield f"{variable(field)}: use el que entregó la entidad, nunca el valor de desarrollo."
+
+
+def _own_secrets(settings: Settings) -> dict[str, list[bytes]]:
+    """Every key and secret that the operator makes, by setting."""
+    texts = {
+        "secret_key": (settings.secret_key,),
+        "secret_key_previous": settings.secret_key_previous,
+        "api_keys": settings.api_keys,
+        "metrics_key": (settings.metrics_key,) if settings.metrics_key else (),
+    }
+    return {
+        **{field: [text.get_secret_value().encode() for text in values] for field, values in texts.items()},
+        **{field: list(getattr(settings, field).values()) for field in _KEYS_OF_BYTES},
+    }
+
+
+def _different_bytes(value: bytes, *, is_text: bool) -> int:
+    """How many bytes of a key differ; hexadecimal has only sixteen signs, so its bytes count."""
+    different = len(set(value))
+    if is_text:
+        with suppress(ValueError):
+            different = max(different, len(set(bytes.fromhex(value.decode()))))
+    return different
+
+
+def _readings(value: bytes) -> set[bytes]:
+    """A key as written and, where it is the text of bytes, those: one key in two forms."""
+    readings = {value}
+    for read in (bytes.fromhex, lambda text: base64.b64decode(text, validate=True)):
+        with suppress(ValueError):
+            readings.add(read(value.decode()))
+    return readings

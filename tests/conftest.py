@@ -27,7 +27,7 @@ from mipres.database.engine import create_engine
 from mipres.database.erasures import Erasures
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
-from mipres.keys import LinkTokens
+from mipres.keys import LinkTokens, audit_keys
 from mipres.temporal.connection import WorkerPayloadConverter, data_converter
 from mipres.temporal.names import SEARCH_ATTRIBUTES
 from tests.fakes import FakeClock
@@ -35,6 +35,7 @@ from tests.migrated_database import MigratedDatabase
 
 PAYLOAD_KEYS = {"test": bytes(range(32))}
 ACTIVE_PAYLOAD_KEY = "test"
+AUDIT_KEYS = audit_keys({"test": b"a" * 32}, secrets=())
 SERVER_SETTINGS = (
     *(f"{name}={value}" for name, value in DYNAMIC_CONFIG.items()),
     "frontend.WorkflowTimeSkippingEnabled=true",
@@ -175,7 +176,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def audit(engine: AsyncEngine, clock: FakeClock) -> PostgresAuditTrail:
-    return PostgresAuditTrail(engine, key=b"a" * 32, clock=clock)
+    return PostgresAuditTrail(engine, keys=AUDIT_KEYS, clock=clock)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -76,6 +77,7 @@ class RegistrationStarter:
     Args:
         client: Temporal.
         radicado_key: Key of the radicado's hash.
+        older_radicado_keys: Keys of before a rotation, whose open runs are joined.
         clock: Time of the consent.
         erasures: Who was erased, and when.
         submit_wait: How long a submission waits for its first outcome.
@@ -89,6 +91,7 @@ class RegistrationStarter:
         client: Client,
         *,
         radicado_key: bytes,
+        older_radicado_keys: Sequence[bytes] = (),
         clock: Clock,
         erasures: Erasures,
         submit_wait: timedelta,
@@ -98,6 +101,7 @@ class RegistrationStarter:
     ) -> None:
         self._client = client
         self._key = radicado_key
+        self._older_keys = tuple(older_radicado_keys)
         self._clock = clock
         self._erasures = erasures
         self._submit_wait = submit_wait
@@ -131,6 +135,7 @@ class RegistrationStarter:
             TemporalUnavailableError: the server is not known to hold it.
         """
         request = replace(self._request(submission, self._consent(channel)), tell_by_mail=True)
+        request = await self._of_the_open_run(request)
         with translated():
             async with asyncio.timeout(self._submit_wait.total_seconds()):
                 await self._client.start_workflow(
@@ -162,8 +167,15 @@ class RegistrationStarter:
             is_fast=True,
         )
 
+    async def _of_the_open_run(self, request: RegistrationRequest) -> RegistrationRequest:
+        """Keep the radicado under which the registration began before a rotation."""
+        radicados = (radicado_of(request.submission, key=key) for key in self._older_keys)
+        older = await _first_open(self._client, radicados, registration_workflow_id)
+        return replace(request, radicado=older) if older else request
+
     async def _submit(self, request: RegistrationRequest) -> Submitted:
         try:
+            request = await self._of_the_open_run(request)
             outcome = await self._first_outcome(request)
         except TemporalUnavailableError:
             self._metrics.submitted(request.submission.user_type, request.consent.channel, UNAVAILABLE)
@@ -268,15 +280,23 @@ class RecoveryStarter:
     Args:
         client: Temporal.
         reference_key: Key of the reference's hash.
+        older_reference_keys: Keys of before a rotation, whose open runs are joined.
         start_wait: How long a page waits for the start.
         audit_queue: Takes what people asked for to the audit trail.
     """
 
     def __init__(
-        self, client: Client, *, reference_key: bytes, start_wait: timedelta, audit_queue: AuditQueue
+        self,
+        client: Client,
+        *,
+        reference_key: bytes,
+        older_reference_keys: Sequence[bytes] = (),
+        start_wait: timedelta,
+        audit_queue: AuditQueue,
     ) -> None:
         self._client = client
         self._key = reference_key
+        self._older_keys = tuple(older_reference_keys)
         self._start_wait = start_wait
         self._audit_queue = audit_queue
 
@@ -286,7 +306,9 @@ class RecoveryStarter:
         Raises:
             TemporalUnavailableError: the server is not known to hold it.
         """
-        reference = recovery_reference(document, key=self._key)
+        older = (recovery_reference(document, key=key) for key in self._older_keys)
+        reference = await _first_open(self._client, older, recovery_workflow_id)
+        reference = reference or recovery_reference(document, key=self._key)
         with translated():
             async with asyncio.timeout(self._start_wait.total_seconds()):
                 await self._client.start_workflow(
@@ -319,6 +341,18 @@ class RecoveryStarter:
                 )
         except TemporalUnavailableError as error:
             log.warning("lock_notice_lost", reference=reference, reason=str(error))
+
+
+async def _first_open(
+    client: Client, references: Iterable[str], workflow_id: Callable[[str], str]
+) -> str | None:
+    """Find the first of some references that has an open run."""
+    for reference in references:
+        with suppress(UnknownWorkflowError):
+            run = await describe_run(client, workflow_id(reference), patience=_LOOK)
+            if run.engine.is_open:
+                return reference
+    return None
 
 
 def _summary(request: RegistrationRequest) -> str:

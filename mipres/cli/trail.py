@@ -45,6 +45,8 @@ def audit(
 
 async def _verify(trail: PostgresAuditTrail, head: str | None) -> None:
     verdict = await trail.verify()
+    if verdict.missing_key is not None:
+        stop(f"La fila {verdict.broken_at} no se puede comprobar: {verdict.problem}.")
     if not verdict.is_intact:
         stop(f"La auditoría fue alterada en la fila {verdict.broken_at}: {verdict.problem}.")
     if head is not None and not await trail.holds(head):

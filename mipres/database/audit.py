@@ -3,12 +3,13 @@
 Append-only, each row sealed over the one before it with a keyed hash.
 
 The database refuses to change or remove a row (see the migration). The table's owner can get around that,
-but cannot seal the changed row again without MIPRES_SECRET_KEY.
+but cannot seal the changed row again without the key in MIPRES_AUDIT_KEYS that the row names.
 """
 
 import hashlib
 import hmac
 import json
+from collections.abc import Sequence
 from datetime import UTC
 
 from sqlalchemy import insert, or_, select, text
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.tables import AuditRow
 from mipres.domain.audit import AuditEntry, AuditEvent, AuditHead, AuditVerdict
+from mipres.keys import AuditKey
 from mipres.ports import Clock
 
 GENESIS = bytes(32)
@@ -29,6 +31,7 @@ _COLUMNS = tuple(column.name for column in AuditRow.__table__.columns)
 _APPEND = insert(AuditRow)
 _DIGEST_SHOWN = 16
 _BATCH = 1_000
+_OR_ROTATED = ", o MIPRES_SECRET_KEY cambió y la anterior falta en MIPRES_SECRET_KEY_PREVIOUS"
 
 
 class PostgresAuditTrail:
@@ -36,14 +39,14 @@ class PostgresAuditTrail:
 
     Args:
         engine: The process's engine.
-        key: Seals rows and hides logins.
+        keys: Seal rows and hide logins. The first writes, all read.
         clock: Time of every row.
     """
 
-    def __init__(self, engine: AsyncEngine, *, key: bytes, clock: Clock) -> None:
+    def __init__(self, engine: AsyncEngine, *, keys: Sequence[AuditKey], clock: Clock) -> None:
         self._sessions = session_factory(engine)
         self._reading = reading_factory(engine)
-        self._key = key
+        self._keys = tuple(keys)
         self._clock = clock
 
     async def record(self, *events: AuditEvent) -> None:
@@ -93,7 +96,7 @@ class PostgresAuditTrail:
         if reference is not None:
             wanted.append(AuditRow.reference == reference)
         if login is not None:
-            wanted.append(AuditRow.person == self._person(login))
+            wanted.append(AuditRow.person.in_({_person(key, login) for key in self._keys}))
         statement = select(AuditRow).order_by(AuditRow.number.desc()).limit(limit)
         if wanted:
             statement = statement.where(or_(*wanted))
@@ -122,7 +125,11 @@ class PostgresAuditTrail:
             for row in rows:
                 if problem := self._problem(row, expected=head.number + 1, previous=seal):
                     return AuditVerdict(
-                        checked=head.number, head=_or_none(head), broken_at=head.number + 1, problem=problem
+                        checked=head.number,
+                        head=_or_none(head),
+                        broken_at=head.number + 1,
+                        problem=problem,
+                        missing_key=None if self._knows(row.key_id) else row.key_id,
                     )
                 head, seal = _head(row), row.seal
             if len(rows) < _BATCH:
@@ -138,50 +145,62 @@ class PostgresAuditTrail:
         return row is not None and hmac.compare_digest(str(_head(row)), head)
 
     def _row(self, event: AuditEvent, *, number: int, previous: bytes) -> AuditRow:
+        key = self._keys[0]
         row = AuditRow(
             number=number,
             occurred_at=self._clock.now(),
             type=event.type.value,
             actor=event.actor,
             reference=event.reference,
-            person=None if event.login is None else self._person(event.login),
+            person=None if event.login is None else _person(key, event.login),
             reason=event.reason,
             details=dict(event.details),
             previous_seal=previous,
+            key_id=key.id,
         )
-        row.seal = self._seal(row)
+        row.seal = _seal(key, row)
         return row
+
+    def _knows(self, key_id: str | None) -> bool:
+        return any(key.id == key_id for key in self._keys)
 
     def _problem(self, row: AuditRow, *, expected: int, previous: bytes) -> str | None:
         if row.number != expected:
             return "falta la fila: fue borrada"
         if not hmac.compare_digest(row.previous_seal, previous):
             return "no sigue a la fila anterior: una de las dos fue reemplazada"
-        if not hmac.compare_digest(row.seal, self._seal(row)):
-            return "su contenido no es el que se escribió"
+        if not self._knows(row.key_id):
+            return f"MIPRES_AUDIT_KEYS no tiene la clave {row.key_id}, con la que se selló"
+        seals = [_seal(key, row) for key in self._keys if key.id == row.key_id]
+        if not any(hmac.compare_digest(row.seal, seal) for seal in seals):
+            return "su contenido no es el que se escribió" + (_OR_ROTATED if row.key_id is None else "")
         return None
 
-    def _seal(self, row: AuditRow) -> bytes:
-        content = [
-            row.number,
-            row.occurred_at.astimezone(UTC).isoformat(),
-            row.type,
-            row.actor,
-            row.reference,
-            row.person,
-            row.reason,
-            dict(row.details),
-            row.previous_seal.hex(),
-        ]
-        canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hmac.new(self._key, canonical.encode(), hashlib.sha256).digest()
 
-    def _person(self, login: str) -> str:
-        """The same person always has the same hash.
+def _seal(key: AuditKey, row: AuditRow) -> bytes:
+    content = [
+        row.number,
+        row.occurred_at.astimezone(UTC).isoformat(),
+        row.type,
+        row.actor,
+        row.reference,
+        row.person,
+        row.reason,
+        dict(row.details),
+        row.previous_seal.hex(),
+        # Rows of before the trail had keys of its own were sealed without it.
+        *([] if row.key_id is None else [row.key_id]),
+    ]
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hmac.new(key.seal, canonical.encode(), hashlib.sha256).digest()
 
-        Without the key no one can try document numbers.
-        """
-        return hmac.new(self._key, f"person|{login}".encode(), hashlib.sha256).hexdigest()[:32]
+
+def _person(key: AuditKey, login: str) -> str:
+    """One hash of a person for each key.
+
+    Without the key no one can try document numbers.
+    """
+    return hmac.new(key.person, f"person|{login}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 async def _lock_head(session: AsyncSession) -> tuple[int, bytes]:

@@ -5,6 +5,7 @@ A row is a keyed hash and a time. It names no one, and without the key it says n
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Select, func, select
@@ -26,17 +27,20 @@ class Erasures:
         engine: The process's engine.
         key: Key of the hash of a login.
         clock: Time of an erasure, the same clock as that of submissions.
+        older_keys: Hashed logins before a rotation; those erasures hold on.
     """
 
-    def __init__(self, engine: AsyncEngine, *, key: bytes, clock: Clock) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, key: bytes, clock: Clock, older_keys: Sequence[bytes] = ()
+    ) -> None:
         self._reading = reading_factory(engine)
-        self._key = key
+        self._keys = (key, *older_keys)
         self._clock = clock
 
     async def record_in(self, session: AsyncSession, login: str) -> datetime:
         """Record an erasure beside the removal of the account; return its moment."""
-        person = await self._hold(session, login)
-        now = self._clock.now()
+        await self._hold(session, login)
+        person, now = self._hashed(login)[0], self._clock.now()
         fresh = insert(ErasureRow).values(person=person, erased_at=now)
         await session.execute(fresh.on_conflict_do_update(index_elements=["person"], set_={"erased_at": now}))
         return now
@@ -47,9 +51,9 @@ class Erasures:
         Raises:
             PersonErasedError: the person was erased after the submission.
         """
-        person = await self._hold(session, login)
+        await self._hold(session, login)
         # A statement of its own: what an erasure wrote while this one waited has to be seen.
-        if await session.scalar(_erasure_of(person, submitted_at)):
+        if await session.scalar(_erasure_of(self._hashed(login), submitted_at)):
             raise PersonErasedError
 
     async def covers(self, login: str, *, submitted_at: datetime) -> bool:
@@ -58,18 +62,21 @@ class Erasures:
             found = await session.scalar(_erasure_of(self._hashed(login), submitted_at))
         return found is not None
 
-    async def _hold(self, session: AsyncSession, login: str) -> bytes:
+    async def _hold(self, session: AsyncSession, login: str) -> None:
         """Take the person's lock: before the first row of a person there is none to lock."""
-        person = self._hashed(login)
-        number = int.from_bytes(person[:_LOCK_BYTES], signed=True)
-        await session.execute(select(func.pg_advisory_xact_lock(number)))
-        return person
+        # In one order everywhere, because during a rotation another key is the first elsewhere.
+        for number in sorted(
+            int.from_bytes(hashed[:_LOCK_BYTES], signed=True) for hashed in self._hashed(login)
+        ):
+            await session.execute(select(func.pg_advisory_xact_lock(number)))
 
-    def _hashed(self, login: str) -> bytes:
-        return hmac.new(self._key, login.encode(), hashlib.sha256).digest()
+    def _hashed(self, login: str) -> list[bytes]:
+        return [hmac.new(key, login.encode(), hashlib.sha256).digest() for key in self._keys]
 
 
-def _erasure_of(person: bytes, submitted_at: datetime) -> Select[datetime]:
-    return select(ErasureRow.erased_at).where(
-        ErasureRow.person == person, ErasureRow.erased_at >= submitted_at
+def _erasure_of(hashes: Sequence[bytes], submitted_at: datetime) -> Select[datetime]:
+    return (
+        select(ErasureRow.erased_at)
+        .where(ErasureRow.person.in_(hashes), ErasureRow.erased_at >= submitted_at)
+        .limit(1)
     )

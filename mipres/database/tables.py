@@ -160,7 +160,7 @@ class AuditRow(Base):
     The database refuses to change or remove a row; see mipres.database.audit.
 
     `person` is a keyed hash of the login: no key of another table, so that erasing a person leaves the
-    trail whole and names no one in it.
+    trail whole and names no one in it. `key_id` names the key of both hashes in MIPRES_AUDIT_KEYS.
     """
 
     __tablename__ = "audit_entries"
@@ -174,6 +174,7 @@ class AuditRow(Base):
     reason: Mapped[str | None]
     details: Mapped[dict[str, str | int]] = mapped_column(JSONB)
     previous_seal: Mapped[bytes] = mapped_column(LargeBinary(32))
+    key_id: Mapped[str | None]
     seal: Mapped[bytes] = mapped_column(LargeBinary(32))
 
 

@@ -166,12 +166,14 @@ class AuditVerdict:
         head: The last of them; None for an empty trail.
         broken_at: Number of the first row that is not, or None.
         problem: What is wrong there, in Spanish.
+        missing_key: Id of the key without which that row cannot be checked, or None.
     """
 
     checked: int
     head: AuditHead | None = None
     broken_at: int | None = None
     problem: str | None = None
+    missing_key: str | None = None
 
     @property
     def is_intact(self) -> bool:

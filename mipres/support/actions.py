@@ -68,6 +68,7 @@ class Support:
         records: The accounts.
         audit: The trail.
         radicado_key: Key of the radicado's hash.
+        older_radicado_keys: Keys of before a rotation, whose radicados live on.
     """
 
     def __init__(
@@ -77,11 +78,12 @@ class Support:
         records: SupportRecords,
         audit: PostgresAuditTrail,
         radicado_key: bytes,
+        older_radicado_keys: Sequence[bytes] = (),
     ) -> None:
         self.desk = desk
         self.audit = audit
         self._records = records
-        self._key = radicado_key
+        self._keys = (radicado_key, *older_radicado_keys)
 
     async def find(self, document: Document, *, actor: str) -> Found:
         """Everything of one person: registrations, recoveries, and the account, masked."""
@@ -91,8 +93,9 @@ class Support:
         references += person.radicados if person else ()
         # The radicados that depend on more than the document are in the accounts and in the trail.
         submissions = [Submission(user_type=user_type, document=document) for user_type in KNOWN_BY_DOCUMENT]
-        references += [radicado_of(submission, key=self._key) for submission in submissions]
-        references.append(recovery_reference(document, key=self._key))
+        for key in self._keys:
+            references += [radicado_of(submission, key=key) for submission in submissions]
+            references.append(recovery_reference(document, key=key))
         cases = await self.desk.cases(list(dict.fromkeys(references)))
         return Found(person=person, cases=tuple(sorted(cases, key=lambda case: case.started_at)))
 

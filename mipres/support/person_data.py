@@ -64,9 +64,10 @@ class PersonData:
         lockouts: Failed logins.
         limits: What the document was counted for.
         radicado_key: Key of the radicado's hash.
+        older_radicado_keys: Keys of before a rotation, whose radicados live on.
     """
 
-    def __init__(  # noqa: PLR0913 - keyword-only, and each a service of its own.
+    def __init__(  # noqa: PLR0913 - keyword-only, and each a service or a key of its own.
         self,
         engine: AsyncEngine,
         client: Client,
@@ -76,6 +77,7 @@ class PersonData:
         lockouts: LoginLockouts,
         limits: Limits,
         radicado_key: bytes,
+        older_radicado_keys: Sequence[bytes] = (),
     ) -> None:
         self._sessions = session_factory(engine)
         self._client = client
@@ -83,7 +85,7 @@ class PersonData:
         self._erasures = erasures
         self._lockouts = lockouts
         self._limits = limits
-        self._key = radicado_key
+        self._keys = (radicado_key, *older_radicado_keys)
 
     async def export(self, document: Document, *, actor: str, reason: str) -> dict[str, Any]:
         """Everything that is held of the person, without the secrets.
@@ -160,10 +162,12 @@ class PersonData:
     ) -> AsyncIterator[WorkflowExecution]:
         """Every run of every workflow about the person; with `since`, the recent ones."""
         submissions = [Submission(user_type=user_type, document=document) for user_type in KNOWN_BY_DOCUMENT]
-        references = [radicado_of(submission, key=self._key) for submission in submissions]
-        recovery = recovery_reference(document, key=self._key)
-        ids = {names.registration_workflow_id(reference) for reference in references}
-        ids |= {names.recovery_workflow_id(recovery), names.lock_notice_workflow_id(recovery)}
+        ids = set()
+        for key in self._keys:
+            references = [radicado_of(submission, key=key) for submission in submissions]
+            recovery = recovery_reference(document, key=key)
+            ids |= {names.registration_workflow_id(reference) for reference in references}
+            ids |= {names.recovery_workflow_id(recovery), names.lock_notice_workflow_id(recovery)}
         for workflow_id in sorted(ids):
             async for run in self._listed(names.begun_since(names.runs_of(workflow_id), since)):
                 yield run

@@ -1,5 +1,6 @@
 """Who may see `/metrics` of the API, and what it says where Temporal is away."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,12 +13,17 @@ from api.temporal_gauges import TemporalGauges
 from mipres.temporal import names
 from tests.api.conftest import API_KEY, OpenClient
 
-KEY = "m" * 32
+KEY = "mEtRiCs-k3y-0f-Th15-t35t-0nly-99"
+CLIENTS_KEY = "cL13nTs-k3y-0f-Th15-t35t-0nly-42x"
 PRODUCTION = {
     "environment": "production",
     "public_url": "https://mipres.test",
-    "api_keys": "a" * 32,
-    "smtp_url": "smtp://mail.test",
+    "secret_key": "s3cR3t-0f-Th15-t35t-0nly-XyZ-4217",
+    "payload_keys": f"k1:{b64encode(bytes(range(32))).decode()}",
+    "audit_keys": f"a1:{b64encode(bytes(range(32, 64))).decode()}",
+    "api_keys": CLIENTS_KEY,
+    "temporal_plaintext": "accepted",
+    "smtp_url": "smtps://mail.test",
     "captcha": "image",
     **{f"{name}_url": f"https://{name}.test" for name in ("miseguridadsocial", "rethus", "sso")},
     **{f"{name}_token": "t" * 32 for name in ("miseguridadsocial", "rethus", "sso")},
@@ -30,7 +36,7 @@ PRODUCTION = {
         (None, None, 404),
         (None, "Bearer ", 404),
         (KEY, None, 401),
-        (KEY, f"Bearer {'a' * 32}", 401),
+        (KEY, f"Bearer {CLIENTS_KEY}", 401),
         (KEY, f"Bearer {KEY}", 200),
     ],
 )

@@ -293,6 +293,52 @@ def test_a_key_is_recorded_before_it_shows(command: Command, tools: Tools) -> No
     assert command("keys", "rotate", "--activate").exit_code == NOT_POSSIBLE
 
 
+@pytest.mark.usefixtures("tools")
+def test_every_kind_of_key_is_rotated_by_steps(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIPRES_AUDIT_KEYS", "a1:" + "B" * 43 + "=")
+    variables = {
+        "payload": ("MIPRES_PAYLOAD_KEYS",),
+        "audit": ("MIPRES_AUDIT_KEYS",),
+        "secret": ("MIPRES_SECRET_KEY", "MIPRES_SECRET_KEY_PREVIOUS"),
+        "api": ("MIPRES_API_KEYS",),
+    }
+
+    def printed(*words: str) -> dict[str, list[str]]:
+        """Rotate, and give every process what was printed."""
+        result = command("keys", "rotate", *words)
+        assert result.exit_code == 0, result.output
+        lines = (line.partition("=") for line in result.stdout.splitlines() if line.startswith("MIPRES_"))
+        values = {name: value for name, _, value in lines}
+        assert tuple(values) == variables[words[0]]
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+        return {name: [part for part in value.split(",") if part] for name, value in values.items()}
+
+    for kind in variables:
+        before = [value for values in printed(kind).values() for value in values]
+        after = [value for values in printed(kind, "--activate").values() for value in values]
+        assert (len(before), len(set(before)), after) == (2, 2, before[::-1])
+        retired = command("keys", "rotate", kind, "--retire")
+        if kind == "audit":
+            assert (retired.exit_code, "no se quitan" in retired.stderr) == (NOT_POSSIBLE, True)
+        else:
+            assert (after[0] in retired.stdout, before[0] in retired.stdout) == (True, False)
+
+
+@pytest.mark.parametrize("words", [("tls",), ("secret", "--activate", "--retire")])
+def test_another_kind_of_key_is_typed_wrongly(command: Command, words: tuple[str, ...]) -> None:
+    assert command("keys", "rotate", *words).exit_code == MISUSED
+
+
+def test_a_row_without_its_key_is_not_called_altered(command: Command, tools: Tools) -> None:
+    problem = "MIPRES_AUDIT_KEYS no tiene la clave a1, con la que se selló"
+    answers(tools).audit.verify.return_value = AuditVerdict(
+        checked=3, broken_at=4, problem=problem, missing_key="a1"
+    )
+    told = command("audit", "--verify")
+    assert (told.exit_code, "alterada" in told.stderr, problem in told.stderr) == (NOT_POSSIBLE, False, True)
+
+
 def test_a_generated_password_shows_once_and_a_given_one_never(command: Command, tools: Tools) -> None:
     generated = command("staff", "add", "ana")
     password = answers(tools).staff.add.await_args.args[1]

@@ -22,7 +22,7 @@ from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.links import LinkPurpose, LinkState
 from mipres.domain.people import Person
 from mipres.domain.submissions import Entity, EntityKind, Regime, Submission, UserType
-from mipres.keys import LinkTokens
+from mipres.keys import LinkTokens, _link_seal
 from tests.database.registrations import (
     ANA,
     CONSENT,
@@ -340,7 +340,7 @@ async def test_the_token_of_a_link_stands_nowhere_in_the_database(
     assert "ana.ruiz@ejemplo.test" in stored
     assert link.token not in stored
     # The secret half alone would do, in whatever form it is written.
-    seal = LinkTokens(b"k" * 32)._seal((await link_id(engine)).bytes)
+    seal = _link_seal(b"k" * 32, (await link_id(engine)).bytes)
     assert seal.hex() not in stored
     assert link.token[22:] not in stored
 

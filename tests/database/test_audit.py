@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
 from mipres.database.accounts import PostgresAccounts
@@ -20,7 +20,8 @@ from mipres.database.password_links import PostgresPasswordLinks
 from mipres.domain.audit import AuditEvent, AuditEventType, operator
 from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.outcomes import Refusal
-from mipres.keys import LinkTokens
+from mipres.keys import LinkTokens, audit_keys
+from tests.conftest import AUDIT_KEYS
 from tests.database.registrations import CONSENT, registration
 from tests.database.stored_accounts import RADICADO, give_password, issue, register
 from tests.fakes import FakeClock
@@ -154,7 +155,9 @@ async def test_whoever_lacks_the_key_cannot_seal_a_row(
     audit: PostgresAuditTrail, engine: AsyncEngine, clock: FakeClock
 ) -> None:
     await fill(audit, 2)
-    await PostgresAuditTrail(engine, key=b"another", clock=clock).record(event())
+    await PostgresAuditTrail(engine, keys=audit_keys({"test": b"another"}, secrets=()), clock=clock).record(
+        event()
+    )
     verdict = await audit.verify()
     assert (verdict.checked, verdict.broken_at) == (2, 3)
 
@@ -171,6 +174,104 @@ async def test_a_trail_that_lost_its_end_misses_a_head_noted_before(
     await fill(audit, 1)
     assert not await audit.holds(noted.replace("4:", "4:0"))
     assert not await audit.holds("nonsense")
+
+
+# --- its keys
+
+
+SECRETS = ("the secret of last year", "the secret of this year")
+ONE, TWO = {"a1": b"1" * 32}, {"a2": b"2" * 32, "a1": b"1" * 32}
+
+
+def keyed(engine: AsyncEngine, clock: FakeClock, keys: dict[str, bytes], *secrets: str) -> PostgresAuditTrail:
+    return PostgresAuditTrail(engine, keys=audit_keys(keys, secrets=secrets), clock=clock)
+
+
+async def test_with_another_secret_and_after_a_rotation_the_trail_is_intact(
+    engine: AsyncEngine, clock: FakeClock
+) -> None:
+    old, new = SECRETS
+    # A release without keys of the trail, then the first key, another secret, a second key.
+    for keys, secrets in (({}, (old,)), (ONE, (old,)), (ONE, (new, old)), (TWO, (new, old))):
+        await fill(keyed(engine, clock, keys, *secrets), 2)
+    for secrets in ((new, old), (old,)):
+        trail = keyed(engine, clock, TWO, *secrets)
+        assert (await trail.verify()).is_intact
+        assert [entry.number for entry in await trail.entries(login=LOGIN)] == list(range(1, 9))
+
+
+async def test_a_trail_with_keys_needs_no_secret_at_all(engine: AsyncEngine, clock: FakeClock) -> None:
+    await fill(keyed(engine, clock, ONE, SECRETS[0]))
+    verdict = await keyed(engine, clock, TWO, SECRETS[1]).verify()
+    assert (verdict.checked, verdict.is_intact) == (4, True)
+
+
+async def test_a_missing_key_is_named_and_is_no_tampering(engine: AsyncEngine, clock: FakeClock) -> None:
+    await fill(keyed(engine, clock, ONE, SECRETS[0]), 1)
+    await fill(keyed(engine, clock, TWO, SECRETS[0]), 1)
+    verdict = await keyed(engine, clock, ONE, SECRETS[0]).verify()
+    assert (verdict.checked, verdict.broken_at, verdict.missing_key) == (1, 2, "a2")
+
+
+async def test_a_row_cannot_be_given_to_another_key(engine: AsyncEngine, clock: FakeClock) -> None:
+    trail = keyed(engine, clock, {"a1": b"1" * 32, "a2": b"1" * 32}, SECRETS[0])
+    await fill(trail, 1)
+    await behind_its_back(engine, "UPDATE audit_entries SET key_id = 'a2'")
+    assert (await trail.verify()).broken_at == 1
+
+
+def test_seals_and_people_have_keys_of_their_own() -> None:
+    keys = audit_keys(TWO, secrets=SECRETS)
+    assert [key.id for key in keys] == ["a2", "a1", None, None]
+    assert len({part for key in keys if key.id for part in (key.seal, key.person)}) == 4
+
+
+async def test_an_earlier_secret_that_is_not_named_is_asked_for(
+    engine: AsyncEngine, clock: FakeClock
+) -> None:
+    await fill(keyed(engine, clock, {}, SECRETS[0]), 1)
+    problem = (await keyed(engine, clock, ONE, SECRETS[1]).verify()).problem
+    assert problem is not None
+    assert "MIPRES_SECRET_KEY_PREVIOUS" in problem
+
+
+# --- that the product's own role only appends
+
+
+async def test_a_role_that_may_insert_appends_the_next_row_and_no_other(
+    audit: PostgresAuditTrail, engine: AsyncEngine
+) -> None:
+    await fill(audit, 2)
+    copied = (
+        "INSERT INTO public.audit_entries SELECT {number}, occurred_at, type, actor, reference, person, reason,"
+        " details, {previous}, seal, key_id FROM public.audit_entries WHERE number = 2"
+    )
+    last = "(SELECT seal FROM public.audit_entries WHERE number = 2)"
+    shadow = "CREATE TEMPORARY TABLE audit_entries (number bigint, seal bytea)"
+    attempts = (
+        *([copied.format(number=number, previous=last)] for number in (0, -1, 1, 4, 9_000_000_000)),
+        [copied.format(number=3, previous="previous_seal")],
+        [shadow, f"INSERT INTO audit_entries VALUES (8, {last})", copied.format(number=9, previous=last)],
+    )
+    for attempt in attempts:
+        with pytest.raises(DBAPIError, match=r"only the row that follows|duplicate key"):
+            await as_the_product(engine, *attempt)
+    await as_the_product(engine, copied.format(number=3, previous=last))
+    assert (await audit.verify()).checked == 2
+
+
+async def as_the_product(engine: AsyncEngine, *statements: str) -> None:
+    """Run statements with the rights of the product's processes, and take them back."""
+    async with engine.connect() as connection:
+        for statement in (
+            "CREATE ROLE appender",
+            "GRANT USAGE ON SCHEMA public TO appender",
+            "GRANT SELECT, INSERT ON public.audit_entries TO appender",
+            "SET LOCAL ROLE appender",
+            *statements,
+        ):
+            await connection.execute(text(statement))
+        await connection.rollback()
 
 
 # --- many writers
@@ -264,7 +365,7 @@ async def test_where_the_database_is_away_giving_up_is_not_written_and_no_error(
     clock: FakeClock, audit: PostgresAuditTrail, unused_tcp_port: int
 ) -> None:
     engine = create_engine(f"postgresql+asyncpg://nobody@127.0.0.1:{unused_tcp_port}/none")
-    away = PostgresAuditTrail(engine, key=b"a" * 32, clock=clock)
+    away = PostgresAuditTrail(engine, keys=AUDIT_KEYS, clock=clock)
     accounts = PostgresAccounts(
         engine,
         tokens=LinkTokens(b"k" * 32),

@@ -11,6 +11,7 @@ from mipres.database.clock import DatabaseClock
 from mipres.database.erasures import Erasures
 from mipres.domain.links import LinkPurpose
 from mipres.keys import LinkTokens
+from tests.conftest import AUDIT_KEYS
 from tests.database.registrations import registration
 
 DAY = timedelta(days=1)
@@ -32,7 +33,7 @@ async def test_the_time_is_the_databases_however_wrong_the_machine_is(
 
 async def test_a_worker_a_day_behind_issues_links_that_live(engine: AsyncEngine) -> None:
     clock = DatabaseClock(engine, machine=a_day_behind)
-    audit = PostgresAuditTrail(engine, key=b"a" * 32, clock=clock)
+    audit = PostgresAuditTrail(engine, keys=AUDIT_KEYS, clock=clock)
     accounts = PostgresAccounts(
         engine,
         tokens=LinkTokens(b"k" * 32),

@@ -373,3 +373,17 @@ async def test_an_older_hash_is_made_anew_at_the_next_login(
     assert extract_parameters(fresh).memory_cost == 19_456
     assert await enter(costly_credentials, LOGIN, PASSWORD)
     assert await stored() == fresh
+
+
+async def test_a_lock_outlives_a_rotation_of_the_secret(
+    engine: AsyncEngine, lockouts: LoginLockouts, clock: FakeClock
+) -> None:
+    for _ in range(10):
+        await lockouts.begin(LOGIN)
+    rotated = LoginLockouts(engine, key=b"n" * 32, older_keys=(b"l" * 32,), clock=clock)
+    assert (await rotated.begin(LOGIN)).is_locked
+    # Nine more failures do not count from the beginning.
+    clock.advance(timedelta(minutes=1))
+    assert (await rotated.begin(LOGIN)).locks
+    assert await rotated.lift(LOGIN)
+    assert not (await rotated.begin(LOGIN)).locks

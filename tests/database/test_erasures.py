@@ -105,3 +105,15 @@ async def somebody_waits(session: AsyncSession) -> None:
             text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
         ):
             pass
+
+
+async def test_an_erasure_outlives_a_rotation_of_the_secret(
+    engine: AsyncEngine, erasures: Erasures, clock: FakeClock
+) -> None:
+    await erase(engine, erasures)
+    rotated = Erasures(engine, key=b"n" * 32, older_keys=(b"e" * 32,), clock=clock)
+    assert await rotated.covers(LOGIN, submitted_at=clock.now())
+    assert not await rotated.covers("CC70999001", submitted_at=clock.now())
+    async with session_factory(engine).begin() as session:
+        with pytest.raises(PersonErasedError):
+            await rotated.admit_in(session, LOGIN, submitted_at=clock.now())

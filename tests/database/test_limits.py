@@ -97,3 +97,32 @@ async def test_without_limits_everything_passes() -> None:
 def test_names_are_distinct_and_fit() -> None:
     assert len({limit.name for limit in ALL}) == len(ALL) > 10
     assert all(len(limit.name) <= 40 for limit in ALL)
+
+
+@pytest.mark.parametrize("counted", [1, 2, 3, 5])
+async def test_what_was_counted_under_an_older_key_counts_on(
+    engine: AsyncEngine, clock: FakeClock, limits: PostgresLimits, counted: int
+) -> None:
+    for _ in range(counted):
+        await limits.take(THREE, "10.0.0.1")
+    clock.advance(10 * SECOND)
+    rotated = PostgresLimits(engine, key=b"n" * 32, older_keys=(b"k" * 32,), clock=clock)
+    allowed = 0
+    while not (wait := await rotated.take(THREE, "10.0.0.1")):
+        allowed += 1
+    assert (allowed, wait) == (max(3 - counted, 0), THREE.window - 10 * SECOND)
+    # A process that was not given the new key yet counts on with the old one.
+    back = PostgresLimits(engine, key=b"k" * 32, older_keys=(b"n" * 32,), clock=clock)
+    assert await back.take(THREE, "10.0.0.1")
+    await rotated.forget(THREE, "10.0.0.1")
+    assert not await rotated.take(THREE, "10.0.0.1")
+
+
+async def test_a_window_of_an_older_key_that_is_over_counts_no_more(
+    engine: AsyncEngine, clock: FakeClock, limits: PostgresLimits
+) -> None:
+    for _ in range(4):
+        await limits.take(THREE, "10.0.0.1")
+    clock.advance(THREE.window)
+    rotated = PostgresLimits(engine, key=b"n" * 32, older_keys=(b"k" * 32,), clock=clock)
+    assert not await rotated.take(THREE, "10.0.0.1")

@@ -208,8 +208,9 @@ def test_generated_secrets_are_good_enough_for_production() -> None:
     from mipres.settings import _production_refusals
 
     refused = {refusal.partition(":")[0] for refusal in _production_refusals(load_settings())}
-    # Only what development may do keeps compose out of production: plain http, and limits for one visitor.
+    # Only what development may do keeps compose out of production: no encryption, and limits for one visitor.
     assert refused == {
+        *("MIPRES_SMTP_URL", "MIPRES_TEMPORAL_PLAINTEXT", "MIPRES_TEMPORAL_UI_URL"),
         *("MIPRES_PUBLIC_URL", "MIPRES_MISEGURIDADSOCIAL_URL", "MIPRES_RETHUS_URL", "MIPRES_SSO_URL"),
         "MIPRES_RATE_LIMITS",
     }
@@ -308,6 +309,11 @@ def test_every_setting_is_documented_with_what_production_demands() -> None:
         secret_key="s",
         payload_keys="k:" + "A" * 43 + "=",
         postgres_password="p",
+        password_link_hours=1000,
+        mail_from="nobody",
+        trusted_proxies="::/0",
+        secret_key_previous="s",
+        metrics_key="m" * 32,
         captcha="off",
         rate_limits="off",
     )

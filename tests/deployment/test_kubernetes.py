@@ -1,7 +1,9 @@
 """The manifests are valid Kubernetes, and say what the docs and compose say."""
 
 import re
+from base64 import b64encode
 from pathlib import Path
+from secrets import token_bytes, token_urlsafe
 from typing import Any
 
 import kubernetes_validate
@@ -131,9 +133,12 @@ def test_production_would_start_with_what_is_named(monkeypatch: pytest.MonkeyPat
     for name in SETTING_NAMES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    strong = dict.fromkeys(of("Secret", "secrets")["stringData"], "x" * 40)
+    strong = {name: token_urlsafe(32) for name in of("Secret", "secrets")["stringData"]}
     strong |= {
-        "MIPRES_PAYLOAD_KEYS": "k1:" + "A" * 43 + "=",
+        **{
+            f"MIPRES_{name}_KEYS": f"k1:{b64encode(token_bytes(32)).decode()}"
+            for name in ("PAYLOAD", "AUDIT")
+        },
         "MIPRES_DATABASE_URL": "postgresql+asyncpg://u:p@database.example/registro",
         "MIPRES_SMTP_URL": "smtps://u:p@mail.example:465",
     }

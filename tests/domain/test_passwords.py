@@ -198,7 +198,19 @@ BASES = (
     *("bogota", "Medellín", "SantaMarta", "Villavicencio", "Cali", "San Andrés", "Valle del Cauca"),
     *("ecopetrol", "Bancolombia", "Davivienda", "Sanitas", "NuevaEPS", "Avianca", "B0g0tá", "Ec0petr0l"),
 )
-SUFFIXES = ("1947", "2025", "2025*", "123", "12345!", "_2024_", "#1", "24", "1986!!", "2023-2024", ".1947.2025")
+SUFFIXES = (
+    "1947",
+    "2025",
+    "2025*",
+    "123",
+    "12345!",
+    "_2024_",
+    "#1",
+    "24",
+    "1986!!",
+    "2023-2024",
+    ".1947.2025",
+)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -90,3 +90,10 @@ def test_no_token_ends_in_a_sign_that_mail_programs_leave_out() -> None:
 @pytest.mark.parametrize("added", [".", ")", ">", " ", ").", ",", "\n", '">', "\u00a0"])
 def test_what_a_mail_program_adds_behind_a_link_does_not_count(added: str) -> None:
     assert TOKENS.link_id_of(TOKEN + added) == LINK_ID
+
+
+def test_a_link_that_was_mailed_before_a_rotation_still_opens() -> None:
+    rotated = LinkTokens(b"n" * 32, older_keys=(b"x" * 32, b"k" * 32))
+    assert rotated.link_id_of(TOKEN) == LINK_ID
+    assert rotated.token_of(LINK_ID) != TOKEN
+    assert TOKENS.link_id_of(rotated.token_of(LINK_ID)) is None

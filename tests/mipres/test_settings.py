@@ -5,16 +5,19 @@ import pytest
 
 from mipres.settings import Settings, load_settings
 
-LONG = "x" * 32
-KEY = base64.b64encode(bytes(32)).decode()
+LONG = "kR7vQ2mX9sLw4TbZ8yHc1NfJ6gDp3uEa"
+CLIENTS_KEY = "Wq5zUo0eVi8rCn2xMj7hBk4yGt9sPd6f"
+KEY = base64.b64encode(bytes(range(100, 132))).decode()
 OTHER_KEY = base64.b64encode(bytes(range(32))).decode()
 PRODUCTION = {
     "ENVIRONMENT": "production",
     "SECRET_KEY": LONG,
     "PAYLOAD_KEYS": f"k1:{KEY}",
-    "API_KEYS": LONG,
+    "AUDIT_KEYS": f"a1:{OTHER_KEY}",
+    "API_KEYS": CLIENTS_KEY,
     "DATABASE_URL": "postgresql+asyncpg://mipres:secret@db/mipres",
     "TEMPORAL_ADDRESS": "temporal:7233",
+    "TEMPORAL_API_KEY": "temporal-cloud",
     "SMTP_URL": "smtps://mail:465",
     "PUBLIC_URL": "https://mipres.example",
     "MISEGURIDADSOCIAL_URL": "https://a.example",
@@ -105,7 +108,7 @@ def test_unreadable_secret_file_is_named(
 def test_payload_keys_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     tell(monkeypatch, {**DEVELOPMENT, "PAYLOAD_KEYS": f"k2:{OTHER_KEY}, k1:{KEY}"})
     settings = load_settings()
-    assert list(settings.payload_keys.items()) == [("k2", bytes(range(32))), ("k1", bytes(32))]
+    assert list(settings.payload_keys.items()) == [("k2", bytes(range(32))), ("k1", bytes(range(100, 132)))]
     assert settings.active_payload_key == "k2"
 
 
@@ -126,7 +129,7 @@ def test_complete_production_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().environment == "production"
 
 
-@pytest.mark.parametrize("name", sorted(PRODUCTION.keys() - {"ENVIRONMENT"}))
+@pytest.mark.parametrize("name", sorted(PRODUCTION.keys() - {"ENVIRONMENT", "TEMPORAL_API_KEY"}))
 def test_production_refuses_a_missing_setting(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -151,6 +154,34 @@ def test_production_refuses_a_missing_setting(
         ("API_PORT", "ocho-mil"),
         ("API_PORT", "70000"),
         ("ENVIRONMENT", "staging"),
+        *(("SMTP_URL", value) for value in ("smtp://mail:587", "SMTP://mail", "smtp://u:p@mail:25")),
+        *(("SECRET_KEY", value) for value in ("x" * 64, "abcdefghijklmno" * 4, "00ff" * 32)),
+        *(("API_KEYS", value) for value in ("1234567890" * 5, f"{CLIENTS_KEY},{CLIENTS_KEY}")),
+        ("API_KEYS", f"{CLIENTS_KEY},{LONG}"),
+        ("API_KEYS", LONG),
+        ("METRICS_KEY", "a1" * 16),
+        ("METRICS_KEY", CLIENTS_KEY),
+        ("SECRET_KEY_PREVIOUS", "short"),
+        ("SECRET_KEY", f"{LONG},and more"),
+        ("SECRET_KEY_PREVIOUS", LONG),
+        ("PAYLOAD_KEYS", f"k1:{base64.b64encode(bytes(32)).decode()}"),
+        ("PAYLOAD_KEYS", f"k1:{KEY},k2:{KEY}"),
+        ("PAYLOAD_KEYS", f"k1:{KEY},k2:{base64.b64encode(b'0123456789abcde' * 2 + b'00').decode()}"),
+        ("AUDIT_KEYS", f"a1:{KEY}"),
+        ("AUDIT_KEYS", f"a1:{OTHER_KEY},a2:{base64.b64encode(LONG.encode()).decode()}"),
+        ("TEMPORAL_UI_URL", "http://temporal.example"),
+        ("PASSWORD_LINK_HOURS", "169"),
+        ("PASSWORD_LINK_HOURS", "999999"),
+        *(
+            ("MAIL_FROM", value)
+            for value in ("registro", "a@", "@b.co", "a b@c.co", "a@b.co, c@d.co", "A <a@b.co>")
+        ),
+        *(
+            ("TRUSTED_PROXIES", value)
+            for value in ("0.0.0.0/0", "::/0", "10.0.0.0/7", "2000::/3", "fd00::/15")
+        ),
+        ("TRUSTED_PROXIES", "0.0.0.0/1,128.0.0.0/1"),
+        ("TRUSTED_PROXIES", ",".join(f"{first}.0.0.0/8" for first in range(256))),
     ],
 )
 def test_refusal_names_the_setting_and_hides_its_value(
@@ -163,10 +194,81 @@ def test_refusal_names_the_setting_and_hides_its_value(
         assert value not in line
 
 
+@pytest.mark.parametrize("absent", [{"TEMPORAL_API_KEY"}, {"TEMPORAL_API_KEY", "TEMPORAL_TLS_CERT"}])
+def test_production_refuses_temporal_in_clear_unless_it_is_accepted(
+    absent: set[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A private key encrypts nothing without its certificate.
+    tell(monkeypatch, {name: value for name, value in PRODUCTION.items() if name not in absent})
+    monkeypatch.setenv("MIPRES_TEMPORAL_TLS_KEY", "/etc/tls.key")
+    line = refusal(capsys)
+    assert line.startswith("MIPRES_TEMPORAL_PLAINTEXT: ")
+    assert "MIPRES_TEMPORAL_TLS_CERT" in line
+    monkeypatch.setenv("MIPRES_TEMPORAL_PLAINTEXT", "accepted")
+    assert load_settings().temporal_plaintext == "accepted"
+    monkeypatch.setenv("MIPRES_TEMPORAL_PLAINTEXT", "yes")
+    assert refusal(capsys).startswith("MIPRES_TEMPORAL_PLAINTEXT: ")
+
+
+@pytest.mark.parametrize("name", ["TEMPORAL_TLS_CERT", "TEMPORAL_TLS_CA", "TEMPORAL_API_KEY"])
+def test_what_encrypts_the_way_to_temporal_is_enough(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(monkeypatch, {**PRODUCTION, "TEMPORAL_API_KEY": "", name: "/etc/tls.pem"})
+    assert load_settings().environment == "production"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            ("SMTP_URL", value)
+            for value in ("smtp+starttls://mail:587", "SMTPS://u:p@mail:465", "smtps://mail")
+        ),
+        ("SECRET_KEY", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,172.16.0.0/12,fd00::/16"),
+        ("PASSWORD_LINK_HOURS", "168"),
+        ("MAIL_FROM", "registro@entidad.gov.co"),
+        ("TEMPORAL_UI_URL", "https://temporal.example"),
+        ("SECRET_KEY_PREVIOUS", "Zx3cVb5nMa7sDf9gHj1kLq2wEr4tYu6i"),
+    ],
+)
+def test_what_is_safe_starts(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(monkeypatch, {**PRODUCTION, name: value})
+    assert load_settings().environment == "production"
+
+
+def test_without_an_address_of_the_interface_production_trusts_no_page_in_clear(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tell(monkeypatch, PRODUCTION)
+    assert load_settings().temporal_ui_url.startswith("https://")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "smpts://u:p@mail",
+        "smtp+tls://mail",
+        "starttls://mail",
+        "http://mail",
+        "mail:465",
+        "smtps:mail",
+        "smtps://",
+    ],
+)
+@pytest.mark.parametrize("base", [DEVELOPMENT, PRODUCTION])
+def test_a_mistyped_scheme_of_mail_is_refused_everywhere(
+    base: dict[str, str], value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell(monkeypatch, {**base, "SMTP_URL": value})
+    line = refusal(capsys)
+    assert line.startswith("MIPRES_SMTP_URL: ")
+    assert "@mail" not in line
+
+
 def test_a_printed_settings_object_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     tell(monkeypatch, PRODUCTION)
     shown = repr(Settings())
-    for secret in (LONG, "token-a", "secret@db", "payload_keys"):
+    for secret in (LONG, CLIENTS_KEY, "token-a", "secret@db", "payload_keys"):
         assert secret not in shown
 
 

@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowExecution
 
 from mipres.domain.radicado import radicado_of
 from mipres.domain.submissions import Submission, UserType
-from mipres.keys import derive_key
+from mipres.keys import AuditKey, audit_keys, derive_key
 from mipres.temporal.connection import TemporalConnection, connect
 from tests.product.conftest import Product
 
@@ -86,6 +86,11 @@ def radicado_for(product: Product, submission: Submission) -> str:
     if submission.user_type is UserType.PROFESSIONAL and submission.professional_registration is None:
         submission = replace(submission, professional_registration="76-1234")
     return radicado_of(submission, key=derived_key(product, "radicado"))
+
+
+def audit_keys_of(product: Product) -> tuple[AuditKey, ...]:
+    key_id, _, key = product.stack.secret("AUDIT_KEYS").partition(":")
+    return audit_keys({key_id: base64.b64decode(key)}, secrets=[product.stack.secret("SECRET_KEY")])
 
 
 def derived_key(product: Product, purpose: str) -> bytes:

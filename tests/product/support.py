@@ -18,7 +18,7 @@ from mipres.database.engine import create_engine
 from mipres.database.lockouts import LoginLockouts
 from mipres.support.staff import PostgresStaff
 from tests.product.conftest import Product, csrf_of
-from tests.product.storage import derived_key
+from tests.product.storage import audit_keys_of, derived_key
 
 STAFF_PASSWORD = "una clave larga de soporte"
 REASON = "la persona lo pidió en la mesa de ayuda"
@@ -41,7 +41,7 @@ async def new_staff(product: Product) -> str:
             engine,
             hasher=Hasher(),
             lockouts=LoginLockouts(engine, key=derived_key(product, "lockouts"), clock=SystemClock()),
-            audit=PostgresAuditTrail(engine, key=derived_key(product, "audit"), clock=SystemClock()),
+            audit=PostgresAuditTrail(engine, keys=audit_keys_of(product), clock=SystemClock()),
             clock=SystemClock(),
         )
         await staff.add(name, STAFF_PASSWORD, actor="operator:tests")

@@ -18,8 +18,8 @@ from dev.temporal_server import temporal_server
 from mipres.clock import SystemClock
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import create_engine
-from mipres.keys import derive_key
 from tests.product.conftest import Product
+from tests.product.storage import audit_keys_of
 
 ROOT = Path(__file__).parents[2]
 BACKUP = ROOT / "deploy" / "backup"
@@ -88,9 +88,7 @@ async def test_the_product_s_database_comes_back_whole(
     assert found == await counts(source)
     assert found["accounts"] > 0
     engine = create_engine(copy)
-    trail = PostgresAuditTrail(
-        engine, key=derive_key(product.stack.secret("SECRET_KEY"), "audit"), clock=SystemClock()
-    )
+    trail = PostgresAuditTrail(engine, keys=audit_keys_of(product), clock=SystemClock())
     verdict = await trail.verify()
     await engine.dispose()
     assert (verdict.problem, verdict.checked) == (None, found["audit_entries"])

@@ -228,7 +228,7 @@ async def test_the_trail_is_checked_with_one_command(command: Command) -> None:
     assert (foreign.exit_code, "ya no está en la cadena" in foreign.stderr) == (NOT_POSSIBLE, True)
 
 
-async def test_keys_are_rotated_in_two_steps(
+async def test_keys_are_rotated_step_by_step(
     product: Product, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     active = product.stack.secret("PAYLOAD_KEYS")
@@ -246,7 +246,7 @@ async def test_keys_are_rotated_in_two_steps(
         assert secrets.stat().st_mode & 0o077 == 0
         monkeypatch.setenv("MIPRES_PAYLOAD_KEYS", f"{old},{new}")
         second = await command("keys", "rotate", "--activate")
-        assert "Ahora cifra la clave k2" in second.stdout, second.output
+        assert "activa es ahora k2" in second.stdout, second.output
         assert f"MIPRES_PAYLOAD_KEYS={new},{old}\n" in secrets.read_text()
     finally:
         secrets.write_text(before)

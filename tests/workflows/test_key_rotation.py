@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from secrets import token_bytes
 from typing import Any
 
 import pytest
@@ -14,10 +15,10 @@ from temporalio.worker import Worker
 from activities.catalog import catalog
 from mipres.domain.outcomes import OutcomeStatus
 from mipres.domain.stages import Stage
+from mipres.key_rings import with_another_key, with_second_active
 from mipres.temporal import names
 from mipres.temporal.codec import UntrustedPayloadError
 from mipres.temporal.connection import data_converter
-from mipres.temporal.payload_keys import with_another_key, with_second_active
 from tests.conftest import PAYLOAD_KEYS
 from tests.workflows.conftest import MEDICINE, Handle, World
 from workflows.registration import Registration
@@ -77,7 +78,7 @@ async def test_a_registration_goes_on_while_its_keys_are_rotated(temporal_env: W
     world = World(env=temporal_env)
     world.knows(MEDICINE)
     old = dict(PAYLOAD_KEYS)
-    new_id, added = with_another_key(old)
+    new_id, added = with_another_key(old, lambda: token_bytes(32))
     rotated = with_second_active(added)
     assert rotated is not None
     _, activated = rotated
