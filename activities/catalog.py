@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
+from activities.access_notices import AccessNotices
 from activities.accounts import AccountActivities
 from activities.emails import EmailActivities
 from activities.registries import HealthTalentChecks, SocialSecurityChecks, SocialServiceChecks
@@ -62,6 +63,7 @@ def catalog(ports: Ports) -> Catalog:
             mails.notify_support,
             StepRetries().retry_step,
             RetentionActivities(retention=ports.retention).purge_expired,
+            AccessNotices(notices=ports.access_notices, mails=mails).mail_access_changes,
         ),
         miseguridadsocial=(people.check_person, people.check_delegation),
         rethus=(talent.check_profession, talent.check_other_user),

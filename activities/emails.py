@@ -227,6 +227,12 @@ class EmailActivities:
         context: dict[str, object] = {"reference": notice.reference, "waiting_on": notice.waiting_on}
         await self._send("support_given_up", desk, notice.message_key, context)
 
+    async def send_notice(
+        self, name: str, contact: AccountContact, message_key: str, context: dict[str, object]
+    ) -> None:
+        """Send one mail of another activity, once for its key."""
+        await self._send(name, contact, message_key, context)
+
     async def _notify(self, name: str, notice: NoticeInput, **context: object) -> None:
         contact = AccountContact(
             login=notice.login,

@@ -225,6 +225,7 @@ class Composition:
             cookies=self._cookies,
             throttle=self.throttle,
             support=composition.build_support(self._settings, self._database, self._client),
+            accounts=composition.build_support_accounts(self._database),
             staff=self._staff,
             public_url=self._settings.public_url,
         )

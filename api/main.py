@@ -12,7 +12,7 @@ from api.audit_queue import AuditQueue
 from api.composition import Composition
 from api.metrics import ApiMetrics
 from api.middleware import AccessLog, RequestLimits, RequestTracing, SecurityHeaders
-from api.pages import captcha, home, login, password, registration, support
+from api.pages import captcha, home, login, password, registration, support, support_accounts
 from api.static_files import ImmutableStaticFiles
 from api.v1 import documentation
 from api.v1 import registrations as v1_registrations
@@ -42,6 +42,7 @@ ROUTERS = (
     documentation.router,
     v1_registrations.router,
     support.router,
+    support_accounts.router,
     codec.router,
 )
 

@@ -22,6 +22,7 @@ from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.sessions import PostgresSessions
 from mipres.domain.passwords import PasswordPolicy
+from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
 from mipres.support.staff import PostgresStaff
 from mipres.temporal.codec import EncryptionCodec
@@ -104,6 +105,7 @@ class SupportServices:
     cookies: Cookies
     throttle: Throttle
     support: Support
+    accounts: SupportAccounts
     staff: PostgresStaff
     public_url: str
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.runtime import Runtime
 
+from mipres.database.access_notices import PostgresAccessNotices
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.clock import DatabaseClock
@@ -39,6 +40,7 @@ from mipres.registries.miseguridadsocial import HttpSocialSecurityRegistry
 from mipres.registries.rethus import HttpHealthTalentRegistry
 from mipres.registries.sso import HttpSocialServiceRegistry
 from mipres.settings import Settings
+from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
 from mipres.support.desk import SupportDesk
 from mipres.support.person_data import PersonData
@@ -80,6 +82,7 @@ async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
             ),
             sent_mails=PostgresSentMails(database.engine),
             retention=PostgresRetention(database.engine, audit=database.audit, clock=database.clock),
+            access_notices=PostgresAccessNotices(database.engine, clock=database.clock),
             clock=database.clock,
             support_address=settings.support_email,
             rules=EligibilityRules(
@@ -165,6 +168,10 @@ def build_support(settings: Settings, database: DatabaseServices, client: Client
         radicado_key=purpose_key(settings, "radicado"),
         older_radicado_keys=older_purpose_keys(settings, "radicado"),
     )
+
+
+def build_support_accounts(database: DatabaseServices) -> SupportAccounts:
+    return SupportAccounts(database.engine, audit=database.audit, clock=database.clock)
 
 
 def build_person_data(settings: Settings, database: DatabaseServices, client: Client) -> PersonData:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from mipres.domain.eligibility import EligibilityRules
 from mipres.ports import (
+    AccessNoticeList,
     Accounts,
     Clock,
     HealthTalentRegistry,
@@ -28,6 +29,7 @@ class Ports:
     mailer: Mailer
     sent_mails: SentMails
     retention: Retention
+    access_notices: AccessNoticeList
     clock: Clock
     support_address: str | None = None
     rules: EligibilityRules = field(default_factory=EligibilityRules)

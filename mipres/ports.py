@@ -4,10 +4,11 @@ Adapters live in the rooms beside, fakes in tests/.
 """
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from mipres.domain.access import AccessNotice
 from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
 from mipres.domain.audit import AuditEvent
 from mipres.domain.documents import Document
@@ -135,6 +136,18 @@ class Retention(Protocol):
 
     async def purge(self) -> Mapping[str, int]:
         """Remove it; how many rows of each table. Doing it twice removes nothing more."""
+        ...
+
+
+class AccessNoticeList(Protocol):
+    """The changes of access that their person has not been mailed about."""
+
+    async def waiting(self, *, limit: int) -> Sequence[AccessNotice]:
+        """The oldest of them."""
+        ...
+
+    async def mark_mailed(self, notice_id: uuid.UUID) -> None:
+        """Take one off the list."""
         ...
 
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from mipres.domain.access import AccessNotice
 from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
 from mipres.domain.audit import AuditEvent
 from mipres.domain.documents import Document
@@ -264,6 +265,19 @@ class FakeRetention:
         if self.purges <= self.failures:
             raise ConnectionRefusedError("the database does not answer")
         return {"sessions": 3}
+
+
+@dataclass(kw_only=True)
+class FakeAccessNotices:
+    """A list in memory."""
+
+    notices: list[AccessNotice] = field(default_factory=list)
+
+    async def waiting(self, *, limit: int) -> Sequence[AccessNotice]:
+        return self.notices[:limit]
+
+    async def mark_mailed(self, notice_id: uuid.UUID) -> None:
+        self.notices = [notice for notice in self.notices if notice.id != notice_id]
 
 
 @dataclass(kw_only=True)

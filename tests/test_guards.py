@@ -25,6 +25,7 @@ from mipres.support.desk import Action
 from mipres.temporal import names
 from mipres.temporal.names import WorkflowType
 from tests.fakes import (
+    FakeAccessNotices,
     FakeAccounts,
     FakeClock,
     FakeComposer,
@@ -36,6 +37,7 @@ from tests.fakes import (
     FakeSocialServiceRegistry,
 )
 from workflows import steps
+from workflows.access_notices import AccessNotices
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
@@ -60,6 +62,7 @@ def test_every_step_is_served_where_it_waits() -> None:
             mailer=FakeMailer(),
             sent_mails=FakeSentMails(),
             retention=FakeRetention(),
+            access_notices=FakeAccessNotices(),
             clock=FakeClock(),
         )
     )
@@ -120,6 +123,7 @@ def test_the_names_are_those_of_the_workflows() -> None:
         WorkflowType.PASSWORD_RECOVERY: PasswordRecovery,
         WorkflowType.LOGIN_LOCKED: LoginLocked,
         WorkflowType.RETENTION: Retention,
+        WorkflowType.ACCESS_NOTICES: AccessNotices,
     }
     assert set(by_name) == set(WorkflowType)
     for name, kind in by_name.items():

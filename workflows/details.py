@@ -80,6 +80,10 @@ RETENTION = (
     "**Depuración de lo que venció**\n\nCorre cada hora. Si espera, revise PostgreSQL; "
     "la siguiente recupera lo que esta no alcance."
 )
+ACCESS_NOTICES = (
+    "**Avisos de cambios de acceso**\n\nCorre cada cinco minutos y envía los correos pendientes. "
+    "Si espera, revise el servidor de correo; soporte no tiene que hacer nada más."
+)
 
 
 def registration_details(radicado: str, position: Position, since: datetime) -> str:

@@ -34,6 +34,12 @@ UNDO_AGAIN = timedelta(hours=1)
 PURGE_ATTEMPT = timedelta(minutes=5)
 PURGE_TOTAL = timedelta(hours=1)
 
+# A person who is kept out reads why at the login at once; the mail may take some minutes.
+NOTICES_EVERY = timedelta(minutes=5)
+# Two hundred mails at a slow server; the next round goes on where this one ended.
+NOTICES_ATTEMPT = timedelta(minutes=30)
+NOTICES_TOTAL = timedelta(hours=12)
+
 # Asking Temporal to try a step at once is one call to its server.
 RETRY_ATTEMPT = timedelta(seconds=10)
 # The person who asked still waits for the answer; later the step has come round by itself.

@@ -19,6 +19,7 @@ from temporalio.client import (
 
 from mipres.temporal import names
 from workflows import policies
+from workflows.access_notices import AccessNotices
 from workflows.retention import Retention
 
 
@@ -38,16 +39,36 @@ def retention_schedule() -> Schedule:
     )
 
 
+def notices_schedule() -> Schedule:
+    """Mail changes of access every few minutes, one round at a time."""
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            AccessNotices.run,
+            id=names.ACCESS_NOTICES_ID,
+            task_queue=names.REGISTRATIONS_QUEUE,
+            static_summary="Avisos de cambios de acceso",
+            execution_timeout=policies.NOTICES_TOTAL,
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=policies.NOTICES_EVERY)]),
+        # The next round makes up for one that was missed.
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=policies.NOTICES_EVERY),
+    )
+
+
 async def ensure_schedules(client: Client) -> None:
     """Create what is missing and bring what is there up to date.
 
     A pause by operators stays.
     """
-    wanted = retention_schedule()
+    await _ensure(client, names.RETENTION_ID, retention_schedule())
+    await _ensure(client, names.ACCESS_NOTICES_ID, notices_schedule())
+
+
+async def _ensure(client: Client, schedule_id: str, wanted: Schedule) -> None:
     try:
-        await client.create_schedule(names.RETENTION_ID, wanted)
+        await client.create_schedule(schedule_id, wanted)
     except ScheduleAlreadyRunningError:
-        await client.get_schedule_handle(names.RETENTION_ID).update(
+        await client.get_schedule_handle(schedule_id).update(
             lambda found: ScheduleUpdate(
                 schedule=dataclasses.replace(wanted, state=found.description.schedule.state)
             )

@@ -15,13 +15,14 @@ from mipres.domain.stages import REGISTRIES
 from mipres.temporal.names import REGISTRATIONS_QUEUE, registry_queue
 from mipres.temporal.trust import TrustedPayloads
 from workflows import policies
+from workflows.access_notices import AccessNotices
 from workflows.fast_path import FastPath
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
 from workflows.retention import Retention
 
-WORKFLOWS = (Registration, PasswordRecovery, LoginLocked, Retention)
+WORKFLOWS = (Registration, PasswordRecovery, LoginLocked, Retention, AccessNotices)
 
 
 def versioning(deployment: str | None, build: str | None) -> WorkerDeploymentConfig | None:

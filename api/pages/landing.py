@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mipres.database.sessions import Profile
+from mipres.domain.access import CLOSED_WORDS, AccessState, AccessWords
 from mipres.domain.divipola import municipality_and_department
 from mipres.domain.roles import Role, roles_of, waits_for_a_role
 from mipres.domain.submissions import EntityKind
@@ -17,12 +18,14 @@ class ProfileCard:
     """One profile as the landing page shows it.
 
     Attributes:
+        closed: Why the profile opens nothing, and what to do; None while it is in force.
         roles_heading: Whether the roles below are given already or have to be assigned.
         note: What the person must know about the roles, or None.
     """
 
     title: str
-    has_ended: bool
+    state: AccessState
+    closed: AccessWords | None
     rows: tuple[tuple[str, str], ...]
     roles_heading: str
     roles: tuple[Role, ...]
@@ -49,13 +52,14 @@ def profile_card(profile: Profile) -> ProfileCard:
         ("Registro profesional", profile.professional_registration),
         ("Sede del SSO", profile.site_name),
         (
-            "Terminó el" if profile.has_ended else "Plaza hasta",
+            "Terminó el" if profile.state is AccessState.ENDED else "Plaza hasta",
             long_date(profile.ends_on) if profile.ends_on else None,
         ),
     )
     return ProfileCard(
         title=profile.user_type.label,
-        has_ended=profile.has_ended,
+        state=profile.state,
+        closed=CLOSED_WORDS[profile.cause] if profile.cause else None,
         rows=tuple((label, value) for label, value in rows if value),
         roles_heading="Roles que le pueden asignar" if waits else "Rol",
         roles=roles_of(profile.user_type),

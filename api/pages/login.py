@@ -12,8 +12,10 @@ from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.security import new_visit
 from api.services import LoginDep, LoginServices
 from mipres.database.credentials import Authenticated
-from mipres.domain.applications import TODO_SOBRE_MIPRES, Application
+from mipres.domain.access import ACCOUNT_SUSPENDED_WORDS, CLOSED_WORDS, AccountState
+from mipres.domain.applications import TODO_SOBRE_MIPRES, Application, application_of
 from mipres.domain.documents import MAX_DOCUMENT_INPUT
+from mipres.domain.eligibility import has_ended
 from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.limits import ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY, LOGINS
 from mipres.domain.submissions import check_document
@@ -116,12 +118,19 @@ async def _notify_lock(services: LoginServices, login: str) -> None:
 def _other_door(
     request: Request, services: LoginServices, wanted: Application, account: Authenticated
 ) -> Response:
-    """Show which application is the right one, or why there is none any more."""
-    right = tuple(account.applications)
-    ended = account.ended_placement
-    if ended and (wanted is Application.MIPRES or not right):
-        return services.pages.render(request, "placement_ended", placement=ended, right=right)
-    return services.pages.render(request, "wrong_door", wanted=wanted, right=right)
+    """Show why what the person wanted is closed, and which application is open."""
+    right, today = tuple(account.applications), account.today
+    if account.access.account is AccountState.SUSPENDED:
+        return services.pages.render(request, "access_closed", closed=[ACCOUNT_SUSPENDED_WORDS], right=())
+    closed = [item for item in account.access.closed(today) if application_of(item.user_type) is wanted]
+    closed = closed or ([] if right else list(account.access.closed(today)))
+    if not closed:
+        return services.pages.render(request, "wrong_door", wanted=wanted, right=right)
+    if len(closed) == 1 and has_ended(closed[0].last_day, today=today):
+        return services.pages.render(request, "placement_ended", placement=closed[0], right=right)
+    causes = dict.fromkeys(cause for item in closed if (cause := item.cause(today)))
+    words = [CLOSED_WORDS[cause] for cause in causes]
+    return services.pages.render(request, "access_closed", closed=words, right=right)
 
 
 def _cookie(application: Application) -> str:

@@ -1,9 +1,68 @@
 """Commands about citizens' accounts."""
 
+import uuid
+from typing import Annotated
+
+import typer
+
 from mipres.cli import text
-from mipres.cli.arguments import As, Login, Reason, read_actor, read_document, read_login, read_reason
-from mipres.cli.running import Tools, run_with_tools
+from mipres.cli.arguments import (
+    As,
+    Login,
+    Reason,
+    read_actor,
+    read_document,
+    read_login,
+    read_radicado,
+    read_reason,
+)
+from mipres.cli.running import Tools, run_with_tools, stop
 from mipres.domain.audit import AuditEvent, AuditEventType
+from mipres.support.accounts import Decision, DecisionRefusedError, UnknownAccountError
+
+ProfileOption = Annotated[
+    str | None,
+    typer.Option("--profile", help="Radicado del único perfil de que se trata; sin él, toda la cuenta."),
+]
+account = typer.Typer(no_args_is_help=True, help="Acceso de una persona: verlo, suspenderlo y devolverlo.")
+
+
+@account.command("show")
+def show(
+    login: Login,
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", help="Con un motivo se muestran los datos de la persona sin ocultar."),
+    ] = None,
+    as_: As = None,
+) -> None:
+    """Muestra perfiles y sus estados, últimos ingresos, sesiones y enlaces abiertos."""
+    why = None if reason is None else read_reason(reason)
+
+    async def work(tools: Tools) -> None:
+        account_id = await _account_id(tools, login)
+        view = await tools.accounts.show(account_id, actor=read_actor(as_), reason=why)
+        print(text.joined(text.account_lines(view)))
+
+    run_with_tools(work)
+
+
+@account.command("suspend")
+def suspend(login: Login, reason: Reason, profile: ProfileOption = None, as_: As = None) -> None:
+    """Suspende la cuenta y cierra sus sesiones, o suspende un perfil. No borra nada."""
+    _decide(Decision.SUSPEND, login, reason, profile=profile, as_=as_)
+
+
+@account.command("reinstate")
+def reinstate(login: Login, reason: Reason, profile: ProfileOption = None, as_: As = None) -> None:
+    """Vuelve a abrir la cuenta o el perfil que soporte suspendió."""
+    _decide(Decision.REINSTATE, login, reason, profile=profile, as_=as_)
+
+
+@account.command("end-sessions")
+def end_sessions(login: Login, reason: Reason, as_: As = None) -> None:
+    """Cierra todas las sesiones abiertas; la persona puede volver a ingresar."""
+    _decide(Decision.END_SESSIONS, login, reason, profile=None, as_=as_)
 
 
 def unlock(login: Login, reason: Reason, as_: As = None) -> None:
@@ -23,3 +82,28 @@ def unlock(login: Login, reason: Reason, as_: As = None) -> None:
             print(text.case_line(case))
 
     run_with_tools(work)
+
+
+def _decide(decision: Decision, login: str, reason: str, *, profile: str | None, as_: str | None) -> None:
+    why, radicado = read_reason(reason), read_radicado(profile) if profile else None
+
+    async def work(tools: Tools) -> None:
+        account_id = await _account_id(tools, login)
+        try:
+            ended = await tools.accounts.decide(
+                decision, account_id, reason=why, actor=read_actor(as_), radicado=radicado
+            )
+        except UnknownAccountError:
+            stop(f"La cuenta no tiene ningún perfil con el radicado {radicado}.")
+        except DecisionRefusedError as error:
+            stop(f"{error}.")
+        print(text.decision_line(decision, ended=ended, radicado=radicado))
+
+    run_with_tools(work)
+
+
+async def _account_id(tools: Tools, login: str) -> uuid.UUID:
+    try:
+        return await tools.accounts.id_of(read_login(login))
+    except UnknownAccountError:
+        stop("Ninguna cuenta tiene ese usuario.")

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from mipres.cli.accounts import unlock
+from mipres.cli.accounts import account, unlock
 from mipres.cli.keys import keys
 from mipres.cli.migrations import migrate
 from mipres.cli.person import person
@@ -20,6 +20,7 @@ from mipres.cli.trail import audit
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for command in (migrate, find, show, stuck, audit, retry, resend, cancel, unlock):
     app.command()(command)
+app.add_typer(account, name="account")
 app.add_typer(keys, name="keys")
 app.add_typer(person, name="person")
 app.add_typer(staff, name="staff")

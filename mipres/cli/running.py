@@ -20,6 +20,7 @@ from mipres.database.credentials import Hasher
 from mipres.database.failures import DATABASE_ERRORS, database_fault, is_not_migrated
 from mipres.database.lockouts import LoginLockouts
 from mipres.settings import Settings, load_settings
+from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
 from mipres.support.person_data import PersonData
 from mipres.support.staff import PostgresStaff
@@ -35,6 +36,7 @@ class Tools:
     """What a command works with."""
 
     support: Support
+    accounts: SupportAccounts
     staff: PostgresStaff
     audit: PostgresAuditTrail
     lockouts: LoginLockouts
@@ -51,6 +53,7 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
     async with composition.open_database(settings) as database:
         yield Tools(
             support=composition.build_support(settings, database, client),
+            accounts=composition.build_support_accounts(database),
             staff=composition.build_staff(database, Hasher()),
             audit=database.audit,
             lockouts=database.lockouts,

@@ -6,10 +6,12 @@ Nothing here decides anything.
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from mipres.domain.access import CAUSES_FOR_STAFF
 from mipres.domain.audit import AuditEntry
 from mipres.domain.eligibility import BOGOTA
 from mipres.domain.stages import WAITING_FOR_STAFF
 from mipres.domain.submissions import UserType
+from mipres.support.accounts import AccountView, Decision, ProfileView
 from mipres.support.desk import Case
 from mipres.support.records import PersonView
 from mipres.support.staff import StaffMember
@@ -61,6 +63,44 @@ def person_lines(person: PersonView | None) -> Iterator[str]:
     yield _fact("contraseña", password)
     if person.link_expires_at:
         yield _fact("enlace", f"vence {moment(person.link_expires_at)}")
+
+
+def account_lines(view: AccountView) -> Iterator[str]:
+    """An account, its profiles, logins, sessions and links."""
+    since = f" desde {moment(view.suspended_at)}" if view.suspended_at else ""
+    yield f"{view.login} · cuenta {view.state.label}{since}"
+    yield _fact("persona", f"{view.full_name} · {view.email}")
+    yield _fact(
+        "contraseña", f"creada {moment(view.password_set_at)}" if view.password_set_at else "sin crear"
+    )
+    for profile in view.profiles:
+        yield _fact("perfil", profile_line(profile))
+    for login in view.logins:
+        yield _fact("ingreso", f"{moment(login.at)} · {login.application}")
+    for session in view.sessions:
+        times = f"desde {moment(session.created_at)}, usada {moment(session.last_seen_at)}"
+        yield _fact("sesión", f"{session.application} · {times}")
+    for link in view.links:
+        yield _fact("enlace", f"{link.reference} · {link.purpose} · vence {moment(link.expires_at)}")
+
+
+def profile_line(profile: ProfileView) -> str:
+    cause = f" ({CAUSES_FOR_STAFF[profile.cause]})" if profile.cause else ""
+    until = f" hasta {profile.until.isoformat()}" if profile.until else ""
+    place = f" · {profile.place}" if profile.place else ""
+    reviewed = f" · revisado {moment(profile.reviewed_at)}" if profile.reviewed_at else ""
+    return f"{profile.radicado} · {profile.user_type.label}{place} · {profile.state.label}{cause}{until}{reviewed}"
+
+
+def decision_line(decision: Decision, *, ended: int, radicado: str | None) -> str:
+    """What was done, in one line."""
+    if decision is Decision.END_SESSIONS:
+        return f"{ended} sesiones cerradas."
+    if decision is Decision.REINSTATE:
+        what = f"Perfil {radicado} abierto otra vez" if radicado else "Cuenta abierta otra vez"
+        return f"{what}. La persona recibe un correo en los próximos minutos."
+    what = f"Perfil {radicado} suspendido" if radicado else f"Cuenta suspendida y {ended} sesiones cerradas"
+    return f"{what}. La persona recibe un correo en los próximos minutos."
 
 
 def entry_line(entry: AuditEntry) -> str:

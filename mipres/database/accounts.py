@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from mipres.database.access import renew_profile
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.erasures import Erasures
@@ -63,7 +64,7 @@ class PostgresAccounts:
         async with self._sessions.begin() as session:
             await self._erasures.admit_in(session, login, submitted_at=submitted_at)
             account, created = await self._upsert_account(session, registration)
-            await self._upsert_profile(session, registration, account.account_id)
+            events = await self._upsert_profile(session, registration, account.account_id)
             # The consent belongs to one submission: without a new one, this is the same call again.
             if await self._keep_consent(session, registration, account.account_id):
                 submission = registration.submission
@@ -77,7 +78,8 @@ class PostgresAccounts:
                         "channel": registration.consent.channel,
                     },
                 )
-                await self._audit.record_in(session, event)
+                events = [event, *events]
+            await self._audit.record_in(session, *events)
         return account
 
     async def contact(self, account_id: uuid.UUID) -> AccountContact | None:
@@ -232,19 +234,22 @@ class PostgresAccounts:
 
     async def _upsert_profile(
         self, session: AsyncSession, registration: NewRegistration, account_id: uuid.UUID
-    ) -> None:
-        values = profile_values(registration) | {"updated_at": self._clock.now()}
+    ) -> list[AuditEvent]:
+        """Store the profile, and return what that changes of its access."""
+        now = self._clock.now()
+        values = profile_values(registration) | {"updated_at": now, "reviewed_at": now, "review_on": None}
+        key = {
+            "user_type": registration.submission.user_type,
+            "entity_key": registration.submission.entity_key,
+            "registration_key": folded_registration(registration.facts.professional_registration or ""),
+        }
+        renewals = await renew_profile(session, account_id, key, now=now)
         statement = insert(ProfileRow).values(
-            id=uuid.uuid4(),
-            account_id=account_id,
-            user_type=registration.submission.user_type,
-            entity_key=registration.submission.entity_key,
-            registration_key=folded_registration(registration.facts.professional_registration or ""),
-            created_at=values["updated_at"],
-            **values,
+            id=uuid.uuid4(), account_id=account_id, created_at=now, **key, **values
         )
-        key = ["account_id", "user_type", "entity_key", "registration_key"]
-        await session.execute(statement.on_conflict_do_update(index_elements=key, set_=values))
+        unique = ["account_id", *key]
+        await session.execute(statement.on_conflict_do_update(index_elements=unique, set_=values))
+        return renewals
 
     async def _keep_consent(
         self, session: AsyncSession, registration: NewRegistration, account_id: uuid.UUID

@@ -11,14 +11,15 @@ from argon2.exceptions import VerificationError
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from mipres.database.access import access_of
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.tables import AccountRow, ProfileRow
-from mipres.domain.applications import Application, application_of
+from mipres.domain.access import Access
+from mipres.domain.applications import Application
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
-from mipres.domain.eligibility import has_ended, today_in_bogota
-from mipres.domain.submissions import UserType
+from mipres.domain.eligibility import today_in_bogota
 from mipres.ports import Clock
 
 # OWASP Password Storage: argon2id with 19 MiB, two passes, one lane.
@@ -61,16 +62,8 @@ class Hasher:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EndedPlacement:
-    """A placement that is over, and the last day on which it opened something."""
-
-    site_name: str
-    last_day: date
-
-
-@dataclass(frozen=True, kw_only=True)
 class Authenticated:
-    """An account whose password was right, and the applications that it opens today.
+    """An account whose password was right, and what it opens today.
 
     Attributes:
         verified_hash: What the password was right for; a session opens only while it stands.
@@ -78,8 +71,12 @@ class Authenticated:
 
     account_id: uuid.UUID
     verified_hash: str = field(repr=False)
-    applications: frozenset[Application]
-    ended_placement: EndedPlacement | None = None
+    access: Access
+    today: date
+
+    @property
+    def applications(self) -> frozenset[Application]:
+        return self.access.applications(self.today)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,24 +162,12 @@ class PostgresCredentials:
                 same = (AccountRow.id == account.id, AccountRow.password_hash == old)
                 await session.execute(update(AccountRow).where(*same).values(password_hash=better))
         today = today_in_bogota(self._clock.now())
-        return _authenticated(account.id, profiles, verified_hash=better or old, today=today)
-
-
-def _authenticated(
-    account_id: uuid.UUID, profiles: list[ProfileRow], *, verified_hash: str, today: date
-) -> Authenticated:
-    in_force = [item for item in profiles if not has_ended(item.ends_on, today=today)]
-    ended = [
-        EndedPlacement(site_name=item.site_name or "", last_day=item.ends_on)
-        for item in profiles
-        if item.ends_on and item not in in_force
-    ]
-    return Authenticated(
-        account_id=account_id,
-        verified_hash=verified_hash,
-        applications=frozenset(application_of(UserType(item.user_type)) for item in in_force),
-        ended_placement=ended[0] if ended else None,
-    )
+        return Authenticated(
+            account_id=account.id,
+            verified_hash=better or old,
+            access=access_of(account, profiles),
+            today=today,
+        )
 
 
 def _matches(password_hash: str, password: str) -> bool:

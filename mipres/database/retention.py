@@ -15,6 +15,7 @@ from mipres.database.engine import reading_factory, session_factory
 from mipres.database.link_statements import link_event
 from mipres.database.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT
 from mipres.database.tables import (
+    AccessChangeRow,
     AccountRow,
     Base,
     CaptchaAnswerRow,
@@ -38,6 +39,8 @@ SENT_MAILS = timedelta(days=90)
 """As long as Temporal keeps a history, which could send its mails again."""
 ERASURES = timedelta(days=90)
 """As long as Temporal keeps a history, which could register its person again."""
+ACCESS_CHANGES = timedelta(days=90)
+"""As long as SENT_MAILS; the trail keeps the change itself."""
 CAPTCHA_ANSWERS = timedelta(hours=1)
 """A challenge lives half an hour; after that its answer proves nothing."""
 
@@ -111,5 +114,6 @@ class PostgresRetention:
             (LoginGuardRow, LoginGuardRow.failed_at <= now - max(FORGOTTEN_AFTER, NOTICE_PAUSE)),
             (RateLimitRow, RateLimitRow.ends_at <= now),
             (ErasureRow, ErasureRow.erased_at <= now - ERASURES),
+            (AccessChangeRow, AccessChangeRow.mailed_at <= now - ACCESS_CHANGES),
             (SentMailRow, SentMailRow.claimed_at <= now - SENT_MAILS),
         ]

@@ -12,13 +12,15 @@ from datetime import date, timedelta
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from mipres.database.access import access_of, profile_access
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
 from mipres.database.link_statements import lock_account
 from mipres.database.tables import AccountRow, ProfileRow, SessionRow
+from mipres.domain.access import AccessCause, AccessState
 from mipres.domain.applications import Application, application_of
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
-from mipres.domain.eligibility import has_ended, today_in_bogota
+from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.submissions import UserType
 from mipres.ports import Clock
 
@@ -29,7 +31,12 @@ _TOKEN_BYTES = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """One profile as its owner sees it. One that has ended opens nothing any more."""
+    """One profile as its owner sees it.
+
+    Attributes:
+        state: Only a profile in force opens anything.
+        cause: Why it does not.
+    """
 
     user_type: UserType
     entity_name: str | None
@@ -41,7 +48,8 @@ class Profile:
     professional_registration: str | None
     site_name: str | None
     ends_on: date | None
-    has_ended: bool
+    state: AccessState = AccessState.IN_FORCE
+    cause: AccessCause | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,18 +82,20 @@ class PostgresSessions:
             verified_hash: The very hash that the password was verified against.
 
         Returns:
-            None if the password has changed since it was verified: a new password ends everything old.
+            None if the password has changed since it was verified, or support has suspended the account: both
+            end everything old.
         """
         token, now = secrets.token_urlsafe(_TOKEN_BYTES), self._clock.now()
         async with self._sessions.begin() as session:
             # The change of a password holds the same row, so it ends this session or is seen here.
             account = await lock_account(session, account_id)
-            if account is None or account.password_hash != verified_hash:
+            if account is None or account.password_hash != verified_hash or account.suspended_at:
+                cause = "suspended" if account and account.suspended_at else "password_changed"
                 event = AuditEvent(
                     type=AuditEventType.LOGIN_FAILED,
                     actor=CITIZEN,
                     login=account.login if account else None,
-                    details={"application": application.value, "cause": "password_changed"},
+                    details={"application": application.value, "cause": cause},
                 )
                 await self._audit.record_in(session, event)
                 return None
@@ -103,7 +113,7 @@ class PostgresSessions:
     async def user_of(self, token: str, application: Application) -> LoggedInUser | None:
         """The user of a live session of this application; looking counts as activity.
 
-        A session ends with the last profile that it was opened for.
+        A session ends with the last profile that it was opened for, and with the suspension of the account.
         """
         now = self._clock.now()
         touch = (
@@ -122,9 +132,10 @@ class PostgresSessions:
             if account_id is None:
                 return None
             account = await session.get_one(AccountRow, account_id)
-            rows = await session.scalars(select(ProfileRow).where(ProfileRow.account_id == account_id))
-            user = _user(account, list(rows), application, today=today_in_bogota(now))
-        return None if all(profile.has_ended for profile in user.profiles) else user
+            own = select(ProfileRow).where(ProfileRow.account_id == account_id)
+            rows, today = list(await session.scalars(own)), today_in_bogota(now)
+        may_enter = application in access_of(account, rows).applications(today)
+        return _user(account, rows, application, today=today) if may_enter else None
 
     async def end(self, token: str) -> None:
         """End a session, and write down that the person left.
@@ -166,6 +177,7 @@ def _user(
 
 
 def _profile(row: ProfileRow, *, today: date) -> Profile:
+    access = profile_access(row)
     return Profile(
         user_type=UserType(row.user_type),
         entity_name=row.entity_name,
@@ -177,5 +189,6 @@ def _profile(row: ProfileRow, *, today: date) -> Profile:
         professional_registration=row.professional_registration,
         site_name=row.site_name,
         ends_on=row.ends_on,
-        has_ended=has_ended(row.ends_on, today=today),
+        state=access.state(today),
+        cause=access.cause(today),
     )

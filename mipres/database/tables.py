@@ -57,6 +57,7 @@ class AccountRow(Base):
     email: Mapped[str]
     password_hash: Mapped[str | None]
     password_set_at: Mapped[datetime | None]
+    suspended_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -65,6 +66,9 @@ class ProfileRow(Base):
     """One way in which a person works with MIPRES.
 
     A type of user and, where it has them, an entity or a professional registration.
+
+    What decides whether it opens anything is read by mipres.database.access. A review is due some days
+    after `reviewed_at`, and already on `review_on`.
     """
 
     __tablename__ = "profiles"
@@ -89,8 +93,35 @@ class ProfileRow(Base):
     site_municipality: Mapped[str | None]
     starts_on: Mapped[date | None]
     ends_on: Mapped[date | None]
+    support_suspended_at: Mapped[datetime | None]
+    sanctioned_at: Mapped[datetime | None]
+    sanctioned_until: Mapped[date | None]
+    ended_at: Mapped[datetime | None]
+    ended_cause: Mapped[str | None]
+    reviewed_at: Mapped[datetime | None]
+    review_on: Mapped[date | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class AccessChangeRow(Base):
+    """A change of access that the person is mailed about.
+
+    The trail has the reason and the actor.
+    """
+
+    __tablename__ = "access_changes"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    profile_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("profiles.id", ondelete="CASCADE"), index=True
+    )
+    change: Mapped[str]
+    cause: Mapped[str | None]
+    until: Mapped[date | None]
+    changed_at: Mapped[datetime]
+    mailed_at: Mapped[datetime | None] = mapped_column(index=True)
 
 
 class ConsentRow(Base):

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from mipres.domain.accounts import AccountContact
 from mipres.domain.mail import Mail
-from mipres.mail.dates import long_date_time
+from mipres.mail.dates import long_date, long_date_time
 
 
 class JinjaMailComposer:
@@ -29,7 +29,7 @@ class JinjaMailComposer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters["long_date_time"] = long_date_time
+        self._environment.filters |= {"long_date": long_date, "long_date_time": long_date_time}
         self._inliner = CSSInliner(load_remote_stylesheets=False)
 
     def compose(

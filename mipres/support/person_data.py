@@ -21,7 +21,15 @@ from mipres.database.engine import session_factory
 from mipres.database.erasures import Erasures
 from mipres.database.limits import Limits
 from mipres.database.lockouts import LoginLockouts
-from mipres.database.tables import AccountRow, Base, ConsentRow, PasswordLinkRow, ProfileRow, SessionRow
+from mipres.database.tables import (
+    AccessChangeRow,
+    AccountRow,
+    Base,
+    ConsentRow,
+    PasswordLinkRow,
+    ProfileRow,
+    SessionRow,
+)
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.documents import Document
 from mipres.domain.errors import MipresError
@@ -101,6 +109,9 @@ class PersonData:
                 "documento": str(document),
                 "cuenta": accounts,
                 "perfiles": await _rows(session, ProfileRow, ProfileRow.account_id.in_(ids)),
+                "cambios_de_acceso": await _rows(
+                    session, AccessChangeRow, AccessChangeRow.account_id.in_(ids)
+                ),
                 "declaraciones": await _rows(session, ConsentRow, ConsentRow.account_id.in_(ids)),
                 "enlaces": await _rows(session, PasswordLinkRow, PasswordLinkRow.account_id.in_(ids)),
                 "sesiones": await _rows(session, SessionRow, SessionRow.account_id.in_(ids)),

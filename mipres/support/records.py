@@ -3,6 +3,7 @@
 Every look leaves its row in the audit trail, in the same transaction.
 """
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,6 +27,7 @@ class PersonView:
     Masked unless it was asked for with a reason.
     """
 
+    account_id: uuid.UUID
     login: str
     full_name: str
     email: str
@@ -105,6 +107,7 @@ async def _view(session: AsyncSession, account: AccountRow) -> PersonView:
         PasswordLinkRow.account_id == account.id, PasswordLinkRow.closed_at.is_(None)
     )
     return PersonView(
+        account_id=account.id,
         login=account.login,
         full_name=f"{account.given_names} {account.surnames}".strip(),
         email=account.email,

@@ -35,9 +35,11 @@ class WorkflowType(StrEnum):
     PASSWORD_RECOVERY = "PasswordRecovery"  # noqa: S105 - a name, no secret.
     LOGIN_LOCKED = "LoginLocked"
     RETENTION = "Retention"
+    ACCESS_NOTICES = "AccessNotices"
 
 
 RETENTION_ID = "retention"
+ACCESS_NOTICES_ID = "access-notices"
 _ID_PREFIXES = {
     WorkflowType.REGISTRATION: "registration/",
     WorkflowType.PASSWORD_RECOVERY: "recovery/",

@@ -34,6 +34,7 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> Tools:
     support.desk.url_of, support.desk.url_of_list = Mock(return_value=URL), Mock(return_value=UI_LIST)
     stand_in = Tools(
         support=support,
+        accounts=AsyncMock(),
         staff=AsyncMock(),
         audit=AsyncMock(),
         lockouts=AsyncMock(),

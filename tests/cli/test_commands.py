@@ -2,6 +2,7 @@
 
 import errno
 import json
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -15,6 +16,7 @@ from mipres.cli.running import AWAY, MISUSED, NOT_POSSIBLE, Tools
 from mipres.domain.audit import AuditEntry, AuditHead, AuditVerdict
 from mipres.domain.documents import parse_document
 from mipres.domain.stages import EngineState, Stage, WaitingOn
+from mipres.support.accounts import Decision, DecisionRefusedError, UnknownAccountError
 from mipres.support.actions import BulkResult, Found
 from mipres.support.desk import Action, ActionRefusedError, ActionUnansweredError, Case
 from mipres.support.person_data import Erased, NotGoneError
@@ -371,3 +373,51 @@ def test_erasing_says_what_went_or_that_it_has_to_be_repeated(command: Command, 
     assert "1 cuentas y 3 historias" in command(*words).stdout
     answers(tools).person_data.erase.side_effect = NotGoneError
     assert command(*words).exit_code == AWAY
+
+
+# ---- Access
+
+
+@pytest.mark.parametrize(
+    ("words", "decision", "radicado"),
+    [
+        (("suspend",), Decision.SUSPEND, None),
+        (("suspend", "--profile", RADICADO.lower()), Decision.SUSPEND, RADICADO),
+        (("reinstate",), Decision.REINSTATE, None),
+        (("end-sessions",), Decision.END_SESSIONS, None),
+    ],
+)
+def test_a_decision_about_access_takes_login_reason_and_actor(
+    tools: Tools, command: Command, words: tuple[str, ...], decision: Decision, radicado: str | None
+) -> None:
+    account_id = uuid.uuid4()
+    answers(tools).accounts.id_of.return_value = account_id
+    answers(tools).accounts.decide.return_value = 2
+    first, *more = words
+    done = command("account", first, "cc 1.020.304.050", "--reason", REASON, "--as", "ana", *more)
+    assert done.exit_code == 0, done.output
+    answers(tools).accounts.id_of.assert_awaited_once_with("CC1020304050")
+    answers(tools).accounts.decide.assert_awaited_once_with(
+        decision, account_id, reason=REASON, actor="operator:ana", radicado=radicado
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (UnknownAccountError(), "ningún perfil"),
+        (DecisionRefusedError("La cuenta ya está suspendida por soporte"), "ya está suspendida"),
+    ],
+)
+def test_a_decision_that_is_not_possible_says_why(
+    tools: Tools, command: Command, error: Exception, line: str
+) -> None:
+    answers(tools).accounts.decide.side_effect = error
+    done = command("account", "suspend", "CC1", "--reason", REASON, "--profile", RADICADO)
+    assert (done.exit_code, line in done.stderr) == (NOT_POSSIBLE, True)
+
+
+def test_an_unknown_login_is_named_so(tools: Tools, command: Command) -> None:
+    answers(tools).accounts.id_of.side_effect = UnknownAccountError()
+    done = command("account", "show", "CC1")
+    assert (done.exit_code, "Ninguna cuenta" in done.stderr) == (NOT_POSSIBLE, True)

@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
-from mipres.database.credentials import Authenticated, EndedPlacement, Hasher, PostgresCredentials
+from mipres.database.credentials import Authenticated, Hasher, PostgresCredentials
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.tables import AccountRow
+from mipres.domain.access import AccessCause
 from mipres.domain.accounts import ProfileFacts
 from mipres.domain.applications import Application
 from mipres.domain.documents import parse_document
@@ -83,9 +84,11 @@ async def test_a_placement_opens_nothing_after_its_last_day_in_bogota(
     assert last_day is not None
     assert after is not None
     assert set(last_day.applications) == {Application.MIPRES}
-    assert last_day.ended_placement is None
+    assert last_day.access.closed(last_day.today) == ()
     assert not after.applications
-    assert after.ended_placement == EndedPlacement(site_name="Hospital de Ejemplo", last_day=PLACEMENT.end)
+    (ended,) = after.access.closed(after.today)
+    assert (ended.site_name, ended.last_day) == ("Hospital de Ejemplo", PLACEMENT.end)
+    assert ended.cause(after.today) is AccessCause.PLACEMENT_OVER
 
 
 @pytest.mark.parametrize(

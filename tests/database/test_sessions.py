@@ -11,6 +11,7 @@ from mipres.database.audit import PostgresAuditTrail
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, PostgresSessions
 from mipres.database.tables import SessionRow
+from mipres.domain.access import AccessState
 from mipres.domain.accounts import ProfileFacts
 from mipres.domain.applications import Application
 from mipres.domain.links import LinkPurpose
@@ -94,8 +95,8 @@ async def test_a_placement_ends_the_session_that_it_opened(
     token = await opened(sessions, account_id, MIPRES)
     user = await sessions.user_of(token, MIPRES)
     assert user is not None
-    assert [(item.site_name, item.ends_on, item.has_ended) for item in user.profiles] == [
-        ("Hospital de Ejemplo", PLACEMENT.end, False)
+    assert [(item.site_name, item.ends_on, item.state) for item in user.profiles] == [
+        ("Hospital de Ejemplo", PLACEMENT.end, AccessState.IN_FORCE)
     ]
     clock.advance(SECOND)
     assert await sessions.user_of(token, MIPRES) is None
@@ -109,9 +110,9 @@ async def test_another_profile_keeps_the_session_and_shows_the_ended_one(
     clock.time = MIDNIGHT_AFTER_THE_PLACEMENT
     user = await sessions.user_of(await opened(sessions, account_id, MIPRES), MIPRES)
     assert user is not None
-    assert {profile.user_type: profile.has_ended for profile in user.profiles} == {
-        UserType.PROFESSIONAL: False,
-        UserType.SOCIAL_SERVICE: True,
+    assert {profile.user_type: profile.state for profile in user.profiles} == {
+        UserType.PROFESSIONAL: AccessState.IN_FORCE,
+        UserType.SOCIAL_SERVICE: AccessState.ENDED,
     }
 
 

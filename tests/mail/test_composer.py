@@ -1,13 +1,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
 
 import mipres
+from mipres.domain.access import CLOSED_WORDS, AccessCause
 from mipres.domain.accounts import AccountContact
 from mipres.domain.mail import Mail
 from mipres.domain.outcomes import REFUSAL_MESSAGES, Refusal
@@ -30,6 +31,11 @@ CONTEXTS: Mapping[str, Mapping[str, object]] = {
     "registration_refused": {
         "reference": "RM-000000000001",
         "message": REFUSAL_MESSAGES[Refusal.SANCTIONED],
+    },
+    "access_changed": {
+        "words": CLOSED_WORDS[AccessCause.SANCTIONED],
+        "about": "Profesional de la Salud",
+        "until": date(2026, 12, 31),
     },
     "registration_delayed": {"reference": "RM-000000000001"},
     "registration_given_up": {"reference": "RM-000000000001"},

@@ -7,6 +7,7 @@ import pytest
 
 from api.pages.landing import profile_card
 from mipres.database.sessions import Profile
+from mipres.domain.access import CLOSED_WORDS, AccessCause, AccessState
 from mipres.domain.roles import roles_of
 from mipres.domain.submissions import UserType
 
@@ -21,7 +22,6 @@ BARE = Profile(
     professional_registration=None,
     site_name=None,
     ends_on=None,
-    has_ended=False,
 )
 PLACEMENT = replace(
     BARE,
@@ -92,6 +92,6 @@ def test_a_card_names_the_roles_of_its_type(user_type: UserType) -> None:
 
 def test_a_placement_says_that_it_ends_and_when_it_has_ended() -> None:
     assert "termina con la plaza" in str(profile_card(PLACEMENT).note)
-    ended = profile_card(replace(PLACEMENT, has_ended=True))
-    assert ended.has_ended
+    ended = profile_card(replace(PLACEMENT, state=AccessState.ENDED, cause=AccessCause.PLACEMENT_OVER))
+    assert ended.closed == CLOSED_WORDS[AccessCause.PLACEMENT_OVER]
     assert ("Terminó el", "31 de mayo de 2027") in ended.rows

@@ -21,8 +21,15 @@ from tests.product.support import (
 )
 from tests.product.visits import log_in, set_password
 
-PAGES = ("/soporte", "/soporte/registro/RM-000000000000")
-FORMS = ("/soporte/buscar", "/soporte/clave", "/soporte/salir", "/soporte/registro/RM-000000000000")
+ACCOUNT = "/soporte/cuenta/00000000-0000-0000-0000-000000000000"
+PAGES = ("/soporte", "/soporte/registro/RM-000000000000", ACCOUNT)
+FORMS = (
+    "/soporte/buscar",
+    "/soporte/clave",
+    "/soporte/salir",
+    "/soporte/registro/RM-000000000000",
+    ACCOUNT,
+)
 
 
 async def trail(product: Product, reference: str | None, actor: str) -> list[tuple[str, str | None, Any]]:

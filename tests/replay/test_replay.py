@@ -62,6 +62,7 @@ PATHS = {
     "recovery-asked-twice",
     "lock-notice",
     "retention",
+    "access-notices",
 }
 
 

@@ -36,6 +36,7 @@ from mipres.port_set import Ports
 from mipres.temporal import names
 from mipres.temporal.trust import TrustedPayloads
 from tests.fakes import (
+    FakeAccessNotices,
     FakeAccounts,
     FakeClock,
     FakeComposer,
@@ -47,6 +48,7 @@ from tests.fakes import (
     FakeSocialServiceRegistry,
 )
 from workflows import contract
+from workflows.access_notices import AccessNotices
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
@@ -99,6 +101,7 @@ class World:
     mailer: FakeMailer = field(default_factory=FakeMailer)
     sent_mails: FakeSentMails = field(default_factory=FakeSentMails)
     retention: FakeRetention = field(default_factory=FakeRetention)
+    access_notices: FakeAccessNotices = field(default_factory=FakeAccessNotices)
     composer: FakeComposer = field(default_factory=FakeComposer)
     handles: dict[str, Handle] = field(default_factory=dict)
     record: bool = False
@@ -125,6 +128,7 @@ class World:
             mailer=self.mailer,
             sent_mails=self.sent_mails,
             retention=self.retention,
+            access_notices=self.access_notices,
             clock=self.clock,
             support_address="soporte@ejemplo.test",
         )
@@ -288,7 +292,7 @@ def unexplained(history: WorkflowHistory) -> list[str]:
 
 async def replay(histories: list[WorkflowHistory], env: WorkflowEnvironment) -> None:
     replayer = Replayer(
-        workflows=[Registration, PasswordRecovery, LoginLocked, Retention],
+        workflows=[Registration, PasswordRecovery, LoginLocked, Retention, AccessNotices],
         data_converter=env.client.data_converter,
         namespace=env.client.namespace,
         interceptors=[TrustedPayloads()],
@@ -319,7 +323,7 @@ async def world(temporal_env: WorkflowEnvironment, request: pytest.FixtureReques
             worker = Worker(
                 temporal_env.client,
                 task_queue=queue,
-                workflows=[Registration, PasswordRecovery, LoginLocked, Retention]
+                workflows=[Registration, PasswordRecovery, LoginLocked, Retention, AccessNotices]
                 if queue == names.REGISTRATIONS_QUEUE
                 else [],
                 activities=served,

@@ -1,0 +1,141 @@
+"""States of access in PostgreSQL.
+
+Reads rows as the domain judges them, and writes each change with its row in the trail and its mail to come.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mipres.database.tables import AccessChangeRow, AccountRow, ProfileRow, SessionRow
+from mipres.domain.access import (
+    Access,
+    AccessCause,
+    AccessChange,
+    AccessState,
+    AccountState,
+    ProfileAccess,
+)
+from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
+from mipres.domain.eligibility import today_in_bogota
+from mipres.domain.submissions import UserType
+
+_EVENTS = {
+    AccessChange.ACCOUNT_SUSPENDED: AuditEventType.ACCOUNT_SUSPENDED,
+    AccessChange.ACCOUNT_REINSTATED: AuditEventType.ACCOUNT_REINSTATED,
+    AccessChange.PROFILE_SUSPENDED: AuditEventType.PROFILE_SUSPENDED,
+    AccessChange.PROFILE_REINSTATED: AuditEventType.PROFILE_REINSTATED,
+    AccessChange.PROFILE_ENDED: AuditEventType.PROFILE_ENDED,
+    AccessChange.PLACEMENT_CHANGED: AuditEventType.PLACEMENT_CHANGED,
+}
+
+
+def access_of(account: AccountRow, profiles: Sequence[ProfileRow]) -> Access:
+    """What the domain decides the access of a person by."""
+    return Access(
+        account=account_state(account), profiles=tuple(profile_access(profile) for profile in profiles)
+    )
+
+
+def account_state(account: AccountRow) -> AccountState:
+    return AccountState.OPEN if account.suspended_at is None else AccountState.SUSPENDED
+
+
+def profile_access(profile: ProfileRow) -> ProfileAccess:
+    return ProfileAccess(
+        user_type=UserType(profile.user_type),
+        last_day=profile.ends_on,
+        site_name=profile.site_name,
+        is_sanctioned=profile.sanctioned_at is not None,
+        sanctioned_until=profile.sanctioned_until,
+        is_suspended_by_support=profile.support_suspended_at is not None,
+        ended_cause=AccessCause(profile.ended_cause) if profile.ended_cause else None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One change of access, as it is recorded and mailed.
+
+    Attributes:
+        until: The last day of what the change begins, if it is known.
+    """
+
+    kind: AccessChange
+    actor: str = PRODUCT
+    reason: str | None = None
+    profile: ProfileRow | None = None
+    cause: AccessCause | None = None
+    until: date | None = None
+
+
+def note_change(session: AsyncSession, account: AccountRow, change: Change, *, now: datetime) -> AuditEvent:
+    """Put down the mail to come, and return the event for the trail.
+
+    The caller records the event last in its transaction.
+    """
+    profile = change.profile
+    session.add(
+        AccessChangeRow(
+            id=uuid.uuid4(),
+            account_id=account.id,
+            profile_id=profile.id if profile else None,
+            change=change.kind,
+            cause=change.cause,
+            until=change.until,
+            changed_at=now,
+        )
+    )
+    details = {
+        "user_type": profile.user_type if profile else None,
+        "cause": change.cause and change.cause.value,
+        "until": change.until and change.until.isoformat(),
+    }
+    return AuditEvent(
+        type=_EVENTS[change.kind],
+        actor=change.actor,
+        reference=profile.radicado if profile else None,
+        login=account.login,
+        reason=change.reason,
+        details={name: value for name, value in details.items() if value},
+    )
+
+
+async def end_sessions(session: AsyncSession, account_id: uuid.UUID) -> int:
+    """End every session of an account, and return how many there were."""
+    ending = delete(SessionRow).where(SessionRow.account_id == account_id).returning(SessionRow.id_hash)
+    return len((await session.scalars(ending)).all())
+
+
+async def renew_profile(
+    session: AsyncSession, account_id: uuid.UUID, key: Mapping[str, str], *, now: datetime
+) -> list[AuditEvent]:
+    """Lift what registries had closed, because a registration has just asked them.
+
+    What support has suspended stays suspended.
+    """
+    wanted = select(ProfileRow).filter_by(account_id=account_id, **key).with_for_update()
+    profile = await session.scalar(wanted)
+    if profile is None or not (profile.sanctioned_at or profile.ended_at):
+        return []
+    lift_registry_closing(profile)
+    await session.flush()
+    if profile.support_suspended_at:
+        return []
+    account = await session.get_one(AccountRow, account_id)
+    change = Change(kind=AccessChange.PROFILE_REINSTATED, profile=profile)
+    return [note_change(session, account, change, now=now)]
+
+
+def lift_registry_closing(profile: ProfileRow) -> None:
+    """Forget what registries had said against a profile."""
+    profile.sanctioned_at = profile.sanctioned_until = None
+    profile.ended_at = profile.ended_cause = None
+
+
+def state_today(profile: ProfileRow, now: datetime) -> AccessState:
+    return profile_access(profile).state(today_in_bogota(now))

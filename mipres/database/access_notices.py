@@ -1,0 +1,62 @@
+"""The changes of access that wait for their mail, in PostgreSQL."""
+
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.database.engine import reading_factory, session_factory
+from mipres.database.tables import AccessChangeRow, AccountRow, ProfileRow
+from mipres.domain.access import AccessCause, AccessChange, AccessNotice, words_of_change
+from mipres.domain.accounts import AccountContact
+from mipres.domain.submissions import UserType
+from mipres.ports import Clock
+
+
+class PostgresAccessNotices:
+    """Implements ports.AccessNoticeList."""
+
+    def __init__(self, engine: AsyncEngine, *, clock: Clock) -> None:
+        self._sessions = session_factory(engine)
+        self._reading = reading_factory(engine)
+        self._clock = clock
+
+    async def waiting(self, *, limit: int) -> Sequence[AccessNotice]:
+        statement = (
+            select(AccessChangeRow, AccountRow, ProfileRow)
+            .join(AccountRow, AccountRow.id == AccessChangeRow.account_id)
+            .outerjoin(ProfileRow, ProfileRow.id == AccessChangeRow.profile_id)
+            .where(AccessChangeRow.mailed_at.is_(None))
+            .order_by(AccessChangeRow.changed_at)
+            .limit(limit)
+        )
+        async with self._reading() as session:
+            return [_notice(*row) for row in await session.execute(statement)]
+
+    async def mark_mailed(self, notice_id: uuid.UUID) -> None:
+        mailed = update(AccessChangeRow).where(AccessChangeRow.id == notice_id)
+        async with self._sessions.begin() as session:
+            await session.execute(mailed.values(mailed_at=self._clock.now()))
+
+
+def _notice(change: AccessChangeRow, account: AccountRow, profile: ProfileRow | None) -> AccessNotice:
+    return AccessNotice(
+        id=change.id,
+        contact=AccountContact(
+            login=account.login,
+            full_name=f"{account.given_names} {account.surnames}".strip(),
+            email=account.email,
+        ),
+        words=words_of_change(
+            AccessChange(change.change), AccessCause(change.cause) if change.cause else None
+        ),
+        about=_about(profile) if profile else None,
+        until=change.until,
+    )
+
+
+def _about(profile: ProfileRow) -> str:
+    place = profile.site_name or profile.entity_name
+    label = UserType(profile.user_type).label
+    return f"{label}, {place}" if place else label

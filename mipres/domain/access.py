@@ -1,0 +1,217 @@
+"""What a person may enter now, decided in one place.
+
+`today` is the calendar date in Bogotá.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from mipres.domain.accounts import AccountContact
+from mipres.domain.applications import Application, application_of
+from mipres.domain.eligibility import has_ended
+from mipres.domain.submissions import UserType
+
+
+class AccessState(StrEnum):
+    """How the access of a profile stands."""
+
+    IN_FORCE = "in_force"
+    SUSPENDED = "suspended"
+    ENDED = "ended"
+
+    @property
+    def label(self) -> str:
+        return _LABELS[self]
+
+
+class AccountState(StrEnum):
+    """Whether an account opens what its profiles allow."""
+
+    OPEN = "open"
+    SUSPENDED = "suspended"
+
+    @property
+    def label(self) -> str:
+        return "abierta" if self is AccountState.OPEN else "suspendida"
+
+
+class AccessCause(StrEnum):
+    """Why an access is suspended or has ended."""
+
+    SUPPORT = "support"
+    SANCTIONED = "sanctioned"
+    NOT_IN_RETHUS = "not_in_rethus"
+    PROFESSION_NOT_AUTHORIZED = "profession_not_authorized"
+    DELEGATION_WITHDRAWN = "delegation_withdrawn"
+    PLACEMENT_OVER = "placement_over"
+
+
+_LABELS = {
+    AccessState.IN_FORCE: "vigente",
+    AccessState.SUSPENDED: "suspendido",
+    AccessState.ENDED: "terminado",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileAccess:
+    """What decides about one profile.
+
+    Attributes:
+        last_day: The last day of the placement that the profile belongs to, if it belongs to one.
+        is_sanctioned: Whether ReTHUS has reported a sanction that bars.
+        sanctioned_until: Its last day; None until further notice.
+        ended_cause: Why a registry ended the profile; None while none has.
+    """
+
+    user_type: UserType
+    last_day: date | None = None
+    site_name: str | None = None
+    is_sanctioned: bool = False
+    sanctioned_until: date | None = None
+    is_suspended_by_support: bool = False
+    ended_cause: AccessCause | None = None
+
+    def cause(self, today: date) -> AccessCause | None:
+        """Why the profile opens nothing today; None while it is in force.
+
+        The end weighs most. A sanction is over the day after its last day, whether or not ReTHUS can be
+        asked again by then.
+        """
+        if self.ended_cause is not None:
+            return self.ended_cause
+        if has_ended(self.last_day, today=today):
+            return AccessCause.PLACEMENT_OVER
+        if self.is_suspended_by_support:
+            return AccessCause.SUPPORT
+        if self.is_sanctioned and not has_ended(self.sanctioned_until, today=today):
+            return AccessCause.SANCTIONED
+        return None
+
+    def state(self, today: date) -> AccessState:
+        match self.cause(today):
+            case None:
+                return AccessState.IN_FORCE
+            case AccessCause.SUPPORT | AccessCause.SANCTIONED:
+                return AccessState.SUSPENDED
+            case _:
+                return AccessState.ENDED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """An account and its profiles."""
+
+    account: AccountState
+    profiles: tuple[ProfileAccess, ...]
+
+    def applications(self, today: date) -> frozenset[Application]:
+        """What the person may enter today: nothing while the account is suspended."""
+        if self.account is AccountState.SUSPENDED:
+            return frozenset()
+        in_force = (item for item in self.profiles if item.state(today) is AccessState.IN_FORCE)
+        return frozenset(application_of(item.user_type) for item in in_force)
+
+    def closed(self, today: date) -> tuple[ProfileAccess, ...]:
+        """The profiles that open nothing today."""
+        return tuple(item for item in self.profiles if item.state(today) is not AccessState.IN_FORCE)
+
+
+class AccessChange(StrEnum):
+    """What can happen to an access, and to be mailed about."""
+
+    ACCOUNT_SUSPENDED = "account_suspended"
+    ACCOUNT_REINSTATED = "account_reinstated"
+    PROFILE_SUSPENDED = "profile_suspended"
+    PROFILE_REINSTATED = "profile_reinstated"
+    PROFILE_ENDED = "profile_ended"
+    PLACEMENT_CHANGED = "placement_changed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessWords:
+    """What a person reads: what happened, and what to do about it."""
+
+    title: str
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessNotice:
+    """A change that waits for its mail.
+
+    Attributes:
+        about: The profile that changed, in words; None for the whole account.
+    """
+
+    id: uuid.UUID
+    contact: AccountContact
+    words: AccessWords
+    about: str | None = None
+    until: date | None = None
+
+
+_NOTHING_LOST = "No se borró nada y no tiene que registrarse de nuevo."
+_HELP_DESK = "Comuníquese con la mesa de ayuda del Ministerio para conocer el motivo y recuperar el acceso."
+ACCOUNT_SUSPENDED_WORDS = AccessWords(
+    title="Su cuenta está suspendida por soporte", remedy=f"{_HELP_DESK} {_NOTHING_LOST}"
+)
+CLOSED_WORDS: dict[AccessCause, AccessWords] = {
+    AccessCause.SUPPORT: AccessWords(
+        title="Soporte suspendió este perfil", remedy=f"{_HELP_DESK} {_NOTHING_LOST}"
+    ),
+    AccessCause.SANCTIONED: AccessWords(
+        title="Este perfil está suspendido: ReTHUS reporta una sanción vigente",
+        remedy=f"Consulte con el tribunal o la autoridad que la impuso. Cuando la sanción termine, el perfil vuelve a abrir solo. {_NOTHING_LOST}",
+    ),
+    AccessCause.NOT_IN_RETHUS: AccessWords(
+        title="Este perfil terminó: su registro profesional ya no figura en ReTHUS",
+        remedy="Pida la inscripción o la corrección en ReTHUS al colegio profesional o a la entidad que le otorgó el registro. Cuando figure otra vez, regístrese de nuevo: su usuario y su contraseña siguen siendo los mismos.",
+    ),
+    AccessCause.PROFESSION_NOT_AUTHORIZED: AccessWords(
+        title="Este perfil terminó: la profesión que figura en los registros no corresponde a este tipo de usuario",
+        remedy="Si la profesión está mal registrada, pida la corrección en ReTHUS o en el aplicativo Servicio Social Obligatorio. Si es la suya, regístrese con el tipo de usuario que le corresponde: su usuario y su contraseña siguen siendo los mismos.",
+    ),
+    AccessCause.DELEGATION_WITHDRAWN: AccessWords(
+        title="Este perfil terminó: la entidad ya no lo tiene como delegado en www.miseguridadsocial.gov.co",
+        remedy="Si aún es su delegado, pida al representante legal de la entidad que lo registre allí otra vez y regístrese de nuevo: su usuario y su contraseña siguen siendo los mismos.",
+    ),
+    AccessCause.PLACEMENT_OVER: AccessWords(
+        title="Este perfil terminó con su plaza de Servicio Social Obligatorio",
+        remedy="Si tiene una plaza nueva, regístrese otra vez como Servicio Social Obligatorio. Si ya figura en ReTHUS y va a prescribir como profesional, regístrese como Profesional de la Salud. Su usuario y su contraseña siguen siendo los mismos.",
+    ),
+}
+CAUSES_FOR_STAFF: dict[AccessCause, str] = {
+    AccessCause.SUPPORT: "por soporte",
+    AccessCause.SANCTIONED: "sanción en ReTHUS",
+    AccessCause.NOT_IN_RETHUS: "ya no figura en ReTHUS",
+    AccessCause.PROFESSION_NOT_AUTHORIZED: "su profesión es de otro tipo de usuario",
+    AccessCause.DELEGATION_WITHDRAWN: "la entidad retiró la delegación",
+    AccessCause.PLACEMENT_OVER: "la plaza terminó",
+}
+_CHANGE_WORDS = {
+    AccessChange.ACCOUNT_SUSPENDED: ACCOUNT_SUSPENDED_WORDS,
+    AccessChange.ACCOUNT_REINSTATED: AccessWords(
+        title="Soporte volvió a abrir su cuenta",
+        remedy="Ya puede ingresar con el usuario y la contraseña de siempre. Si no pidió este cambio, comuníquese con la mesa de ayuda del Ministerio.",
+    ),
+    AccessChange.PROFILE_REINSTATED: AccessWords(
+        title="Su perfil vuelve a estar vigente",
+        remedy="Ya puede ingresar con el usuario y la contraseña de siempre. No tiene que hacer nada más.",
+    ),
+    AccessChange.PLACEMENT_CHANGED: AccessWords(
+        title="Su perfil de Servicio Social Obligatorio vale ahora en la sede de su nueva plaza",
+        remedy="No tiene que hacer nada. Si la sede o las fechas están mal, pida la corrección en el aplicativo Servicio Social Obligatorio del Ministerio.",
+    ),
+}
+
+
+def words_of_change(change: AccessChange, cause: AccessCause | None) -> AccessWords:
+    """What the mail about a change says; a closed profile is explained by its cause."""
+    if change in _CHANGE_WORDS:
+        return _CHANGE_WORDS[change]
+    if cause is None:
+        raise ValueError("a profile that is closed has a cause")
+    return CLOSED_WORDS[cause]

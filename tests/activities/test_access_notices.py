@@ -1,0 +1,56 @@
+"""The mails about changes of access."""
+
+import uuid
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.access_notices import AccessNotices
+from activities.emails import EmailActivities
+from mipres.domain.access import ACCOUNT_SUSPENDED_WORDS, AccessNotice
+from mipres.domain.accounts import AccountContact
+from mipres.domain.errors import MailNotAcceptedError
+from mipres.domain.mail import Mail
+from tests.fakes import FakeAccessNotices, FakeAccounts, FakeComposer, FakeMailer, FakeSentMails
+
+
+class DefersOneAddress(FakeMailer):
+    async def send(self, mail: Mail) -> None:
+        if mail.to_address.startswith("aplazada"):
+            raise MailNotAcceptedError("SMTPRecipientsRefused")
+        await super().send(mail)
+
+
+def notice(address: str) -> AccessNotice:
+    contact = AccountContact(login="CC1020304050", full_name="Ana Ruiz", email=address)
+    return AccessNotice(id=uuid.uuid4(), contact=contact, words=ACCOUNT_SUSPENDED_WORDS)
+
+
+def activities(notices: FakeAccessNotices, mailer: FakeMailer) -> AccessNotices:
+    mails = EmailActivities(
+        accounts=FakeAccounts(), composer=FakeComposer(), mailer=mailer, sent_mails=FakeSentMails()
+    )
+    return AccessNotices(notices=notices, mails=mails)
+
+
+async def test_everything_that_waits_is_mailed_and_taken_off_the_list() -> None:
+    notices, mailer = FakeAccessNotices(notices=[notice("a@x.co"), notice("b@x.co")]), FakeMailer()
+    sent = await ActivityEnvironment().run(activities(notices, mailer).mail_access_changes)
+    assert (sent, notices.notices) == (2, [])
+    assert [mail.to_address for mail in mailer.sent] == ["a@x.co", "b@x.co"]
+
+
+async def test_an_address_that_is_deferred_holds_up_no_other() -> None:
+    deferred = notice("aplazada@x.co")
+    notices, mailer = FakeAccessNotices(notices=[deferred, notice("b@x.co")]), DefersOneAddress()
+    with pytest.raises(ApplicationError):
+        await ActivityEnvironment().run(activities(notices, mailer).mail_access_changes)
+    assert notices.notices == [deferred]
+    assert [mail.to_address for mail in mailer.sent] == ["b@x.co"]
+
+
+async def test_an_address_that_is_rejected_for_good_is_not_tried_again() -> None:
+    notices = FakeAccessNotices(notices=[notice("a@x.co")])
+    await ActivityEnvironment().run(activities(notices, FakeMailer(rejects=True)).mail_access_changes)
+    assert notices.notices == []

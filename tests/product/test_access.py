@@ -1,0 +1,77 @@
+"""Suspending a person in the whole product, and what the person sees."""
+
+import re
+from typing import Any
+
+import httpx2
+
+from tests.product.conftest import Product, csrf_of
+from tests.product.support import REASON, officer, post_form
+from tests.product.visits import log_in, login_of, set_password
+
+
+async def ready(product: Product, visitor: httpx2.AsyncClient) -> dict[str, Any]:
+    person = await product.new_professional()
+    radicado = (await product.register_professional(person)).json()["radicado"]
+    await set_password(visitor, await product.link_for(person))
+    await product.reaches(radicado, "completed")
+    return person
+
+
+async def decides(desk: httpx2.AsyncClient, address: str, action: str) -> httpx2.Response:
+    """Fill in the form of the account, and confirm."""
+    question = await post_form(desk, address, address, accion=action, motivo=REASON)
+    assert "¿" in question.text
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', question.text))
+    return await desk.post(address, data=hidden | {"csrf_token": csrf_of(question)})
+
+
+async def test_support_suspends_and_reinstates_and_the_person_learns_why(product: Product) -> None:
+    async with product.browser() as visitor, officer(product) as (desk, _):
+        person = await ready(product, visitor)
+        assert (await log_in(visitor, person)).url.path == "/inicio/mipres"
+        document = person["document"]
+        results = await post_form(
+            desk,
+            "/soporte",
+            "/soporte/buscar",
+            tipo_documento=document["type"],
+            numero_documento=document["number"],
+        )
+        address = re.findall(r'href="(/soporte/cuenta/[^"]+)"', results.text)[0]
+        page = await desk.get(address)
+        assert ("MIPRES No UPC, desde" in page.text, login_of(person) in page.text) == (True, False)
+
+        unconfirmed = await post_form(desk, address, address, accion="suspender", motivo=REASON)
+        assert unconfirmed.status_code == 200
+        assert (await visitor.get("/inicio/mipres")).url.path == "/inicio/mipres"
+        assert "Acceso suspendido." in (await decides(desk, address, "suspender")).text
+
+        assert (await visitor.get("/inicio/mipres")).url.path == "/ingreso/mipres"
+        closed = await log_in(visitor, person)
+        assert "Su cuenta está suspendida por soporte" in closed.text
+        assert "ya está suspendida" in (await decides(desk, address, "suspender")).text
+        assert "Acceso abierto otra vez." in (await decides(desk, address, "reinstalar")).text
+        assert (await log_in(visitor, person)).url.path == "/inicio/mipres"
+        assert "Sesiones cerradas." in (await decides(desk, address, "cerrar-sesiones")).text
+        assert (await visitor.get("/inicio/mipres")).url.path == "/ingreso/mipres"
+
+
+async def test_the_page_of_an_account_asks_for_a_reason_and_a_known_action(product: Product) -> None:
+    async with product.browser() as visitor, officer(product) as (desk, _):
+        person = await ready(product, visitor)
+        document = person["document"]
+        results = await post_form(
+            desk,
+            "/soporte",
+            "/soporte/buscar",
+            tipo_documento=document["type"],
+            numero_documento=document["number"],
+        )
+        address = re.findall(r'href="(/soporte/cuenta/[^"]+)"', results.text)[0]
+        short = await post_form(desk, address, address, accion="suspender", motivo="no")
+        assert (short.status_code, "al menos 10 caracteres" in short.text) == (422, True)
+        odd = await post_form(desk, address, address, accion="borrar", motivo=REASON)
+        assert odd.status_code == 400
+        unknown = "/soporte/cuenta/00000000-0000-0000-0000-000000000000"
+        assert (await desk.get(unknown)).status_code == 404
