@@ -167,7 +167,7 @@ async def _act_on_all(tools: Tools, bulk: _Bulk, waiting_on: WaitingOn, actor: s
     async for result in results:
         failed += result.failed
         print(f"{result.case.reference} · {result.feedback}\n  {result.case.ui_url}")
-    print(f"{len(cases) - failed} pedidos o ya resueltos, {failed} sin respuesta.")
+    print(f"{len(cases) - failed} pedidos o ya resueltos, {failed} sin hacer.")
     if failed:
         raise typer.Exit(NOT_POSSIBLE)
 

@@ -25,11 +25,12 @@ def moment(when: datetime) -> str:
 
 
 def case_line(case: Case) -> str:
-    """One registration in a list, with its address in Temporal's interface."""
+    """One registration in a list, with its last error and its address in Temporal's interface."""
     waiting = ", ".join(WAITING_FOR_STAFF[name] for name in case.waiting_on)
     since = f" desde {moment(case.stuck_since)}" if case.stuck_since else ""
     espera = f" · espera {waiting}{since}" if waiting else ""
-    return f"{case.reference} · {case.state}{espera} · iniciado {moment(case.started_at)}\n  {case.ui_url}"
+    first = f"{case.reference} · {case.state}{espera} · iniciado {moment(case.started_at)}"
+    return joined((first, *(f"  {error}" for error in case.errors), f"  {case.ui_url}"))
 
 
 def case_lines(case: Case, person: PersonView | None) -> Iterator[str]:

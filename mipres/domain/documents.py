@@ -21,11 +21,16 @@ class DocumentType(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentRule:
-    """Name of a document type, the format of its numbers and the sentence for it."""
+    """Name of a document type, the format of its numbers and the sentence for it.
+
+    Attributes:
+        printed_code: What the document itself has in front of its number, where it is not our code.
+    """
 
     label: str
     pattern: re.Pattern[str]
     explanation: str
+    printed_code: str | None = None
 
     @property
     def is_numeric(self) -> bool:
@@ -33,8 +38,13 @@ class DocumentRule:
         return "A-Z" not in self.pattern.pattern
 
 
-def _rule(label: str, pattern: str, explanation: str) -> DocumentRule:
-    return DocumentRule(label=label, pattern=re.compile(pattern, re.ASCII), explanation=explanation)
+def _rule(label: str, pattern: str, explanation: str, *, printed_code: str | None = None) -> DocumentRule:
+    return DocumentRule(
+        label=label,
+        pattern=re.compile(pattern, re.ASCII),
+        explanation=explanation,
+        printed_code=printed_code,
+    )
 
 
 DOCUMENT_RULES: dict[DocumentType, DocumentRule] = {
@@ -46,9 +56,12 @@ DOCUMENT_RULES: dict[DocumentType, DocumentRule] = {
     ),
     DocumentType.CD: _rule("Carné diplomático", r"[A-Z0-9]{3,11}", "de 3 a 11 letras o dígitos"),
     DocumentType.PA: _rule("Pasaporte", r"[A-Z0-9]{3,16}", "de 3 a 16 letras o dígitos"),
-    DocumentType.PE: _rule("Permiso especial de permanencia", r"\d{15}", "15 dígitos"),
+    DocumentType.PE: _rule("Permiso especial de permanencia", r"\d{15}", "15 dígitos", printed_code="PEP"),
     DocumentType.PT: _rule(
-        "Permiso por protección temporal", r"[1-9]\d{3,8}", "de 4 a 9 dígitos, sin ceros al comienzo"
+        "Permiso por protección temporal",
+        r"[1-9]\d{3,8}",
+        "de 4 a 9 dígitos, sin ceros al comienzo",
+        printed_code="PPT",
     ),
     DocumentType.SC: _rule("Salvoconducto de permanencia", r"[A-Z0-9]{5,16}", "de 5 a 16 letras o dígitos"),
 }
@@ -101,9 +114,7 @@ def is_same_document(document: Document, *, type_code: str, number: str) -> bool
     }:
         return False
     try:
-        written = normalise_number(
-            without_document_label(number, code=document.type, label=rule.label, is_numeric=rule.is_numeric)
-        )
+        written = normalise_number(_without_type(number, document.type))
     except ValueError:
         return False
     if rule.is_numeric:
@@ -122,9 +133,13 @@ def parse_document(type_code: str, number: str) -> Document:
         raise KeyError(type_code)
     document_type = DocumentType(type_code)
     rule = DOCUMENT_RULES[document_type]
-    cleaned = normalise_number(
-        without_document_label(number, code=document_type, label=rule.label, is_numeric=rule.is_numeric)
-    )
+    cleaned = normalise_number(_without_type(number, document_type))
     if not rule.pattern.fullmatch(cleaned):
         raise ValueError(f"El número no corresponde a {rule.label.lower()}: debe tener {rule.explanation}")
     return Document(type=document_type, number=cleaned)
+
+
+def _without_type(number: str, document_type: DocumentType) -> str:
+    rule = DOCUMENT_RULES[document_type]
+    codes = (rule.printed_code, document_type) if rule.printed_code else (document_type,)
+    return without_document_label(number, codes=codes, label=rule.label, is_numeric=rule.is_numeric)

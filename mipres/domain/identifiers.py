@@ -5,6 +5,7 @@ As people type and paste them, and as the registries write them.
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 _PUNCTUATION: Final = frozenset(".,'’‘`´′·•\u2212\t\r\n\v\f")
@@ -13,11 +14,11 @@ _SEPARATOR_CATEGORIES: Final = frozenset({"Zs", "Zl", "Zp", "Pd", "Cf"})
 # "No. 123", "N° 123", "Nro 123", "#123": the word before a number.
 _NUMBER_WORD: Final = "(?:N(?:UMERO|UM|RO|O)?|#)"
 _REGISTRATION_LABEL: Final = re.compile(
-    rf"(?:(?:REGISTRO|REG)?(?:MEDICO|PROFESIONAL)|REGISTRO|REG|TARJETAPROFESIONAL|RM|TP|{_NUMBER_WORD})+(?=\d)"
+    rf"(?:(?:REGISTRO|REG)?(?:MEDICO|MED|PROFESIONAL)|REGISTRO|REG|(?:TARJETA|MATRICULA)(?:PROFESIONAL)?|RETHUS|[RTM][MP]|{_NUMBER_WORD})+(?=\d)"
 )
 _LABEL_SEPARATORS: Final = r"[\s.,:;°#/_-]*"
 _WRITTEN_REGISTRATION_LABEL: Final = re.compile(
-    rf"(?:(?:REGISTRO|REG|MEDICO|PROFESIONAL|TARJETA|R{_LABEL_SEPARATORS}M|T{_LABEL_SEPARATORS}P|{_NUMBER_WORD})"
+    rf"(?:(?:REGISTRO|REG|MEDICO|MED|PROFESIONAL|TARJETA|MATRICULA|RETHUS|[RTM]{_LABEL_SEPARATORS}[MP]|{_NUMBER_WORD})"
     rf"{_LABEL_SEPARATORS})+(?=\d)"
 )
 
@@ -77,20 +78,20 @@ def without_registration_label(text: str) -> str:
     return plain[label.end() :] if label else text
 
 
-def without_document_label(text: str, *, code: str, label: str, is_numeric: bool) -> str:
+def without_document_label(text: str, *, codes: Sequence[str], label: str, is_numeric: bool) -> str:
     """Drop the type that was pasted in front of a document's number.
 
     Passports may begin with any letters. So a short code or "No" in front of one counts as a label
     only with a colon, a dot or a degree sign behind it.
     """
-    separators, end = (r"[\s.:°#-]*", r"(?=\d)") if is_numeric else (r"\s*[.:°#]+\s*", "")
+    separators, end = (r"[\s.:°#()-]*", r"(?=\d)") if is_numeric else (r"\s*[.:°#]+\s*", "")
     names = "|".join(
         word.upper().replace(" ", r"\s+")
         for word in (_without_accents(label), _without_accents(label).split(maxsplit=1)[0])
     )
-    dotted_code = r"\.?\s*".join(code)
+    dotted_codes = "|".join(r"\.?\s*".join(code) for code in codes)
     plain = _without_accents(visible(text))
-    pattern = rf"(?:(?:{names})\b[\s.:]*)?(?:{dotted_code}{separators})?(?:{_NUMBER_WORD}{separators})?{end}"
+    pattern = rf"[\s(]*(?:(?:{names})\b[\s.:()]*)?(?:(?:{dotted_codes}){separators})?(?:{_NUMBER_WORD}{separators})?{end}"
     found = re.match(pattern, plain.upper())
     return plain[found.end() :] if found and found.end() else text
 

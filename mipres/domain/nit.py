@@ -21,8 +21,11 @@ _FIRST_OF_ENTITIES: Final = ("8", "9")
 _WEIGHTS: Final = (3, 7, 13, 17, 19, 23, 29, 37, 41, 43, 47, 53, 59, 67, 71)
 _MODULUS: Final = 11
 _DIGITS: Final = re.compile(r"\d+", re.ASCII)
-_LABEL: Final = re.compile(r"^NIT:?(?=\d)", re.ASCII | re.IGNORECASE)
-_CHECK_DIGIT_MARK: Final = re.compile(r"[^-]{6,}-\s*\d$", re.ASCII)
+_LABEL: Final = re.compile(r"^NIT:?(?:N[UMERO]*)?[:°º#]*(?=\d)", re.ASCII | re.IGNORECASE)
+_CHECK_DIGIT_WORD: Final = re.compile(r"(?<=\d)\(?(?:DV:?)?(\d)\)?$", re.ASCII | re.IGNORECASE)
+_CHECK_DIGIT_MARK: Final = re.compile(
+    r"\d[\d.,'\s]{5,}(?:[\s(-]*D\.?\s?V\.?[\s:.-]*|\s*-\s*|\s*\()\d\)?$", re.ASCII | re.IGNORECASE
+)
 
 
 class InvalidNitError(MipresError, ValueError):
@@ -46,7 +49,7 @@ def normalise_nit(text: str) -> str:
 
     What is left may still be no NIT.
     """
-    return _LABEL.sub("", compact(text))
+    return _CHECK_DIGIT_WORD.sub(r"\1", _LABEL.sub("", compact(text)))
 
 
 def is_same_nit(nit: str, written: str) -> bool:

@@ -23,6 +23,7 @@ from mipres.support.desk import (
     SupportDesk,
 )
 from mipres.support.records import PersonView, SupportRecords
+from mipres.temporal import names
 from mipres.temporal.answers import UnknownWorkflowError
 
 _EVENTS = {
@@ -35,6 +36,8 @@ _ASKED = {
     Action.RESEND: "otro enlace pedido",
     Action.CANCEL: "cancelado",
 }
+# Between the list and the question it went on by itself, which is what was wanted.
+_WENT_ON = "ya no espera"
 _BULK_AT_ONCE = 20
 
 
@@ -168,9 +171,12 @@ class Support:
     async def _act_on_one(self, action: Action, case: Case, *, reason: str, actor: str) -> BulkResult:
         try:
             await self.act(action, case.reference, reason=reason, actor=actor)
-        except (ActionRefusedError, UnknownWorkflowError):
-            # Between the list and the question it went on by itself, which is what was wanted.
-            return BulkResult(case=case, feedback="ya no espera")
+        except ActionRefusedError as error:
+            if error.type != names.WRONG_STAGE:
+                return BulkResult(case=case, feedback=f"no se hizo: {error.message}", failed=True)
+            return BulkResult(case=case, feedback=_WENT_ON)
+        except UnknownWorkflowError:
+            return BulkResult(case=case, feedback=_WENT_ON)
         except ActionUnansweredError:
             return BulkResult(case=case, feedback="no respondió a tiempo", failed=True)
         return BulkResult(case=case, feedback=_ASKED[action])

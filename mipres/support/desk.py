@@ -6,7 +6,7 @@ Their code is not imported here.
 import asyncio
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -96,6 +96,11 @@ class Case:
         return self.status is EngineState.RUNNING
 
     @property
+    def errors(self) -> tuple[str, ...]:
+        """What its steps last failed with: which field of which registry, never its value."""
+        return tuple(step.error_message for step in self.pending if step.error_message)
+
+    @property
     def state(self) -> str:
         """The state in a word or two for staff."""
         return state_for_staff(self.status, self.stage)
@@ -147,16 +152,17 @@ class SupportDesk:
         return [answer for answer in answers if isinstance(answer, Case)]
 
     async def stuck(self, *, waiting_on: WaitingOn | None = None, limit: int = 50) -> list[Case]:
-        """Registrations that have waited for too long, the oldest first."""
-        return sorted(await self._listed(names.stuck_on(waiting_on)), key=_age)[:limit]
+        """Registrations that have waited for too long and why, the oldest first."""
+        listed = sorted(await self._listed(names.stuck_on(waiting_on)), key=_age)[:limit]
+        return await self._with_errors(listed)
 
     async def waiting(self, waiting_on: WaitingOn) -> list[Case]:
         """Every registration that waits for something, stuck or not, the oldest first."""
         return sorted(await self._listed(names.waiting_for(waiting_on)), key=_age)
 
     async def oldest_waiting(self, *, limit: int = 10) -> list[Case]:
-        """The registrations that have waited longest for something that is down."""
-        return sorted(await self._listed(names.WAITING), key=_age)[:limit]
+        """The registrations that have waited longest for something that is down, and why."""
+        return await self._with_errors(sorted(await self._listed(names.WAITING), key=_age)[:limit])
 
     async def cut_off(self, *, limit: int = 50) -> list[Case]:
         """Registrations that Temporal stopped while the person waited, newest first."""
@@ -250,6 +256,14 @@ class SupportDesk:
                 if not page.next_page_token:
                     return cases
                 request.next_page_token = page.next_page_token
+
+    async def _with_errors(self, listed: Sequence[Case]) -> list[Case]:
+        """The same cases with their pending steps, which a list does not hold."""
+        known = {case.reference: case for case in await self.cases([case.reference for case in listed])}
+        return [
+            replace(case, pending=known[case.reference].pending) if case.reference in known else case
+            for case in listed
+        ]
 
     async def _pending(self, info: PendingActivityInfo) -> PendingActivity:
         error_type = error_message = None

@@ -18,7 +18,7 @@ from mipres.domain.documents import parse_document
 from mipres.domain.stages import EngineState, Stage, WaitingOn
 from mipres.support.accounts import Decision, DecisionRefusedError, UnknownAccountError
 from mipres.support.actions import BulkResult, Found
-from mipres.support.desk import Action, ActionRefusedError, ActionUnansweredError, Case
+from mipres.support.desk import Action, ActionRefusedError, ActionUnansweredError, Case, PendingActivity
 from mipres.support.person_data import Erased, NotGoneError
 from mipres.support.staff import StaffNameError, StaffUnknownError
 from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError
@@ -157,6 +157,23 @@ def test_stuck_lists_the_stuck_and_then_what_temporal_stopped(command: Command, 
     answers(tools).support.desk.stuck.assert_awaited_with(waiting_on=WaitingOn.SSO)
 
 
+def test_the_stuck_say_which_field_of_which_registry_is_wrong(command: Command, tools: Tools) -> None:
+    fault = "El registro rethus no respondió bien (sanctions[0]: end lies before start)."
+    step = PendingActivity(
+        activity_id="consultar-rethus",
+        attempt=7,
+        next_attempt_at=None,
+        error_type="RegistryUnavailable",
+        error_message=fault,
+    )
+    answers(tools).support.desk.stuck.return_value = [replace(CASE, pending=(step,)), CASE]
+    answers(tools).support.cut_off.return_value = []
+    lines = command("stuck").stdout.splitlines()
+    assert lines[0] == "2 registros atascados"
+    assert lines[2:4] == [f"  {fault}", f"  {URL}"]
+    assert lines[5] == f"  {URL}"
+
+
 @pytest.mark.parametrize(
     ("name", "action"), [("retry", Action.RETRY), ("resend", Action.RESEND), ("cancel", Action.CANCEL)]
 )
@@ -197,7 +214,7 @@ def test_a_bulk_retry_spreads_over_the_jitter(
     )
     words = ("retry", "--waiting-on", "rethus", "--reason", REASON)
     result = command(*words, "--jitter", jitter, "--as", "ana")
-    assert (result.exit_code, "1 pedidos o ya resueltos, 1 sin respuesta." in result.stdout) == (
+    assert (result.exit_code, "1 pedidos o ya resueltos, 1 sin hacer." in result.stdout) == (
         NOT_POSSIBLE,
         True,
     )
@@ -213,7 +230,7 @@ def test_links_go_out_again_to_all_whose_address_was_refused(command: Command, t
     )
     words = ("resend", "--waiting-on", "mail_address", "--reason", REASON, "--as", "ana")
     result = command(*words)
-    assert (result.exit_code, "1 pedidos o ya resueltos, 0 sin respuesta." in result.stdout) == (0, True)
+    assert (result.exit_code, "1 pedidos o ya resueltos, 0 sin hacer." in result.stdout) == (0, True)
     answers(tools).support.act_on_all.assert_called_once_with(
         Action.RESEND, [CASE], reason=REASON, actor="operator:ana", jitter=timedelta(seconds=60)
     )

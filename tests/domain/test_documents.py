@@ -9,6 +9,7 @@ from mipres.domain.documents import (
     MAX_DOCUMENT_INPUT,
     Document,
     DocumentType,
+    is_same_document,
     normalise_number,
     parse_document,
 )
@@ -143,3 +144,21 @@ def test_any_text_is_a_document_of_ascii_or_a_sentence(document_type: DocumentTy
 def test_a_number_that_was_read_is_read_the_same_again(number: str) -> None:
     once = parse_document("CC", number)
     assert parse_document(once.type, once.number) == once
+
+
+@pytest.mark.parametrize(
+    ("type_code", "typed", "number"),
+    [
+        ("PT", "PPT 1234567", "1234567"),
+        ("PT", "P.P.T. No. 1.234.567", "1234567"),
+        ("PT", "PT: 1234567", "1234567"),
+        ("PE", "PEP 123456789012345", "123456789012345"),
+        ("CC", "(CC) 1020304050", "1020304050"),
+        ("CC", "\u2067(C.C.)\u2069 1.020.304.050", "1020304050"),
+        ("PA", "PEP12345", "PEP12345"),
+    ],
+)
+def test_what_a_document_itself_prints_in_front_is_dropped(type_code: str, typed: str, number: str) -> None:
+    document = parse_document(type_code, typed)
+    assert document.number == number
+    assert is_same_document(document, type_code=type_code, number=typed)

@@ -29,6 +29,10 @@ from mipres.domain.identifiers import (
         "Reg. Profesional No 76-1234",
         "T.P. 76-1234",
         "#76-1234",
+        "Reg. Méd. 76-1234",
+        "M.P. 76-1234",
+        "Matrícula profesional No. 76-1234",
+        "ReTHUS: 76-1234",
         "76\u200b-\u202e1234",
         "76\u00ad1234",
     ],
@@ -54,7 +58,14 @@ def test_a_folded_registration_is_folded_already(number: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "kept"),
-    [("RM 76-1234", "76-1234"), ("R.M. No. 76-1234", "76-1234"), ("76-1234", "76-1234"), ("AB 12", "AB 12")],
+    [
+        ("RM 76-1234", "76-1234"),
+        ("R.M. No. 76-1234", "76-1234"),
+        ("Reg. Méd. 76-1234", "76-1234"),
+        ("M. P. 76-1234", "76-1234"),
+        ("76-1234", "76-1234"),
+        ("AB 12", "AB 12"),
+    ],
 )
 def test_the_words_before_a_registration_are_dropped(written: str, kept: str) -> None:
     assert without_registration_label(written) == kept

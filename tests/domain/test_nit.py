@@ -66,7 +66,18 @@ def test_what_no_entity_and_no_person_has_is_refused_without_a_suggestion(text: 
 
 
 @pytest.mark.parametrize(
-    "written", ["900123456", "900.123.456-8", "9001234568", "0900123456", " 000900123456-8", "NIT 900123456"]
+    "written",
+    [
+        "900123456",
+        "900.123.456-8",
+        "9001234568",
+        "0900123456",
+        " 000900123456-8",
+        "NIT 900123456",
+        "NIT No. 900123456-8",
+        "900.123.456 D.V. 8",
+        "900123456 (8)",
+    ],
 )
 def test_a_registry_may_write_a_nit_another_way(written: str) -> None:
     assert is_same_nit("900123456", written)
@@ -121,3 +132,13 @@ def test_only_ascii_digits_make_a_nit(text: str) -> None:
 )
 def test_only_a_nit_with_its_check_digit_is_offered_without_it(text: str, offered: str | None) -> None:
     assert nit_to_offer(text) == offered
+
+
+@pytest.mark.parametrize(
+    "written", ["{} DV {}", "{} D.V. {}", "{}-DV:{}", "{} (DV {})", "NIT N° {} - {}", "{}({})"]
+)
+@pytest.mark.parametrize("nit", ["900123456", "1020304050", "79123456"])
+def test_a_check_digit_that_is_marked_as_one_is_noticed(nit: str, written: str) -> None:
+    with pytest.raises(InvalidNitError) as caught:
+        parse_nit(written.format(nit, check_digit(nit)))
+    assert caught.value.suggestion == nit

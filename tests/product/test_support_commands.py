@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from dev.citizen import MEDICINE
 from dev.probes import free_port
 from mipres.cli.app import app
 from mipres.cli.running import AWAY, MISUSED, NOT_POSSIBLE
@@ -101,7 +102,7 @@ async def test_support_finds_what_waits_sees_why_and_retries_it(product: Product
         await product.set_registry("sso", mode="up")
         everybody = await command("retry", "--waiting-on", "sso", "--reason", REASON, "--jitter", "0s")
         assert everybody.exit_code == 0, everybody.output
-        assert "0 sin respuesta." in everybody.stdout
+        assert "0 sin hacer." in everybody.stdout
         await product.reaches(radicado, "awaiting_password")
         asked = [line for line in await trail(command, radicado) if "Reintento pedido" in line]
         # One more, or two when it had just gone on by itself and says so.
@@ -115,6 +116,58 @@ async def test_stuck_registrations_are_listed_with_their_query(command: Command)
     listed = await command("stuck", "--waiting-on", "sso")
     assert (listed.exit_code, "StuckSince%20IS%20NOT%20NULL" in listed.stdout) == (0, True)
     assert "WaitingOn%3D%22sso%22" in listed.stdout
+
+
+async def test_support_reads_which_field_of_which_registry_is_wrong(
+    product: Product, command: Command
+) -> None:
+    person = await product.new_person()
+    document = person["document"]
+    sanction = {"kind": "SUSPENSION", "start": "1999-07-31", "end": "1999-01-02"}
+    body = {"professions": [MEDICINE], "sanctions": [sanction]}
+    path = f"/profesionales/{document['type']}/{document['number']}"
+    raw = {"path": path, "status": 200, "headers": {}, "body": body}
+    assert (await product.registries.put("/_control/raw/rethus", json=raw)).is_success
+    try:
+        radicado = (await product.register_professional(person)).json()["radicado"]
+        shown = ""
+
+        async def is_told() -> bool:
+            nonlocal shown
+            shown = (await command("show", radicado)).stdout
+            return "rethus no respondió bien (sanctions[0]: end lies before start)" in shown
+
+        await product.eventually(is_told)
+    finally:
+        await product.registries.delete("/_control/raw/rethus")
+    assert "1999" not in shown
+    assert (await command("cancel", radicado, "--reason", REASON)).exit_code == 0
+
+
+async def test_everybody_with_a_refused_address_gets_another_link(product: Product, command: Command) -> None:
+    people = [await product.new_professional() for _ in range(2)]
+    refusal = {"mode": "script", "rcpt": "550 5.1.1 No such user", "data": "250 OK"}
+    assert (await product.mail.put("/_control", json=refusal)).is_success
+    try:
+        radicados = [(await product.register_professional(person)).json()["radicado"] for person in people]
+
+        async def all_wait() -> bool:
+            found = [await product.view(radicado) for radicado in radicados]
+            listed = (
+                await command("resend", "--waiting-on", "mail_address", "--reason", REASON, "--dry-run")
+            ).stdout
+            return all(view["waiting_on"] == ["mail_address"] for view in found) and all(
+                radicado in listed for radicado in radicados
+            )
+
+        await product.eventually(all_wait)
+    finally:
+        await product.mail.put("/_control", json={"mode": "up"})
+    words = ("resend", "--waiting-on", "mail_address", "--reason", REASON, "--jitter", "0s")
+    everybody = await command(*words)
+    assert (everybody.exit_code, "0 sin hacer." in everybody.stdout) == (0, True), everybody.output
+    for person in people:
+        assert await product.link_for(person)
 
 
 # ---- A person

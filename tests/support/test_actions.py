@@ -162,3 +162,23 @@ async def test_many_are_retried_and_each_says_how_it_went(
     assert moments == []
     for handle in handles:
         await handle.terminate("prueba")
+
+
+@pytest.mark.usefixtures("worker")
+async def test_what_is_refused_in_bulk_is_not_told_as_done(
+    client: Client, support: Support, desk: SupportDesk
+) -> None:
+    radicado = new_radicado()
+    handle = await start(client, radicado, waiting_on=WaitingOn.MAIL_ADDRESS)
+    [result] = [
+        result
+        async for result in support.act_on_all(
+            Action.RESEND,
+            await desk.cases([radicado]),
+            reason=REASON,
+            actor=ACTOR,
+            jitter=timedelta(0),
+        )
+    ]
+    assert (result.feedback, result.failed) == ("no se hizo: Espere para pedir otro enlace", True)
+    await handle.terminate("prueba")

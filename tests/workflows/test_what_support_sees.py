@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from mipres.domain.stages import REGISTRIES, Stage, WaitingOn
+from mipres.support.desk import Case, SupportDesk
 from tests.workflows.conftest import ANA, MEDICINE, PERSON, World, metadata
+from workflows import policies
 from workflows.details import recovery_details, registration_details
 from workflows.publishing import Position
 
@@ -95,6 +97,27 @@ async def test_every_way_in_is_described_in_spanish(world: World) -> None:
         assert [name for name, words in own.items() if not re.match(r"[A-ZÁÉÍÓÚ¿].+\.$", words)] == []
     names = {way.name for way in (await metadata(handle)).definition.update_definitions}
     assert {"first_outcome", "resend_link", "cancel_registration"} <= names
+
+
+async def test_the_list_of_the_stuck_tells_what_each_one_failed_with(world: World) -> None:
+    world.knows(MEDICINE)
+    world.talent.down = True
+    handle, _ = await world.submit()
+    await world.passes(handle, policies.STUCK_AFTER + timedelta(minutes=1))
+    desk, radicado = SupportDesk(world.env.client, ui_url="http://ui.test"), handle.id.partition("/")[2]
+    found: dict[str, Case] = {}
+
+    async def listed() -> bool:
+        found.update({case.reference: case for case in await desk.stuck(waiting_on=WaitingOn.RETHUS)})
+        return radicado in found
+
+    await world.eventually(listed)
+    [error] = found[radicado].errors
+    assert "El registro rethus no respondió bien (HTTP status 503)" in error
+    assert [case.errors for case in await desk.oldest_waiting() if case.reference == radicado] == [(error,)]
+    world.talent.down = False
+    await world.cancels(handle)
+    await handle.result()
 
 
 async def test_a_recovery_explains_itself(world: World) -> None:
