@@ -12,7 +12,7 @@ from itertools import count
 _ID_BYTES = 16
 _TOKEN_BYTES = _ID_BYTES + hashlib.sha256().digest_size
 # Programs that turn addresses into links take the sentence's own signs along.
-_ADDED_BEHIND_LINKS = " \t\r\n\u00a0.,;:!?)]}>\"'»”’"
+_ADDED_BEHIND_LINKS = " \t\r\n\u00a0.,;:!?*)]}>\"'»”’\u200b\u200c\u200d\u200e\u200f\u202c\u2060\u2069\ufeff"
 
 
 def derive_key(secret: str, purpose: str) -> bytes:

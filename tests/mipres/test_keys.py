@@ -87,7 +87,9 @@ def test_no_token_ends_in_a_sign_that_mail_programs_leave_out() -> None:
     assert all(TOKENS.token_of(uuid.uuid4())[-1].isalnum() for _ in range(500))
 
 
-@pytest.mark.parametrize("added", [".", ")", ">", " ", ").", ",", "\n", '">', "\u00a0"])
+@pytest.mark.parametrize(
+    "added", [".", ")", ">", " ", ").", ",", "\n", '">', "\u00a0", "**", "\u200b", "\u2069\u200f.", "\ufeff"]
+)
 def test_what_a_mail_program_adds_behind_a_link_does_not_count(added: str) -> None:
     assert TOKENS.link_id_of(TOKEN + added) == LINK_ID
 

@@ -16,7 +16,7 @@ import pytest
 from temporalio.service import RPCError
 
 from api.middleware import BASE_HEADERS
-from dev.citizen import hidden_of
+from dev.citizen import MEDICINE, hidden_of
 from mipres.domain.documents import Document, DocumentType
 from mipres.domain.radicado import recovery_reference
 from mipres.domain.submissions import Submission, UserType
@@ -1118,6 +1118,27 @@ async def test_a_receipt_shows_what_was_registered_and_when(product: Product) ->
     statement = "SELECT accepted_at FROM consents c JOIN accounts a ON a.id = c.account_id WHERE login = $1"
     [(accepted_at,)] = await rows(product, statement, login_of(person))
     assert dict(receipts[0])["Fecha del registro"] == long_date_time(accepted_at)
+
+
+async def test_a_second_profession_is_checked_and_kept_beside_the_first(product: Product) -> None:
+    optometry = {"code": "P05", "name": "OPTOMETRÍA", "registration": "05-9999"}
+    person = await product.new_person(rethus={"professions": [MEDICINE, optometry], "sanctions": []})
+    form = professional_form(person)
+    async with product.browser() as visitor:
+        first = await submit_form(product, visitor, "profesional", form)
+        unknown = await submit_form(
+            product, visitor, "profesional", form | {"registro_profesional": "99-0001"}
+        )
+        second = await submit_form(
+            product, visitor, "profesional", form | {"registro_profesional": "RM 059999"}
+        )
+    assert "REGISTRO SATISFACTORIO" in first.text
+    assert "Profesional no encontrado en RETHUS" in unknown.text
+    assert "REGISTRO SATISFACTORIO" in second.text
+    assert "<dd>05-9999</dd>" in second.text
+    statement = "SELECT professional_registration FROM profiles p JOIN accounts a ON a.id = p.account_id WHERE a.login = $1"
+    kept = [row[0] for row in await rows(product, statement, login_of(person))]
+    assert sorted(kept) == ["05-9999", "76-1234"]
 
 
 async def test_registering_again_refreshes_the_data_and_tells_the_address_on_file(product: Product) -> None:
