@@ -137,7 +137,10 @@ async def test_the_overview_counts_lists_and_links(product: Product) -> None:
             async def is_listed() -> bool:
                 nonlocal page
                 page = await visitor.get("/soporte")
-                return listed in page.text
+                # Which registry failed, and how: the person's document is in no list.
+                return (
+                    listed in page.text and "El registro sso no respondió bien (HTTP status 500)" in page.text
+                )
 
             # Temporal's list follows a moment later.
             await product.eventually(is_listed)

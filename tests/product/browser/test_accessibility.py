@@ -133,9 +133,11 @@ async def test_a_nit_with_its_check_digit(visitor: Visitor) -> None:
     await visitor.fill(tipo_entidad="IPS", nit="900.123.456-8")
     await visitor.press("Registrar")
     await examine(visitor, "nit-offered")
-    await visitor.press("Usar 900123456")
+    await visitor.press("Usar 900123456 y registrar")
     assert await visitor.field("nit").input_value() == "900123456"
-    assert await visitor.page.locator(".error-summary").count() == 0
+    assert await visitor.field("nit").get_attribute("aria-invalid") is None
+    # The rest of the form is still empty.
+    assert await visitor.field("numero_documento").get_attribute("aria-invalid") == "true"
     await examine(visitor, "nit-accepted")
 
 
