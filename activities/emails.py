@@ -162,7 +162,8 @@ class EmailActivities:
         if contact.password_set_at is not None:
             # Every registration of the person confirms the same password, and so does each further signal.
             about = f"{request.account_id}:{contact.password_set_at.isoformat()}"
-            await self._send("password_set", contact, request.message_key, {}, once_for=about)
+            name = "password_changed" if contact.is_password_changed else "password_set"
+            await self._send(name, contact, request.message_key, {}, once_for=about)
         return ConfirmPasswordResult(password_set=contact.has_password)
 
     @activity.defn

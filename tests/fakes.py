@@ -138,7 +138,10 @@ class FakeAccounts:
 
     def set_password_of(self, account_id: uuid.UUID) -> None:
         """Do what the person does on the page of the link."""
-        self.accounts[account_id] = replace(self.accounts[account_id], password_set_at=self.clock.now())
+        known = self.accounts[account_id]
+        self.accounts[account_id] = replace(
+            known, password_set_at=self.clock.now(), is_password_changed=known.has_password
+        )
         self._close(lambda item: item.account_id == account_id)
 
     async def register(self, registration: NewRegistration) -> RegisteredAccount:

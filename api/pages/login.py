@@ -28,7 +28,11 @@ _WRONG = "El usuario o la contraseña no son correctos, o la cuenta aún no tien
 
 @router.api_route("/ingreso/{application}", methods=LOOKS, dependencies=[PUBLIC])
 async def show_login(application: str, request: Request, services: LoginDep) -> Response:
-    return _form(request, services, _application(application))
+    """Show the form, and why the browser's session is over if a new password ended it."""
+    wanted = _application(application)
+    token = services.cookies.get(request, _cookie(wanted)) or ""
+    ended = token != "" and await services.sessions.was_ended_by_new_password(token)
+    return _form(request, services, wanted, ended=ended)
 
 
 @router.post("/ingreso/{application}", dependencies=[limited(LOGINS), PROTECTED_FORM])
@@ -150,7 +154,9 @@ def _form(
     *,
     login: str = "",
     errors: Mapping[str, str] | None = None,
+    ended: bool = False,
 ) -> Response:
+    """Show the form; `ended`: a new password ended the session of this browser."""
     return services.pages.render(
         request,
         "login",
@@ -158,4 +164,5 @@ def _form(
         application=application,
         login=login,
         errors=errors or {},
+        ended=ended,
     )

@@ -92,6 +92,7 @@ class PostgresAccounts:
             full_name=f"{row.given_names} {row.surnames}".strip(),
             email=row.email,
             password_set_at=row.password_set_at,
+            is_password_changed=row.is_password_changed,
         )
 
     async def find(self, document: Document) -> uuid.UUID | None:

@@ -4,10 +4,10 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Row, literal_column, select, update
+from sqlalchemy import Boolean, ColumnElement, Row, delete, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mipres.database.tables import AccountRow, PasswordLinkRow
+from mipres.database.tables import AccountRow, EndedSessionRow, PasswordLinkRow, SessionRow
 from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
 from mipres.domain.links import LinkPurpose, LinkState
 
@@ -39,6 +39,17 @@ async def close_links(
     statement = update(PasswordLinkRow).where(PasswordLinkRow.closed_at.is_(None), *which)
     closing = statement.values(closed_at=now, closed_reason=reason).returning(PasswordLinkRow.purpose)
     return [LinkPurpose(purpose) for purpose in await session.scalars(closing)]
+
+
+async def end_sessions(session: AsyncSession, account_id: uuid.UUID, now: datetime) -> None:
+    """End every session of an account, and keep which ones until no browser has them."""
+    ending = delete(SessionRow).where(SessionRow.account_id == account_id).returning(SessionRow.id_hash)
+    ended = [
+        {"id_hash": id_hash, "account_id": account_id, "ended_at": now}
+        for id_hash in await session.scalars(ending)
+    ]
+    if ended:
+        await session.execute(insert(EndedSessionRow), ended)
 
 
 def state_of(row: PasswordLinkRow | Row[Any], now: datetime) -> LinkState:

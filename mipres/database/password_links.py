@@ -8,15 +8,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, delete, or_, select, update
+from sqlalchemy import Row, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
-from mipres.database.link_statements import close_links, link_event, lock_account_of_link, state_of
+from mipres.database.link_statements import (
+    close_links,
+    end_sessions,
+    link_event,
+    lock_account_of_link,
+    state_of,
+)
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.profiles import submission_of
-from mipres.database.tables import AccountRow, ConsentRow, PasswordLinkRow, ProfileRow, SessionRow
+from mipres.database.tables import AccountRow, ConsentRow, PasswordLinkRow, ProfileRow
 from mipres.domain.applications import Application, application_of
 from mipres.domain.audit import CITIZEN, AuditEventType
 from mipres.domain.errors import LinkNotUsableError
@@ -38,6 +44,7 @@ _OWNER = (
         AccountRow.login,
         AccountRow.given_names,
         AccountRow.surnames,
+        AccountRow.is_password_changed,
         ProfileRow.radicado,
         ProfileRow.user_type,
     )
@@ -80,6 +87,7 @@ class PasswordOwner:
     Attributes:
         link_id: Names the link in forms; without the key it opens nothing.
         reference: The registration or recovery that sent the link.
+        is_password_changed: Whether the password in force replaced another one.
         radicados: Every registration of the person; any of them may be waiting.
     """
 
@@ -89,6 +97,7 @@ class PasswordOwner:
     full_name: str
     purpose: LinkPurpose
     reference: str
+    is_password_changed: bool
     radicados: tuple[str, ...]
     applications: tuple[Application, ...]
 
@@ -201,10 +210,11 @@ class PostgresPasswordLinks:
             used = await session.execute(use.values(closed_at=now, closed_reason=LinkState.USED))
             if account is None or used.rowcount == 0:
                 raise LinkNotUsableError
+            account.is_password_changed = account.password_hash is not None
             account.password_hash = password_hash
             account.password_set_at = account.updated_at = now
             await close_links(session, LinkState.SUPERSEDED, now, PasswordLinkRow.account_id == account.id)
-            await session.execute(delete(SessionRow).where(SessionRow.account_id == account.id))
+            await end_sessions(session, account.id, now)
             # The mailbox proves the person, whatever others tried at the login.
             await self._lockouts.lift_in(session, account.login)
             owner = _owner((await session.execute(_OWNER, {"link_id": link_id})).all())
@@ -235,6 +245,7 @@ def _owner(rows: Sequence[Row[Any]]) -> PasswordOwner:
         full_name=f"{first.given_names} {first.surnames}".strip(),
         purpose=LinkPurpose(first.purpose),
         reference=first.reference,
+        is_password_changed=first.is_password_changed,
         radicados=tuple(row.radicado for row in profiles),
         applications=tuple(sorted({application_of(UserType(row.user_type)) for row in profiles})),
     )

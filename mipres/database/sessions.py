@@ -16,7 +16,7 @@ from mipres.database.access import access_of, profile_access
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
 from mipres.database.link_statements import lock_account
-from mipres.database.tables import AccountRow, ProfileRow, SessionRow
+from mipres.database.tables import AccountRow, EndedSessionRow, ProfileRow, SessionRow
 from mipres.domain.access import AccessCause, AccessState
 from mipres.domain.applications import Application, application_of
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
@@ -136,6 +136,12 @@ class PostgresSessions:
             rows, today = list(await session.scalars(own)), today_in_bogota(now)
         may_enter = application in access_of(account, rows).applications(today)
         return _user(account, rows, application, today=today) if may_enter else None
+
+    async def was_ended_by_new_password(self, token: str) -> bool:
+        """Whether this session is over because the password has changed."""
+        statement = select(EndedSessionRow.id_hash).where(EndedSessionRow.id_hash == _hashed(token))
+        async with self._sessions() as session:
+            return await session.scalar(statement) is not None
 
     async def end(self, token: str) -> None:
         """End a session, and write down that the person left.

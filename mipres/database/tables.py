@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     func,
     text,
 )
@@ -39,7 +40,10 @@ class Base(DeclarativeBase):
 
 
 class AccountRow(Base):
-    """One person, by document. Without `password_hash` the account opens nothing."""
+    """One person, by document. Without `password_hash` the account opens nothing.
+
+    `is_password_changed` says that the password replaced another one.
+    """
 
     __tablename__ = "accounts"
     # `login` is made of the document, so it needs no constraint of its own: ON CONFLICT arbitrates only one.
@@ -58,6 +62,7 @@ class AccountRow(Base):
     password_hash: Mapped[str | None]
     password_set_at: Mapped[datetime | None]
     suspended_at: Mapped[datetime | None]
+    is_password_changed: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -174,6 +179,16 @@ class SessionRow(Base):
     application: Mapped[str]
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+
+
+class EndedSessionRow(Base):
+    """A login session that a new password ended, so that its browser can say so."""
+
+    __tablename__ = "ended_sessions"
+
+    id_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    ended_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class CaptchaAnswerRow(Base):

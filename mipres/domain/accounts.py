@@ -44,12 +44,16 @@ class RegisteredAccount:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountContact:
-    """The person that a mail goes to."""
+    """The person that a mail goes to.
+
+    `is_password_changed` says that the password replaced another one.
+    """
 
     login: str
     full_name: str
     email: str
     password_set_at: datetime | None = None
+    is_password_changed: bool = False
 
     @property
     def has_password(self) -> bool:

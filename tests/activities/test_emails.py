@@ -157,6 +157,13 @@ async def test_the_confirmation_is_mailed_once_the_database_knows_the_password(d
     assert desk.sent == [("password_set", "confirmacion")]
 
 
+async def test_a_password_that_replaced_another_is_told_as_changed(desk: Desk) -> None:
+    desk.accounts.set_password_of(ACCOUNT)
+    desk.accounts.set_password_of(ACCOUNT)
+    assert await desk.confirm()
+    assert desk.sent == [("password_changed", "confirmacion")]
+
+
 async def test_a_mistaken_signal_confirms_nothing(desk: Desk) -> None:
     assert not await desk.confirm()
     assert desk.sent == []

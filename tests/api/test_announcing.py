@@ -24,6 +24,7 @@ OWNER = PasswordOwner(
     full_name="Ana Ruiz",
     purpose=LinkPurpose.CREATE,
     reference="RAD-1",
+    is_password_changed=False,
     radicados=("RAD-1", "RAD-2"),
     applications=(),
 )

@@ -444,10 +444,23 @@ async def test_a_new_password_ends_the_other_links_and_every_session(
     cookie = await sessions.open(account_id, Application.MIPRES, verified_hash="hash")
     link = await issue(accounts, account_id, "r", reference=RECOVERY, purpose=LinkPurpose.RECOVER)
 
-    await links.set_password(link.token, "new")
+    owner = await links.set_password(link.token, "new")
 
     assert await sessions.user_of(cookie or "", Application.MIPRES) is None
+    assert await sessions.was_ended_by_new_password(cookie or "")
     assert (await only_account(engine)).password_hash == "new"
+    assert owner.is_password_changed
+
+
+async def test_a_first_password_changes_none_also_by_a_recovery(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks
+) -> None:
+    account_id = await register(accounts)
+    link = await issue(accounts, account_id, "r", reference=RECOVERY, purpose=LinkPurpose.RECOVER)
+    assert not (await links.set_password(link.token, "first")).is_password_changed
+    contact = await accounts.contact(account_id)
+    assert contact is not None
+    assert not contact.is_password_changed
 
 
 async def test_a_link_that_cannot_be_used_ends_no_session(
@@ -466,6 +479,7 @@ async def test_a_link_that_cannot_be_used_ends_no_session(
         await links.set_password(used, "new")
 
     assert await sessions.user_of(cookie or "", Application.MIPRES) is not None
+    assert not await sessions.was_ended_by_new_password(cookie or "")
 
 
 # --- the end of a link's time

@@ -8,15 +8,23 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from mipres.captcha.challenges import CaptchaChallenges, Place
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
+from mipres.database.engine import session_factory
+from mipres.database.erasures import Erasures
 from mipres.database.limits import PostgresLimits
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
-from mipres.database.retention import CAPTCHA_ANSWERS, CLOSED_LINKS, UNFINISHED_ACCOUNTS, PostgresRetention
-from mipres.database.sessions import IDLE_LIMIT, PostgresSessions
+from mipres.database.retention import (
+    CAPTCHA_ANSWERS,
+    CLOSED_LINKS,
+    ERASURES,
+    UNFINISHED_ACCOUNTS,
+    PostgresRetention,
+)
+from mipres.database.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, PostgresSessions
 from mipres.database.tables import AccountRow, Base, ConsentRow, PasswordLinkRow, ProfileRow
 from mipres.domain.applications import Application
 from mipres.domain.limits import CAPTCHAS
-from mipres.domain.links import LinkState
+from mipres.domain.links import LinkPurpose, LinkState
 from tests.database.stored_accounts import LIFETIME, RADICADO, give_password, issue, register
 from tests.fakes import FakeClock
 
@@ -102,6 +110,36 @@ async def test_sessions_captchas_locks_and_counts_go_when_they_are_over(
     assert (await retention.purge())["captcha_answers"] == 1
     clock.advance(timedelta(days=1))
     assert (await retention.purge())["login_guards"] == 1
+
+
+async def test_a_session_that_a_password_ended_is_known_for_half_a_day(
+    retention: PostgresRetention,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    audit: PostgresAuditTrail,
+    clock: FakeClock,
+    engine: AsyncEngine,
+) -> None:
+    account_id = await register(accounts)
+    await give_password(accounts, links, account_id, "hash")
+    sessions = PostgresSessions(engine, audit=audit, clock=clock)
+    token = await sessions.open(account_id, Application.MIPRES, verified_hash="hash")
+    link = await issue(accounts, account_id, "r", purpose=LinkPurpose.RECOVER)
+    await links.set_password(link.token, "new")
+    assert (await retention.purge())["ended_sessions"] == 0
+    clock.advance(ABSOLUTE_LIMIT)
+    assert (await retention.purge())["ended_sessions"] == 1
+    assert not await sessions.was_ended_by_new_password(token or "")
+
+
+async def test_an_erasure_is_kept_for_as_long_as_a_history(
+    retention: PostgresRetention, erasures: Erasures, engine: AsyncEngine, clock: FakeClock
+) -> None:
+    async with session_factory(engine).begin() as session:
+        await erasures.record_in(session, "CC1020304050")
+    assert (await retention.purge())["erasures"] == 0
+    clock.advance(ERASURES)
+    assert (await retention.purge())["erasures"] == 1
 
 
 async def test_a_link_whose_run_is_gone_is_expired_once_and_the_trail_records_it(

@@ -26,6 +26,7 @@ CONTEXTS: Mapping[str, Mapping[str, object]] = {
     "password_recovery": LINK_CONTEXT | {"reference": "RC-000000000001"},
     "password_reminder": LINK_CONTEXT,
     "password_set": {},
+    "password_changed": {},
     "data_updated": {},
     "login_locked": {},
     "registration_refused": {
@@ -46,6 +47,7 @@ ANA = AccountContact(
     login="CC1020304050",
     full_name="Ana María Ruiz Ñáñez",
     email="ana.ruiz@ejemplo.test",
+    password_set_at=EXPIRES_AT,
 )
 
 

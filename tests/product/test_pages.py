@@ -1184,8 +1184,13 @@ async def test_recovery_says_the_same_for_everybody_and_its_link_works_once(prod
         page = await visitor.get(link)
         assert "Cree y confirme su contraseña nueva" in page.text
         assert (await elsewhere.get("/inicio/mipres")).url.path == "/inicio/mipres"
-        assert (await set_password(visitor, link, OTHER_PASSWORD)).status_code == 200
-        assert (await elsewhere.get("/inicio/mipres")).url.path == "/ingreso/mipres"
+        done = await set_password(visitor, link, OTHER_PASSWORD)
+        assert "Su contraseña cambió" in done.text
+        assert "fue creada" not in done.text
+        ended = await elsewhere.get("/inicio/mipres")
+        assert ended.url.path == "/ingreso/mipres"
+        assert "Su sesión terminó porque la contraseña cambió" in ended.text
+        assert "Su sesión terminó" not in (await visitor.get("/ingreso/mipres")).text
 
         used = await visitor.get(link)
         assert (used.status_code, "El enlace ya se usó" in used.text) == (410, True)
@@ -1196,6 +1201,9 @@ async def test_recovery_says_the_same_for_everybody_and_its_link_works_once(prod
         return await recovery_of(product, person) == "COMPLETED"
 
     await product.eventually(recovered)
+    newest = (await product.mails_to(person["email"]))[-1]
+    assert newest["Subject"] == "MIPRES: su contraseña cambió"
+    assert "Si no fue usted" in newest["HTML"]
 
 
 async def test_recovery_before_there_is_a_password_helps_too(product: Product) -> None:

@@ -37,7 +37,7 @@ async def test_a_used_link_ends_with_a_confirmation(world: World) -> None:
     world.sets_password()
     await handle.signal(PasswordRecovery.password_set)
     await handle.result()
-    await world.mailed("password_recovery", "password_set")
+    await world.mailed("password_recovery", "password_changed")
     await world.keep(handle, "recovery-used")
 
 
