@@ -12,22 +12,33 @@ from starlette.datastructures import FormData
 from api.forms import text_of
 from api.security import Cookies
 from mipres.captcha.challenges import CaptchaChallenges, Place, Verdict
+from mipres.captcha.proofs import ProofsOfWork
 from mipres.domain.errors import FieldError
 
+# ALTCHA's own name of the field.
+_PROOF_FIELD = "altcha"
 _MISSING = FieldError(field="captcha", message="Escriba el código de la imagen", is_missing=True)
 _ERRORS = {
     Verdict.WRONG: "El código no corresponde a la imagen; escriba el de la imagen nueva",
     Verdict.USED: "Ese código ya se usó; escriba el de la imagen nueva",
     Verdict.EXPIRED: "El código venció; escriba el de la imagen nueva",
 }
+_UNPROVEN = FieldError(
+    field="captcha", message="No se pudo comprobar su navegador; escriba el código de la imagen"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaptchaView:
-    """The challenge that a page shows, and a typed answer that is not judged yet."""
+    """The challenge that a page shows, and a typed answer that is not judged yet.
+
+    Attributes:
+        by_proof: Whether the browser may answer by a proof of work.
+    """
 
     challenge: str
     answer: str = ""
+    by_proof: bool = False
 
 
 class FormCaptcha:
@@ -37,8 +48,15 @@ class FormCaptcha:
     a challenge that was not judged stays with what was typed.
     """
 
-    def __init__(self, challenges: CaptchaChallenges | None, place: Place, form: FormData | None) -> None:
-        self._challenges = challenges
+    def __init__(
+        self,
+        challenges: CaptchaChallenges | None,
+        proofs: ProofsOfWork | None,
+        place: Place,
+        form: FormData | None,
+    ) -> None:
+        self._challenges, self._proofs = challenges, proofs
+        self._proof = _proof_in(form) if form and proofs else ""
         self._place = place
         self._challenge = text_of(form, "captcha_id") if form else ""
         self._answer = text_of(form, "captcha") if form else ""
@@ -46,7 +64,7 @@ class FormCaptcha:
 
     def missing(self) -> tuple[FieldError, ...]:
         """Return the error of an answer that is missing or comes too late."""
-        if self._challenges is None:
+        if self._challenges is None or self._proof:
             return ()
         if self._challenges.has_expired(self._challenge):
             return (_error(Verdict.EXPIRED),)
@@ -56,6 +74,10 @@ class FormCaptcha:
         """Use the challenge up, and return the error of a wrong answer, if it is wrong."""
         if self._challenges is None:
             return ()
+        if self._proofs and self._proof:
+            proven = self._proofs.proven(self._proof) or ""
+            is_right = await self._challenges.redeem_proven(proven, self._place) is Verdict.RIGHT
+            return () if is_right else (_UNPROVEN,)
         verdict = await self._challenges.redeem(self._challenge, self._answer, self._place)
         if verdict is Verdict.RIGHT:
             return ()
@@ -66,9 +88,10 @@ class FormCaptcha:
         """Return what the page shows now."""
         if self._challenges is None:
             return None
+        by_proof = self._proofs is not None
         if self.another_image_asked or not self._challenges.is_open(self._challenge, self._place):
-            return CaptchaView(challenge=self._challenges.new(self._place))
-        return CaptchaView(challenge=self._challenge, answer=self._answer)
+            return CaptchaView(challenge=self._challenges.new(self._place), by_proof=by_proof)
+        return CaptchaView(challenge=self._challenge, answer=self._answer, by_proof=by_proof)
 
 
 class FormCaptchas:
@@ -76,10 +99,13 @@ class FormCaptchas:
 
     Attributes:
         challenges: None where MIPRES_CAPTCHA is off.
+        proofs: None but where MIPRES_CAPTCHA is proof.
     """
 
-    def __init__(self, challenges: CaptchaChallenges | None, *, cookies: Cookies) -> None:
-        self.challenges = challenges
+    def __init__(
+        self, challenges: CaptchaChallenges | None, proofs: ProofsOfWork | None, *, cookies: Cookies
+    ) -> None:
+        self.challenges, self.proofs = challenges, proofs
         self._cookies = cookies
 
     def of(self, request: Request, form: FormData | None = None) -> FormCaptcha:
@@ -90,12 +116,17 @@ class FormCaptchas:
             form: What was sent, or None where the form is shown for the first time.
         """
         place = Place(form=request.url.path, visit=self._cookies.visit(request))
-        return FormCaptcha(self.challenges, place, form)
+        return FormCaptcha(self.challenges, self.proofs, place, form)
 
     def another(self, request: Request, challenge: str) -> str | None:
         """Make another challenge for the form that shows this one."""
         visit = self._cookies.visit(request)
         return self.challenges.another(challenge, visit=visit) if self.challenges else None
+
+
+def _proof_in(form: FormData) -> str:
+    value = form.get(_PROOF_FIELD)
+    return value if isinstance(value, str) else ""
 
 
 def _error(verdict: Verdict) -> FieldError:

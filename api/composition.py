@@ -31,6 +31,7 @@ from api.temporal_gauges import TemporalGauges
 from api.throttle import Throttle
 from mipres import composition
 from mipres.captcha.challenges import CaptchaChallenges
+from mipres.captcha.proofs import ProofsOfWork
 from mipres.composition import DatabaseServices
 from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.fitness import DatabaseFitness
@@ -120,9 +121,14 @@ class Composition:
 
     @cached_property
     def captcha(self) -> FormCaptchas:
-        key = composition.purpose_key(self._settings, "captcha")
-        challenges = CaptchaChallenges(self._engine, key=key, clock=self._clock)
-        return FormCaptchas(None if self._settings.captcha == "off" else challenges, cookies=self._cookies)
+        settings, challenges, proofs = self._settings, None, None
+        if settings.captcha != "off":
+            key = composition.purpose_key(settings, "captcha")
+            challenges = CaptchaChallenges(self._engine, key=key, clock=self._clock)
+        if settings.captcha == "proof":
+            key = composition.purpose_key(settings, "captcha-proof")
+            proofs = ProofsOfWork(key=key, most_keys=settings.captcha_proof_keys)
+        return FormCaptchas(challenges, proofs, cookies=self._cookies)
 
     @cached_property
     def start(self) -> RegistrationStarter:

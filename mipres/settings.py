@@ -248,7 +248,8 @@ class Settings(BaseSettings):
     password_link_hours: int = Field(default=24, ge=1)
     password_policy: Literal["manual", "nist"] = "manual"  # noqa: S105 - the name of a policy.
     submit_wait_seconds: float = Field(default=5, gt=0, le=60)
-    captcha: Literal["image", "off"] = "image"
+    captcha: Literal["image", "proof", "off"] = "image"
+    captcha_proof_keys: int = Field(default=400, ge=2, le=10_000)
     enumeration: Literal["explicit", "neutral"] = "explicit"
     rate_limits: Literal["on", "relaxed", "off"] = Field(
         default_factory=lambda known: "on" if known["environment"] == "production" else "relaxed"
@@ -351,7 +352,7 @@ def _production_refusals(settings: Settings) -> Iterator[str]:
     if not is_usable(settings.mail_from):
         yield f"{variable('mail_from')}: debe ser una dirección de correo, como `registro@entidad.gov.co`."
     if settings.captcha == "off":
-        yield f"{variable('captcha')}: en producción no puede ser `off`; use `image`."
+        yield f"{variable('captcha')}: en producción no puede ser `off`; use `image` o `proof`."
     if settings.rate_limits != "on":
         yield f"{variable('rate_limits')}: en producción debe ser `on`."
 

@@ -1,7 +1,8 @@
-"""`/captcha/…`: the picture and the recording of a challenge."""
+"""`/captcha/…`: the picture, the recording and the work of a challenge."""
 
 import asyncio
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
@@ -21,6 +22,15 @@ async def another_challenge(request: Request, services: RegistrationDep, de: str
     if challenge is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return {"challenge": challenge}
+
+
+@router.get("/prueba", dependencies=[PUBLIC, limited(CAPTCHAS)])
+async def work(request: Request, services: RegistrationDep, de: str = "") -> dict[str, Any]:
+    """Set the work that answers for the form that shows the challenge `de`."""
+    proofs, challenge = services.captcha.proofs, services.captcha.another(request, de)
+    if proofs is None or challenge is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return await asyncio.to_thread(proofs.set_work, challenge)
 
 
 @router.get("/{challenge}.png", dependencies=[PUBLIC, limited(CAPTCHAS)])

@@ -1,7 +1,7 @@
 """Attack the captcha and print how often each attack solves it.
 
 `python -m bench.captcha [codes] [seed]`: the same numbers give the same codes, pictures and recordings. Reading by OCR
-needs Debian's tesseract-ocr, which the other attacks do without.
+needs Debian's tesseract-ocr, and the time in a browser Chromium; without them the rest is measured.
 """
 
 import shutil
@@ -12,6 +12,7 @@ from random import Random
 
 from bench.captcha.hearing import solve_recording
 from bench.captcha.seeing import OCR_MODES, PREPARATIONS, read_by_ocr, solve_by_shapes
+from bench.captcha.working import print_times
 from mipres.captcha.codes import ALPHABET, CODE_LENGTH, normalise_answer
 from mipres.captcha.picture import draw_image
 from mipres.captcha.recording import speak
@@ -24,6 +25,7 @@ def main() -> None:
     """Print a line for each attack."""
     told = [int(text) for text in sys.argv[1:]]
     number, seed = told + [_CODES, _SEED][len(told) :]
+    print_times()
     for name, make, attack in _attacks():
         random, began = Random(seed), time.perf_counter()  # noqa: S311 -- repeatable on purpose
         codes = ["".join(random.choices(ALPHABET, k=CODE_LENGTH)) for _ in range(number)]

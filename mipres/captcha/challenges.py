@@ -95,11 +95,18 @@ class CaptchaChallenges:
         return known is not None and known.has_expired
 
     async def redeem(self, challenge: str, answer: str, place: Place) -> Verdict:
-        """Judge an answer.
+        """Judge the code that a person typed.
 
         Every challenge is judged once, whatever the answer is, and nowhere but where it was shown.
         """
+        return await self._judge(self._read(challenge), place, answer)
+
+    async def redeem_proven(self, challenge: str, place: Place) -> Verdict:
+        """Judge a challenge that a proof of work answers."""
         known = self._read(challenge)
+        return await self._judge(known, place, self._code(known.nonce) if known else "")
+
+    async def _judge(self, known: _Challenge | None, place: Place, answer: str) -> Verdict:
         if known is None or not self._is_of(known, place):
             return Verdict.WRONG
         if known.has_expired:

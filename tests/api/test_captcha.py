@@ -1,7 +1,10 @@
 """The captcha of a form, as its visitor meets it; no database answers here."""
 
+import re
+
 import httpx2
 import pytest
+from altcha.v2 import Challenge, Payload, solve_challenge
 
 from mipres.captcha.challenges import CHALLENGE_LIFETIME_SECONDS
 from tests.api.conftest import OpenClient, TimeTravel, hidden
@@ -71,3 +74,65 @@ async def test_another_challenge_is_made_for_the_form_on_the_screen(open_client:
         assert (await client.get("/captcha", params={"de": nothing})).status_code == 404
     client.cookies.clear()
     assert (await client.get("/captcha", params={"de": another})).status_code == 404
+
+
+# ---- A proof of work
+
+
+async def test_the_image_alone_is_the_default_and_knows_no_proofs(open_client: OpenClient) -> None:
+    client = await open_client(captcha="image")
+    page = await client.get("/registro/otro")
+    assert "data-proof-line" not in page.text
+    assert 'name="captcha"' in page.text
+    work = await client.get("/captcha/prueba", params={"de": challenge_of(page)})
+    assert work.status_code == 404
+    sent = hidden(page) | FORMS["/registro/otro"] | {"altcha": "e30="}
+    assert "Escriba el código de la imagen" in (await client.post("/registro/otro", data=sent)).text
+
+
+async def test_the_page_for_a_proof_keeps_the_image_for_who_reads_no_scripts(open_client: OpenClient) -> None:
+    client = await open_client(captcha="proof")
+    page = await client.get("/registro/otro")
+    for part in ('name="captcha"', f'src="/captcha/{challenge_of(page)}.png"', "data-proof-line hidden"):
+        assert part in page.text
+    [script] = re.findall(r'src="(/static/js/proof.js\?v=\w+)"', page.text)
+    assert (await client.get(script)).status_code == 200
+
+
+async def test_work_is_set_for_the_form_on_the_screen(open_client: OpenClient) -> None:
+    client = await open_client(captcha="proof", captcha_proof_keys=2)
+    page = await client.get("/registro/otro")
+    answer = await client.get("/captcha/prueba", params={"de": challenge_of(page)})
+    parameters = answer.json()["parameters"]
+    assert parameters["algorithm"] == "PBKDF2/SHA-256"
+    # The proof answers a challenge of its own, for the same form and visit.
+    proven = parameters["data"]["captcha_id"]
+    assert proven != challenge_of(page)
+    sent = hidden(page) | {"captcha": "7kmxy", "captcha_id": proven}
+    assert challenge_of(await client.post("/registro/otro", data=sent)) == proven
+    client.cookies.clear()
+    assert (await client.get("/captcha/prueba", params={"de": proven})).status_code == 404
+
+
+@pytest.mark.parametrize("path", FORMS)
+async def test_a_proof_for_another_form_or_visit_is_refused(open_client: OpenClient, path: str) -> None:
+    client = await open_client(captcha="proof", captcha_proof_keys=2)
+    [elsewhere] = FORMS.keys() - {path}
+    foreign = await proof_from(client, elsewhere)
+    client.cookies.clear()
+    stranger = await proof_from(client, path)
+    client.cookies.clear()
+    for proof in (foreign, stranger, "e30=", "x"):
+        page = await client.get(path)
+        refused = await client.post(path, data=hidden(page) | FORMS[path] | {"altcha": proof})
+        assert refused.status_code == 422
+        assert "No se pudo comprobar su navegador; escriba el código de la imagen" in refused.text
+
+
+async def proof_from(client: httpx2.AsyncClient, path: str) -> str:
+    """Do the work that a form's page asks for, as its script does."""
+    challenge = challenge_of(await client.get(path))
+    work = Challenge.from_dict((await client.get("/captcha/prueba", params={"de": challenge})).json())
+    solution = solve_challenge(work)
+    assert solution is not None
+    return Payload(work, solution).to_base64()

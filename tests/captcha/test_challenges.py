@@ -181,3 +181,23 @@ def test_codes_are_of_the_alphabet_and_use_all_of_it(challenges: CaptchaChalleng
     codes = [code_of(challenges, challenges.new(HERE)) for _ in range(200)]
     assert {len(code) for code in codes} == {CODE_LENGTH}
     assert set(itertools.chain.from_iterable(codes)) == set(ALPHABET)
+
+
+async def test_a_proven_challenge_is_right_once_and_only_where_it_was_shown(
+    challenges: CaptchaChallenges,
+) -> None:
+    challenge = challenges.new(HERE)
+    assert await challenges.redeem_proven(challenge, replace(HERE, form="/registro/sso")) is Verdict.WRONG
+    assert await challenges.redeem_proven(challenge, HERE) is Verdict.RIGHT
+    assert await challenges.redeem_proven(challenge, HERE) is Verdict.USED
+    assert await challenges.redeem(challenge, code_of(challenges, challenge), HERE) is Verdict.USED
+    assert await challenges.redeem_proven("", HERE) is Verdict.WRONG
+
+
+async def test_a_proof_comes_too_late_after_half_an_hour(
+    challenges: CaptchaChallenges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freeze(monkeypatch, 1_800_000_000)
+    challenge = challenges.new(HERE)
+    freeze(monkeypatch, 1_800_000_000 + CHALLENGE_LIFETIME_SECONDS + 1)
+    assert await challenges.redeem_proven(challenge, HERE) is Verdict.EXPIRED

@@ -74,7 +74,7 @@ def test_the_image_holds_every_file_of_the_product(image_tree: Path) -> None:
         for path in (ROOT / directory).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert {"mipres/domain/divipola.csv", "mipres/captcha/voices/2-f.wav"} <= wanted
+    assert {"mipres/domain/divipola.csv", "mipres/captcha/voices/2-f1.wav"} <= wanted
     assert wanted <= files_below(image_tree)
 
 

@@ -21,7 +21,7 @@ FORM = """
 {{ f.select_field("municipio", "Municipio", groups=[("Antioquia", "05", [("05001", "Medellín")])], value="05001") }}
 {{ f.text_field("numero_documento", "Número", value, errors.get("numero_documento"), hint="Sin puntos") }}
 {{ f.password_field("contrasena", "Contraseña", errors.get("contrasena"), rules=[("Ocho caracteres", "^.{8,}$")]) }}
-{{ f.captcha_field({"challenge": "abc", "answer": ""}, errors.get("captcha")) }}
+{{ f.captcha_field({"challenge": "abc", "answer": "", "by_proof": false}, errors.get("captcha")) }}
 {{ f.checkbox("acepta_datos", "Acepto", error=errors.get("acepta_datos"), text="Texto legal") }}
 {{ f.buttons("Registrar", "/") }}
 {% endcall %}

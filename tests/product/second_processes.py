@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx2
 
 from dev.probes import free_port, http_ok
+from mipres.settings import variable
 
 ROOT = Path(__file__).parents[2]
 # A start and a stop take a few seconds; a machine that does other work besides may take its time.
@@ -39,7 +40,7 @@ class Second:
 
 
 @asynccontextmanager
-async def started(data_dir: Path, *command: str) -> AsyncIterator[tuple[Process, asyncio.Event]]:
+async def started(data_dir: Path, *command: str, **told: str) -> AsyncIterator[tuple[Process, asyncio.Event]]:
     """A process, and whether it has said that it is ready."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("MIPRES_")}
     process = await asyncio.create_subprocess_exec(
@@ -50,6 +51,7 @@ async def started(data_dir: Path, *command: str) -> AsyncIterator[tuple[Process,
             "MIPRES_DATA_DIR": str(data_dir),
             # On one machine each process needs a port of its own; the rest they have in common.
             "MIPRES_METRICS_PORT": str(free_port()),
+            **{variable(name): value for name, value in told.items()},
         },
         stdin=DEVNULL,
         stdout=PIPE,
@@ -74,7 +76,8 @@ async def _listen(process: Process, ready: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def second_api(data_dir: Path) -> AsyncIterator[Second]:
+async def second_api(data_dir: Path, **told: str) -> AsyncIterator[Second]:
+    """Start another API; the given settings win over those of the product."""
     port = free_port()
     command = ("-m", "uvicorn", "api.main:app", "--host", "127.0.0.1", "--port", str(port))
     options = (
@@ -85,7 +88,7 @@ async def second_api(data_dir: Path) -> AsyncIterator[Second]:
         "--timeout-graceful-shutdown",
         "10",
     )
-    async with started(data_dir, *command, *options) as (process, _):
+    async with started(data_dir, *command, *options, **told) as (process, _):
         is_ready = http_ok(port, "/health/ready")
         async with asyncio.timeout(STOP_SECONDS):
             while not await is_ready():
