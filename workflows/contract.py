@@ -32,6 +32,23 @@ class LockNoticeRequest:
     document: Document
 
 
+@dataclass(frozen=True, kw_only=True)
+class PendingStep:
+    """A step that one run of a workflow leaves to the next.
+
+    Attributes:
+        activity: The name of its activity.
+        waiting_on: What is down.
+        since: When the waiting began, which decides when it is given up.
+        stuck_since: The same, once support should look.
+    """
+
+    activity: str
+    waiting_on: WaitingOn
+    since: datetime
+    stuck_since: datetime | None = None
+
+
 @dataclass(kw_only=True)
 class RegistrationState:
     """Everything that a registration remembers, from one run to the next.
@@ -52,6 +69,7 @@ class RegistrationState:
         is_cancel_asked: Whether support, or Temporal's interface, asked for the end.
         must_mail_refusal: No page shows the answer to the person, so a refusal is mailed.
         since: When the stage or what is waited for last changed.
+        pending: The check that the next run goes on with.
     """
 
     stage: Stage = Stage.CHECKING
@@ -69,6 +87,7 @@ class RegistrationState:
     is_cancel_asked: bool = False
     must_mail_refusal: bool = False
     since: datetime | None = None
+    pending: PendingStep | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

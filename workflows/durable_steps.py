@@ -1,7 +1,7 @@
 """How a step is done: fast, then durable. The one place that knows it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,11 +16,14 @@ from mipres.domain.errors import MipresError
 from mipres.domain.stages import WaitingOn
 from mipres.temporal.trust import fault_of
 from workflows import policies
+from workflows.contract import PendingStep
 from workflows.fast_path import FastPath, FastPathInput, FastPathResult
 from workflows.steps import Step
 from workflows.waiting import heed_cancellation
 
 _NOT_TRIED = object()
+# A step that is left at the very end of its days has a moment to fail by itself.
+_LEAST = timedelta(seconds=1)
 
 
 class StepFailedError(MipresError):
@@ -39,20 +42,34 @@ class StepFailedError(MipresError):
         super().__init__(type_)
 
 
+class StepLeftError(MipresError):
+    """A check is left to the next run, because this one has grown long.
+
+    Attributes:
+        pending: What the next run goes on with.
+    """
+
+    def __init__(self, pending: PendingStep) -> None:
+        self.pending = pending
+        super().__init__(pending.activity)
+
+
 class StepRunner:
     """Does one step at a time and knows what it waits for.
 
     Args:
         on_change: Called when waiting begins, when it becomes long enough for support to look, and when
             it ends.
+        left: The step that an earlier run has left: the first one to be done, and durable at once.
     """
 
-    def __init__(self, *, on_change: Callable[[], None]) -> None:
+    def __init__(self, *, on_change: Callable[[], None], left: PendingStep | None = None) -> None:
         self._on_change = on_change
         self._pending: Step | None = None
-        self._said: dict[str, Any] = {}
-        self.waiting_on: WaitingOn | None = None
-        self.stuck_since: datetime | None = None
+        self._left = left
+        self._said: dict[str, Any] = {left.activity: None} if left else {}
+        self.waiting_on: WaitingOn | None = left.waiting_on if left else None
+        self.stuck_since: datetime | None = left.stuck_since if left else None
 
     async def do(self, step: Step, request: object) -> Any:
         """Do a step, for as long as it takes.
@@ -62,6 +79,7 @@ class StepRunner:
 
         Raises:
             StepFailedError: the failure is final, or nobody mended what the step needs for days.
+            StepLeftError: it is a check, and the next run goes on with it.
             asyncio.CancelledError: the caller was cancelled meanwhile.
         """
         try:
@@ -118,7 +136,7 @@ class StepRunner:
     @property
     def is_pending(self) -> bool:
         """Whether a step waits for its next attempt, or is in the middle of one."""
-        return self._pending is not None
+        return self._pending is not None or self._left is not None
 
     async def retry_now(self) -> None:
         """Try the pending step at once, and begin with the short pauses again."""
@@ -151,16 +169,60 @@ class StepRunner:
         )
 
     async def _patiently(self, step: Step, request: object) -> Any:
-        self._show(step.waits_on)
+        left, self._left = self._left, None
+        self._show(step.waits_on, stuck_since=left.stuck_since if left else None)
+        given_up_at = (left.since if left else workflow.now()) + policies.GIVE_UP_AFTER
+        may_be_left = step.is_check and workflow.patched("registry-wait-handed-on")
+
+        async def wait(activity: asyncio.Task[Any]) -> None:
+            since = left.since if left else workflow.now()
+            await self._until_done(activity, step, since=since, may_be_left=may_be_left)
+
         result = await _result_of(
             lambda: _start(
-                step, request, within=policies.GIVE_UP_AFTER, retry=policies.PATIENT_RETRY, queue=step.queue
+                step,
+                request,
+                within=max(given_up_at - workflow.now(), _LEAST),
+                retry=policies.PATIENT_RETRY,
+                queue=step.queue,
             ),
-            on_stuck=lambda since: self._show(step.waits_on, stuck_since=since),
+            wait=wait,
         )
         # A step that is given up stays named, so that support finds what was never mended.
         self._show(None)
         return result
+
+    async def _until_done(
+        self, activity: asyncio.Task[Any], step: Step, *, since: datetime, may_be_left: bool
+    ) -> None:
+        """Wait for a patient step, and show support when it takes long.
+
+        Raises:
+            StepLeftError: the run has grown long, and nobody waits for its answer.
+        """
+
+        def is_over() -> bool:
+            return activity.done() or (may_be_left and _has_grown_long())
+
+        try:
+            await workflow.wait_condition(
+                is_over,
+                timeout=max(since + policies.STUCK_AFTER - workflow.now(), timedelta(0)),
+                timeout_summary="Avisar a soporte si sigue esperando",
+            )
+        except TimeoutError:
+            self._show(step.waits_on, stuck_since=since)
+            await workflow.wait_condition(is_over)
+        if not activity.done():
+            # The server drops what a closed run waits for, and to ask a registry changes nothing.
+            raise StepLeftError(
+                PendingStep(
+                    activity=step.activity.__name__,
+                    waiting_on=step.waits_on,
+                    since=since,
+                    stuck_since=self.stuck_since,
+                )
+            )
 
     def _show(self, waiting_on: WaitingOn | None, *, stuck_since: datetime | None = None) -> None:
         self.waiting_on, self.stuck_since = waiting_on, stuck_since
@@ -182,24 +244,19 @@ async def notified(step: Step, notice: object) -> bool:
 
 
 async def _result_of(
-    start: Callable[[], asyncio.Task[Any]], *, on_stuck: Callable[[datetime], None] | None = None
+    start: Callable[[], asyncio.Task[Any]],
+    *,
+    wait: Callable[[asyncio.Task[Any]], Awaitable[None]] | None = None,
 ) -> Any:
     """The result of an activity; a failure has one shape, local or regular.
 
     A result that the product did not write for this workflow is none: then the activity is done again.
     """
     while True:
-        activity, since = start(), workflow.now()
+        activity = start()
         try:
-            if on_stuck is not None:
-                await workflow.wait_condition(
-                    activity.done,
-                    timeout=policies.STUCK_AFTER,
-                    timeout_summary="Avisar a soporte si sigue esperando",
-                )
-        except TimeoutError:
-            if on_stuck is not None:
-                on_stuck(since)
+            if wait is not None:
+                await wait(activity)
         except asyncio.CancelledError:
             activity.cancel()
             raise
@@ -213,6 +270,10 @@ async def _result_of(
         if fault_of(result) is None:
             return result
         workflow.logger.error("the result of an activity was refused: it is done again")
+
+
+def _has_grown_long() -> bool:
+    return workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished()
 
 
 def _start(

@@ -3,6 +3,8 @@
 They are sent while they are worth reading.
 """
 
+from dataclasses import replace
+
 from temporalio import workflow
 
 from activities.emails import NoticeInput, RefusalNoticeInput, SupportNoticeInput
@@ -25,7 +27,10 @@ class Notices:
         self._login = request.submission.document.login
 
     async def delay(self, person: Person) -> None:
-        await self._send(steps.SEND_DELAY_NOTICE, self._about(person, "demora"))
+        notice = self._about(person, "demora")
+        # A run that takes the waiting over must not mail the same news again.
+        key = f"{self._reference}.{workflow.info().first_execution_run_id}.demora"
+        await self._send(steps.SEND_DELAY_NOTICE, replace(notice, message_key=key))
 
     async def given_up(self, person: Person) -> None:
         await self._send(steps.SEND_GIVEN_UP_NOTICE, self._about(person, "sin-terminar"))

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from mipres.domain.stages import Stage, WaitingOn
     from workflows import admission, checks, contract, metrics, policies, steps
     from workflows.details import registration_details
-    from workflows.durable_steps import StepFailedError, StepRunner
+    from workflows.durable_steps import StepFailedError, StepLeftError, StepRunner
     from workflows.fast_path import FastPathInput
     from workflows.links import PasswordLinks
     from workflows.notices import Notices, message_key
@@ -36,7 +36,8 @@ class Registration:
         self._request = request
         # A payload that is refused stands here as a mark; the start fails before anything reads it.
         self._state = getattr(request, "state", None) or contract.RegistrationState()
-        self._steps = StepRunner(on_change=self._on_change)
+        self._steps = StepRunner(on_change=self._on_change, left=self._state.pending)
+        self._state.pending = None
         self._delay_notice: asyncio.Task[None] | None = None
         self._publisher = Publisher(
             describe=lambda position, since: registration_details(request.radicado, position, since),
@@ -56,7 +57,7 @@ class Registration:
         )
         self._wait = PasswordWait(self._state, links, on_change=self._publish)
         self._publisher.explain()
-        story = await self._until_cancelled(self._tell_story())
+        story = await self._until_cancelled(self._tell_or_leave())
         if not story.cancelled() and isinstance(story.exception(), StepFailedError):
             story = await self._until_cancelled(self._give_up())
         goes_on = not story.cancelled() and story.result()
@@ -159,12 +160,20 @@ class Registration:
 
     # ---- The story, step by step
 
+    async def _tell_or_leave(self) -> bool:
+        """Whether the registration continues in another run: this one has grown long."""
+        try:
+            return await self._tell_story()
+        except StepLeftError as left:
+            self._state.pending = left.pending
+            return True
+
     async def _tell_story(self) -> bool:
         """Whether the registration continues in another run: this one has grown long."""
         if self._state.account is not None:
             # An earlier run has registered the person and handed the wait on.
             return await self._get_password(self._state.account)
-        if self._request.is_fast:
+        if self._request.is_fast and not self._steps.is_pending:
             await self._before_any_undo(
                 self._steps.try_path(
                     FastPathInput(
@@ -174,7 +183,9 @@ class Registration:
                     )
                 )
             )
-        self._state.person, refusal = await checks.identify(self._steps, self._request.submission)
+        refusal = None
+        if self._state.person is None:
+            self._state.person, refusal = await checks.identify(self._steps, self._request.submission)
         if refusal is None:
             verdict = await checks.check_by_type(self._steps, self._request.submission)
             refusal, self._state.facts = verdict.refusal, verdict.facts

@@ -41,7 +41,12 @@ class Step:
 
     @property
     def queue(self) -> str:
-        return registry_queue(self.waits_on) if self.waits_on.is_registry else REGISTRATIONS_QUEUE
+        return registry_queue(self.waits_on) if self.is_check else REGISTRATIONS_QUEUE
+
+    @property
+    def is_check(self) -> bool:
+        """Whether it only asks a registry, so that it can be left and asked again."""
+        return self.waits_on.is_registry
 
 
 def _check(

@@ -56,6 +56,8 @@ PATHS = {
     *PATHS_OF_REGISTRATIONS,
     *(f"{name}-fast" for name in PATHS_OF_REGISTRATIONS),
     "refused-erased-fast",
+    "registry-wait-handed-on-fast",
+    "registry-wait-taken-over-fast",
     "recovery-unknown",
     "recovery-used",
     "recovery-unused",

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,18 +14,17 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
 
 from activities.catalog import catalog
+from mipres.database.failures import database_fault
 from mipres.domain.outcomes import OutcomeStatus, Refusal
-from mipres.domain.stages import Stage
+from mipres.domain.stages import Stage, WaitingOn
 from mipres.temporal import names
 from mipres.temporal.connection import WorkerPayloadConverter, data_converter
-from mipres.temporal.trust import TrustedPayloads
 from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
-from tests.workflows.conftest import MEDICINE, Handle, World
+from tests.workflows.conftest import ANA, MEDICINE, Handle, World, replay
 from workflows.registration import Registration
-from workflows.workers import of_registrations
+from workflows.workers import build_workers, running
 
 REASON = "la persona no encuentra el correo"
 
@@ -126,19 +126,24 @@ async def runs_of(handle: Handle, env: WorkflowEnvironment) -> int:
     return len([run async for run in env.client.list_workflows(query)])
 
 
+@asynccontextmanager
+async def working_in(world: World) -> AsyncIterator[None]:
+    """The product's workers, and what they ran replays."""
+    workers = build_workers(world.env.client, catalog(world.ports()), database_fault=database_fault)
+    async with running(workers):
+        yield
+    for handle in world.handles.values():
+        runs = [run async for run in world.env.client.list_workflows(names.runs_of(handle.id))]
+        of_each = [world.env.client.get_workflow_handle(run.id, run_id=run.run_id) for run in runs]
+        await replay([await run.fetch_history() for run in of_each], world.env)
+
+
 async def test_no_number_of_submissions_ends_the_ability_to_be_helped(
     small_server: WorkflowEnvironment,
 ) -> None:
     world = World(env=small_server)
     world.knows(MEDICINE)
-    async with Worker(
-        small_server.client,
-        task_queue=names.REGISTRATIONS_QUEUE,
-        workflows=[Registration],
-        activities=of_registrations(catalog(world.ports())),
-        interceptors=[TrustedPayloads()],
-        max_cached_workflows=10,
-    ):
+    async with working_in(world):
         radicado = "RM-ASKEDOFTEN00"
         handle, _ = await world.submit(radicado=radicado)
         await world.mailed("password_link")
@@ -157,6 +162,65 @@ async def test_no_number_of_submissions_ends_the_ability_to_be_helped(
         await asyncio.wait_for(newest.execute_update("cancel_registration", REASON), 30)
         assert (await newest.result()).stage is Stage.CANCELLED
         assert (await newest.describe()).status is WorkflowExecutionStatus.COMPLETED
+    assert world.accounts.accounts == {}
+
+
+async def test_no_number_of_submissions_ends_the_wait_for_a_registry(
+    small_server: WorkflowEnvironment, request: pytest.FixtureRequest
+) -> None:
+    """The next run knows the person, since when they wait, and what support may do."""
+    world = World(env=small_server, record=bool(request.config.getoption("--record-histories")))
+    world.knows(MEDICINE)
+    world.talent.down = True
+    async with working_in(world):
+        radicado = "RM-WAITSLONG000"
+        handle, outcome = await world.submit(radicado=radicado)
+        since = (await handle.query(Registration.status)).updated_at
+        for _ in range(3 * MOST_UPDATES):
+            assert outcome.status is OutcomeStatus.IN_PROGRESS
+            _, outcome = await world.submit(radicado=radicado)
+        newest: Handle = small_server.client.get_workflow_handle_for(Registration.run, handle.id)
+        await world.eventually(lambda: _has(newest, small_server, least=3))
+        status = await newest.query(Registration.status)
+        assert (status.stage, status.waiting_on) == (Stage.WAITING_REGISTRY, (WaitingOn.RETHUS,))
+        assert status.updated_at == since
+        assert (await world.attributes(newest))["WaitingOn"] == ["rethus"]
+        # The person was identified by the first run, and is not asked for again.
+        assert world.people.calls == [ANA]
+        world.talent.down = False
+        await newest.execute_update("retry_now", REASON)
+        await world.mailed("password_link")
+        assert (await newest.query(Registration.status)).stage is Stage.AWAITING_PASSWORD
+        assert "WaitingOn" not in await world.attributes(newest)
+        world.sets_password()
+        await newest.signal(Registration.password_set)
+        assert (await newest.result()).stage is Stage.COMPLETED
+        [oldest, *_] = sorted(
+            [run async for run in small_server.client.list_workflows(names.runs_of(handle.id))],
+            key=lambda run: run.start_time,
+        )
+        first = small_server.client.get_workflow_handle(handle.id, run_id=oldest.run_id)
+        await world.keep(first, "registry-wait-handed-on")
+        await world.keep(newest, "registry-wait-taken-over")
+    assert len(world.accounts.registrations) == 1
+
+
+async def test_a_cancel_reaches_a_wait_that_was_handed_on(small_server: WorkflowEnvironment) -> None:
+    world = World(env=small_server)
+    world.knows(MEDICINE)
+    world.talent.down = True
+    async with working_in(world):
+        radicado = "RM-WAITSLONG001"
+        handle, _ = await world.submit(radicado=radicado)
+        newest: Handle = small_server.client.get_workflow_handle_for(Registration.run, handle.id)
+
+        async def is_handed_on() -> bool:
+            await world.submit(radicado=radicado)
+            return await runs_of(newest, small_server) >= 2
+
+        await world.eventually(is_handed_on)
+        await asyncio.wait_for(newest.execute_update("cancel_registration", REASON), 30)
+        assert (await newest.result()).stage is Stage.CANCELLED
     assert world.accounts.accounts == {}
 
 
