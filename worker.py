@@ -35,8 +35,9 @@ async def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        client = await unless_stopped(connected(settings, stack), stop)
-        ports = await stack.enter_async_context(composition.open_ports(settings))
+        database = await stack.enter_async_context(composition.open_database(settings))
+        client = await unless_stopped(connected(settings, stack, database), stop)
+        ports = await stack.enter_async_context(composition.open_ports(settings, database))
         deployment = versioning(settings.worker_deployment, settings.worker_build)
         workers = build_workers(client, catalog(ports), database_fault=database_fault, deployment=deployment)
         await stack.enter_async_context(running(workers))
@@ -45,7 +46,9 @@ async def main() -> None:
         await stop.wait()
 
 
-async def connected(settings: Settings, stack: AsyncExitStack) -> Client:
+async def connected(
+    settings: Settings, stack: AsyncExitStack, database: composition.DatabaseServices
+) -> Client:
     """Connect to a Temporal that has what the workflows need.
 
     Wait for one that is away; exit with one line where it lacks something.
@@ -58,7 +61,7 @@ async def connected(settings: Settings, stack: AsyncExitStack) -> Client:
         connection = dataclasses.replace(
             composition.temporal_connection(settings),
             converter=WorkerPayloadConverter,
-            on_refused=composition.refused_payloads(runtime),
+            on_refused=await stack.enter_async_context(composition.refused_payloads(database, runtime)),
         )
         client = await connect_in_time(
             lambda: connect(

@@ -1,6 +1,7 @@
 """`/codec/…`: lets support read encrypted payloads in Temporal's interface."""
 
-import re
+import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated
 
@@ -12,7 +13,10 @@ from temporalio.api.common.v1 import Payload, Payloads
 from api.errors import cross_origin_headers
 from api.protection import CODEC_READER, PUBLIC, StaffDep
 from api.services import CodecDep, CodecServices
-from mipres.temporal.codec import UntrustedPayloadError
+from mipres.domain.audit import ReasonRefusedError, checked_reason
+from mipres.support.decoded import is_personal, logins_in, reference_in
+from mipres.support.readings import Reading
+from mipres.temporal.codec import SCOPE, UntrustedPayloadError
 
 log = structlog.get_logger()
 
@@ -23,7 +27,7 @@ MAX_BODY_BYTES = 2 * 1024 * 1024
 _REASON_LIVES_SECONDS = 600.0
 router = APIRouter(prefix=PREFIX, include_in_schema=False)
 
-_REFERENCE = re.compile(rb"R[MC]-[0-9A-HJKMNP-TV-Z]{12}")
+_PLAIN = b"json/plain"
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "POST",
     "Access-Control-Allow-Headers": "authorization, authorization-extras, content-type, x-namespace",
@@ -43,35 +47,83 @@ async def preflight(verb: Verb, request: Request, services: CodecDep) -> Respons
 
 @router.post("/decode", dependencies=[CODEC_READER])
 async def decode(request: Request, services: CodecDep, member: StaffDep) -> Response:
-    """Decrypt payloads. What none of the keys opens comes back as it was."""
+    """Decrypt payloads of registrations that the session gave a reason for.
+
+    What none of the keys opens comes back as it was.
+    """
     payloads = await _payloads(request, services)
-    decoded = [_decoded(services, payload) for payload in payloads]
-    references = sorted({name.decode() for item in decoded for name in _REFERENCE.findall(item.data)})
+    opened = [_opened(services, payload) for payload in payloads]
+    readings = [
+        _reading(payload, data) for payload, data in zip(payloads, opened, strict=True) if data is not None
+    ]
+    reasons = await services.readings.reasons(member, {item.reference for item in readings if item.reference})
     # Before the answer: a reading that leaves no trail must not happen.
-    await services.staff.note_reading(
-        request.state.staff_token, member, payloads=len(decoded), references=references
-    )
-    return _answer(services, decoded)
+    await services.readings.record(member, [item for item in readings if _is_open(item, reasons)], reasons)
+    judged = iter(readings)
+    answers = [
+        payload
+        if data is None
+        else data
+        if _is_open(item := next(judged), reasons)
+        else _closed(services, item)
+        for payload, data in zip(payloads, opened, strict=True)
+    ]
+    return _answer(services, answers)
 
 
 @router.post("/encode", dependencies=[CODEC_READER])
 async def encode(request: Request, services: CodecDep, member: StaffDep) -> Response:
     """Seal the reason of an update that is sent from Temporal's interface.
 
-    The interface does not say for which workflow, so the seal names the member, lives for minutes, and no
-    process takes it for anything but the argument of an update.
+    The updates take a reason and nothing else. The interface does not say for which workflow, so the seal
+    names the member, lives for minutes, and no process takes it for anything but the argument of an update.
     """
-    payloads = await _payloads(request, services)
-    try:
-        sealed = [
-            services.codec.seal_for_operator(
-                payload, actor=member.name, lifetime_seconds=_REASON_LIVES_SECONDS
-            )
-            for payload in payloads
-        ]
-    except ValueError:
-        raise HTTPException(HTTPStatus.BAD_REQUEST) from None
+    reasons = [_reason(payload) for payload in await _payloads(request, services)]
+    await services.readings.record_sealed(member, reasons)
+    sealed = [
+        services.codec.seal_for_operator(
+            _text(reason), actor=member.name, lifetime_seconds=_REASON_LIVES_SECONDS
+        )
+        for reason in reasons
+    ]
     return _answer(services, sealed)
+
+
+def _reason(payload: Payload) -> str:
+    try:
+        text = json.loads(payload.data)
+        if payload.metadata.get("encoding") != _PLAIN or not isinstance(text, str):
+            raise HTTPException(HTTPStatus.BAD_REQUEST, "Solo se firma el motivo de una actualización")
+        return checked_reason(text)
+    except ValueError:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, "Solo se firma el motivo de una actualización") from None
+    except ReasonRefusedError as error:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from None
+
+
+def _reading(payload: Payload, data: Payload) -> Reading:
+    scope = payload.metadata.get(SCOPE, b"").decode(errors="replace")
+    return Reading(reference=reference_in(scope), logins=logins_in(data.data), is_personal=is_personal(data))
+
+
+def _is_open(item: Reading, reasons: Mapping[str, str]) -> bool:
+    """Whether the session may read it.
+
+    What may be about the person of a registration needs a reason. Whatever belongs to none must not name a person.
+    """
+    if item.reference is None:
+        return not item.logins
+    return not item.is_personal or item.reference in reasons
+
+
+def _closed(services: CodecServices, item: Reading) -> Payload:
+    """Say instead of the data where a reason opens them."""
+    place = f"/soporte/registro/{item.reference}" if item.reference else "/soporte"
+    return _text(f"Dé un motivo en {services.public_url}{place} («Mostrar los datos») para leer esto")
+
+
+def _text(text: str) -> Payload:
+    return Payload(metadata={"encoding": _PLAIN}, data=json.dumps(text, ensure_ascii=False).encode())
 
 
 async def _payloads(request: Request, services: CodecServices) -> list[Payload]:
@@ -84,12 +136,12 @@ async def _payloads(request: Request, services: CodecServices) -> list[Payload]:
         raise HTTPException(HTTPStatus.BAD_REQUEST) from None
 
 
-def _decoded(services: CodecServices, payload: Payload) -> Payload:
+def _opened(services: CodecServices, payload: Payload) -> Payload | None:
     try:
         return services.codec.open(payload)
     except UntrustedPayloadError:
         log.warning("payload_not_decoded")
-        return payload
+        return None
 
 
 def _answer(services: CodecServices, payloads: list[Payload]) -> Response:

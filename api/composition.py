@@ -5,7 +5,6 @@ from functools import cached_property
 
 from temporalio.client import Client
 
-from api.audit_queue import AuditQueue
 from api.captcha import FormCaptchas
 from api.metrics import ApiMetrics
 from api.pages.outcomes import OutcomePages
@@ -33,6 +32,7 @@ from mipres import composition
 from mipres.captcha.challenges import CaptchaChallenges
 from mipres.captcha.proofs import ProofsOfWork
 from mipres.composition import DatabaseServices
+from mipres.database.audit_queue import AuditQueue
 from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.fitness import DatabaseFitness
 from mipres.database.limits import NoLimits
@@ -71,6 +71,7 @@ class Composition:
         )
         self._temporal_ui_origin = origin_of(settings.temporal_ui_url)
         self._staff = composition.build_staff(database, self._hasher)
+        self._readings = composition.build_readings(database)
         self._codec = composition.build_codec(settings)
 
     def services(self) -> Services:
@@ -233,6 +234,7 @@ class Composition:
             support=composition.build_support(self._settings, self._database, self._client),
             accounts=composition.build_support_accounts(self._database),
             staff=self._staff,
+            readings=self._readings,
             public_url=self._settings.public_url,
         )
 
@@ -246,7 +248,8 @@ class Composition:
     def codec(self) -> CodecServices:
         return CodecServices(
             codec=self._codec,
-            staff=self._staff,
+            readings=self._readings,
+            public_url=self._settings.public_url,
             temporal_namespace=self._settings.temporal_namespace,
             temporal_ui_origin=self._temporal_ui_origin,
         )

@@ -1,6 +1,7 @@
 """One API process: from settings to adapters, services and the application."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,7 +9,6 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from api import codec, errors, health, static_files
-from api.audit_queue import AuditQueue
 from api.composition import Composition
 from api.metrics import ApiMetrics
 from api.middleware import AccessLog, RequestLimits, RequestTracing, SecurityHeaders
@@ -17,6 +17,7 @@ from api.static_files import ImmutableStaticFiles
 from api.v1 import documentation
 from api.v1 import registrations as v1_registrations
 from mipres import composition
+from mipres.database.audit_queue import AuditQueue
 from mipres.settings import Settings, load_settings
 from mipres.telemetry import configure_logging
 from mipres.temporal.connection import connect
@@ -77,14 +78,17 @@ async def lifespan(
     app: FastAPI, settings: Settings, metrics: ApiMetrics, tracing: Tracing | None
 ) -> AsyncIterator[None]:
     """Hold the process's connections and services."""
-    # Lazy, so that pages can say what is wrong while Temporal is away.
-    client = await connect(
-        composition.temporal_connection(settings),
-        identity="api",
-        lazy=True,
-        interceptors=[tracing.interceptor()] if tracing else [],
-    )
-    async with composition.open_database(settings) as database:
+    async with (
+        composition.open_database(settings) as database,
+        composition.refused_payloads(database) as on_refused,
+    ):
+        # Lazy, so that pages can say what is wrong while Temporal is away.
+        client = await connect(
+            dataclasses.replace(composition.temporal_connection(settings), on_refused=on_refused),
+            identity="api",
+            lazy=True,
+            interceptors=[tracing.interceptor()] if tracing else [],
+        )
         audit_queue = AuditQueue(database.audit)
         built = Composition(
             settings, client=client, database=database, metrics=metrics, audit_queue=audit_queue

@@ -89,7 +89,7 @@ async def staff_required(request: Request, services: ProtectionDep) -> None:
     member = await services.staff.member_of(token, StaffSessionKind.PAGES) if token else None
     if member is None:
         raise StaffLoginRequiredError
-    request.state.staff = member
+    request.state.staff, request.state.staff_token = member, token
 
 
 async def staff_form(request: Request, services: ProtectionDep) -> None:

@@ -24,6 +24,7 @@ from mipres.database.sessions import PostgresSessions
 from mipres.domain.passwords import PasswordPolicy
 from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
+from mipres.support.readings import Readings
 from mipres.support.staff import PostgresStaff
 from mipres.temporal.codec import EncryptionCodec
 
@@ -107,6 +108,7 @@ class SupportServices:
     support: Support
     accounts: SupportAccounts
     staff: PostgresStaff
+    readings: Readings
     public_url: str
 
 
@@ -115,7 +117,8 @@ class CodecServices:
     """What the codec server needs."""
 
     codec: EncryptionCodec
-    staff: PostgresStaff
+    readings: Readings
+    public_url: str
     temporal_namespace: str
     temporal_ui_origin: str
 

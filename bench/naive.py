@@ -58,7 +58,10 @@ async def _knows_attributes(client: Client, kinds: dict[str, int]) -> bool:
 async def _work() -> None:
     settings = load_settings()
     client = await connect(composition.temporal_connection(settings), identity="naive")
-    async with composition.open_ports(settings) as ports:
+    async with (
+        composition.open_database(settings) as database,
+        composition.open_ports(settings, database) as ports,
+    ):
         worker = Worker(
             client,
             task_queue=REGISTRATIONS_QUEUE,

@@ -141,7 +141,11 @@ def create_peer() -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with product_lifespan(app), composition.open_ports(settings) as ports:
+        async with (
+            product_lifespan(app),
+            composition.open_database(settings) as database,
+            composition.open_ports(settings, database) as ports,
+        ):
             _OPEN[:] = [ports]
             engine = PeerRegistrations(
                 radicado_key=composition.purpose_key(settings, "radicado"),

@@ -17,6 +17,7 @@ from temporalio.runtime import Runtime
 from mipres.database.access_notices import PostgresAccessNotices
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
+from mipres.database.audit_queue import AuditQueue
 from mipres.database.clock import DatabaseClock
 from mipres.database.credentials import Hasher
 from mipres.database.engine import create_engine
@@ -24,6 +25,7 @@ from mipres.database.erasures import Erasures
 from mipres.database.limits import PostgresLimits
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
+from mipres.database.refused_payloads import RefusedPayloads
 from mipres.database.retention import PostgresRetention
 from mipres.database.sent_mails import PostgresSentMails
 from mipres.domain.eligibility import EligibilityRules
@@ -44,6 +46,7 @@ from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
 from mipres.support.desk import SupportDesk
 from mipres.support.person_data import PersonData
+from mipres.support.readings import Readings
 from mipres.support.records import SupportRecords
 from mipres.support.staff import PostgresStaff
 from mipres.temporal.codec import EncryptionCodec, Fault
@@ -58,7 +61,7 @@ STATIC = ROOT / "static"
 
 
 @asynccontextmanager
-async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
+async def open_ports(settings: Settings, database: "DatabaseServices") -> AsyncIterator[Ports]:
     """Every port over its real adapter; connections are closed at the end."""
     async with AsyncExitStack() as stack:
 
@@ -70,7 +73,6 @@ async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
         people = registry(
             "miseguridadsocial", settings.miseguridadsocial_url, settings.miseguridadsocial_token
         )
-        database = await stack.enter_async_context(open_database(settings))
         yield Ports(
             miseguridadsocial=HttpSocialSecurityRegistry(people),
             rethus=HttpHealthTalentRegistry(registry("rethus", settings.rethus_url, settings.rethus_token)),
@@ -193,6 +195,10 @@ def build_staff(database: DatabaseServices, hasher: Hasher) -> PostgresStaff:
     )
 
 
+def build_readings(database: DatabaseServices) -> Readings:
+    return Readings(database.engine, audit=database.audit, clock=database.clock)
+
+
 def link_tokens(settings: Settings) -> LinkTokens:
     return LinkTokens(
         purpose_key(settings, "password-link"), older_keys=older_purpose_keys(settings, "password-link")
@@ -250,8 +256,13 @@ def build_tracing(settings: Settings, *, service: str) -> Tracing | None:
     return tracing_to(settings.otlp_endpoint, service=service) if settings.otlp_endpoint else None
 
 
-def refused_payloads(runtime: Runtime | None) -> Callable[[Fault, str], None]:
-    """Log and count each payload that the product did not write for its place."""
+@asynccontextmanager
+async def refused_payloads(
+    database: DatabaseServices, runtime: Runtime | None = None
+) -> AsyncIterator[Callable[[Fault, str], None]]:
+    """Log, count and audit each payload that the product did not write for its place."""
+    queue = AuditQueue(database.audit)
+    trail = RefusedPayloads(queue)
     meter = (runtime or Runtime.default()).metric_meter
     counter = meter.create_counter(
         "mipres_payloads_refused", "Payloads that the product did not write for their workflow"
@@ -260,5 +271,10 @@ def refused_payloads(runtime: Runtime | None) -> Callable[[Fault, str], None]:
     def refuse(fault: Fault, scope: str) -> None:
         counter.add(1, {"fault": fault.value})
         log.warning("payload_refused", fault=fault.value, scope=scope)
+        trail.note(fault, scope)
 
-    return refuse
+    try:
+        yield refuse
+    finally:
+        trail.flush()
+        await queue.finish()

@@ -140,6 +140,7 @@ async def act(reference: str, request: Request, services: SupportDep, member: St
         feedback = _Feedback(typed=typed, errors={"motivo": str(error)})
         return await _case(request, services, member, reference, feedback=feedback)
     if wanted == _REVEAL:
+        await services.readings.give_reason(request.state.staff_token, _known(reference), reason)
         return await _case(request, services, member, reference, reason=reason)
     if wanted not in _ACTIONS:
         raise HTTPException(HTTPStatus.BAD_REQUEST)

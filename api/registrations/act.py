@@ -10,7 +10,7 @@ import structlog
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from api.audit_queue import AuditQueue
+from mipres.database.audit_queue import AuditQueue
 from mipres.database.password_links import PasswordOwner
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
 from mipres.domain.errors import MipresError

@@ -17,8 +17,8 @@ from temporalio.common import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.audit_queue import AuditQueue
 from api.metrics import BY_MAIL, UNAVAILABLE, ApiMetrics
+from mipres.database.audit_queue import AuditQueue
 from mipres.database.password_links import Renewal
 from mipres.domain.audit import CITIZEN, PROGRAM, AuditEvent, AuditEventType
 from mipres.domain.documents import Document

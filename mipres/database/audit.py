@@ -9,7 +9,7 @@ but cannot seal the changed row again without the key in MIPRES_AUDIT_KEYS that 
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 
 from sqlalchemy import insert, or_, select, text
@@ -96,7 +96,7 @@ class PostgresAuditTrail:
         if reference is not None:
             wanted.append(AuditRow.reference == reference)
         if login is not None:
-            wanted.append(AuditRow.person.in_({_person(key, login) for key in self._keys}))
+            wanted.append(AuditRow.person.in_(self.hashes_of(login)))
         statement = select(AuditRow).order_by(AuditRow.number.desc()).limit(limit)
         if wanted:
             statement = statement.where(or_(*wanted))
@@ -114,6 +114,23 @@ class PostgresAuditTrail:
             )
             for row in reversed(rows)
         ]
+
+    def hashes_of(self, login: str) -> tuple[str, ...]:
+        """The hashes under which the trail knows a login, the active key's first."""
+        return tuple(_person(key, login) for key in self._keys)
+
+    async def people_of(self, references: Collection[str]) -> Mapping[str, frozenset[str]]:
+        """Hashes of the people whom the trail names beside these references."""
+        statement = (
+            select(AuditRow.reference, AuditRow.person)
+            .where(AuditRow.reference.in_(references), AuditRow.person.is_not(None))
+            .distinct()
+        )
+        found: dict[str, set[str]] = {reference: set() for reference in references}
+        async with self._reading() as session:
+            for reference, person in await session.execute(statement):
+                found[reference].add(person)
+        return {reference: frozenset(people) for reference, people in found.items()}
 
     async def verify(self) -> AuditVerdict:
         """Check every row against its seal and against the row before it."""
@@ -152,7 +169,7 @@ class PostgresAuditTrail:
             type=event.type.value,
             actor=event.actor,
             reference=event.reference,
-            person=None if event.login is None else _person(key, event.login),
+            person=event.person if event.login is None else _person(key, event.login),
             reason=event.reason,
             details=dict(event.details),
             previous_seal=previous,

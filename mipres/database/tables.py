@@ -293,7 +293,7 @@ class StaffRow(Base):
 class StaffSessionRow(Base):
     """A session of support, or a key of its: only a hash of the value is stored.
 
-    `decoded_payloads` are those read since `noted_at`, not yet in the audit trail.
+    The last three columns are of a release that did not record each reading at once; nothing reads them.
     """
 
     __tablename__ = "staff_sessions"
@@ -308,3 +308,19 @@ class StaffSessionRow(Base):
         JSONB, default=list, server_default=text("'[]'::jsonb")
     )
     noted_at: Mapped[datetime | None]
+
+
+class StaffReasonRow(Base):
+    """Why a session of support reads the encrypted data of one registration.
+
+    It ends with the session.
+    """
+
+    __tablename__ = "staff_reasons"
+
+    session_hash: Mapped[bytes] = mapped_column(
+        LargeBinary(32), ForeignKey("staff_sessions.id_hash", ondelete="CASCADE"), primary_key=True
+    )
+    reference: Mapped[str] = mapped_column(String(15), primary_key=True)
+    reason: Mapped[str]
+    given_at: Mapped[datetime]

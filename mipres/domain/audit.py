@@ -54,6 +54,8 @@ class AuditEventType(StrEnum):
     PLACEMENT_CHANGED = "placement_changed", "Sede de la plaza cambiada"
     SESSIONS_ENDED = "sessions_ended", "Sesiones cerradas por soporte"
     DATA_VIEWED = "data_viewed", "Datos de una persona consultados por soporte"
+    PAYLOAD_REFUSED = "payload_refused", "Dato ajeno rechazado en Temporal"
+    REASON_SEALED = "reason_sealed", "Motivo firmado para la interfaz de Temporal"
     PAYLOADS_DECODED = "payloads_decoded", "Datos cifrados leídos por soporte"
     CODEC_KEY_ISSUED = "codec_key_issued", "Clave de lectura emitida"
     STAFF_LOGIN_SUCCEEDED = "staff_login_succeeded", "Ingreso de soporte"
@@ -122,6 +124,7 @@ class AuditEvent:
     Attributes:
         reference: The radicado, or the reference of a recovery.
         login: Whose account it was. Only a keyed hash of it is stored.
+        person: That hash, where the trail itself is all that names the person.
         details: Codes and counts, never personal data.
     """
 
@@ -129,6 +132,7 @@ class AuditEvent:
     actor: str
     reference: str | None = None
     login: str | None = None
+    person: str | None = None
     reason: str | None = None
     details: Mapping[str, str | int] = field(default_factory=dict)
 

@@ -7,7 +7,6 @@ import hashlib
 import re
 import secrets
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -31,8 +30,6 @@ MINIMUM_PASSWORD = 15
 IDLE_LIMIT = timedelta(minutes=10)
 ABSOLUTE_LIMIT = timedelta(hours=10)
 KEY_LIFETIME = timedelta(hours=8)
-# The payloads read in this time become one row of the trail.
-NOTE_EVERY = timedelta(minutes=1)
 _TOKEN_BYTES = 32
 
 
@@ -185,7 +182,7 @@ class PostgresStaff:
         touch = (
             update(StaffSessionRow)
             .where(
-                StaffSessionRow.id_hash == _hashed(token),
+                StaffSessionRow.id_hash == token_hash(token),
                 StaffSessionRow.kind == kind,
                 StaffSessionRow.last_seen_at > now - idle,
                 StaffSessionRow.created_at > now - absolute,
@@ -201,42 +198,14 @@ class PostgresStaff:
     async def log_out(self, token: str) -> None:
         """End the session, and the keys of the same person with it."""
         async with self._sessions.begin() as session:
-            row = await session.get(StaffSessionRow, _hashed(token), with_for_update=True)
+            row = await session.get(StaffSessionRow, token_hash(token), with_for_update=True)
             if row is None:
                 return
             member = await session.get_one(StaffRow, row.staff_id)
             event = AuditEvent(type=AuditEventType.STAFF_LOGOUT, actor=staff(member.name))
             ended = delete(StaffSessionRow).where(StaffSessionRow.staff_id == member.id)
-            unwritten = sum(await session.scalars(ended.returning(StaffSessionRow.decoded_payloads)))
-            readings = _readings(event.actor, unwritten, []) if unwritten else []
-            await self._audit.record_in(session, *readings, event)
-
-    # ---- Reading encrypted payloads
-
-    async def note_reading(
-        self, token: str, member: StaffMember, *, payloads: int, references: Sequence[str]
-    ) -> None:
-        """Count what a session reads.
-
-        A new registration, or a minute, makes one row of the trail.
-        """
-        now = self._clock.now()
-        async with self._sessions.begin() as session:
-            row = await session.get(StaffSessionRow, _hashed(token), with_for_update=True)
-            if row is None:
-                return
-            row.decoded_payloads += payloads
-            is_due = row.noted_at is None or row.noted_at <= now - NOTE_EVERY
-            seen = [] if is_due else list(row.noted_references)
-            fresh = [reference for reference in dict.fromkeys(references) if reference not in seen]
-            if not (fresh or is_due):
-                return
-            events = _readings(member.actor, row.decoded_payloads, fresh)
-            row.decoded_payloads, row.noted_references = 0, [*seen, *fresh]
-            if is_due:
-                row.noted_at = now
-            await session.flush()
-            await self._audit.record_in(session, *events)
+            await session.execute(ended)
+            await self._audit.record_in(session, event)
 
     # ---- The rest
 
@@ -251,29 +220,19 @@ class PostgresStaff:
                 refused = AuditEvent(type=AuditEventType.STAFF_LOGIN_FAILED, actor=event.actor)
                 await self._audit.record_in(session, refused)
                 return None
-            leftovers = await self._end_dead(session, staff_id, event.actor)
+            await session.execute(
+                delete(StaffSessionRow).where(
+                    StaffSessionRow.staff_id == staff_id, StaffSessionRow.last_seen_at <= now - KEY_LIFETIME
+                )
+            )
             session.add(
                 StaffSessionRow(
-                    id_hash=_hashed(token), staff_id=staff_id, kind=kind, created_at=now, last_seen_at=now
+                    id_hash=token_hash(token), staff_id=staff_id, kind=kind, created_at=now, last_seen_at=now
                 )
             )
             await session.flush()
-            await self._audit.record_in(session, *leftovers, event)
+            await self._audit.record_in(session, event)
         return token
-
-    async def _end_dead(self, session: AsyncSession, staff_id: uuid.UUID, actor: str) -> list[AuditEvent]:
-        """Remove dead sessions, and return what was read in them and not yet recorded."""
-        dead = (
-            delete(StaffSessionRow)
-            .where(
-                StaffSessionRow.staff_id == staff_id,
-                StaffSessionRow.last_seen_at <= self._clock.now() - KEY_LIFETIME,
-            )
-            .returning(StaffSessionRow.decoded_payloads)
-        )
-        return [
-            event for count in await session.scalars(dead) for event in _readings(actor, count, []) if count
-        ]
 
     async def _note_change(self, session: AsyncSession, actor: str, name: str, change: str) -> None:
         details = {"staff": name, "change": change}
@@ -292,20 +251,8 @@ def new_password() -> str:
     return secrets.token_urlsafe(15)
 
 
-def _readings(actor: str, payloads: int, references: Sequence[str]) -> list[AuditEvent]:
-    """A row for each registration; the first also carries how much was read."""
-    return [
-        AuditEvent(
-            type=AuditEventType.PAYLOADS_DECODED,
-            actor=actor,
-            reference=reference,
-            details={"payloads": payloads if index == 0 else 0},
-        )
-        for index, reference in enumerate(references or [None])
-    ]
-
-
-def _hashed(token: str) -> bytes:
+def token_hash(token: str) -> bytes:
+    """What is stored of a session or key."""
     return hashlib.sha256(token.encode(errors="replace")).digest()
 
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from temporalio.client import Client
 
-from api.audit_queue import AuditQueue
 from api.metrics import ApiMetrics
 from api.registrations.start import RegistrationStarter
 from mipres.clock import SystemClock
+from mipres.database.audit_queue import AuditQueue
 from tests.fakes import FakeAuditTrail, FakeErasures
 
 KEY = b"k" * 32

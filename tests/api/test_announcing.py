@@ -10,9 +10,9 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.audit_queue import AuditQueue
 from api.registrations import act
 from api.registrations.act import RegistrationActs
+from mipres.database.audit_queue import AuditQueue
 from mipres.database.password_links import PasswordOwner
 from mipres.domain.links import LinkPurpose
 from tests.fakes import FakeAuditTrail

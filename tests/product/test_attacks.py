@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tests.fuzz.sizes import cases
 from tests.fuzz.test_parsers import FIELDS, likely
 from tests.product.conftest import Product, csrf_of
+from tests.product.storage import rows, without_the_keys
 from tests.product.test_enumeration import other_api
 
 FORMS = {
@@ -177,3 +178,32 @@ async def test_a_body_that_is_no_request_is_a_clients_mistake(product: Product, 
     assert answer.status_code in {400, 422}
     assert answer.headers["content-type"] == "application/problem+json"
     assert not re.search(r"Traceback|pydantic|File \"", answer.text)
+
+
+async def test_a_forged_message_in_temporal_is_a_security_event_and_harms_nothing(product: Product) -> None:
+    person = await product.new_professional()
+    radicado = (await product.register_professional(person)).json()["radicado"]
+    await product.reaches(radicado, "awaiting_password")
+    stranger = await without_the_keys(product)
+    handle = stranger.get_workflow_handle(f"registration/{radicado}")
+    for _ in range(3):
+        await handle.signal("password_set", "CC1020304050")
+
+    async def recorded() -> list[Any]:
+        return await rows(
+            product,
+            "SELECT actor, reference, person, reason, details FROM audit_entries"
+            " WHERE type = 'payload_refused' AND reference = $1",
+            radicado,
+        )
+
+    async def is_recorded() -> bool:
+        return bool(await recorded())
+
+    await product.eventually(is_recorded)
+    # One row for the three, and nothing that the stranger wrote.
+    [row] = await recorded()
+    assert (row["actor"], row["person"], row["reason"]) == ("product", None, None)
+    assert json.loads(row["details"]) == {"fault": "plaintext", "times": 1}
+    await product.reaches(radicado, "awaiting_password")
+    await product.complete(person)

@@ -242,22 +242,66 @@ async def test_the_interface_reads_what_an_officer_may_read(product: Product) ->
     person, radicado = await registered(product)
     sealed, headers = await encrypted_input(product, radicado), as_the_interface(product)
     async with officer(product) as (visitor, name):
+        closed = await decode(visitor, sealed, headers)
+        [told] = closed.json()["payloads"]
+        assert f"/soporte/registro/{radicado}" in base64.b64decode(told["data"]).decode()
+        assert person["document"]["number"] not in base64.b64decode(told["data"]).decode()
+        await open_to(visitor, radicado)
         answers = [await decode(visitor, sealed, headers) for _ in range(3)]
         assert {answer.status_code for answer in answers} == {200}
         assert answers[0].headers["access-control-allow-origin"] == headers["Origin"]
         assert answers[0].headers["access-control-allow-credentials"] == "true"
         [clear] = answers[0].json()["payloads"]
         assert person["document"]["number"].encode() in base64.b64decode(clear["data"])
-        # Three requests, one row: which registration, and how much.
-        noted = [entry for entry in await trail(product, None, name) if entry[0] == "payloads_decoded"]
-        assert noted == [("payloads_decoded", None, {"payloads": 1})]
-        assert noted[0] in await trail(product, radicado, name)
+        # Each request has its row: which registration, whose, why, and how much.
+        noted = [entry for entry in await trail(product, radicado, name) if entry[0] == "payloads_decoded"]
+        assert noted == [("payloads_decoded", REASON, {"payloads": 1})] * 3
+        named = await rows(
+            product,
+            "SELECT count(*) FROM audit_entries WHERE type = 'payloads_decoded' AND reference = $1"
+            " AND person = (SELECT person FROM audit_entries WHERE type = 'registration_submitted'"
+            " AND reference = $1 LIMIT 1)",
+            radicado,
+        )
+        assert named[0]["count"] == 3
+
+
+async def open_to(visitor: httpx2.AsyncClient, radicado: str) -> None:
+    """Give a reason for a registration, as its page asks for one."""
+    path = f"/soporte/registro/{radicado}"
+    assert (await post_form(visitor, path, path, accion="mostrar", motivo=REASON)).status_code == 200
+
+
+def plain(data: bytes, encoding: bytes = b"json/plain") -> dict[str, Any]:
+    metadata = {"encoding": base64.b64encode(encoding).decode()}
+    return {"metadata": metadata, "data": base64.b64encode(data).decode()}
+
+
+async def test_nothing_but_the_reason_of_an_update_is_sealed(product: Product) -> None:
+    reason = json.dumps(REASON).encode()
+    async with officer(product) as (visitor, name):
+        for payload in (
+            plain(b'"corto"'),
+            plain(b'"llame al 3001234567 por favor"'),
+            plain(b'{"motivo": "la persona lo dijo"}'),
+            plain(b'["la persona lo dijo"]'),
+            plain(b"la persona lo dijo\xf3"),
+            plain(reason, b"json/protobuf"),
+        ):
+            answer = await decode(visitor, {"payloads": [payload]}, as_the_interface(product), "encode")
+            assert answer.status_code == 400, payload
+        both = {"payloads": [plain(reason), plain(b'"corto"')]}
+        assert (await decode(visitor, both, as_the_interface(product), "encode")).status_code == 400
+        done = await decode(visitor, {"payloads": [plain(reason)]}, as_the_interface(product), "encode")
+        assert done.status_code == 200
+        sealed = [entry for entry in await trail(product, None, name) if entry[0] == "reason_sealed"]
+        assert sealed == [("reason_sealed", REASON, {})]
 
 
 async def test_what_is_encoded_is_read_by_the_workers_keys(product: Product) -> None:
     clear = {
         "metadata": {"encoding": base64.b64encode(b"json/plain").decode()},
-        "data": base64.b64encode(b'"un motivo"').decode(),
+        "data": base64.b64encode(b'"un motivo claro"').decode(),
     }
     async with officer(product) as (visitor, _):
         answer = await decode(visitor, {"payloads": [clear]}, as_the_interface(product), "encode")
@@ -295,11 +339,15 @@ async def test_a_key_of_support_reads_from_the_command_line(product: Product) ->
     async with officer(product) as (member, name), product.browser() as program:
         page = await post_form(member, "/soporte", "/soporte/clave")
         key = page.text.partition('key-fact-value">')[2].partition("<")[0]
+        await open_to(member, radicado)
         answer = await decode(program, sealed, {"Authorization": f"Bearer {key}"})
         [clear] = answer.json()["payloads"]
         assert person["document"]["number"].encode() in base64.b64decode(clear["data"])
         events = [event for event, _, _ in await trail(product, None, name)]
-        assert events[-2:] == ["codec_key_issued", "payloads_decoded"]
+        assert [event for event in events if event != "data_viewed"][-2:] == [
+            "codec_key_issued",
+            "payloads_decoded",
+        ]
         await post_form(member, "/soporte", "/soporte/salir")
         assert (await decode(program, sealed, {"Authorization": f"Bearer {key}"})).status_code == 401
 

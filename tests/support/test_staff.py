@@ -11,7 +11,6 @@ from mipres.support.staff import (
     ABSOLUTE_LIMIT,
     IDLE_LIMIT,
     KEY_LIFETIME,
-    NOTE_EVERY,
     PostgresStaff,
     StaffMember,
     StaffNameError,
@@ -176,54 +175,3 @@ async def test_leaving_ends_the_session_and_the_keys(
         "codec_key_issued",
         "staff_logout",
     ]
-
-
-# --- what was read
-
-
-async def readings(audit: PostgresAuditTrail) -> list[tuple[str | None, object]]:
-    entries = [entry for entry in await audit.entries() if entry.type == "payloads_decoded"]
-    assert {entry.actor for entry in entries} <= {"staff:ana"}
-    return [(entry.reference, entry.details["payloads"]) for entry in entries]
-
-
-async def test_reading_makes_a_row_a_registration_and_minute_not_a_request(
-    support: PostgresStaff, audit: PostgresAuditTrail, clock: FakeClock
-) -> None:
-    token, member = await logged_in(support)
-    first, second = RADICADOS
-
-    async def read(*references: str, payloads: int = 3) -> None:
-        await support.note_reading(token, member, payloads=payloads, references=references)
-
-    for _ in range(10):
-        await read(first)
-    assert await readings(audit) == [(first, 3)]
-    await read(second)
-    # The nine requests in between are counted with the next row.
-    assert await readings(audit) == [(first, 3), (second, 30)]
-    await read()
-    clock.advance(NOTE_EVERY)
-    await read(first)
-    assert (await readings(audit))[2:] == [(first, 6)]
-
-
-async def test_what_was_read_last_is_written_down_when_leaving(
-    support: PostgresStaff, audit: PostgresAuditTrail
-) -> None:
-    token, member = await logged_in(support)
-    for _ in range(2):
-        await support.note_reading(token, member, payloads=5, references=())
-    await support.log_out(token)
-    assert await readings(audit) == [(None, 5), (None, 5)]
-
-
-async def test_what_was_read_in_a_session_that_ran_out_is_written_down_at_the_next_login(
-    support: PostgresStaff, audit: PostgresAuditTrail, clock: FakeClock
-) -> None:
-    token, member = await logged_in(support)
-    for _ in range(2):
-        await support.note_reading(token, member, payloads=5, references=RADICADOS[:1])
-    clock.advance(timedelta(days=1))
-    await support.log_in("ana", PASSWORD)
-    assert await readings(audit) == [(RADICADOS[0], 5), (None, 5)]

@@ -10,11 +10,11 @@ from datetime import timedelta
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from temporalio.client import Client
 
-from api.audit_queue import AuditQueue
 from api.metrics import ApiMetrics
 from api.registrations.start import RegistrationStarter
 from api.security import FORM_LIFETIME_SECONDS
 from mipres.clock import SystemClock
+from mipres.database.audit_queue import AuditQueue
 from mipres.keys import derive_key
 from mipres.temporal.connection import TemporalConnection, connect
 from mipres.temporal.names import registration_workflow_id

@@ -69,6 +69,14 @@ async def test_temporal_s_interface_reads_with_the_session_of_support(
     assert number not in await page.inner_text("body")
 
     await enter(visitor, product)
+    async with page.expect_response(lambda answer: "/codec/decode" in answer.url) as closed:
+        await page.goto(history)
+    assert (await closed.value).ok
+    await page.get_by_text("Dé un motivo en").first.wait_for(timeout=20_000)
+    assert number not in await page.inner_text("body")
+    await visitor.open(f"/soporte/registro/{radicado}")
+    await visitor.fill(motivo=REASON)
+    await visitor.press("Hacer")
     async with page.expect_response(
         lambda answer: "/codec/decode" in answer.url and answer.status == 200
     ) as read:

@@ -146,7 +146,9 @@ async def test_the_search_finds_it_and_its_page_tells_all(desk: Desk, stuck: Stu
     await desk.searches_until_found("waiting-sso", stuck)
     await desk.found(stuck).click()
     await expect(desk.page.get_by_role("heading", name=stuck.workflow_id)).to_be_visible()
-    await expect(desk.page.locator("body")).to_contain_text(stuck.person["document"]["number"])
+    # What explains the registration needs no reason; what is about the person does.
+    await expect(desk.page.locator("body")).to_contain_text(f"/soporte/registro/{stuck.radicado}")
+    await expect(desk.page.locator("body")).not_to_contain_text(stuck.person["document"]["number"])
 
     await desk.turn_to("user-metadata")
     summary = desk.page.frame_locator("iframe").nth(0).locator("body")
@@ -196,6 +198,6 @@ async def test_support_cancels_by_an_update(desk: Desk, product: Product, stuck:
     dialog = desk.page.locator("dialog[open]")
     await dialog.get_by_test_id("update-select").locator("xpath=..").click()
     await dialog.get_by_role("option").filter(has_text="cancel_registration").click()
-    await dialog.locator(".cm-content").fill('"la persona lo pidió"')
+    await dialog.locator(".cm-content").fill('"la persona lo pidió por teléfono"')
     await dialog.get_by_role("button", name="Submit").click()
     await product.reaches(stuck.radicado, "cancelled")

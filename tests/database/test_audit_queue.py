@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from api.audit_queue import AuditQueue
+from mipres.database.audit_queue import AuditQueue
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
 from tests.fakes import FakeAuditTrail
 
