@@ -6,7 +6,7 @@ It costs some milliseconds of CPU and no I/O after the first call, so callers ru
 import io
 import operator
 import wave
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from random import Random, SystemRandom
@@ -22,8 +22,10 @@ _VOICE: Final = 0.60
 _OTHER_VOICE: Final = 0.24
 _OTHER_VOICES: Final = 4
 _HISS: Final = 0.04
-_PACE: Final = (0.85, 1.15)
-_FLUTTER: Final = (0.95, 1.05)
+# Paces, in thousandths of the voice's own; one grain is 40 ms.
+_STEADY: Final = 1000
+_PACE: Final = (850, 1150)
+_FLUTTER: Final = 50
 _GRAIN: Final = SAMPLE_RATE // 25
 
 _random: Final = SystemRandom()
@@ -66,15 +68,22 @@ def _speech(code: str, random: Random) -> bytes:
 
 
 def _spoken(symbol: str, level: float, random: Random) -> bytes:
-    voice, pace = random.choice(voices()[symbol]), random.uniform(*_PACE)
-    paced, begin = bytearray(), 0.0
-    while begin < len(voice) - 1:
+    voice, pace = random.choice(voices()[symbol]), random.randint(*_PACE)
+    paced, begin = bytearray(), 0
+    while begin < len(voice):
         # A wave that is never stretched evenly cannot be found by laying the known one over it.
-        step = pace * random.uniform(*_FLUTTER)
-        end = min(begin + _GRAIN * step, len(voice) - 1)
-        paced += bytes(voice[int(begin + sample * step)] for sample in range(int((end - begin) / step)))
-        begin = max(end, begin + step)
+        of_voice, stretched = _stretching(pace + random.randint(-_FLUTTER, _FLUTTER))
+        grain = voice[begin : begin + of_voice].ljust(of_voice, bytes([_SILENCE]))
+        paced += bytes(stretched(grain))
+        begin += of_voice
     return bytes(paced).translate(_volume(level * random.uniform(0.9, 1.0)))
+
+
+@cache
+def _stretching(pace: int) -> tuple[int, Callable[[bytes], tuple[int, ...]]]:
+    """Return how many samples of a voice make a grain at that pace, and which of them."""
+    places = [sample * pace // _STEADY for sample in range(_GRAIN)]
+    return places[-1] + 1, operator.itemgetter(*places)
 
 
 def _other_voice(length: int, random: Random) -> bytes:
