@@ -59,6 +59,7 @@ def catalog(ports: Ports) -> Catalog:
             mails.send_delay_notice,
             mails.send_given_up_notice,
             mails.send_refusal_notice,
+            mails.send_wait_ended_notice,
             mails.send_lock_notice,
             mails.notify_support,
             StepRetries().retry_step,

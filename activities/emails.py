@@ -198,6 +198,11 @@ class EmailActivities:
         await self._notify("registration_refused", notice, message=REFUSAL_MESSAGES[notice.refusal])
 
     @activity.defn
+    async def send_wait_ended_notice(self, notice: RefusalNoticeInput) -> None:
+        """Tell that the time of waiting for a registry is over."""
+        await self._notify("registration_wait_ended", notice, message=REFUSAL_MESSAGES[notice.refusal])
+
+    @activity.defn
     async def send_lock_notice(self, notice: LockNoticeInput) -> None:
         """Notify the person of attempts at their login.
 

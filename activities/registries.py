@@ -7,6 +7,7 @@ and not what the registries said of a person beyond what the account needs.
 """
 
 from dataclasses import dataclass
+from datetime import date
 
 from temporalio import activity
 
@@ -29,18 +30,27 @@ class IdentityResult:
 
 @dataclass(frozen=True, kw_only=True)
 class ProfessionResult:
-    """ReTHUS's verdict; `profession` stands for professionals who may register."""
+    """ReTHUS's verdict; `profession` stands for professionals who may register.
+
+    `may_appear`: ReTHUS does not know the person at all, and may do so later.
+    """
 
     refusal: Refusal | None = None
     profession: Profession | None = None
+    may_appear: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlacementResult:
-    """SSO's verdict; `placement` stands when there is no refusal."""
+    """SSO's verdict; `placement` stands when there is no refusal.
+
+    `may_appear`: another placement may be assigned later. `appears_on`: the first day of one that is.
+    """
 
     refusal: Refusal | None = None
     placement: Placement | None = None
+    may_appear: bool = False
+    appears_on: date | None = None
 
 
 class SocialSecurityChecks:
@@ -109,7 +119,7 @@ class HealthTalentChecks:
             today = today_in_bogota(self._clock.now())
             refusal = self._rules.professional_refusal(professional, registration=registration, today=today)
         if refusal or professional is None:
-            return ProfessionResult(refusal=refusal)
+            return ProfessionResult(refusal=refusal, may_appear=professional is None)
         return ProfessionResult(profession=self._rules.find_profession(professional, registration))
 
     @activity.defn
@@ -136,5 +146,11 @@ class SocialServiceChecks:
         """Does the person hold a placement that is in force today?"""
         with translated():
             placement = await self._registry.find_placement(submission.document)
-        refusal = self._rules.social_service_refusal(placement, today=today_in_bogota(self._clock.now()))
-        return PlacementResult(refusal=refusal, placement=None if refusal else placement)
+        today = today_in_bogota(self._clock.now())
+        refusal = self._rules.social_service_refusal(placement, today=today)
+        return PlacementResult(
+            refusal=refusal,
+            placement=None if refusal else placement,
+            may_appear=refusal is Refusal.NOT_IN_SSO,
+            appears_on=placement.start if placement and placement.start > today else None,
+        )

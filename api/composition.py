@@ -141,6 +141,7 @@ class Composition:
             erasures=composition.build_erasures(self._settings, self._database),
             submit_wait=self._submit_wait,
             link_lifetime=timedelta(hours=self._settings.password_link_hours),
+            registry_wait=timedelta(days=self._settings.wait_for_registry_days),
             metrics=self._metrics,
             audit_queue=self._audit_queue,
         )

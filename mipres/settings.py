@@ -246,6 +246,7 @@ class Settings(BaseSettings):
     otlp_endpoint: WebAddress | None = None
 
     password_link_hours: int = Field(default=24, ge=1)
+    wait_for_registry_days: int = Field(default=30, ge=1, le=365)
     password_policy: Literal["manual", "nist"] = "manual"  # noqa: S105 - the name of a policy.
     submit_wait_seconds: float = Field(default=5, gt=0, le=60)
     captcha: Literal["image", "proof", "off"] = "image"

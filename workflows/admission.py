@@ -34,5 +34,9 @@ def nothing_to_retry() -> ApplicationError:
     return ApplicationError("Este registro no espera ningún reintento", type=names.WRONG_STAGE)
 
 
+def not_watching() -> ApplicationError:
+    return ApplicationError("Este registro no espera a que un registro lo incluya", type=names.WRONG_STAGE)
+
+
 def already_ended() -> ApplicationError:
     return ApplicationError("Este registro ya terminó", type=names.WRONG_STAGE)

@@ -1,6 +1,7 @@
 """The registries that decide about each type of user, most decisive first."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Protocol
 
 from activities.registries import IdentityResult, PlacementResult, ProfessionResult
@@ -35,11 +36,17 @@ class Asked(Protocol):
 class Verdict:
     """What the registries decided.
 
-    `facts` belong to the profile of a person who may register.
+    Attributes:
+        refusal: Why the person may not register.
+        facts: What belongs to the profile of a person who may.
+        may_appear: Whether the registry may still learn of the person, so that waiting can help.
+        appears_on: The day from which it will know them, if that is known.
     """
 
     refusal: Refusal | None = None
     facts: ProfileFacts = field(default_factory=ProfileFacts)
+    may_appear: bool = False
+    appears_on: date | None = None
 
 
 async def identify(runner: Runner, submission: Submission) -> tuple[Person | None, Refusal | None]:
@@ -87,7 +94,7 @@ async def _check_delegation(runner: Runner, submission: Submission) -> Verdict:
 async def _check_profession(runner: Runner, submission: Submission) -> Verdict:
     checked: ProfessionResult = await runner.do(steps.CHECK_PROFESSION, submission)
     if checked.profession is None:
-        return Verdict(refusal=checked.refusal)
+        return Verdict(refusal=checked.refusal, may_appear=checked.may_appear)
     facts = ProfileFacts(
         profession_code=checked.profession.code,
         profession_name=checked.profession.name,
@@ -99,7 +106,7 @@ async def _check_profession(runner: Runner, submission: Submission) -> Verdict:
 async def _check_placement(runner: Runner, submission: Submission) -> Verdict:
     checked: PlacementResult = await runner.do(steps.CHECK_PLACEMENT, submission)
     if checked.placement is None:
-        return Verdict(refusal=checked.refusal)
+        return Verdict(refusal=checked.refusal, may_appear=checked.may_appear, appears_on=checked.appears_on)
     return Verdict(
         facts=ProfileFacts(profession_name=checked.placement.profession, placement=checked.placement)
     )

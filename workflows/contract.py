@@ -1,12 +1,12 @@
 """What goes into the workflows and comes out of them. Nothing else."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from activities.accounts import RegisterAccountResult
 from mipres.domain.accounts import ProfileFacts
 from mipres.domain.documents import Document
-from mipres.domain.outcomes import Outcome
+from mipres.domain.outcomes import Outcome, Refusal
 from mipres.domain.people import Person
 from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import Submission, UserType
@@ -70,6 +70,12 @@ class RegistrationState:
         must_mail_refusal: No page shows the answer to the person, so a refusal is mailed.
         since: When the stage or what is waited for last changed.
         pending: The check that the next run goes on with.
+        refusal: Why the registry that is waited for says no.
+        watched_since: When the person chose to wait for a registry that does not know them.
+        appears_on: The day from which that registry will know them, if it is known.
+        looked_at: When the registry was last asked while they wait.
+        is_look_asked: Whether it is asked once more now, because the person registered again.
+        is_watch_ended: Whether the person waits no longer.
     """
 
     stage: Stage = Stage.CHECKING
@@ -88,6 +94,12 @@ class RegistrationState:
     must_mail_refusal: bool = False
     since: datetime | None = None
     pending: PendingStep | None = None
+    refusal: Refusal | None = None
+    watched_since: datetime | None = None
+    appears_on: date | None = None
+    looked_at: datetime | None = None
+    is_look_asked: bool = False
+    is_watch_ended: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +111,8 @@ class RegistrationRequest:
         tell_by_mail: No page shows the answer, so a refusal has to be mailed too.
         is_fast: Whether the first attempts are one local activity. Registrations that began before it
             existed have each its own.
+        wait_for_registry: Whether the person waits for a registry that does not know them yet.
+        wait_days: For how long at most.
         state: What an earlier run of the same registration hands on.
     """
 
@@ -108,6 +122,8 @@ class RegistrationRequest:
     link_hours: float = 24.0
     tell_by_mail: bool = False
     is_fast: bool = False
+    wait_for_registry: bool = False
+    wait_days: float = 30.0
     state: RegistrationState | None = None
 
 
@@ -120,6 +136,7 @@ class RegistrationStatus:
             or `mail_address` when the person's address is rejected.
         updated_at: When the stage last changed, ISO 8601 with zone.
         outcome: The first answer, once there is one.
+        watched_until: Until when the registry is asked, ISO 8601 with zone, while the person waits for it.
     """
 
     radicado: str
@@ -128,3 +145,4 @@ class RegistrationStatus:
     waiting_on: tuple[WaitingOn, ...]
     updated_at: str
     outcome: Outcome | None = None
+    watched_until: str | None = None

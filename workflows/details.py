@@ -35,6 +35,11 @@ _AT_EACH_STAGE = {
     Stage.CHECKING: (
         "Esto dura segundos. Si dura más de un minuto, revise que haya un *worker* en marcha (pestaña *Workers*).",
     ),
+    Stage.WATCHING: (
+        "No está atascado: la persona pidió esperar. Se consulta el registro una vez al día y todo sigue solo.",
+        "Si la persona ya no quiere esperar, que lo diga en su página de estado, o use la actualización `stop_watching`.",
+        _CANCEL,
+    ),
     Stage.AWAITING_PASSWORD: (
         "Si no llegó el correo: que busque en correo no deseado y confirme en miseguridadsocial su dirección.",
         _RESEND,

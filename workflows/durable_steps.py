@@ -229,6 +229,26 @@ class StepRunner:
         self._on_change()
 
 
+class GentleRunner:
+    """Asks whenever the registry has time, on its own queue and for a day, and shows nothing."""
+
+    async def do(self, step: Step, request: object) -> Any:
+        """Do a step.
+
+        Raises:
+            StepFailedError: there was no answer for a day.
+        """
+        return await _result_of(
+            lambda: _start(
+                step,
+                request,
+                within=policies.LOOK_WORTH_MAKING,
+                retry=policies.PATIENT_RETRY,
+                queue=step.queue,
+            )
+        )
+
+
 async def notified(step: Step, notice: object) -> bool:
     """Do a step that nothing depends on.
 

@@ -36,14 +36,10 @@ class Notices:
         await self._send(steps.SEND_GIVEN_UP_NOTICE, self._about(person, "sin-terminar"))
 
     async def refusal(self, person: Person, refusal: Refusal) -> None:
-        notice = RefusalNoticeInput(
-            person=person,
-            login=self._login,
-            reference=self._reference,
-            message_key=message_key(self._reference, "rechazo"),
-            refusal=refusal,
-        )
-        await self._send(steps.SEND_REFUSAL_NOTICE, notice)
+        await self._send(steps.SEND_REFUSAL_NOTICE, self._about_refusal(person, refusal))
+
+    async def wait_ended(self, person: Person, refusal: Refusal) -> None:
+        await self._send(steps.SEND_WAIT_ENDED_NOTICE, self._about_refusal(person, refusal))
 
     async def support(self, waiting_on: str) -> None:
         notice = SupportNoticeInput(
@@ -59,6 +55,15 @@ class Notices:
             login=self._login,
             reference=self._reference,
             message_key=message_key(self._reference, purpose),
+        )
+
+    def _about_refusal(self, person: Person, refusal: Refusal) -> RefusalNoticeInput:
+        return RefusalNoticeInput(
+            person=person,
+            login=self._login,
+            reference=self._reference,
+            message_key=message_key(self._reference, "rechazo"),
+            refusal=refusal,
         )
 
     async def _send(self, step: steps.Step, notice: object) -> None:

@@ -1,6 +1,6 @@
 """Every timeout and retry policy, each with its reason."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 from temporalio.common import RetryPolicy
 
@@ -55,6 +55,14 @@ REMINDER_AT = 0.75
 
 # News of a delay that are a day old help nobody.
 NOTICE_WORTH_SENDING = timedelta(days=1)
+
+# Who waits to appear in a registry is asked for once a day; an hour is the least between two looks.
+LOOK_EVERY = timedelta(days=1)
+LOOK_PAUSE = timedelta(hours=1)
+# A look that the registry did not answer for a day is made by the next one.
+LOOK_WORTH_MAKING = timedelta(days=1)
+# A placement holds from midnight; five minutes later the registries' clocks agree.
+FIRST_DAY_BEGINS = time(0, 5)
 
 # Mails take a moment to arrive; a person who asks sooner has not waited for the last one.
 RESEND_PAUSE = timedelta(minutes=3)

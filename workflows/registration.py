@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from mipres.domain.people import Person
     from mipres.domain.stages import Stage, WaitingOn
     from workflows import admission, checks, contract, metrics, policies, steps
+    from workflows.checks import Verdict
     from workflows.details import registration_details
     from workflows.durable_steps import StepFailedError, StepLeftError, StepRunner
     from workflows.fast_path import FastPathInput
@@ -25,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.password_wait import PasswordWait
     from workflows.publishing import Position, Publisher
     from workflows.waiting import to_its_end
+    from workflows.watching import RegistryWatch
 
 
 @workflow.defn(name="Registration")
@@ -38,6 +40,7 @@ class Registration:
         self._state = getattr(request, "state", None) or contract.RegistrationState()
         self._steps = StepRunner(on_change=self._on_change, left=self._state.pending)
         self._state.pending = None
+        self._watch = RegistryWatch(request, self._state)
         self._delay_notice: asyncio.Task[None] | None = None
         self._publisher = Publisher(
             describe=lambda position, since: registration_details(request.radicado, position, since),
@@ -146,6 +149,18 @@ class Registration:
         if self._state.stage.has_ended:
             raise admission.already_ended()
 
+    @workflow.update(description="La persona ya no espera a que un registro la incluya. Entrada: el motivo.")
+    async def stop_watching(self, reason: str) -> None:  # noqa: ARG002 - the validator asks for it.
+        """End the waiting; returns when the registration has ended with its refusal."""
+        self._state.is_watch_ended = True
+        await workflow.wait_condition(lambda: self._state.stage is not Stage.WATCHING)
+
+    @stop_watching.validator
+    def _validate_stop_watching(self, reason: str) -> None:
+        admission.require_reason(reason)
+        if self._state.stage is not Stage.WATCHING:
+            raise admission.not_watching()
+
     @workflow.query(description="En qué va el registro. No contiene datos personales.")
     def status(self) -> contract.RegistrationStatus:
         position = self._position
@@ -156,7 +171,13 @@ class Registration:
             waiting_on=(position.waiting_on,) if position.waiting_on else (),
             updated_at=self._publisher.since.isoformat(),
             outcome=self._state.outcome,
+            watched_until=self._watched_until,
         )
+
+    @property
+    def _watched_until(self) -> str | None:
+        ends_at = self._watch.ends_at
+        return ends_at.isoformat() if ends_at and self._state.stage is Stage.WATCHING else None
 
     # ---- The story, step by step
 
@@ -173,6 +194,24 @@ class Registration:
         if self._state.account is not None:
             # An earlier run has registered the person and handed the wait on.
             return await self._get_password(self._state.account)
+        verdict = await self._first_verdict()
+        if verdict.may_appear and self._request.wait_for_registry:
+            self._enter(Stage.WATCHING)
+            decided = await self._watch.until_decided(verdict)
+            if decided is None:
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                return True
+            verdict = decided
+        self._state.facts = verdict.facts
+        if verdict.refusal is not None or self._state.person is None:
+            await self._refuse(verdict)
+            return False
+        return await self._register(self._state.person)
+
+    async def _first_verdict(self) -> Verdict:
+        if self._state.watched_since is not None:
+            # An earlier run has asked, and handed the waiting on.
+            return Verdict(refusal=self._state.refusal, may_appear=True, appears_on=self._state.appears_on)
         if self._request.is_fast and not self._steps.is_pending:
             await self._before_any_undo(
                 self._steps.try_path(
@@ -186,15 +225,15 @@ class Registration:
         refusal = None
         if self._state.person is None:
             self._state.person, refusal = await checks.identify(self._steps, self._request.submission)
-        if refusal is None:
-            verdict = await checks.check_by_type(self._steps, self._request.submission)
-            refusal, self._state.facts = verdict.refusal, verdict.facts
-        if refusal is not None or self._state.person is None:
-            await self._refuse(refusal)
-            return False
-        account = await self._register_account(self._state.person)
+        if refusal is not None:
+            return Verdict(refusal=refusal)
+        return await checks.check_by_type(self._steps, self._request.submission)
+
+    async def _register(self, person: Person) -> bool:
+        """Create the account, and see the registration through to its password."""
+        account = await self._register_account(person)
         if account.refusal is not None:
-            await self._refuse(account.refusal)
+            await self._refuse(Verdict(refusal=account.refusal))
             return False
         if account.has_password:
             await self._welcome_back(account)
@@ -203,8 +242,10 @@ class Registration:
         self._answer(registered(account), Stage.AWAITING_PASSWORD)
         return await self._get_password(account)
 
-    async def _refuse(self, refusal: Refusal | None) -> None:
-        self._answer(Outcome(status=OutcomeStatus.REFUSED, refusal=refusal), Stage.REFUSED)
+    async def _refuse(self, verdict: Verdict) -> None:
+        refusal = verdict.refusal
+        outcome = Outcome(status=OutcomeStatus.REFUSED, refusal=refusal, may_wait=verdict.may_appear)
+        self._answer(outcome, Stage.REFUSED)
         if refusal is None:
             return
         entry = RecordRefusalInput(
@@ -217,8 +258,17 @@ class Registration:
         if refusal is Refusal.DATA_ERASED:
             # Nothing of the person is used any more, their address neither.
             return
-        if self._state.person and (self._request.tell_by_mail or self._state.must_mail_refusal):
-            await self._notices.refusal(self._state.person, refusal)
+        if self._state.person and self._is_refusal_mailed:
+            waited = verdict.may_appear and self._state.watched_since is not None
+            notice = self._notices.wait_ended if waited else self._notices.refusal
+            await notice(self._state.person, refusal)
+
+    @property
+    def _is_refusal_mailed(self) -> bool:
+        """No page shows the answer; who ended the waiting knows it."""
+        state = self._state
+        by_mail = self._request.tell_by_mail or state.must_mail_refusal or state.watched_since is not None
+        return by_mail and not state.is_watch_ended
 
     async def _register_account(self, person: Person) -> RegisterAccountResult:
         registration = checks.new_registration(self._request, person=person, facts=self._state.facts)
@@ -329,10 +379,14 @@ class Registration:
         """
         if admission.resend_problem(self._state, workflow.now()) is None:
             self._state.is_link_asked = self._state.is_address_doubtful = True
+        self._watch.ask_again()
 
     def _can_answer(self) -> bool:
         state = self._state
-        return state.outcome is not None or self._steps.waiting_on is not None or state.stage.has_ended
+        waits = self._steps.waiting_on is not None or (
+            state.stage is Stage.WATCHING and not state.is_look_asked
+        )
+        return state.outcome is not None or waits or state.stage.has_ended
 
     @property
     def _position(self) -> Position:

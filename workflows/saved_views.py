@@ -38,6 +38,11 @@ def saved_views(now: datetime) -> tuple[SavedView, ...]:
             query=names.running_in(Stage.AWAITING_PASSWORD),
         ),
         SavedView(
+            key="watching",
+            title="Esperan por decisión propia a aparecer en un registro",
+            query=names.running_in(Stage.WATCHING),
+        ),
+        SavedView(
             key="refused-today",
             title="Rechazados hoy",
             query=names.closed_in(Stage.REFUSED, since=_midnight(now)),

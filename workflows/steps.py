@@ -153,3 +153,8 @@ SEND_LOCK_NOTICE = _mail(
 SEND_REFUSAL_NOTICE = _mail(
     EmailActivities.send_refusal_notice, "avisar-rechazo", "Avisar a la persona que el registro no procede"
 )
+SEND_WAIT_ENDED_NOTICE = _mail(
+    EmailActivities.send_wait_ended_notice,
+    "avisar-fin-de-espera",
+    "Avisar a la persona que el registro no la incluyó en el plazo",
+)

@@ -57,6 +57,7 @@ class OutcomePages:
                     message=REFUSAL_MESSAGES[refusal] if refusal else None,
                     rows=[*_rows_of(submitted.submission), ("Número de radicado", submitted.radicado)],
                     typed=typed_for(submitted.submission),
+                    may_wait=submitted.outcome.may_wait,
                 )
             case OutcomeStatus.IN_PROGRESS:
                 return self.pages.render(

@@ -21,6 +21,7 @@ from api.forms import (
 from api.pages.timeline import status_page
 from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.registrations.act import TooSoonError, WrongStageError
+from api.registrations.start import NothingToWaitForError
 from api.services import RegistrationDep, RegistrationServices
 from mipres.domain import divipola
 from mipres.domain.documents import MAX_DOCUMENT_INPUT
@@ -45,6 +46,7 @@ router = APIRouter(prefix="/registro", include_in_schema=False)
 _NO_RADICADO = "Escriba el número de radicado como está en el comprobante: RM- y 12 letras o dígitos"
 _NOT_FOUND = "No hay ningún registro con ese número de radicado; revise que esté bien escrito"
 _RESEND_REASON = "pedido por la persona en la página de estado"
+_STOP_REASON = "la persona ya no espera, según la página de estado"
 
 
 @router.api_route("/estado", methods=LOOKS, dependencies=[PUBLIC])
@@ -111,6 +113,30 @@ async def resend_link(radicado: str, request: Request, services: RegistrationDep
         page.headers["Retry-After"] = str(error.retry_after_seconds)
         return page
     return await _status(request, services, radicado, resend="resent", status=HTTPStatus.ACCEPTED)
+
+
+@router.post("/estado/{radicado}/esperar", dependencies=[limited(RESENDS), PROTECTED_FORM])
+async def wait_for_registry(radicado: str, request: Request, services: RegistrationDep) -> Response:
+    """Wait for a registry that does not know the person yet; only the browser that sent the form may."""
+    _require_radicado(radicado)
+    if services.sent_forms.sent_at(request, radicado) is None:
+        return await _status(request, services, radicado, resend="not_yours", status=HTTPStatus.FORBIDDEN)
+    try:
+        await services.start.wait_for_registry(radicado)
+    except (UnknownWorkflowError, NothingToWaitForError):
+        return await _status(request, services, radicado, resend="no_wait", status=HTTPStatus.CONFLICT)
+    return RedirectResponse(f"/registro/estado/{radicado}", status_code=HTTPStatus.SEE_OTHER)
+
+
+@router.post("/estado/{radicado}/no-esperar", dependencies=[limited(RESENDS), PROTECTED_FORM])
+async def stop_watching(radicado: str, request: Request, services: RegistrationDep) -> Response:
+    """End the waiting for a registry."""
+    _require_radicado(radicado)
+    try:
+        await services.act.stop_watching(radicado, reason=_STOP_REASON)
+    except (UnknownWorkflowError, WrongStageError):
+        return await _status(request, services, radicado, resend="no_wait", status=HTTPStatus.CONFLICT)
+    return RedirectResponse(f"/registro/estado/{radicado}", status_code=HTTPStatus.SEE_OTHER)
 
 
 async def _asks_too_much(services: RegistrationServices, client: str, submission: Submission) -> bool:

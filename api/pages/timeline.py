@@ -7,6 +7,7 @@ from api.registrations.ask import RegistrationView
 from mipres.domain.applications import Application, application_of
 from mipres.domain.outcomes import REFUSAL_MESSAGES, RefusalMessage
 from mipres.domain.stages import WAITING_FOR_CITIZENS, Stage, WaitingOn
+from mipres.domain.submissions import UserType
 from mipres.mail.dates import long_date_time
 
 
@@ -43,6 +44,8 @@ class StatusPage:
 
     Attributes:
         procedure_step: The stage of the procedure as a whole, 1 to 4.
+        can_stop_watching: Whether the person waits for a registry by choice, and may end that.
+        can_wait: Whether the person may begin to.
         can_resend: Whether a run is there to send another link.
         refresh_seconds: How often the page reloads itself; None where nothing changes any more.
         login: Where the person logs in, once the registration is complete.
@@ -54,6 +57,8 @@ class StatusPage:
     procedure_step: int
     steps: tuple[Step, ...]
     notice: Notice | None
+    can_stop_watching: bool
+    can_wait: bool
     can_resend: bool
     refresh_seconds: int | None
     login: Application | None
@@ -64,6 +69,11 @@ class StatusPage:
 
 REFRESH_SECONDS = 10
 _STILL_TRYING = "Esperamos a que responda {}. Seguimos intentando; no tiene que repetir el registro."
+_WATCHING = (
+    "{} todavía no lo incluye. Consultamos cada día; cuando aparezca, terminamos su registro y le enviamos el enlace "
+    "a su correo. No tiene que hacer nada más."
+)
+_WATCHED = {UserType.PROFESSIONAL: "ReTHUS", UserType.SOCIAL_SERVICE: "El aplicativo SSO"}
 _REFUSED = "La verificación no fue favorable."
 _REFUSED_UNTOLD = "La verificación no fue favorable. Repita el registro para ver el motivo y qué hacer."
 _GIVEN_UP = (
@@ -114,8 +124,11 @@ def status_page(view: RegistrationView, *, sent_here: bool = False) -> StatusPag
         procedure_step=4 if view.stage.has_ended or view.stage is Stage.AWAITING_PASSWORD else 3,
         steps=timeline(view, is_refusal_told=refusal is not None),
         notice=notice(view),
+        can_stop_watching=view.stage is Stage.WATCHING,
+        can_wait=refusal is not None and view.outcome is not None and view.outcome.may_wait,
         can_resend=view.stage is Stage.AWAITING_PASSWORD and not view.was_cut_off,
-        refresh_seconds=None if view.stage.has_ended else REFRESH_SECONDS,
+        # Who waits by choice waits for days.
+        refresh_seconds=(None if view.stage.has_ended or view.stage is Stage.WATCHING else REFRESH_SECONDS),
         login=login if view.stage is Stage.COMPLETED else None,
         register_again=f"/registro/{user_type.slug}" if user_type else "/",
         can_register_again=view.was_cut_off or view.stage.has_ended,
@@ -160,6 +173,8 @@ def verification_step(view: RegistrationView, *, is_refusal_told: bool) -> Step:
             if view.waiting_on:
                 waiting_on = ", ".join(WAITING_FOR_CITIZENS[what] for what in view.waiting_on)
                 detail, time = _STILL_TRYING.format(waiting_on), _since(view)
+        case Stage.WATCHING:
+            state, detail = StepState.CURRENT, _watching(view)
         case Stage.REFUSED:
             state, detail = StepState.FAILED, _REFUSED if is_refusal_told else _REFUSED_UNTOLD
         case Stage.EXPIRED if view.is_outcome_known and not view.outcome:
@@ -167,6 +182,12 @@ def verification_step(view: RegistrationView, *, is_refusal_told: bool) -> Step:
         case Stage.CANCELLED | Stage.EXPIRED if not view.outcome:
             state = StepState.PENDING
     return Step(label="Verificación en los registros del Estado", state=state, detail=detail, time=time)
+
+
+def _watching(view: RegistrationView) -> str:
+    registry = _WATCHED.get(view.user_type) if view.user_type else None
+    until = f" Esperamos hasta el {long_date_time(view.watched_until)}." if view.watched_until else ""
+    return _WATCHING.format(registry or "El registro del Estado") + until
 
 
 def password_step(view: RegistrationView) -> Step:

@@ -80,6 +80,27 @@ class RegistrationActs:
         event = AuditEvent(type=AuditEventType.RESEND_ASKED, actor=actor, reference=radicado, reason=reason)
         self._audit_queue.take(event)
 
+    async def stop_watching(self, radicado: str, *, reason: str) -> None:
+        """End the waiting for a registry; the registration ends with its refusal.
+
+        Raises:
+            UnknownWorkflowError: no registration of this radicado is running.
+            WrongStageError: it does not wait for a registry by choice.
+            TemporalUnavailableError: no worker took the request.
+        """
+        handle = self._client.get_workflow_handle(registration_workflow_id(radicado))
+        try:
+            with translated():
+                async with asyncio.timeout(self._answer_wait.total_seconds()):
+                    await handle.execute_update("stop_watching", reason, id=str(uuid.uuid4()))
+        except WorkflowUpdateFailedError as error:
+            match error.cause:
+                case ApplicationError(type=names.WRONG_STAGE):
+                    raise WrongStageError from None
+            raise UnknownWorkflowError from None
+        event = AuditEvent(type=AuditEventType.WAIT_STOPPED, actor=CITIZEN, reference=radicado, reason=reason)
+        self._audit_queue.take(event)
+
     async def announce_password(self, owner: PasswordOwner) -> None:
         """Signal every workflow that waits for the password.
 

@@ -43,6 +43,7 @@ class RegistrationView:
         was_cut_off: Whether the run ended without an end of its own, as by a terminate or a failure.
             The stage is then what the database says.
         link_expires_at: Until when the link of such a run still works.
+        watched_until: Until when a registry is asked for a person who chose to wait for it.
         is_outcome_known: Whether the workflow itself answered, so that no `outcome` means that there is none.
     """
 
@@ -55,6 +56,7 @@ class RegistrationView:
     outcome: Outcome | None
     was_cut_off: bool = False
     link_expires_at: datetime | None = None
+    watched_until: datetime | None = None
     is_outcome_known: bool = True
 
 
@@ -149,6 +151,9 @@ def _view(
         outcome=status.outcome if status else None,
         was_cut_off=standing is not None,
         link_expires_at=standing.link_expires_at if standing else None,
+        watched_until=(
+            datetime.fromisoformat(status.watched_until) if status and status.watched_until else None
+        ),
         is_outcome_known=status is not None,
     )
 

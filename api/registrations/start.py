@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
-from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateFailedError
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
@@ -43,7 +43,7 @@ from mipres.temporal.names import (
     recovery_workflow_id,
     registration_workflow_id,
 )
-from mipres.temporal.runs import describe_run
+from mipres.temporal.runs import describe_run, input_of
 from workflows.contract import LockNoticeRequest, RecoveryRequest, RegistrationRequest, RegistrationStatus
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
@@ -55,6 +55,10 @@ log = structlog.get_logger()
 _LOOK = timedelta(seconds=1)
 _ATTEMPTS = 3
 _ERASED = Outcome(status=OutcomeStatus.REFUSED, refusal=Refusal.DATA_ERASED)
+
+
+class NothingToWaitForError(MipresError):
+    """No waiting changes how the registration ended, or it has not ended."""
 
 
 class TermsChangedError(MipresError):
@@ -82,6 +86,7 @@ class RegistrationStarter:
         erasures: Who was erased, and when.
         submit_wait: How long a submission waits for its first outcome.
         link_lifetime: Lifetime of the password link, part of the workflow's input.
+        registry_wait: How long somebody may wait to appear in a registry, part of it too.
         metrics: Counts the answers.
         audit_queue: Takes what people asked for to the audit trail.
     """
@@ -96,6 +101,7 @@ class RegistrationStarter:
         erasures: Erasures,
         submit_wait: timedelta,
         link_lifetime: timedelta,
+        registry_wait: timedelta,
         metrics: ApiMetrics,
         audit_queue: AuditQueue,
     ) -> None:
@@ -106,16 +112,32 @@ class RegistrationStarter:
         self._erasures = erasures
         self._submit_wait = submit_wait
         self._link_lifetime = link_lifetime
+        self._registry_wait = registry_wait
         self._metrics = metrics
         self._audit_queue = audit_queue
 
-    async def submit(self, submission: Submission, *, channel: str) -> Submitted:
+    async def submit(
+        self, submission: Submission, *, channel: str, wait_for_registry: bool = False
+    ) -> Submitted:
         """Start the registration or join the open run, and wait for its outcome.
+
+        Args:
+            submission: What the person typed.
+            channel: `web` or `api`.
+            wait_for_registry: Wait for a registry that does not know the person yet, instead of refusing.
 
         Raises:
             TemporalUnavailableError: the server is not known to hold it.
         """
-        return await self._submit(self._request(submission, self._consent(channel)))
+        request = self._request(submission, self._consent(channel))
+        if not wait_for_registry:
+            return await self._submit(request)
+        submitted = await self._submit(self._waiting(request))
+        if not submitted.outcome.may_wait:
+            return submitted
+        # It joined a run that was to be refused, and goes on as one that waits.
+        await self.wait_for_registry(submitted.radicado)
+        return replace(submitted, outcome=Outcome(status=OutcomeStatus.IN_PROGRESS))
 
     async def renew(self, renewal: Renewal) -> Submitted:
         """Start the registration of an expired link again, with its own consent.
@@ -128,6 +150,37 @@ class RegistrationStarter:
             raise TermsChangedError
         return await self._submit(self._request(renewal.submission, renewal.consent))
 
+    async def wait_for_registry(self, radicado: str) -> None:
+        """Go on with a registration that a registry refused, once it knows the person.
+
+        Raises:
+            NothingToWaitForError: it was not refused, or no waiting can change that.
+            UnknownWorkflowError: no registration of this radicado is known.
+            TemporalUnavailableError: the server is not known to hold it.
+        """
+        workflow_id = registration_workflow_id(radicado)
+        handle: WorkflowHandle[Registration, RegistrationStatus] = self._client.get_workflow_handle_for(
+            Registration.run, workflow_id
+        )
+        async with asyncio.timeout(self._submit_wait.total_seconds()):
+            run = await describe_run(self._client, workflow_id, patience=_LOOK)
+            if run.attributes.get(REGISTRATION_STAGE) == Stage.WATCHING:
+                return
+            if run.attributes.get(REGISTRATION_STAGE) != Stage.REFUSED:
+                raise NothingToWaitForError
+            with translated():
+                # A run that has refused still writes that down.
+                status = await handle.result()
+            before = await input_of(self._client, workflow_id, run.run_id, RegistrationRequest)
+        if before is None or not status.outcome or not status.outcome.may_wait:
+            raise NothingToWaitForError
+        await self._accept(self._waiting(replace(before, state=None)))
+        event = AuditEvent(type=AuditEventType.WAIT_ASKED, actor=CITIZEN, reference=radicado)
+        self._audit_queue.take(event)
+
+    def _waiting(self, request: RegistrationRequest) -> RegistrationRequest:
+        return replace(request, wait_for_registry=True, wait_days=self._registry_wait / timedelta(days=1))
+
     async def accept(self, submission: Submission, *, channel: str) -> None:
         """Start the registration, or join the one that runs; its answer goes by mail.
 
@@ -135,7 +188,9 @@ class RegistrationStarter:
             TemporalUnavailableError: the server is not known to hold it.
         """
         request = replace(self._request(submission, self._consent(channel)), tell_by_mail=True)
-        request = await self._of_the_open_run(request)
+        await self._accept(await self._of_the_open_run(request))
+
+    async def _accept(self, request: RegistrationRequest) -> None:
         with translated():
             async with asyncio.timeout(self._submit_wait.total_seconds()):
                 await self._client.start_workflow(

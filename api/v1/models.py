@@ -45,6 +45,10 @@ class RegistrationIn(_Model):
     entity: EntityIn | None = Field(default=None, description="Delegates only.")
     professional_registration: Text | None = Field(default=None, description="Professionals only.")
     data_terms_accepted: StrictBool = Field(description="The value true, and nothing else.")
+    wait_for_registry: StrictBool = Field(
+        default=False,
+        description="Wait in the stage `watching` for ReTHUS or SSO to know the person, instead of being refused.",
+    )
 
     def raw(self) -> RawSubmission:
         entity = self.entity

@@ -59,7 +59,9 @@ async def create_registration(body: RegistrationIn, services: ApiDep) -> Respons
     except InvalidSubmissionError as error:
         messages = by_field(error.errors)
         raise validation_problem({PATHS[name]: text for name, text in messages.items()}) from None
-    submitted = await services.start.submit(submission, channel="api")
+    submitted = await services.start.submit(
+        submission, channel="api", wait_for_registry=body.wait_for_registry
+    )
     if refusal := submitted.outcome.refusal:
         title = REFUSAL_MESSAGES[refusal].title
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, refusal, title, title)

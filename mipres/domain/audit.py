@@ -43,6 +43,8 @@ class AuditEventType(StrEnum):
     LOGIN_LOCKED = "login_locked", "Ingreso bloqueado"
     LOGOUT = "logout", "Salida"
     RESEND_ASKED = "resend_asked", "Reenvío del enlace pedido"
+    WAIT_ASKED = "wait_asked", "Espera de un registro pedida"
+    WAIT_STOPPED = "wait_stopped", "Espera de un registro terminada por la persona"
     RETRY_ASKED = "retry_asked", "Reintento pedido"
     CANCEL_ASKED = "cancel_asked", "Cancelación pedida"
     UNLOCKED = "unlocked", "Usuario desbloqueado"

@@ -30,12 +30,14 @@ class OutcomeStatus(StrEnum):
 class Outcome:
     """The first answer of a registration.
 
-    `email_hint` is masked; `refusal` only stands with REFUSED.
+    `email_hint` is masked; `refusal` only stands with REFUSED, and `may_wait` where the registry may
+    still learn of the person.
     """
 
     status: OutcomeStatus
     refusal: Refusal | None = None
     email_hint: str | None = None
+    may_wait: bool = False
 
     @property
     def code(self) -> str:

@@ -15,6 +15,7 @@ class Stage(StrEnum):
 
     CHECKING = "checking"
     WAITING_REGISTRY = "waiting_registry"
+    WATCHING = "watching"
     AWAITING_PASSWORD = "awaiting_password"  # noqa: S105 - the name of a stage, no secret.
     COMPLETED = "completed"
     REFUSED = "refused"
@@ -90,6 +91,10 @@ STAGES_FOR_STAFF = {
     Stage.CHECKING: StageWords(label="verificando", sentence="Verificando los datos en los registros"),
     Stage.WAITING_REGISTRY: StageWords(
         label="esperando un registro", sentence="Esperando a un registro que no responde"
+    ),
+    Stage.WATCHING: StageWords(
+        label="espera aparecer en un registro",
+        sentence="La persona decidió esperar a que el registro la incluya",
     ),
     Stage.AWAITING_PASSWORD: StageWords(
         label="esperando la contraseña",

@@ -5,6 +5,7 @@ The SDK's own description fails with ValueError for a state that it does not kno
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import WorkflowExecution
@@ -16,10 +17,12 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 from temporalio.common import TypedSearchAttributes
-from temporalio.converter import decode_typed_search_attributes
+from temporalio.converter import WorkflowSerializationContext, decode_typed_search_attributes
 
 from mipres.domain.stages import EngineState
-from mipres.temporal.answers import translated
+from mipres.temporal.answers import UnknownWorkflowError, translated
+
+Input = TypeVar("Input")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,7 @@ class Run:
     """The newest run of a workflow id."""
 
     workflow_id: str
+    run_id: str
     engine: EngineState
     started_at: datetime
     closed_at: datetime | None
@@ -42,6 +46,28 @@ async def describe_run(client: Client, workflow_id: str, *, patience: timedelta)
     """
     answer = await description_of(client, workflow_id, patience=patience)
     return run_of(answer.workflow_execution_info)
+
+
+async def input_of(client: Client, workflow_id: str, run_id: str, kind: type[Input]) -> Input | None:
+    """Read what a run was started with; None where that run is gone or was started with nothing.
+
+    Raises:
+        TemporalUnavailableError: the server gave no answer, or the input cannot be read here.
+    """
+    handle = client.get_workflow_handle(workflow_id, run_id=run_id)
+    try:
+        with translated():
+            async for event in handle.fetch_history_events(page_size=1):
+                payloads = event.workflow_execution_started_event_attributes.input.payloads
+                if not payloads:
+                    return None
+                context = WorkflowSerializationContext(namespace=client.namespace, workflow_id=workflow_id)
+                converter = client.data_converter.with_context(context)
+                [given] = await converter.decode(payloads, [kind])
+                return cast("Input", given)
+    except UnknownWorkflowError:
+        return None
+    return None
 
 
 async def description_of(
@@ -61,6 +87,7 @@ def run_of(info: WorkflowExecutionInfo) -> Run:
     """Read what the server says of a run, in a description or in a list."""
     return Run(
         workflow_id=info.execution.workflow_id,
+        run_id=info.execution.run_id,
         engine=_engine_state(info.status),
         started_at=_moment(info.start_time),
         closed_at=_moment(info.close_time) if info.HasField("close_time") else None,

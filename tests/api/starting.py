@@ -22,6 +22,7 @@ def starting_with(client: Client, *, erased: Collection[str] = ()) -> Registrati
         erasures=FakeErasures(erased=set(erased)),
         submit_wait=timedelta(seconds=0.5),
         link_lifetime=timedelta(hours=1),
+        registry_wait=timedelta(days=30),
         metrics=ApiMetrics(),
         audit_queue=AuditQueue(FakeAuditTrail()),
     )

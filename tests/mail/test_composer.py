@@ -38,6 +38,10 @@ CONTEXTS: Mapping[str, Mapping[str, object]] = {
         "about": "Profesional de la Salud",
         "until": date(2026, 12, 31),
     },
+    "registration_wait_ended": {
+        "reference": "RM-000000000001",
+        "message": REFUSAL_MESSAGES[Refusal.NOT_IN_RETHUS],
+    },
     "registration_delayed": {"reference": "RM-000000000001"},
     "registration_given_up": {"reference": "RM-000000000001"},
     "support_given_up": {"reference": "RM-000000000001", "waiting_on": "rethus"},

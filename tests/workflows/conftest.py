@@ -73,13 +73,15 @@ PROVIDER = Submission(user_type=UserType.DELEGATE, document=ANA, entity=NATURAL)
 Handle = WorkflowHandle[Any, Any]
 
 
-def placement(profession: str = "MEDICINA", *, end: date = date(2027, 6, 30)) -> Placement:
+def placement(
+    profession: str = "MEDICINA", *, start: date = date(2026, 7, 1), end: date = date(2027, 6, 30)
+) -> Placement:
     return Placement(
         profession=profession,
         site_code="940010001",
         site_name="Hospital de Inírida",
         municipality="94001",
-        start=date(2026, 7, 1),
+        start=start,
         end=end,
     )
 
@@ -134,7 +136,7 @@ class World:
         )
 
     async def submit(
-        self, submission: Submission = PROFESSIONAL, *, radicado: str | None = None
+        self, submission: Submission = PROFESSIONAL, *, radicado: str | None = None, waits: bool = False
     ) -> tuple[Handle, Outcome]:
         """Update-with-start, as the API does it."""
         radicado = radicado or f"RM-{uuid.uuid4().hex[:12].upper()}"
@@ -148,7 +150,11 @@ class World:
             start_workflow_operation=WithStartWorkflowOperation(
                 Registration.run,
                 contract.RegistrationRequest(
-                    radicado=radicado, submission=submission, consent=consent(), is_fast=self.is_fast
+                    radicado=radicado,
+                    submission=submission,
+                    consent=consent(),
+                    is_fast=self.is_fast,
+                    wait_for_registry=waits,
                 ),
                 id=handle.id,
                 task_queue=names.REGISTRATIONS_QUEUE,

@@ -44,6 +44,7 @@ async def hasty_registrations(product: Product, *, link_lifetime: timedelta) -> 
         erasures=FakeErasures(),
         submit_wait=timedelta(seconds=5),
         link_lifetime=link_lifetime,
+        registry_wait=timedelta(days=30),
         metrics=ApiMetrics(),
         audit_queue=AuditQueue(FakeAuditTrail()),
     )
