@@ -230,7 +230,7 @@ class StepRunner:
 
 
 class GentleRunner:
-    """Asks whenever the registry has time, on its own queue and for a day, and shows nothing."""
+    """Asks when the registry has time, for a day, and shows nothing."""
 
     async def do(self, step: Step, request: object) -> Any:
         """Do a step.

@@ -16,7 +16,7 @@ from workflows.waiting import comes_true
 
 
 class RegistryWatch:
-    """Asks a registry once a day for one person, until it knows them or the time is over.
+    """Asks a registry once a day, until it knows the person or the time is over.
 
     Args:
         request: Whose registration it is, and how long they wait.
@@ -29,7 +29,7 @@ class RegistryWatch:
 
     @property
     def ends_at(self) -> datetime | None:
-        """When the waiting is over; a placement that is assigned is waited for in any case."""
+        """When the waiting is over; never before an assigned placement begins."""
         state = self._state
         if state.watched_since is None:
             return None
@@ -38,7 +38,7 @@ class RegistryWatch:
         return max(over, first_day + policies.LOOK_EVERY) if first_day else over
 
     async def until_decided(self, verdict: Verdict) -> Verdict | None:
-        """The verdict that ends the waiting; None when another run goes on with it.
+        """The verdict that ends the waiting; None when another run goes on.
 
         It is still a refusal that may change where the time is over or the person ended the waiting.
         """
@@ -48,7 +48,7 @@ class RegistryWatch:
             state.refusal, state.appears_on = verdict.refusal, verdict.appears_on
             if not verdict.may_appear or self._is_over():
                 return verdict
-            # Only now: whoever asked for the look gets the answer that follows from it.
+            # Only now: a person who asked for the look gets the answer that follows from it.
             state.is_look_asked = False
             await comes_true(
                 self._is_disturbed,
@@ -99,7 +99,10 @@ class RegistryWatch:
         return state.is_look_asked or state.is_watch_ended or workflow.info().is_continue_as_new_suggested()
 
     def _next_look(self) -> datetime:
-        """Once a day, each person at a time of day of their own, so that no hour has all of them."""
+        """Once a day, at a time of the person's own.
+
+        So no hour has all of them.
+        """
         now = workflow.now()
         first_day = self._first_day()
         if first_day is not None and first_day > now:

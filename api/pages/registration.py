@@ -117,7 +117,10 @@ async def resend_link(radicado: str, request: Request, services: RegistrationDep
 
 @router.post("/estado/{radicado}/esperar", dependencies=[limited(RESENDS), PROTECTED_FORM])
 async def wait_for_registry(radicado: str, request: Request, services: RegistrationDep) -> Response:
-    """Wait for a registry that does not know the person yet; only the browser that sent the form may."""
+    """Wait for a registry that does not know the person yet.
+
+    Only the browser that sent the form may ask for it.
+    """
     _require_radicado(radicado)
     if services.sent_forms.sent_at(request, radicado) is None:
         return await _status(request, services, radicado, resend="not_yours", status=HTTPStatus.FORBIDDEN)

@@ -49,7 +49,7 @@ async def describe_run(client: Client, workflow_id: str, *, patience: timedelta)
 
 
 async def input_of(client: Client, workflow_id: str, run_id: str, kind: type[Input]) -> Input | None:
-    """Read what a run was started with; None where that run is gone or was started with nothing.
+    """Read what a run was started with; None where it is gone or had no input.
 
     Raises:
         TemporalUnavailableError: the server gave no answer, or the input cannot be read here.

@@ -129,7 +129,8 @@ async def test_a_professional_is_refused_with_no_profession_told(
     registry: FakeHealthTalentRegistry, refusal: Refusal
 ) -> None:
     found = await run(profession_checks(registry).check_profession, PROFESSIONAL)
-    assert found == ProfessionResult(refusal=refusal)
+    is_unknown = registry.people == {}
+    assert found == ProfessionResult(refusal=refusal, may_appear=is_unknown)
 
 
 @pytest.mark.parametrize(
@@ -165,10 +166,13 @@ async def test_another_user_is_refused_only_if_they_prescribe(
 @pytest.mark.parametrize(
     ("now", "result"),
     [
-        (FIRST_MOMENT - SECOND, PlacementResult(refusal=Refusal.NOT_IN_SSO)),
+        (
+            FIRST_MOMENT - SECOND,
+            PlacementResult(refusal=Refusal.NOT_IN_SSO, may_appear=True, appears_on=PLACEMENT.start),
+        ),
         (FIRST_MOMENT, PlacementResult(placement=PLACEMENT)),
         (LAST_MOMENT, PlacementResult(placement=PLACEMENT)),
-        (LAST_MOMENT + SECOND, PlacementResult(refusal=Refusal.NOT_IN_SSO)),
+        (LAST_MOMENT + SECOND, PlacementResult(refusal=Refusal.NOT_IN_SSO, may_appear=True)),
     ],
 )
 async def test_a_placement_counts_by_the_days_of_colombia(now: datetime, result: PlacementResult) -> None:
@@ -179,7 +183,8 @@ async def test_a_placement_counts_by_the_days_of_colombia(now: datetime, result:
 
 async def test_who_has_no_placement_is_refused() -> None:
     checks = SocialServiceChecks(registry=FakeSocialServiceRegistry(), clock=FakeClock())
-    assert await run(checks.check_placement) == PlacementResult(refusal=Refusal.NOT_IN_SSO)
+    expected = PlacementResult(refusal=Refusal.NOT_IN_SSO, may_appear=True)
+    assert await run(checks.check_placement) == expected
 
 
 def every_check(

@@ -53,6 +53,10 @@ PATHS_OF_REGISTRATIONS = {
     "refused-by-mail",
 }
 PATHS = {
+    "watched-then-registered-fast",
+    "watched-in-vain-fast",
+    "watching-ended-up-fast",
+    "watching-ended-down-fast",
     *PATHS_OF_REGISTRATIONS,
     *(f"{name}-fast" for name in PATHS_OF_REGISTRATIONS),
     "refused-erased-fast",
