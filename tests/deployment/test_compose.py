@@ -53,7 +53,7 @@ def is_long_running(name: str) -> bool:
 
 def test_the_parts_of_the_product_are_there(composed: dict[str, Any]) -> None:
     assert set(composed) == {
-        *("postgresql", "temporal-schema", "temporal", "temporal-setup", "temporal-ui"),
+        *("postgresql", "temporal-schema", "temporal", "temporal-setup", "temporal-ui", "temporal-ui-login"),
         *("mailpit", "registry-simulator", "migrate", "worker", "api"),
         *("prometheus", "alertmanager", "grafana"),
     }
@@ -123,6 +123,7 @@ def test_services_share_a_network_only_where_one_calls_the_other(composed: dict[
     assert reach(composed, "postgresql") == {
         *("temporal-schema", "temporal", "migrate", "worker", "api"),
     }
+    assert reach(composed, "temporal-ui-login") == {"temporal-ui"}
     speaks_to_temporal = {"temporal-setup", "temporal-ui", "worker", "api"}
     of_the_database = {"postgresql", "temporal-schema", "migrate"}
     assert reach(composed, "temporal") == speaks_to_temporal | of_the_database
@@ -134,7 +135,7 @@ def test_services_share_a_network_only_where_one_calls_the_other(composed: dict[
 def test_networks_that_publish_nothing_lead_nowhere_else(composed: dict[str, Any]) -> None:
     networks = compose_file()["networks"]
     assert {name for name, network in networks.items() if network.get("internal")} == {
-        *("database", "temporal", "outside", "monitoring")
+        *("database", "temporal", "interface", "outside", "monitoring")
     }
     assert networks["loopback"]["driver_opts"] == {"com.docker.network.bridge.enable_icc": "false"}
     for name, service in composed.items():
@@ -143,8 +144,13 @@ def test_networks_that_publish_nothing_lead_nowhere_else(composed: dict[str, Any
             assert {"loopback", "web"} & set(service["networks"]), name
 
 
-def test_temporal_s_interface_only_shows(composed: dict[str, Any]) -> None:
+def test_temporal_s_interface_only_shows_and_only_behind_its_login(composed: dict[str, Any]) -> None:
     assert composed["temporal-ui"]["environment"]["TEMPORAL_DISABLE_WRITE_ACTIONS"] == "true"
+    assert "ports" not in composed["temporal-ui"]
+    [published] = composed["temporal-ui-login"]["ports"]
+    assert published.endswith(":8080")
+    users = compose_file()["configs"]["temporal-ui-users"]["content"]
+    assert re.fullmatch(r"soporte:\{PLAIN\}\$\{TEMPORAL_UI_PASSWORD:\?[^}]+\}", users)
 
 
 def test_published_ports_follow_their_settings(generated: dict[str, str]) -> None:

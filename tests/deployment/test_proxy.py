@@ -181,3 +181,33 @@ async def test_in_clear_there_is_only_the_way_to_tls(proxied: tuple[httpx2.Async
         port = client._transport._port  # type: ignore[attr-defined]
         with pytest.raises(httpx2.ConnectError):
             await stranger.get(f"https://{LOOPBACK}:{port}/")
+
+
+async def test_temporal_s_interface_opens_with_its_password_alone(open_directory: Path) -> None:
+    directory = open_directory / "temporal-ui"
+    (directory / "shown").mkdir(parents=True)
+    (directory / "users").write_text("soporte:{PLAIN}a-password\n", encoding="utf-8")
+    (directory / "shown" / "index.html").write_text("the interface", encoding="utf-8")
+    interface, port = free_port(), free_port()
+    main = laid_out("temporal-ui.conf", directory, api=0, clear=port, encrypted=0)
+    site = directory / "site.conf"
+    text = site.read_text(encoding="utf-8").replace("temporal-ui:8080", f"{LOOPBACK}:{interface}")
+    site.write_text(text.replace(str(PROXY / "users"), str(directory / "users")), encoding="utf-8")
+    pages = ("-m", "http.server", str(interface), "--bind", LOOPBACK, "--directory", str(directory / "shown"))
+    async with supervisor_of(SILENT) as supervisor:
+        await supervisor.start(
+            Part(name="ui", command=(sys.executable, *pages), is_ready=partial(listens, interface))
+        )
+        nginx = (program("nginx"), "-p", str(directory), "-c", str(main))
+        await supervisor.start(Part(name="login", command=nginx, is_ready=partial(listens, port)))
+        async with httpx2.AsyncClient(base_url=f"http://{LOOPBACK}:{port}", trust_env=False) as client:
+            refused = [
+                await client.get("/"),
+                await client.get("/", auth=("soporte", "another")),
+                await client.get("/", auth=("soporte", "")),
+                await client.get("/", auth=("admin", "a-password")),
+            ]
+            assert {answer.status_code for answer in refused} == {401}
+            shown = await client.get("/", auth=("soporte", "a-password"))
+            assert (shown.status_code, shown.text) == (200, "the interface")
+            assert (await client.get("/health")).status_code == 204
