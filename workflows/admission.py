@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from mipres.domain.stages import Stage
 from mipres.temporal import names
-from workflows import resending
+from workflows import policies, resending
 from workflows.contract import RegistrationState
 
 
@@ -28,6 +28,15 @@ def resend_problem(state: RegistrationState, now: datetime) -> ApplicationError 
         seconds = int(wait.total_seconds()) + 1
         return ApplicationError("Espere para pedir otro enlace", seconds, type=names.TOO_SOON)
     return None
+
+
+def may_look_at_address(state: RegistrationState, now: datetime) -> bool:
+    """Whether registering again asks for the address, though no link is due.
+
+    A double press is no correction.
+    """
+    last = max((moment for moment in (state.looked_at, *state.links_sent_at) if moment), default=now)
+    return state.stage is Stage.AWAITING_PASSWORD and now - last >= policies.ADDRESS_LOOK_PAUSE
 
 
 def nothing_to_retry() -> ApplicationError:

@@ -48,7 +48,9 @@ class PasswordWait:
         state = self._state
         deadline = state.link_expires_at or workflow.now()
         remind_at = deadline - self._links.lifetime * (1 - policies.REMINDER_AT)
-        while not (state.is_link_asked or workflow.info().is_continue_as_new_suggested()):
+        while not (
+            state.is_link_asked or state.is_look_asked or workflow.info().is_continue_as_new_suggested()
+        ):
             if not await self._news_until(deadline if state.is_reminded else remind_at):
                 if state.is_reminded:
                     return await self.settle(account_id)
@@ -73,6 +75,7 @@ class PasswordWait:
             lambda: (
                 self._state.is_password_announced
                 or self._state.is_link_asked
+                or self._state.is_look_asked
                 or workflow.info().is_continue_as_new_suggested()
             ),
             within=moment - workflow.now(),

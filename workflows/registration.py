@@ -302,6 +302,8 @@ class Registration:
         self._state.is_link_asked = self._state.is_link_asked or self._state.link_expires_at is None
         while True:
             end = None
+            if self._state.is_look_asked:
+                account = await self._with_corrected_address(account)
             if self._state.is_link_asked:
                 account = await self._with_address_of_today(account)
                 end = await self._wait.send_link(account.account_id)
@@ -312,6 +314,18 @@ class Registration:
             if workflow.info().is_continue_as_new_suggested():
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 return True
+
+    async def _with_corrected_address(self, account: RegisterAccountResult) -> RegisterAccountResult:
+        """Another address gets its link at once; the same one got a mail just now."""
+        known, self._state.looked_at = self._state.person, workflow.now()
+        self._state.is_address_doubtful = True
+        account = await self._with_address_of_today(account)
+        is_corrected = (
+            known is not None and self._state.person is not None and known.email != self._state.person.email
+        )
+        self._state.is_link_asked = self._state.is_link_asked or is_corrected
+        self._state.is_look_asked = False
+        return account
 
     async def _with_address_of_today(self, account: RegisterAccountResult) -> RegisterAccountResult:
         """The account, with the address that miseguridadsocial has now."""
@@ -375,18 +389,21 @@ class Registration:
     def _register_again(self) -> None:
         """Send another link to a person who registers again.
 
-        The mail of a while ago is not at hand.
+        The mail of a while ago is not at hand, or it went to an address that they corrected since.
         """
-        if admission.resend_problem(self._state, workflow.now()) is None:
+        now = workflow.now()
+        if admission.resend_problem(self._state, now) is None:
             self._state.is_link_asked = self._state.is_address_doubtful = True
+        elif admission.may_look_at_address(self._state, now):
+            self._state.is_look_asked = workflow.patched("address-looked-at-between-links")
         self._watch.ask_again()
 
     def _can_answer(self) -> bool:
         state = self._state
-        waits = self._steps.waiting_on is not None or (
-            state.stage is Stage.WATCHING and not state.is_look_asked
-        )
-        return state.outcome is not None or waits or state.stage.has_ended
+        if state.stage.has_ended or self._steps.waiting_on is not None:
+            return True
+        is_answered = state.outcome is not None or state.stage is Stage.WATCHING
+        return is_answered and not state.is_look_asked
 
     @property
     def _position(self) -> Position:

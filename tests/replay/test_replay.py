@@ -53,6 +53,7 @@ PATHS_OF_REGISTRATIONS = {
     "refused-by-mail",
 }
 PATHS = {
+    "corrected-between-links-fast",
     "watched-then-registered-fast",
     "watched-in-vain-fast",
     "watching-ended-up-fast",

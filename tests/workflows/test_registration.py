@@ -680,6 +680,40 @@ async def test_registering_again_mails_the_address_that_the_registry_has_now(wor
     assert [link.closed for link in world.accounts.links.values()] == [True, False]
 
 
+async def test_an_address_corrected_between_two_links_gets_its_link_at_once(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit(radicado="RM-NEWADDRESS01")
+    await world.mailed("password_link")
+    world.people.people[ANA] = replace(PERSON, email="ana.nueva@otro.test")
+    await world.passes(handle, timedelta(seconds=40))
+    _, outcome = await world.submit(radicado="RM-NEWADDRESS01")
+    assert outcome.email_hint == "a•••@o•••.test"
+    await world.mailed("password_link", "password_link")
+    assert world.mailer.sent[1].to_address == "ana.nueva@otro.test"
+    assert [link.closed for link in world.accounts.links.values()] == [True, False]
+    await world.keep(handle, "corrected-between-links")
+
+
+async def test_the_same_address_gets_no_link_between_two(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit(radicado="RM-SAMEADDRESS0")
+    await world.mailed("password_link")
+    await world.passes(handle, timedelta(seconds=40))
+    for _ in range(3):
+        await world.submit(radicado="RM-SAMEADDRESS0")
+    await world.mailed("password_link")
+    assert len(world.people.calls) == 2
+
+
+async def test_a_registry_that_is_down_between_two_links_changes_no_answer(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, first = await world.submit(radicado="RM-DOWNBETWEEN0")
+    await world.mailed("password_link")
+    world.people.down = True
+    await world.passes(handle, timedelta(seconds=40))
+    assert (await world.submit(radicado="RM-DOWNBETWEEN0"))[1] == first
+
+
 async def test_a_registry_that_is_down_does_not_keep_anybody_from_another_link(world: World) -> None:
     world.knows(MEDICINE)
     handle, _ = await world.submit(radicado="RM-REGISTRYDOWN")
