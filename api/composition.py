@@ -256,4 +256,10 @@ class Composition:
         )
 
     def api(self) -> ApiServices:
-        return ApiServices(start=self.start, ask=self.ask, act=self.act, public_url=self._settings.public_url)
+        return ApiServices(
+            throttle=self.throttle,
+            start=self.start,
+            ask=self.ask,
+            act=self.act,
+            public_url=self._settings.public_url,
+        )

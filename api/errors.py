@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mipres.database.failures import DATABASE_ERRORS, database_fault
 from mipres.domain.errors import MipresError
 from mipres.domain.outcomes import FILL_ALL_FIELDS
-from mipres.temporal.answers import TemporalUnavailableError
+from mipres.temporal.answers import TemporalUnavailableError, UpdatesSpentError
 
 log = structlog.get_logger()
 
@@ -237,9 +237,13 @@ async def expired_form(request: Request, _error: ExpiredFormError) -> Response:
 @handles(TooManyRequestsError)
 async def too_many(request: Request, error: TooManyRequestsError) -> Response:
     seconds = error.retry_after_seconds
-    headers = {"Retry-After": str(seconds)}
     log.info("too_many_requests", retry_after=seconds)
-    title, text = "Demasiados intentos seguidos", f"Espere {in_words(seconds)} e intente de nuevo."
+    text = f"Espere {in_words(seconds)} e intente de nuevo."
+    return _refuse_for_a_while(request, "Demasiados intentos seguidos", text, seconds=seconds)
+
+
+def _refuse_for_a_while(request: Request, title: str, text: str, *, seconds: int) -> Response:
+    headers = {"Retry-After": str(seconds)}
     if _is_api(request):
         status = HTTPStatus.TOO_MANY_REQUESTS
         problem = ProblemError(status, "too_many_requests", title, text)
@@ -259,6 +263,17 @@ def in_words(seconds: int) -> str:
     if seconds > 2 * _HOUR:
         amount, one, many = math.ceil(seconds / _HOUR), "hora", "horas"
     return f"{amount} {one if amount == 1 else many}"
+
+
+@handles(UpdatesSpentError)
+async def no_more_updates(request: Request, error: UpdatesSpentError) -> Response:
+    log.warning("updates_spent", reason=str(error))
+    return _refuse_for_a_while(
+        request,
+        "Este registro recibió demasiadas solicitudes",
+        f"Sigue su curso, pero por ahora no admite más. Espere {in_words(_HOUR)} e intente de nuevo.",
+        seconds=_HOUR,
+    )
 
 
 @handles(StaffLoginRequiredError)

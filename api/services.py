@@ -127,6 +127,7 @@ class CodecServices:
 class ApiServices:
     """What the JSON API needs."""
 
+    throttle: Throttle
     start: RegistrationStarter
     ask: RegistrationViews
     act: RegistrationActs

@@ -12,6 +12,8 @@ from mipres.temporal import names
 from workflows import policies, resending
 from workflows.contract import RegistrationState
 
+_TOO_SOON = "Espere para pedir otro enlace"
+
 
 def require_reason(reason: str | None) -> None:
     """Refuse an update without a reason, or with none at all."""
@@ -26,7 +28,8 @@ def resend_problem(state: RegistrationState, now: datetime) -> ApplicationError 
     wait = resending.wait(state.links_sent_at, now=now)
     if wait > timedelta(0):
         seconds = int(wait.total_seconds()) + 1
-        return ApplicationError("Espere para pedir otro enlace", seconds, type=names.TOO_SOON)
+        said = "Ya se enviaron los enlaces de un día" if resending.is_of_the_day(wait) else _TOO_SOON
+        return ApplicationError(said, seconds, type=names.TOO_SOON)
     return None
 
 

@@ -11,6 +11,11 @@ from workflows.policies import LINKS_A_DAY, RESEND_PAUSE
 _DAY = timedelta(days=1)
 
 
+def is_of_the_day(wait: timedelta) -> bool:
+    """Whether a wait comes from the day's links: the pause after a link is shorter."""
+    return wait > RESEND_PAUSE
+
+
 def wait(sent_at: Sequence[datetime], *, now: datetime) -> timedelta:
     """How long the next link has to wait; zero when it may be sent.
 

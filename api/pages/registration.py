@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from api.captcha import FormCaptcha
 from api.clients import network_of
+from api.errors import in_words
 from api.forms import (
     DOCUMENT_OPTIONS,
     REGISTRATION_FIELDS,
@@ -109,7 +110,8 @@ async def resend_link(radicado: str, request: Request, services: RegistrationDep
         return await _status(request, services, radicado, resend="not_waiting", status=HTTPStatus.CONFLICT)
     except TooSoonError as error:
         status = HTTPStatus.TOO_MANY_REQUESTS
-        page = await _status(request, services, radicado, resend="too_soon", status=status)
+        limit = {"title": error.limit, "wait": in_words(error.retry_after_seconds)}
+        page = await _status(request, services, radicado, resend="too_soon", status=status, limit=limit)
         page.headers["Retry-After"] = str(error.retry_after_seconds)
         return page
     return await _status(request, services, radicado, resend="resent", status=HTTPStatus.ACCEPTED)
@@ -173,15 +175,24 @@ async def _status(
     *,
     resend: str | None = None,
     status: int = HTTPStatus.OK,
+    limit: Mapping[str, str] | None = None,
 ) -> Response:
-    """Show the status page; `resend` is the result of asking for another link."""
+    """Show the status page.
+
+    `resend` is the result of asking for another link, `limit` what was met.
+    """
     _require_radicado(radicado)
     view = await services.ask.view(radicado)
     if view is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     sent_here = services.sent_forms.sent_at(request, radicado) is not None
     return services.pages.render(
-        request, "status", status=status, page=status_page(view, sent_here=sent_here), resend=resend
+        request,
+        "status",
+        status=status,
+        page=status_page(view, sent_here=sent_here),
+        resend=resend,
+        limit=limit,
     )
 
 

@@ -25,6 +25,8 @@ _SIGNAL_TIMEOUT = timedelta(seconds=1)
 # A signal takes some milliseconds, and a page does not wait for a server that gives no answer.
 _PATIENCE_SECONDS = 1.0
 # Some ten minutes: a restart, or a server that is moved.
+# A second press looks at the used link at once, while the signal of the first is on its way.
+_SETTLED = timedelta(seconds=5)
 _SIGNAL_PAUSES = (1, 2, 4, 8, 16, 32, *[60] * 9)
 
 
@@ -33,10 +35,15 @@ class WrongStageError(MipresError):
 
 
 class TooSoonError(MipresError):
-    """The person can ask again after some seconds."""
+    """The person can ask again after some seconds.
 
-    def __init__(self, retry_after_seconds: int) -> None:
+    Attributes:
+        limit: The registration's own words for the limit that was met.
+    """
+
+    def __init__(self, retry_after_seconds: int, *, limit: str) -> None:
         self.retry_after_seconds = retry_after_seconds
+        self.limit = limit
         super().__init__(retry_after_seconds)
 
 
@@ -62,6 +69,7 @@ class RegistrationActs:
             UnknownWorkflowError: no registration of this radicado is running.
             WrongStageError: it waits for no password.
             TooSoonError: the last link is too fresh, or too many were sent today.
+            UpdatesSpentError: the run takes no more requests of any kind.
             TemporalUnavailableError: no worker took the request.
         """
         handle = self._client.get_workflow_handle(registration_workflow_id(radicado))
@@ -71,8 +79,8 @@ class RegistrationActs:
                     await handle.execute_update("resend_link", reason, id=str(uuid.uuid4()))
         except WorkflowUpdateFailedError as error:
             match error.cause:
-                case ApplicationError(type=names.TOO_SOON, details=[seconds, *_]):
-                    raise TooSoonError(int(seconds)) from None
+                case ApplicationError(type=names.TOO_SOON, message=limit, details=[seconds, *_]):
+                    raise TooSoonError(int(seconds), limit=limit) from None
                 case ApplicationError(type=names.WRONG_STAGE):
                     raise WrongStageError from None
             # The registration ended before it could answer.
@@ -108,7 +116,7 @@ class RegistrationActs:
         signal: the next one of the same person has the same id, and must not mistake an old password for its own.
         """
         signals = [
-            self._signal(registration_workflow_id(radicado), pauses=_SIGNAL_PAUSES)
+            self._signal(registration_workflow_id(radicado), pauses=(0, *_SIGNAL_PAUSES))
             for radicado in owner.radicados
         ]
         if owner.purpose is LinkPurpose.RECOVER:
@@ -116,13 +124,23 @@ class RegistrationActs:
         await asyncio.gather(*(self._in_background(signal) for signal in signals))
 
     async def announce_again(self, owner: PasswordOwner) -> None:
-        """Signal the registrations once more, in case the first signal got lost."""
-        await asyncio.gather(
-            *(self._signal(registration_workflow_id(radicado)) for radicado in owner.radicados)
-        )
+        """Signal the registrations once more, in case the first signal got lost.
 
-    async def _signal(self, workflow_id: str, *, pauses: Sequence[float] = ()) -> None:
-        for pause in (0, *pauses):
+        Within seconds of the use the first one is on its way, so this one waits, and the page does not.
+        """
+        pause = _SETTLED - owner.closed_for if owner.closed_for is not None else timedelta(0)
+        signals = [
+            self._signal(registration_workflow_id(radicado), pauses=[max(pause.total_seconds(), 0)])
+            for radicado in owner.radicados
+        ]
+        if pause > timedelta(0):
+            for signal in signals:
+                self._keep(signal)
+        else:
+            await asyncio.gather(*signals)
+
+    async def _signal(self, workflow_id: str, *, pauses: Sequence[float] = (0,)) -> None:
+        for pause in pauses:
             await asyncio.sleep(pause)
             try:
                 with translated():
@@ -142,8 +160,11 @@ class RegistrationActs:
 
     async def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Wait a moment for the work; a page does not wait for what takes longer."""
+        await asyncio.wait({self._keep(work)}, timeout=_PATIENCE_SECONDS)
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         # The event loop itself keeps no task alive.
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-        await asyncio.wait({task}, timeout=_PATIENCE_SECONDS)
+        return task

@@ -6,7 +6,14 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from api.errors import API_PREFIX, PROBLEM_JSON, ProblemError, validation_problem
+from api.errors import (
+    API_PREFIX,
+    PROBLEM_JSON,
+    ProblemError,
+    TooManyRequestsError,
+    in_words,
+    validation_problem,
+)
 from api.forms import by_field
 from api.protection import API_KEY_REQUIRED
 from api.registrations.act import TooSoonError, WrongStageError
@@ -22,6 +29,7 @@ from api.v1.models import (
 )
 from mipres.domain.audit import PROGRAM
 from mipres.domain.errors import InvalidSubmissionError
+from mipres.domain.limits import DOCUMENT_SUBMISSIONS, RESENDS
 from mipres.domain.outcomes import REFUSAL_MESSAGES, OutcomeStatus, message_of
 from mipres.domain.radicado import is_radicado
 from mipres.domain.submissions import check_submission
@@ -41,9 +49,10 @@ _COMMON: dict[int | str, dict[str, Any]] = {
     401: _problem("No valid API key."),
     413: _problem("The body is too large."),
     422: _problem("A field is wrong (`validation_error`) or the registration is refused."),
-    429: _problem("Too many calls with this key; see Retry-After."),
+    429: _problem("Too many calls with this key, or of this document; see Retry-After."),
     503: _problem("Temporal is unreachable; nothing was accepted."),
 }
+_ANOTHER_LINK = "Podrá pedir otro en {wait}."
 _CREATED: dict[int | str, dict[str, Any]] = {
     200: {"model": RegisteredOut, "description": "The person had an account; its data were refreshed."},
     201: {"model": RegisteredOut, "description": "Registered; a link was mailed."},
@@ -59,6 +68,14 @@ async def create_registration(body: RegistrationIn, services: ApiDep) -> Respons
     except InvalidSubmissionError as error:
         messages = by_field(error.errors)
         raise validation_problem({PATHS[name]: text for name, text in messages.items()}) from None
+    try:
+        await services.throttle.count(DOCUMENT_SUBMISSIONS, submission.document.login)
+    except TooManyRequestsError as error:
+        raise _wait(
+            "Este documento ya se envió demasiadas veces hoy",
+            "Consulte el registro con su radicado. Podrá enviarlo otra vez en {wait}.",
+            seconds=error.retry_after_seconds,
+        ) from None
     submitted = await services.start.submit(
         submission, channel="api", wait_for_registry=body.wait_for_registry
     )
@@ -108,6 +125,7 @@ async def resend_link(radicado: str, services: ApiDep) -> dict[str, str]:
     """Mail another link; the older one stops working."""
     await get_registration(radicado, services)
     try:
+        await services.throttle.count(RESENDS, radicado)
         await services.act.resend_link(radicado, reason="pedido por un programa con la API", actor=PROGRAM)
     except (UnknownWorkflowError, WrongStageError):
         raise ProblemError(
@@ -117,14 +135,21 @@ async def resend_link(radicado: str, services: ApiDep) -> dict[str, str]:
             "No hay enlace que reenviar.",
         ) from None
     except TooSoonError as error:
-        raise ProblemError(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            "too_many_requests",
-            "Espere para pedir otro enlace",
-            f"Podrá pedirlo en {error.retry_after_seconds} segundos.",
-            headers={"Retry-After": str(error.retry_after_seconds)},
-        ) from None
+        raise _wait(error.limit, _ANOTHER_LINK, seconds=error.retry_after_seconds) from None
+    except TooManyRequestsError as error:
+        title = "Se pidieron demasiados enlaces de este registro"
+        raise _wait(title, _ANOTHER_LINK, seconds=error.retry_after_seconds) from None
     return {"status": "accepted", "radicado": radicado}
+
+
+def _wait(limit: str, way_on: str, *, seconds: int) -> ProblemError:
+    return ProblemError(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too_many_requests",
+        limit,
+        way_on.format(wait=in_words(seconds)),
+        headers={"Retry-After": str(seconds)},
+    )
 
 
 def _accepted(submitted: Submitted, *, status_url: str) -> Response:

@@ -5,7 +5,8 @@ Open the page, create the password, ask for another link.
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row, and_, bindparam, or_, select, update
@@ -39,6 +40,7 @@ _OWNER = (
         PasswordLinkRow.purpose,
         PasswordLinkRow.reference,
         PasswordLinkRow.expires_at,
+        PasswordLinkRow.closed_at,
         PasswordLinkRow.closed_reason,
         AccountRow.id,
         AccountRow.login,
@@ -89,6 +91,7 @@ class PasswordOwner:
         reference: The registration or recovery that sent the link.
         is_password_changed: Whether the password in force replaced another one.
         radicados: Every registration of the person; any of them may be waiting.
+        closed_for: How long ago the link was used or closed; None for an open one.
     """
 
     link_id: uuid.UUID
@@ -100,6 +103,7 @@ class PasswordOwner:
     is_password_changed: bool
     radicados: tuple[str, ...]
     applications: tuple[Application, ...]
+    closed_for: timedelta | None = None
 
 
 class PostgresPasswordLinks:
@@ -188,7 +192,11 @@ class PostgresPasswordLinks:
             return None
         async with self._reading() as session:
             rows = (await session.execute(_OWNER, {"link_id": link_id})).all()
-        return _owner(rows) if rows and state_of(rows[0], self._clock.now()) is state else None
+        now = self._clock.now()
+        if not rows or state_of(rows[0], now) is not state:
+            return None
+        closed_at = rows[0].closed_at
+        return replace(_owner(rows), closed_for=now - closed_at if closed_at else None)
 
     async def set_password(self, token: str, password_hash: str) -> PasswordOwner:
         """Use up the link and store the hash, in one transaction.

@@ -24,6 +24,7 @@ from mipres.temporal.answers import (
     TemporalUnavailableError,
     UnknownWorkflowError,
     UpdateLostError,
+    UpdatesSpentError,
     translated,
 )
 from mipres.temporal.runs import Run, describe_run, description_of, run_of
@@ -37,6 +38,8 @@ _LOST_PAUSE_SECONDS = 0.05
 _PAGE = 500
 PAUSED = "Paused"
 """Type of the refusal of a registration that is paused in Temporal."""
+UPDATES_SPENT = "UpdatesSpent"
+"""Type of the refusal of a run that has got as many updates as the server allows."""
 
 
 class Action(StrEnum):
@@ -210,6 +213,12 @@ class SupportDesk:
                 raise ActionRefusedError(cause.type or "", cause.message) from error
             # The registration ended while the update was under way.
             raise UnknownWorkflowError(reference) from error
+        except UpdatesSpentError as error:
+            raise ActionRefusedError(
+                UPDATES_SPENT,
+                "Temporal no admite más solicitudes para esta ejecución, que sigue su curso. "
+                "Para cancelarla use Request Cancellation en la interfaz de Temporal",
+            ) from error
         except TemporalUnavailableError as error:
             raise ActionUnansweredError(reference) from error
 

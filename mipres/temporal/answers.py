@@ -33,12 +33,19 @@ class UpdateLostError(TemporalUnavailableError):
     """
 
 
+class UpdatesSpentError(TemporalUnavailableError):
+    """A run has got as many updates as the server allows one; it goes on all the same."""
+
+
 class UnknownWorkflowError(MipresError):
     """Temporal has no such workflow, or none that is running where the call needs one."""
 
 
-# The server's own words for it: the status that comes with them stands for other refusals too.
-_UPDATE_LOST = "unexpected workflow task failure"
+# The server's own words: the status that comes with them stands for other refusals too.
+_SAID: dict[str, type[TemporalUnavailableError]] = {
+    "unexpected workflow task failure": UpdateLostError,
+    "limit on the total number of distinct updates": UpdatesSpentError,
+}
 
 
 @contextmanager
@@ -50,6 +57,7 @@ def translated() -> Iterator[None]:
         NamespaceMissingError: the namespace does not exist.
         UnreadableAnswerError: the answer cannot be read here.
         UpdateLostError: the server lost the update.
+        UpdatesSpentError: the run takes no more updates.
         UnknownWorkflowError: the server does not know the workflow.
     """
     try:
@@ -60,8 +68,8 @@ def translated() -> Iterator[None]:
             raise NamespaceMissingError(said) from error
         if is_unknown_workflow(error):
             raise UnknownWorkflowError from error
-        kind = UpdateLostError if _UPDATE_LOST in error.message else TemporalUnavailableError
-        raise kind(said) from error
+        kinds = (kind for words, kind in _SAID.items() if words in error.message)
+        raise next(kinds, TemporalUnavailableError)(said) from error
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         raise TemporalUnavailableError("no answer in time") from error
     except (UntrustedPayloadError, ValueError) as error:

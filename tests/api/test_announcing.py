@@ -113,3 +113,31 @@ async def test_an_old_link_that_is_opened_again_tells_registrations_only_and_onc
     away = Server(failures=1_000)
     await announcing(away).announce_again(owner)
     assert away.asked == len(OWNER.radicados)
+
+
+async def test_a_second_press_within_seconds_of_the_use_announces_nothing_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = Server()
+    acts = announcing(server)
+    monkeypatch.setattr(act, "_SETTLED", timedelta(hours=1))
+    async with asyncio.timeout(1):
+        await acts.announce_again(replace(OWNER, closed_for=timedelta(milliseconds=60)))
+    # Nothing was sent, and the page did not wait for what is sent later.
+    assert server.got == []
+    await acts.announce_again(replace(OWNER, closed_for=timedelta(hours=1)))
+    assert sorted(server.got) == ["registration/RAD-1 password_set", "registration/RAD-2 password_set"]
+    for waiting in acts._background:
+        waiting.cancel()
+
+
+async def test_what_a_second_press_put_off_is_announced_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that took the first press may have died before its signal."""
+    monkeypatch.setattr(act, "_SETTLED", timedelta(milliseconds=20))
+    server = Server()
+    acts = announcing(server)
+    await acts.announce_again(replace(OWNER, closed_for=timedelta(0)))
+    async with asyncio.timeout(10):
+        while len(server.got) < len(OWNER.radicados):
+            await asyncio.sleep(0)
+    assert sorted(server.got) == ["registration/RAD-1 password_set", "registration/RAD-2 password_set"]

@@ -11,10 +11,14 @@ import pytest
 from fastapi import FastAPI
 
 from api.errors import in_words
+from api.registrations.act import RegistrationActs, TooSoonError
+from api.registrations.ask import RegistrationView, RegistrationViews
 from mipres.database.engine import create_engine
 from mipres.database.limits import PostgresLimits
 from mipres.domain import limits
 from mipres.domain.limits import Limit
+from mipres.domain.stages import Stage
+from mipres.temporal.answers import UpdatesSpentError
 from tests.api.conftest import API_KEY
 from tests.fakes import FakeClock
 
@@ -176,6 +180,90 @@ async def test_a_document_is_submitted_a_bounded_number_of_times_a_day_from_wher
         await visitor.post("/registro/otro", _from=f"198.51.100.{number}", **form) for number in (1, 2)
     ]
     assert [answer.status_code for answer in answers] == [503, 429]
+
+
+async def test_a_program_is_told_the_limit_of_a_document_and_the_way_on(
+    visitor: Visitor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(limits.DOCUMENT_SUBMISSIONS, most=1)
+    monkeypatch.setattr("api.v1.registrations.DOCUMENT_SUBMISSIONS", few)
+    body = {"user_type": "other", "data_terms_accepted": True}
+
+    async def submit_document(number: str) -> httpx2.Response:
+        document = {"type": "CC", "number": number}
+        return await visitor.client.post(
+            "/api/v1/registrations", json=body | {"document": document}, headers=KEY
+        )
+
+    assert (await submit_document("1020304050")).status_code == 503
+    refused = await submit_document("1020304050")
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+    assert refused.headers["retry-after"] == str(24 * 60 * 60)
+    assert refused.json()["title"] == "Este documento ya se envió demasiadas veces hoy"
+    assert refused.json()["detail"] == (
+        "Consulte el registro con su radicado. Podrá enviarlo otra vez en 24 horas."
+    )
+    assert (await submit_document("1020304051")).status_code == 503
+    clock.advance(few.window)
+    assert (await submit_document("1020304050")).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "wait"),
+    [
+        (UpdatesSpentError("full"), "Este registro recibió demasiadas solicitudes", 3600),
+        (TooSoonError(7200, limit="Ya se enviaron los enlaces de un día"), "los enlaces de un día", 7200),
+    ],
+)
+async def test_whoever_asks_for_another_link_reads_which_limit_holds(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str, wait: int
+) -> None:
+    async def view(_self: RegistrationViews, radicado: str) -> RegistrationView:
+        return RegistrationView(
+            radicado=radicado,
+            user_type=None,
+            stage=Stage.AWAITING_PASSWORD,
+            waiting_on=(),
+            submitted_at=FakeClock().now(),
+            updated_at=FakeClock().now(),
+            outcome=None,
+        )
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(RegistrationViews, "view", view)
+    monkeypatch.setattr(RegistrationActs, "resend_link", refuse)
+    radicado = "RM-" + "0" * 12
+    told = await visitor.client.post(f"/api/v1/registrations/{radicado}/resend-link", headers=KEY)
+    page = await visitor.post(f"/registro/estado/{radicado}/reenviar")
+    for answer in (told, page):
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, str(wait))
+        assert said in answer.text
+        assert in_words(wait) in answer.text
+
+
+async def test_a_program_asks_for_a_bounded_number_of_links(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def found(_self: RegistrationViews, _radicado: str) -> None:
+        return None
+
+    async def accept(*_: object, **__: object) -> None:
+        return None
+
+    monkeypatch.setattr("api.v1.registrations.get_registration", found)
+    monkeypatch.setattr(RegistrationActs, "resend_link", accept)
+
+    async def resend_by_program(radicado: str) -> httpx2.Response:
+        return await visitor.client.post(f"/api/v1/registrations/{radicado}/resend-link", headers=KEY)
+
+    answers = [await resend_by_program("RM-" + "0" * 12) for _ in range(limits.RESENDS.most + 1)]
+    assert {answer.status_code for answer in answers[:-1]} == {202}
+    assert answers[-1].status_code == 429
+    assert answers[-1].json()["title"] == "Se pidieron demasiados enlaces de este registro"
+    assert answers[-1].json()["detail"] == "Podrá pedir otro en 10 minutos."
+    assert (await resend_by_program("RM-" + "1" * 12)).status_code == 202
 
 
 async def test_one_client_does_not_use_up_what_another_has(visitor: Visitor) -> None:

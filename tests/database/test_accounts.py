@@ -396,14 +396,15 @@ async def test_a_new_password_lifts_a_lock(
     assert not (await lockouts.begin(DOCTOR.document.login)).is_locked
 
 
-async def test_a_used_link_still_tells_whose_it_was(
-    accounts: PostgresAccounts, links: PostgresPasswordLinks
+async def test_a_used_link_still_tells_whose_it_was_and_since_when(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, clock: FakeClock
 ) -> None:
     token = await give_password(accounts, links, await register(accounts), "first")
+    clock.advance(timedelta(seconds=3))
     assert await links.owner_of(token) is None
     owner = await links.owner_of(token, state=LinkState.USED)
     assert owner is not None
-    assert owner.login == DOCTOR.document.login
+    assert (owner.login, owner.closed_for) == (DOCTOR.document.login, timedelta(seconds=3))
 
 
 async def test_a_used_link_is_used_up(

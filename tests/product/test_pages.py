@@ -641,7 +641,7 @@ async def test_a_superseded_link_offers_to_send_another(product: Product) -> Non
         assert f'action="{path}"' in answer.text
         too_soon = await visitor.post(path, data={"csrf_token": csrf_of(answer)})
         assert too_soon.status_code == 429
-        assert "Espere unos minutos" in too_soon.text
+        assert "Espere para pedir otro enlace" in too_soon.text
         assert 0 < int(too_soon.headers["retry-after"]) <= 180
         assert (await visitor.get(second)).status_code == 200
 

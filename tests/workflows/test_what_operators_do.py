@@ -16,12 +16,17 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.catalog import catalog
+from api.audit_queue import AuditQueue
+from api.registrations.act import RegistrationActs
 from mipres.database.failures import database_fault
 from mipres.domain.outcomes import OutcomeStatus, Refusal
 from mipres.domain.stages import Stage, WaitingOn
+from mipres.support.desk import Action, ActionRefusedError, SupportDesk
 from mipres.temporal import names
+from mipres.temporal.answers import UpdatesSpentError
 from mipres.temporal.connection import WorkerPayloadConverter, data_converter
 from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
+from tests.fakes import FakeAuditTrail
 from tests.workflows.conftest import ANA, MEDICINE, Handle, World, replay
 from workflows.registration import Registration
 from workflows.workers import build_workers, running
@@ -221,6 +226,33 @@ async def test_a_cancel_reaches_a_wait_that_was_handed_on(small_server: Workflow
         await world.eventually(is_handed_on)
         await asyncio.wait_for(newest.execute_update("cancel_registration", REASON), 30)
         assert (await newest.result()).stage is Stage.CANCELLED
+    assert world.accounts.accounts == {}
+
+
+async def test_a_run_that_takes_no_more_requests_says_so_and_can_be_cancelled(
+    small_server: WorkflowEnvironment,
+) -> None:
+    """A step with an effect is never left to another run, so such a run can be full."""
+    world = World(env=small_server)
+    world.knows(MEDICINE)
+    world.mailer.down = True
+    async with working_in(world):
+        radicado = "RM-WAITSF0RMA11"
+        handle, _ = await world.submit(radicado=radicado)
+        for _ in range(MOST_UPDATES - 1):
+            await world.submit(radicado=radicado)
+        acts = RegistrationActs(
+            small_server.client,
+            answer_wait=timedelta(seconds=10),
+            audit_queue=AuditQueue(FakeAuditTrail()),
+        )
+        with pytest.raises(UpdatesSpentError):
+            await acts.resend_link(radicado, reason=REASON)
+        desk = SupportDesk(small_server.client, ui_url="http://temporal.test")
+        with pytest.raises(ActionRefusedError, match="Request Cancellation"):
+            await desk.act(Action.RETRY, radicado, reason=REASON)
+        await handle.cancel()
+        assert (await handle.result()).stage is Stage.CANCELLED
     assert world.accounts.accounts == {}
 
 
