@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from mipres.domain.documents import Document, DocumentType
+from mipres.domain.submissions import Submission, UserType
+
 PASSWORD = "Clave-Segura-2026"  # noqa: S105 - of people who do not exist.
 REGISTRATION_NUMBER = "76-1234"
 NIT = "900123456"
@@ -52,6 +55,15 @@ class Citizen:
     @property
     def login(self) -> str:
         return f"CC{self.number}"
+
+    @property
+    def submission(self) -> Submission:
+        """The same as the product reads it."""
+        return Submission(
+            user_type=UserType.PROFESSIONAL,
+            document=Document(type=DocumentType.CC, number=self.number),
+            professional_registration=REGISTRATION_NUMBER,
+        )
 
     def record(self) -> dict[str, Any]:
         """What the simulated registries know."""

@@ -1,1 +1,1 @@
-"""Kill each part of the product at each step, and measure how a crowd drains."""
+"""Disturb people at each step of a registration, and measure how a crowd drains."""

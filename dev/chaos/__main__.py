@@ -41,12 +41,12 @@ async def _run(wanted: argparse.Namespace) -> int:
         return 0
     print(f"\n{table(verdicts)}\n{summary(verdicts)}")
     if len(verdicts) < wanted_cells:
-        print(f"No alcanzó el tiempo para {wanted_cells - len(verdicts)} caídas.")
+        print(f"No alcanzó el tiempo para {wanted_cells - len(verdicts)} casos.")
     return 0 if len(verdicts) == wanted_cells and all(verdict.is_good for verdict in verdicts) else 1
 
 
 def _print_row(row: Sequence[Verdict]) -> None:
-    print(f"{row[0].part}: {summary(row)}", flush=True)
+    print(f"{row[0].row}: {summary(row)}", flush=True)
 
 
 if __name__ == "__main__":

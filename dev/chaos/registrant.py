@@ -1,4 +1,7 @@
-"""A citizen who registers and who, when a page does not answer, tries again."""
+"""A citizen who registers.
+
+When a page does not answer, or support cancels the registration, they try again.
+"""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -37,30 +40,61 @@ class Registrant:
         await patiently(self._password_created)
         await patiently(self._completed)
 
+    async def press_again(self) -> None:
+        """Press the button once more: of the password if there is a link, else of the form."""
+        link = await self._link_at_hand()
+        if link is None:
+            await self._post()
+        else:
+            # The first press may have used the link already: then its page has no form.
+            with suppress(LookupError):
+                async with self._browser() as browser:
+                    await create_password(browser, link)
+
     async def mails(self) -> list[dict[str, Any]]:
         """What the person got, oldest first."""
         listed = (await self.product.mail.get("/api/v1/messages")).raise_for_status().json()["messages"]
         return [item for item in reversed(listed) if item["To"][0]["Address"] == self.citizen.email]
 
+    async def texts(self) -> list[tuple[str, str]]:
+        """Subject and text of each mail; two copies of one mail are equal."""
+        return [(str(mail["Subject"]), await self._text(mail)) for mail in await self.mails()]
+
+    async def _text(self, mail: dict[str, Any]) -> str:
+        message = await self.product.mail.get(f"/api/v1/message/{mail['ID']}")
+        return str(message.raise_for_status().json()["Text"])
+
+    def _browser(self) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(
+            base_url=self.product.api.base_url, trust_env=False, follow_redirects=True, timeout=30
+        )
+
+    async def _post(self) -> httpx2.Response:
+        return await self.product.api.post("/api/v1/registrations", json=self.citizen.request())
+
     async def _submitted(self) -> str:
-        answer = await self.product.api.post("/api/v1/registrations", json=self.citizen.request())
+        answer = await self._post()
         if answer.status_code not in ACCEPTED:
             raise NotYetError(answer.text)
         return str(answer.json()["radicado"])
 
     async def _newest_link(self) -> str:
+        link = await self._link_at_hand()
+        if link is None:
+            raise NotYetError("no link yet")
+        return link
+
+    async def _link_at_hand(self) -> str | None:
         for mail in reversed(await self.mails()):
-            message = await self.product.mail.get(f"/api/v1/message/{mail['ID']}")
-            if link := link_in(message.raise_for_status().json()["Text"]):
+            if link := link_in(await self._text(mail)):
                 return link
-        raise NotYetError("no link yet")
+        return None
 
     async def _password_created(self) -> None:
+        await self._begin_anew_if_cancelled()
         link = await self._newest_link()
         try:
-            async with httpx2.AsyncClient(
-                base_url=self.product.api.base_url, trust_env=False, follow_redirects=True, timeout=30
-            ) as browser:
+            async with self._browser() as browser:
                 is_created = (await create_password(browser, link)).is_success
         except LookupError:
             # The page has no form any more: the answer to an earlier attempt may have been lost.
@@ -69,7 +103,13 @@ class Registrant:
         if not is_created and not await self.product.count(statement, self.citizen.login):
             raise NotYetError("the password was not taken")
 
+    async def _begin_anew_if_cancelled(self) -> None:
+        looked = await self.product.api.get(f"/api/v1/registrations/{self.radicado}")
+        if looked.is_success and looked.json()["stage"] == "cancelled":
+            await self._submitted()
+
     async def _completed(self) -> None:
+        await self._begin_anew_if_cancelled()
         answer = await self.product.api.get(f"/api/v1/registrations/{self.radicado}")
         if not answer.is_success or answer.json()["stage"] != "completed":
             raise NotYetError(answer.text)

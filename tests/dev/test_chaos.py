@@ -1,6 +1,6 @@
 """The short version of `make chaos`.
 
-Every part is killed once, each while people are at another step.
+Every part is killed once; support cancels, and people press twice.
 """
 
 import asyncio
@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from dev.chaos.matrix import MOST_COPIES, Verdict, diagonal, summary, table
-from dev.chaos.product import PARTS
+from dev.chaos.disturbances import ACTS, ROWS
+from dev.chaos.matrix import Verdict, diagonal, summary, table
 from dev.chaos.steps import STEPS
 from tests.dev.programs import ROOT
 
@@ -35,29 +35,36 @@ async def test_whatever_is_killed_nobody_is_lost_or_doubled() -> None:
             process.terminate()
             await process.wait()
     assert process.returncode == 0, output
-    assert "6 caídas, 12 personas: 0 perdidas, 0 duplicadas." in output
-    assert len(re.findall(r"^\w+ .*0/0 ×[12]", output, re.MULTILINE)) == len(PARTS), output
+    assert "8 casos, 16 personas: 0 perdidas, 0 duplicadas, " in output
+    assert len(re.findall(r"^\w+ .*0/0 ×[12]", output, re.MULTILINE)) == len(ROWS), output
+    assert len(re.findall(r"^(cancelar|doble clic) .*0/0 ×1", output, re.MULTILINE)) == len(ACTS), output
 
 
-def test_the_short_version_kills_every_part_and_knows_its_steps() -> None:
-    assert {part for part, _ in diagonal()} == set(PARTS)
+def test_the_short_version_has_every_row_and_knows_its_steps() -> None:
+    assert {row for row, _ in diagonal()} == set(ROWS)
     assert {step for _, step in diagonal()} <= set(STEPS)
 
 
-def verdict(**findings: int) -> Verdict:
-    clean = {"lost": 0, "doubled": 0, "copies": 1}
-    return Verdict(part="worker", step="ReTHUS", seconds=12.4, **(clean | findings))
+def verdict(row: str = "worker", **findings: int) -> Verdict:
+    clean = {"lost": 0, "doubled": 0, "mailed_twice": 0, "copies": 1}
+    return Verdict(row=row, step="ReTHUS", seconds=12.4, **(clean | findings))
 
 
-@pytest.mark.parametrize("findings", [{"lost": 1}, {"doubled": 1}, {"copies": MOST_COPIES + 1}])
+@pytest.mark.parametrize("findings", [{"lost": 1}, {"doubled": 1}, {"copies": 3}])
 def test_a_bad_verdict_is_told(findings: dict[str, int]) -> None:
     assert verdict().is_good
-    assert verdict(copies=MOST_COPIES).is_good
-    assert not verdict(**findings).is_good
+    assert verdict(copies=2).is_good
+    assert not verdict("worker", **findings).is_good
+
+
+@pytest.mark.parametrize("row", ACTS)
+def test_where_nothing_is_killed_no_mail_comes_twice(row: str) -> None:
+    assert verdict(row).is_good
+    assert not verdict(row, copies=2).is_good
 
 
 def test_the_table_shows_what_ran_and_what_did_not() -> None:
-    found = [verdict(lost=1, copies=2)]
+    found = [verdict(lost=1, mailed_twice=1, copies=2)]
     worker = next(line for line in table(found).splitlines() if line.startswith("worker"))
     assert worker.split() == ["worker", "-", "1/0", "×2", "12", "s", "-", "-", "-", "-", "-"]
-    assert summary(found) == "1 caídas, 2 personas: 1 perdidas, 0 duplicadas."
+    assert summary(found) == "1 casos, 2 personas: 1 perdidas, 0 duplicadas, 1 con un correo repetido."

@@ -38,6 +38,12 @@ class Second:
         async with asyncio.timeout(STOP_SECONDS):
             return await self.process.wait()
 
+    async def kill(self) -> None:
+        """End it with `kill -9`."""
+        self.process.kill()
+        async with asyncio.timeout(STOP_SECONDS):
+            await self.process.wait()
+
 
 @asynccontextmanager
 async def started(data_dir: Path, *command: str, **told: str) -> AsyncIterator[tuple[Process, asyncio.Event]]:

@@ -47,12 +47,7 @@ async def test_a_person_may_meet_another_process_at_every_click(product: Product
 
 async def test_two_of_each_make_one_registration_of_many_submissions(product: Product, other: Second) -> None:
     person = await product.new_professional()
-    body = {
-        "user_type": "professional",
-        "document": person["document"],
-        "professional_registration": "76-1234",
-        "data_terms_accepted": True,
-    }
+    body = body_of(person)
     urls = [product.url, other.url] * 20
     answers = await asyncio.gather(
         *(product.api.post(f"{url}/api/v1/registrations", json=body, headers=product.headers) for url in urls)
@@ -114,3 +109,47 @@ async def test_a_worker_that_is_told_to_stop_leaves_nothing_undone(product: Prod
         history = await client.get_workflow_handle(f"registration/{radicado}").fetch_history()
         assert LOST_WORK.isdisjoint(event.event_type for event in history.events)
         assert len(await product.mails_to(person["email"])) == 2
+
+
+async def test_one_of_two_of_each_is_killed_and_nobody_is_lost_or_written_to_twice(product: Product) -> None:
+    """The other API and the other worker finish what the killed ones have begun."""
+    people = [await product.new_professional() for _ in range(6)]
+    await product.set_registry("rethus", mode="slow", latency_ms=1500)
+    async with second_api(product.stack.data_dir) as api, second_worker(product.stack.data_dir) as worker:
+        urls = [product.url, api.url] * 3
+        submitting = [
+            asyncio.create_task(
+                product.api.post(f"{url}/api/v1/registrations", json=body_of(person), headers=product.headers)
+            )
+            for url, person in zip(urls, people, strict=True)
+        ]
+
+        async def all_are_checked() -> bool:
+            calls: dict[str, Any] = (await product.registries.get("/_control/calls")).json()
+            return all(f"CC {person['document']['number']}" in calls["rethus"] for person in people)
+
+        try:
+            await product.eventually(all_are_checked)
+            await asyncio.gather(api.kill(), worker.kill())
+        finally:
+            await product.set_registry("rethus", mode="up")
+        answers = await asyncio.gather(*submitting, return_exceptions=True)
+    assert [isinstance(answer, httpx2.HTTPError) for answer in answers] == [False, True] * 3
+    # A person without an answer sends the same once more.
+    told = [(await product.register(**body_of(person))).json() for person in people]
+    for person, answer in zip(people, told, strict=True):
+        async with product.browser() as visitor:
+            assert (await set_password(visitor, await product.link_for(person))).status_code == 200
+        await product.reaches(answer["radicado"], "completed")
+        assert len(await runs_of(product, f"registration/{answer['radicado']}")) == 1
+        # The link and the confirmation, each once.
+        assert len(await product.mails_to(person["email"])) == 2
+
+
+def body_of(person: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "user_type": "professional",
+        "document": person["document"],
+        "professional_registration": "76-1234",
+        "data_terms_accepted": True,
+    }

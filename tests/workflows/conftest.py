@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio import workflow
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WithStartWorkflowOperation, WorkflowHandle, WorkflowHistory
 from temporalio.common import WorkflowIDConflictPolicy
@@ -34,7 +37,9 @@ from mipres.domain.submissions import Entity, EntityKind, Submission, UserType
 from mipres.domain.terms import Consent
 from mipres.port_set import Ports
 from mipres.temporal import names
+from mipres.temporal.connection import WorkerPayloadConverter, data_converter
 from mipres.temporal.trust import TrustedPayloads
+from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 from tests.fakes import (
     FakeAccessNotices,
     FakeAccounts,
@@ -294,6 +299,38 @@ def unexplained(history: WorkflowHistory) -> list[str]:
         if (is_activity or is_local or is_timer) and not event.user_metadata.summary.data:
             found.append(f"event {event.event_id} has no summary")
     return found
+
+
+@pytest.fixture
+async def own_server() -> AsyncIterator[WorkflowEnvironment]:
+    """A server of its own: a current build takes the work of workers without one."""
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
+        data_converter=data_converter(
+            PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY, converter=WorkerPayloadConverter
+        ),
+        search_attributes=list(names.SEARCH_ATTRIBUTES),
+    )
+    async with environment:
+        yield environment
+
+
+@pytest.fixture(autouse=True)
+def unfinished(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Warnings of handlers that a run left unfinished; a test ends with none.
+
+    As an error it would fail the closing task, and the task's repetition could hide it.
+    """
+    found: list[str] = []
+
+    def note(message: Warning | str, *_: object, **__: object) -> None:
+        found.append(str(message))
+
+    for kind in (workflow.UnfinishedUpdateHandlersWarning, workflow.UnfinishedSignalHandlersWarning):
+        warnings.simplefilter("always", kind)
+    monkeypatch.setattr(warnings, "showwarning", note)
+    yield found
+    assert found == []
 
 
 async def replay(histories: list[WorkflowHistory], env: WorkflowEnvironment) -> None:

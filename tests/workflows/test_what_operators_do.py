@@ -16,8 +16,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.catalog import catalog
-from api.audit_queue import AuditQueue
 from api.registrations.act import RegistrationActs
+from mipres.database.audit_queue import AuditQueue
 from mipres.database.failures import database_fault
 from mipres.domain.outcomes import OutcomeStatus, Refusal
 from mipres.domain.stages import Stage, WaitingOn

@@ -1,9 +1,6 @@
 """Workers that name their build take tasks once that build is current."""
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from temporalio.api.enums.v1 import VersioningBehavior
@@ -15,9 +12,7 @@ from activities.catalog import catalog
 from mipres.database.failures import database_fault
 from mipres.domain.outcomes import OutcomeStatus
 from mipres.settings import Settings
-from mipres.temporal.connection import WorkerPayloadConverter, data_converter
-from mipres.temporal.names import SEARCH_ATTRIBUTES
-from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
+from tests.conftest import PAYLOAD_KEYS
 from tests.workflows.conftest import MEDICINE, World
 from workflows.workers import build_workers, running, versioning
 
@@ -28,20 +23,6 @@ PATIENCE_SECONDS = 60
 def settings(**told: str) -> Settings:
     values = {"secret_key": "s" * 40, "payload_keys": PAYLOAD_KEYS, "database_url": "postgresql://nobody"}
     return Settings.model_validate({**values, **told})
-
-
-@pytest.fixture
-async def own_server() -> AsyncIterator[WorkflowEnvironment]:
-    """A server of its own: a current build takes the work of workers without one."""
-    environment = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
-        data_converter=data_converter(
-            PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY, converter=WorkerPayloadConverter
-        ),
-        search_attributes=list(SEARCH_ATTRIBUTES),
-    )
-    async with environment:
-        yield environment
 
 
 async def make_current(environment: WorkflowEnvironment, build: str) -> None:
