@@ -18,7 +18,7 @@ from mipres.domain.accounts import AccountContact
 from mipres.domain.documents import Document
 from mipres.domain.errors import MailBeingSentError, MailProbablyDeliveredError, MipresError
 from mipres.domain.links import LinkPurpose
-from mipres.domain.mail import CLAIM_LIFETIME, MOST_UNKNOWN_ENDS, MailClaim
+from mipres.domain.mail import CLAIM_LIFETIME, MOST_UNKNOWN_ENDS, Mail, MailClaim
 from mipres.domain.outcomes import REFUSAL_MESSAGES, Refusal
 from mipres.domain.people import Person
 from mipres.ports import Accounts, MailComposer, Mailer, SentMails
@@ -137,6 +137,8 @@ class EmailActivities:
         self._mailer = mailer
         self._sent_mails = sent_mails
         self._support_address = support_address
+        # The event loop itself keeps no task alive.
+        self._under_way: set[asyncio.Task[None]] = set()
 
     @activity.defn
     async def send_password_link(self, request: SendLinkInput) -> SendLinkResult:
@@ -274,18 +276,26 @@ class EmailActivities:
                 case MailClaim.BUSY:
                     raise MailBeingSentError
             mail = self._composer.compose(name, contact=contact, message_key=message_key, context=context)
-            try:
-                async with self._holding(key):
-                    await self._mailer.send(mail)
-            except MailProbablyDeliveredError:
-                # A copy at each retry would be worse than a mail that is lost after all.
-                if await self._sent_mails.record_unknown_end(key) < MOST_UNKNOWN_ENDS:
-                    raise
-            except MipresError:
-                await self._sent_mails.release(key)
-                raise
-        await self._sent_mails.mark_sent(key)
+            sending = asyncio.create_task(self._see_through(mail, key))
+            self._under_way.add(sending)
+            sending.add_done_callback(self._under_way.discard)
+            # The server may have the mail already: an attempt that is cut off leaves its answer to be heard.
+            await asyncio.shield(sending)
         metrics.mail_sent(name)
+
+    async def _see_through(self, mail: Mail, key: str) -> None:
+        """Send a mail under its claim, and record how that ended."""
+        try:
+            async with self._holding(key):
+                await self._mailer.send(mail)
+        except MailProbablyDeliveredError:
+            # A copy at each retry would be worse than a mail that is lost after all.
+            if await self._sent_mails.record_unknown_end(key) < MOST_UNKNOWN_ENDS:
+                raise
+        except MipresError:
+            await self._sent_mails.release(key)
+            raise
+        await self._sent_mails.mark_sent(key)
 
     @asynccontextmanager
     async def _holding(self, key: str) -> AsyncIterator[None]:

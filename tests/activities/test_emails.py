@@ -1,3 +1,4 @@
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -17,7 +18,7 @@ from activities.emails import (
 )
 from mipres.domain.accounts import AccountContact
 from mipres.domain.links import LinkPurpose
-from mipres.domain.mail import MOST_UNKNOWN_ENDS
+from mipres.domain.mail import MOST_UNKNOWN_ENDS, Mail
 from mipres.domain.people import Person
 from tests.fakes import FakeAccounts, FakeClock, FakeComposer, FakeMailer, FakeSentMails
 
@@ -149,6 +150,34 @@ async def test_a_mail_that_another_attempt_is_sending_waits_for_its_end(desk: De
     await desk.sent_mails.release("data_updated:aviso")
     await desk.notify()
     assert desk.sent == [("data_updated", "aviso")]
+
+
+async def test_an_attempt_that_is_cut_off_at_a_slow_server_mails_no_second_copy(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first attempt has three seconds; the server has the mail, and answers later."""
+    desk.accounts.set_password_of(ACCOUNT)
+    taken, answers = asyncio.Event(), asyncio.Event()
+
+    async def answer_late(mail: Mail) -> None:
+        desk.mailer.sent.append(mail)
+        taken.set()
+        await answers.wait()
+
+    monkeypatch.setattr(desk.mailer, "send", answer_late)
+    attempt = asyncio.create_task(desk.confirm())
+    await taken.wait()
+    attempt.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    with pytest.raises(ApplicationError) as caught:
+        await desk.confirm()
+    assert caught.value.type == "MailBeingSent"
+    answers.set()
+    while not desk.sent_mails.sent:
+        await asyncio.sleep(0)
+    assert await desk.confirm()
+    assert len(desk.sent) == 1
 
 
 async def test_the_confirmation_is_mailed_once_the_database_knows_the_password(desk: Desk) -> None:
