@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
+from activities.reviews import ReviewOfOne
 from mipres.domain.accounts import NewRegistration
 from mipres.domain.documents import Document
 from mipres.domain.errors import PersonErasedError
@@ -58,8 +59,9 @@ _NO_ACCOUNT = uuid.UUID(int=0)
 class AccountActivities:
     """Served by the queue `registrations`."""
 
-    def __init__(self, *, accounts: Accounts) -> None:
+    def __init__(self, *, accounts: Accounts, reviews: ReviewOfOne | None = None) -> None:
         self._accounts = accounts
+        self._reviews = reviews
 
     @activity.defn
     async def register_account(self, registration: NewRegistration) -> RegisterAccountResult:
@@ -88,13 +90,15 @@ class AccountActivities:
 
     @activity.defn
     async def record_refusal(self, request: RecordRefusalInput) -> None:
-        """Write the refusal into the audit trail."""
+        """Write the refusal into the audit trail, and review the person's profile."""
         await self._accounts.record_refusal(
             reference=request.reference,
             document=request.document,
             refusal=request.refusal,
             run=request.run,
         )
+        if self._reviews is not None:
+            await self._reviews.of_registration(request.reference)
 
     @activity.defn
     async def expire_link(self, request: ExpireLinkInput) -> ExpireLinkResult:

@@ -13,6 +13,7 @@ from activities.emails import EmailActivities
 from activities.registries import HealthTalentChecks, SocialSecurityChecks, SocialServiceChecks
 from activities.retention import RetentionActivities
 from activities.retries import StepRetries
+from activities.reviews import AccessReviews, ProfileReviewer, ReviewOfOne
 from mipres.port_set import Ports
 
 Activities = tuple[Callable[..., Any], ...]
@@ -37,12 +38,29 @@ def catalog(ports: Ports) -> Catalog:
     people = SocialSecurityChecks(registry=ports.miseguridadsocial)
     talent = HealthTalentChecks(registry=ports.rethus, clock=ports.clock, rules=ports.rules)
     placements = SocialServiceChecks(registry=ports.sso, clock=ports.clock, rules=ports.rules)
-    accounts = AccountActivities(accounts=ports.accounts)
+    reviewer = ProfileReviewer(
+        people=ports.miseguridadsocial,
+        talent=ports.rethus,
+        placements=ports.sso,
+        clock=ports.clock,
+        rules=ports.rules,
+    )
+    accounts = AccountActivities(
+        accounts=ports.accounts,
+        reviews=ReviewOfOne(profiles=ports.reviewed_profiles, reviewer=reviewer),
+    )
     mails = EmailActivities(
         accounts=ports.accounts,
         composer=ports.composer,
         mailer=ports.mailer,
         sent_mails=ports.sent_mails,
+        support_address=ports.support_address,
+    )
+    reviews = AccessReviews(
+        profiles=ports.reviewed_profiles,
+        reviewer=reviewer,
+        mails=mails,
+        clock=ports.clock,
         support_address=ports.support_address,
     )
     return Catalog(
@@ -65,8 +83,11 @@ def catalog(ports: Ports) -> Catalog:
             StepRetries().retry_step,
             RetentionActivities(retention=ports.retention).purge_expired,
             AccessNotices(notices=ports.access_notices, mails=mails).mail_access_changes,
+            reviews.find_due_profiles,
+            reviews.close_profiles,
+            reviews.notify_review_stopped,
         ),
-        miseguridadsocial=(people.check_person, people.check_delegation),
-        rethus=(talent.check_profession, talent.check_other_user),
-        sso=(placements.check_placement,),
+        miseguridadsocial=(people.check_person, people.check_delegation, reviews.review_delegation),
+        rethus=(talent.check_profession, talent.check_other_user, reviews.review_profession),
+        sso=(placements.check_placement, reviews.review_placement),
     )

@@ -14,6 +14,8 @@ SEARCH_ATTRIBUTES: Mapping[str, str] = {
     "UserType": "Keyword",
     "WaitingOn": "KeywordList",
     "StuckSince": "Datetime",
+    "ReviewStage": "Keyword",
+    "ReviewedProfiles": "Int",
 }
 # The default of 20 polls a second on the only shard costs 30 to 40 ms at every hop.
 DYNAMIC_CONFIG: Mapping[str, str] = {

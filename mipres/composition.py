@@ -27,6 +27,7 @@ from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.refused_payloads import RefusedPayloads
 from mipres.database.retention import PostgresRetention
+from mipres.database.reviewed_profiles import PostgresReviewedProfiles
 from mipres.database.sent_mails import PostgresSentMails
 from mipres.domain.eligibility import EligibilityRules
 from mipres.domain.limits import RELAXED_TIMES
@@ -48,6 +49,7 @@ from mipres.support.desk import SupportDesk
 from mipres.support.person_data import PersonData
 from mipres.support.readings import Readings
 from mipres.support.records import SupportRecords
+from mipres.support.reviews import SupportReviews
 from mipres.support.staff import PostgresStaff
 from mipres.temporal.codec import EncryptionCodec, Fault
 from mipres.temporal.connection import TemporalConnection
@@ -84,6 +86,9 @@ async def open_ports(settings: Settings, database: "DatabaseServices") -> AsyncI
             ),
             sent_mails=PostgresSentMails(database.engine),
             retention=PostgresRetention(database.engine, audit=database.audit, clock=database.clock),
+            reviewed_profiles=PostgresReviewedProfiles(
+                database.engine, audit=database.audit, clock=database.clock
+            ),
             access_notices=PostgresAccessNotices(database.engine, clock=database.clock),
             clock=database.clock,
             support_address=settings.support_email,
@@ -170,6 +175,10 @@ def build_support(settings: Settings, database: DatabaseServices, client: Client
         radicado_key=purpose_key(settings, "radicado"),
         older_radicado_keys=older_purpose_keys(settings, "radicado"),
     )
+
+
+def build_support_reviews(settings: Settings, database: DatabaseServices, client: Client) -> SupportReviews:
+    return SupportReviews(client, audit=database.audit, ui_url=settings.temporal_ui_url)
 
 
 def build_support_accounts(database: DatabaseServices) -> SupportAccounts:

@@ -11,6 +11,7 @@ from mipres.ports import (
     MailComposer,
     Mailer,
     Retention,
+    ReviewedProfiles,
     SentMails,
     SocialSecurityRegistry,
     SocialServiceRegistry,
@@ -30,6 +31,7 @@ class Ports:
     sent_mails: SentMails
     retention: Retention
     access_notices: AccessNoticeList
+    reviewed_profiles: ReviewedProfiles
     clock: Clock
     support_address: str | None = None
     rules: EligibilityRules = field(default_factory=EligibilityRules)

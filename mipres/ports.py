@@ -16,6 +16,7 @@ from mipres.domain.links import LinkPurpose, PasswordLink
 from mipres.domain.mail import Mail, MailClaim
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Delegation, HealthProfessional, Person, Placement
+from mipres.domain.review import DueProfile, Finding, ProfileUnderReview
 from mipres.domain.submissions import Entity
 
 
@@ -136,6 +137,44 @@ class Retention(Protocol):
 
     async def purge(self) -> Mapping[str, int]:
         """Remove it; how many rows of each table. Doing it twice removes nothing more."""
+        ...
+
+
+class ReviewedProfiles(Protocol):
+    """The profiles that are held against their registries."""
+
+    async def due(
+        self, *, every: timedelta, since: datetime, after: uuid.UUID | None, limit: int
+    ) -> Sequence[DueProfile]:
+        """Profiles in use whose registry was not asked for so long, in the order of their ids.
+
+        Those that were asked since the moment are left out.
+        """
+        ...
+
+    async def find(
+        self, profile_id: uuid.UUID, *, since: datetime | None = None
+    ) -> ProfileUnderReview | None:
+        """One profile; None for one that is gone, or that was reviewed since the moment."""
+        ...
+
+    async def find_by_radicado(self, radicado: str) -> ProfileUnderReview | None:
+        """The profile of a registration that has a password."""
+        ...
+
+    async def apply(self, profile_id: uuid.UUID, finding: Finding) -> bool:
+        """Write down what a registry said, and return whether it changed the access.
+
+        The same call twice changes nothing more.
+        """
+        ...
+
+    async def make_due(self, profile_id: uuid.UUID) -> None:
+        """Have the next review ask about the profile."""
+        ...
+
+    async def record_stopped(self, *, review: str, registry: str, looked: int, closing: int) -> None:
+        """Write down once that the guard stopped a review."""
         ...
 
 

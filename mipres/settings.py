@@ -248,6 +248,8 @@ class Settings(BaseSettings):
     password_link_hours: int = Field(default=24, ge=1)
     wait_for_registry_days: int = Field(default=30, ge=1, le=365)
     password_policy: Literal["manual", "nist"] = "manual"  # noqa: S105 - the name of a policy.
+    registry_review_days: int = Field(default=7, ge=0, le=365)
+    review_guard_percent: float = Field(default=2, gt=0, le=100)
     submit_wait_seconds: float = Field(default=5, gt=0, le=60)
     captcha: Literal["image", "proof", "off"] = "image"
     captcha_proof_keys: int = Field(default=400, ge=2, le=10_000)

@@ -21,6 +21,7 @@ from mipres.domain.links import LinkPurpose, PasswordLink
 from mipres.domain.mail import Mail, MailClaim
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Delegation, HealthProfessional, Person, Placement
+from mipres.domain.review import DueProfile, Finding, ProfileUnderReview, registry_of
 from mipres.domain.submissions import Entity
 
 
@@ -268,6 +269,61 @@ class FakeRetention:
         if self.purges <= self.failures:
             raise ConnectionRefusedError("the database does not answer")
         return {"sessions": 3}
+
+
+@dataclass(kw_only=True)
+class FakeReviewedProfiles:
+    """Profiles in memory, in the order in which they were put there.
+
+    `down` makes every call fail.
+    """
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    down: bool = False
+    profiles: dict[uuid.UUID, ProfileUnderReview] = field(default_factory=dict)
+    reviewed_at: dict[uuid.UUID, datetime] = field(default_factory=dict)
+    applied: dict[uuid.UUID, Finding] = field(default_factory=dict)
+    stops: set[tuple[str, str, int, int]] = field(default_factory=set)
+    radicados: dict[str, uuid.UUID] = field(default_factory=dict)
+    made_due: list[uuid.UUID] = field(default_factory=list)
+
+    async def due(
+        self, *, every: timedelta, since: datetime, after: uuid.UUID | None, limit: int
+    ) -> Sequence[DueProfile]:
+        self._answer()
+        never = datetime.min.replace(tzinfo=UTC)
+        return [
+            DueProfile(profile_id=key, registry=registry_of(self.profiles[key].submission.user_type))
+            for key in sorted(self.profiles)
+            if (after is None or key > after) and self.reviewed_at.get(key, never) <= since - every
+        ][:limit]
+
+    async def find(
+        self, profile_id: uuid.UUID, *, since: datetime | None = None
+    ) -> ProfileUnderReview | None:
+        self._answer()
+        asked = self.reviewed_at.get(profile_id)
+        return None if since and asked and asked >= since else self.profiles.get(profile_id)
+
+    async def find_by_radicado(self, radicado: str) -> ProfileUnderReview | None:
+        self._answer()
+        return self.profiles.get(self.radicados.get(radicado, uuid.UUID(int=0)))
+
+    async def apply(self, profile_id: uuid.UUID, finding: Finding) -> bool:
+        self._answer()
+        changed = self.applied.get(profile_id, Finding()) != finding
+        self.applied[profile_id], self.reviewed_at[profile_id] = finding, self.clock.now()
+        return changed
+
+    async def make_due(self, profile_id: uuid.UUID) -> None:
+        self.made_due.append(profile_id)
+
+    async def record_stopped(self, *, review: str, registry: str, looked: int, closing: int) -> None:
+        self.stops.add((review, registry, looked, closing))
+
+    def _answer(self) -> None:
+        if self.down:
+            raise ConnectionRefusedError("the database does not answer")
 
 
 @dataclass(kw_only=True)

@@ -32,12 +32,14 @@ from tests.fakes import (
     FakeHealthTalentRegistry,
     FakeMailer,
     FakeRetention,
+    FakeReviewedProfiles,
     FakeSentMails,
     FakeSocialSecurityRegistry,
     FakeSocialServiceRegistry,
 )
 from workflows import steps
 from workflows.access_notices import AccessNotices
+from workflows.access_review import AccessReview
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
@@ -63,6 +65,7 @@ def test_every_step_is_served_where_it_waits() -> None:
             sent_mails=FakeSentMails(),
             retention=FakeRetention(),
             access_notices=FakeAccessNotices(),
+            reviewed_profiles=FakeReviewedProfiles(),
             clock=FakeClock(),
         )
     )
@@ -124,6 +127,7 @@ def test_the_names_are_those_of_the_workflows() -> None:
         WorkflowType.LOGIN_LOCKED: LoginLocked,
         WorkflowType.RETENTION: Retention,
         WorkflowType.ACCESS_NOTICES: AccessNotices,
+        WorkflowType.ACCESS_REVIEW: AccessReview,
     }
     assert set(by_name) == set(WorkflowType)
     for name, kind in by_name.items():

@@ -8,6 +8,7 @@ Nothing personal. These words are no commands: they may change while registratio
 from datetime import datetime
 
 from mipres.domain.eligibility import BOGOTA
+from mipres.domain.review import ReviewStage
 from mipres.domain.stages import (
     ENGINE_FOR_STAFF,
     REGISTRIES,
@@ -18,6 +19,7 @@ from mipres.domain.stages import (
     WaitingOn,
 )
 from workflows.publishing import Position
+from workflows.review_contract import ReviewState
 
 _RETRIES = (
     "Se reintenta solo: primero a los pocos segundos, después cada 5 minutos, durante 7 días. "
@@ -89,6 +91,40 @@ ACCESS_NOTICES = (
     "**Avisos de cambios de acceso**\n\nCorre cada cinco minutos y envía los correos pendientes. "
     "Si espera, revise el servidor de correo; soporte no tiene que hacer nada más."
 )
+
+
+_AT_EACH_STAGE_OF_A_REVIEW = {
+    ReviewStage.REVIEWING: (
+        "**Revisión de accesos en curso**",
+        "Compara cada perfil en uso con su registro, despacio y detrás de quienes se registran. Soporte no tiene que hacer nada.",
+    ),
+    ReviewStage.STOPPED: (
+        "**Revisión de accesos detenida por su freno**",
+        "Retiraría más accesos de lo normal y no ha retirado ninguno de los que detuvo. Pregunte a quien opera el registro si perdió datos.",
+        'Si los datos son ciertos: `python -m mipres.cli review go-on --reason "…"`, o la actualización `go_on`.',
+        'Si el registro perdió datos: `python -m mipres.cli review abandon --reason "…"`, o la actualización `abandon`; la próxima revisión pregunta otra vez.',
+        "Paso a paso: docs/support.md, «A review of access was stopped».",
+    ),
+    ReviewStage.REVIEWED: ("**Revisión de accesos terminada**",),
+    ReviewStage.ABANDONED: (
+        "**Revisión de accesos abandonada por soporte**",
+        "No retiró lo que el freno detuvo. La próxima revisión pregunta otra vez.",
+    ),
+}
+
+
+def review_details(state: ReviewState) -> str:
+    """Markdown for a review: where it stands, and what it found by registry."""
+    lines = [*_AT_EACH_STAGE_OF_A_REVIEW[state.stage]]
+    for registry, tally in state.tallies.items():
+        lines.append(
+            f"{WAITING_FOR_STAFF[WaitingOn(registry)]}: {tally.looked} revisados, {tally.closing} por cerrar o cerrados, "
+            f"{tally.changed} con otro cambio, {tally.unclear} sin respuesta clara"
+        )
+    if state.left_out:
+        named = ", ".join(WAITING_FOR_STAFF[registry] for registry in state.left_out)
+        lines.append(f"Sin respuestas claras, queda para la próxima revisión: {named}")
+    return "\n\n".join(lines)
 
 
 def registration_details(radicado: str, position: Position, since: datetime) -> str:

@@ -6,7 +6,8 @@ The SDK's meter stays silent while a history is replayed.
 from temporalio import workflow
 
 from mipres.domain.outcomes import Outcome
-from mipres.domain.stages import Stage
+from mipres.domain.review import ReviewOutcome
+from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import UserType
 
 
@@ -23,3 +24,15 @@ def registration_ended(stage: Stage, user_type: UserType) -> None:
     workflow.metric_meter().create_counter(
         "mipres_registrations_ended", "Registrations by the stage in which they ended"
     ).add(1, {"stage": stage.value, "user_type": user_type.value})
+
+
+def profile_reviewed(registry: WaitingOn, outcome: ReviewOutcome) -> None:
+    workflow.metric_meter().create_counter(
+        "mipres_profiles_reviewed", "Profiles in use that were held against their registry"
+    ).add(1, {"registry": registry.value, "outcome": outcome.value})
+
+
+def review_stopped(registry: WaitingOn) -> None:
+    workflow.metric_meter().create_counter(
+        "mipres_access_reviews_stopped", "Reviews that would take away more than their guard allows"
+    ).add(1, {"registry": registry.value})

@@ -40,6 +40,21 @@ NOTICES_EVERY = timedelta(minutes=5)
 NOTICES_ATTEMPT = timedelta(minutes=30)
 NOTICES_TOTAL = timedelta(hours=12)
 
+# A review asks less than half as often as the registries allow, all workers and registries together: 400,000
+# profiles take 56 of a week's 168 hours, and a person who registers finds the rest of the calls free.
+REVIEW_CALLS_PER_SECOND = 2.0
+# Behind every registration, which have Temporal's default of 3.
+REVIEW_PRIORITY = 5
+REVIEW_BATCH = 10
+# Some 1,300 events a run, far below the server's limit, and few enough findings to hold back for the guard.
+REVIEW_PORTION = 200
+# One person's odd data give one or two unclear answers; so many in a row are the registry's.
+REVIEW_UNCLEAR_ENOUGH = 20
+# A night without workers is made up for the next day.
+REVIEW_CATCH_UP = timedelta(hours=23)
+# A search over all profiles, or some hundred short transactions.
+REVIEW_STEP_ATTEMPT = timedelta(minutes=15)
+
 # Asking Temporal to try a step at once is one call to its server.
 RETRY_ATTEMPT = timedelta(seconds=10)
 # The person who asked still waits for the answer; later the step has come round by itself.

@@ -53,6 +53,11 @@ def saved_views(now: datetime) -> tuple[SavedView, ...]:
             query=names.CUT_OFF,
         ),
         SavedView(
+            key="review-stopped",
+            title="Revisión de accesos detenida por su freno",
+            query=names.STOPPED_REVIEWS,
+        ),
+        SavedView(
             key="paused",
             title="En pausa por soporte",
             query=names.PAUSED,

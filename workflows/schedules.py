@@ -10,17 +10,23 @@ from temporalio.client import (
     Schedule,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
+    ScheduleCalendarSpec,
     ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
+    ScheduleRange,
     ScheduleSpec,
     ScheduleUpdate,
 )
+from temporalio.service import RPCError, RPCStatusCode
 
+from mipres.domain.eligibility import BOGOTA
 from mipres.temporal import names
 from workflows import policies
 from workflows.access_notices import AccessNotices
+from workflows.access_review import AccessReview
 from workflows.retention import Retention
+from workflows.review_contract import AccessReviewRequest
 
 
 def retention_schedule() -> Schedule:
@@ -55,13 +61,44 @@ def notices_schedule() -> Schedule:
     )
 
 
-async def ensure_schedules(client: Client) -> None:
+def review_schedule(request: AccessReviewRequest) -> Schedule:
+    """Review each night, just after the placements that ended at midnight."""
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            AccessReview.run,
+            request,
+            id=names.ACCESS_REVIEW_ID,
+            task_queue=names.REGISTRATIONS_QUEUE,
+            static_summary="Revisión de accesos",
+        ),
+        spec=ScheduleSpec(
+            calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(0)], minute=[ScheduleRange(5)])],
+            time_zone_name=BOGOTA.key,
+        ),
+        # A review that takes more than a night, or waits for support, lets no second one begin.
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=policies.REVIEW_CATCH_UP),
+    )
+
+
+async def ensure_schedules(client: Client, *, review: AccessReviewRequest) -> None:
     """Create what is missing and bring what is there up to date.
 
-    A pause by operators stays.
+    A pause by operators stays. Where no registry is to be asked again, there is no schedule of reviews.
     """
     await _ensure(client, names.RETENTION_ID, retention_schedule())
     await _ensure(client, names.ACCESS_NOTICES_ID, notices_schedule())
+    if review.days:
+        await _ensure(client, names.ACCESS_REVIEW_ID, review_schedule(review))
+    else:
+        await _remove(client, names.ACCESS_REVIEW_ID)
+
+
+async def _remove(client: Client, schedule_id: str) -> None:
+    try:
+        await client.get_schedule_handle(schedule_id).delete()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
 
 
 async def _ensure(client: Client, schedule_id: str, wanted: Schedule) -> None:

@@ -16,13 +16,14 @@ from mipres.temporal.names import REGISTRATIONS_QUEUE, registry_queue
 from mipres.temporal.trust import TrustedPayloads
 from workflows import policies
 from workflows.access_notices import AccessNotices
+from workflows.access_review import AccessReview
 from workflows.fast_path import FastPath
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
 from workflows.retention import Retention
 
-WORKFLOWS = (Registration, PasswordRecovery, LoginLocked, Retention, AccessNotices)
+WORKFLOWS = (Registration, PasswordRecovery, LoginLocked, Retention, AccessNotices, AccessReview)
 
 
 def versioning(deployment: str | None, build: str | None) -> WorkerDeploymentConfig | None:
@@ -83,7 +84,11 @@ def build_workers(
             task_queue=registry_queue(name),
             activities=getattr(activities, name),
             max_task_queue_activities_per_second=policies.HANDED_OUT_PER_SECOND,
-            interceptors=[TrustedPayloads(), SpacedCalls(per_second=policies.BEGUN_PER_SECOND)],
+            interceptors=[
+                TrustedPayloads(),
+                NamedFailures(database_fault=database_fault),
+                SpacedCalls(per_second=policies.BEGUN_PER_SECOND),
+            ],
             graceful_shutdown_timeout=policies.SHUTDOWN_PATIENCE,
             deployment_config=deployment,
         )

@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse
 from api.errors import StaffLoginRequiredError
 from api.forms import DOCUMENT_FIELDS, DOCUMENT_OPTIONS, by_field, form_errors, text_of, typed_in
 from api.protection import (
+    LOOKS,
     PROTECTED_FORM,
     PUBLIC,
     STAFF_COOKIE,
@@ -97,7 +98,7 @@ async def log_out(request: Request, services: SupportDep) -> Response:
 # ---- Finding
 
 
-@router.get("", dependencies=[STAFF_REQUIRED])
+@router.api_route("", methods=LOOKS, dependencies=[STAFF_REQUIRED])
 async def overview(request: Request, services: SupportDep, member: StaffDep) -> Response:
     """Show counts, the longest waits, and ready searches in Temporal's interface."""
     return await _overview(request, services, member)

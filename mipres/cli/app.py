@@ -14,6 +14,7 @@ from mipres.cli.keys import keys
 from mipres.cli.migrations import migrate
 from mipres.cli.person import person
 from mipres.cli.registrations import cancel, find, resend, retry, show, stuck
+from mipres.cli.reviews import review
 from mipres.cli.staff import staff
 from mipres.cli.trail import audit
 
@@ -23,6 +24,7 @@ for command in (migrate, find, show, stuck, audit, retry, resend, cancel, unlock
 app.add_typer(account, name="account")
 app.add_typer(keys, name="keys")
 app.add_typer(person, name="person")
+app.add_typer(review, name="review")
 app.add_typer(staff, name="staff")
 
 

@@ -23,6 +23,7 @@ from mipres.settings import Settings, load_settings
 from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
 from mipres.support.person_data import PersonData
+from mipres.support.reviews import SupportReviews
 from mipres.support.staff import PostgresStaff
 from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError
 from mipres.temporal.connection import connect
@@ -37,6 +38,7 @@ class Tools:
 
     support: Support
     accounts: SupportAccounts
+    reviews: SupportReviews
     staff: PostgresStaff
     audit: PostgresAuditTrail
     lockouts: LoginLockouts
@@ -54,6 +56,7 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
         yield Tools(
             support=composition.build_support(settings, database, client),
             accounts=composition.build_support_accounts(database),
+            reviews=composition.build_support_reviews(settings, database, client),
             staff=composition.build_staff(database, Hasher()),
             audit=database.audit,
             lockouts=database.lockouts,

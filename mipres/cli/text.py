@@ -9,11 +9,13 @@ from datetime import datetime
 from mipres.domain.access import CAUSES_FOR_STAFF
 from mipres.domain.audit import AuditEntry
 from mipres.domain.eligibility import BOGOTA
+from mipres.domain.review import ReviewStage
 from mipres.domain.stages import WAITING_FOR_STAFF
 from mipres.domain.submissions import UserType
 from mipres.support.accounts import AccountView, Decision, ProfileView
 from mipres.support.desk import Case
 from mipres.support.records import PersonView
+from mipres.support.reviews import ReviewView
 from mipres.support.staff import StaffMember
 
 _WIDTH = 14
@@ -91,6 +93,15 @@ def profile_line(profile: ProfileView) -> str:
     place = f" · {profile.place}" if profile.place else ""
     reviewed = f" · revisado {moment(profile.reviewed_at)}" if profile.reviewed_at else ""
     return f"{profile.radicado} · {profile.user_type.label}{place} · {profile.state.label}{cause}{until}{reviewed}"
+
+
+def review_line(view: ReviewView) -> str:
+    """One review, with its address in Temporal's interface."""
+    hint = "; decida con go-on o abandon" if view.stage is ReviewStage.STOPPED else ""
+    return (
+        f"{view.workflow_id} · {view.stage.label}{hint} · {view.looked} perfiles · iniciada {moment(view.started_at)}\n"
+        f"  {view.ui_url}"
+    )
 
 
 def decision_line(decision: Decision, *, ended: int, radicado: str | None) -> str:

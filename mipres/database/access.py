@@ -16,12 +16,10 @@ from mipres.domain.access import (
     Access,
     AccessCause,
     AccessChange,
-    AccessState,
     AccountState,
     ProfileAccess,
 )
 from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
-from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.submissions import UserType
 
 _EVENTS = {
@@ -76,20 +74,22 @@ class Change:
 def note_change(session: AsyncSession, account: AccountRow, change: Change, *, now: datetime) -> AuditEvent:
     """Put down the mail to come, and return the event for the trail.
 
-    The caller records the event last in its transaction.
+    The caller records the event last in its transaction. Nothing is mailed of a profile that support keeps
+    closed all the same.
     """
     profile = change.profile
-    session.add(
-        AccessChangeRow(
-            id=uuid.uuid4(),
-            account_id=account.id,
-            profile_id=profile.id if profile else None,
-            change=change.kind,
-            cause=change.cause,
-            until=change.until,
-            changed_at=now,
+    if not _is_kept_closed(account, change):
+        session.add(
+            AccessChangeRow(
+                id=uuid.uuid4(),
+                account_id=account.id,
+                profile_id=profile.id if profile else None,
+                change=change.kind,
+                cause=change.cause,
+                until=change.until,
+                changed_at=now,
+            )
         )
-    )
     details = {
         "user_type": profile.user_type if profile else None,
         "cause": change.cause and change.cause.value,
@@ -123,12 +123,11 @@ async def renew_profile(
     if profile is None or not (profile.sanctioned_at or profile.ended_at):
         return []
     lift_registry_closing(profile)
-    await session.flush()
-    if profile.support_suspended_at:
-        return []
     account = await session.get_one(AccountRow, account_id)
     change = Change(kind=AccessChange.PROFILE_REINSTATED, profile=profile)
-    return [note_change(session, account, change, now=now)]
+    event = note_change(session, account, change, now=now)
+    await session.flush()
+    return [event]
 
 
 def lift_registry_closing(profile: ProfileRow) -> None:
@@ -137,5 +136,8 @@ def lift_registry_closing(profile: ProfileRow) -> None:
     profile.ended_at = profile.ended_cause = None
 
 
-def state_today(profile: ProfileRow, now: datetime) -> AccessState:
-    return profile_access(profile).state(today_in_bogota(now))
+def _is_kept_closed(account: AccountRow, change: Change) -> bool:
+    """Whether a change opens what support has suspended."""
+    opens = change.kind in {AccessChange.PROFILE_REINSTATED, AccessChange.PLACEMENT_CHANGED}
+    suspended = account.suspended_at or (change.profile and change.profile.support_suspended_at)
+    return opens and suspended is not None

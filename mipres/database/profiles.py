@@ -7,13 +7,13 @@ from mipres.database.tables import AccountRow, ProfileRow
 from mipres.domain.accounts import NewRegistration
 from mipres.domain.divipola import department_of
 from mipres.domain.documents import Document, DocumentType
+from mipres.domain.people import Placement
 from mipres.domain.submissions import Entity, EntityKind, Regime, Submission, UserType
 
 
 def profile_values(registration: NewRegistration) -> dict[str, object]:
     """The columns that a registration sets, whether the profile is new or known."""
     entity, facts = registration.submission.entity, registration.facts
-    placement = facts.placement
     return {
         "radicado": registration.radicado,
         "entity_kind": entity and entity.kind,
@@ -24,6 +24,13 @@ def profile_values(registration: NewRegistration) -> dict[str, object]:
         "profession_code": facts.profession_code,
         "profession_name": facts.profession_name,
         "professional_registration": facts.professional_registration,
+        **placement_values(facts.placement),
+    }
+
+
+def placement_values(placement: Placement | None) -> dict[str, object]:
+    """The columns that a placement sets."""
+    return {
         "site_code": placement and placement.site_code,
         "site_name": placement and placement.site_name,
         "site_municipality": placement and placement.municipality,

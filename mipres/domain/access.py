@@ -175,8 +175,8 @@ CLOSED_WORDS: dict[AccessCause, AccessWords] = {
         remedy="Si la profesión está mal registrada, pida la corrección en ReTHUS o en el aplicativo Servicio Social Obligatorio. Si es la suya, regístrese con el tipo de usuario que le corresponde: su usuario y su contraseña siguen siendo los mismos.",
     ),
     AccessCause.DELEGATION_WITHDRAWN: AccessWords(
-        title="Este perfil terminó: la entidad ya no lo tiene como delegado en www.miseguridadsocial.gov.co",
-        remedy="Si aún es su delegado, pida al representante legal de la entidad que lo registre allí otra vez y regístrese de nuevo: su usuario y su contraseña siguen siendo los mismos.",
+        title="Este perfil terminó: www.miseguridadsocial.gov.co ya no lo registra como delegado de la entidad",
+        remedy="Si aún le corresponde, pida al representante legal de la entidad que lo registre allí otra vez (o regístrese usted, si es proveedor persona natural) y repita el registro: su usuario y su contraseña siguen siendo los mismos.",
     ),
     AccessCause.PLACEMENT_OVER: AccessWords(
         title="Este perfil terminó con su plaza de Servicio Social Obligatorio",

@@ -73,6 +73,11 @@ class ProfessionTable:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UnusableTableError(file, type(error).__name__) from error
 
+    def knows(self, name: str, *, code: str = "") -> bool:
+        """Whether the table has the profession itself, and not only a guess by its name."""
+        spelling = folded_words(name)
+        return spelling in self.by_spelling or (not spelling and folded_words(code) in self.by_code)
+
     def prescribing(self, name: str, *, code: str = "") -> Prescribing:
         """Judge a profession by its name.
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from temporalio.common import SearchAttributeKey
 
+from mipres.domain.review import ReviewStage
 from mipres.domain.stages import OPEN_STAGES, REGISTRIES, Stage, WaitingOn
 from mipres.domain.submissions import UserType
 
@@ -36,10 +37,12 @@ class WorkflowType(StrEnum):
     LOGIN_LOCKED = "LoginLocked"
     RETENTION = "Retention"
     ACCESS_NOTICES = "AccessNotices"
+    ACCESS_REVIEW = "AccessReview"
 
 
 RETENTION_ID = "retention"
 ACCESS_NOTICES_ID = "access-notices"
+ACCESS_REVIEW_ID = "access-review"
 _ID_PREFIXES = {
     WorkflowType.REGISTRATION: "registration/",
     WorkflowType.PASSWORD_RECOVERY: "recovery/",
@@ -79,7 +82,16 @@ REGISTRATION_STAGE = SearchAttributeKey.for_keyword("RegistrationStage")
 USER_TYPE = SearchAttributeKey.for_keyword("UserType")
 WAITING_ON = SearchAttributeKey.for_keyword_list("WaitingOn")
 STUCK_SINCE = SearchAttributeKey.for_datetime("StuckSince")
-SEARCH_ATTRIBUTES = (REGISTRATION_STAGE, USER_TYPE, WAITING_ON, STUCK_SINCE)
+REVIEW_STAGE = SearchAttributeKey.for_keyword("ReviewStage")
+REVIEWED_PROFILES = SearchAttributeKey.for_int("ReviewedProfiles")
+SEARCH_ATTRIBUTES = (
+    REGISTRATION_STAGE,
+    USER_TYPE,
+    WAITING_ON,
+    STUCK_SINCE,
+    REVIEW_STAGE,
+    REVIEWED_PROFILES,
+)
 
 
 # ---- Types of the errors with which an update is refused
@@ -104,6 +116,8 @@ CUT_OFF = (
 
 The person still waits for something.
 """
+RUNNING_REVIEWS = f'WorkflowType="{WorkflowType.ACCESS_REVIEW}" AND ExecutionStatus="Running"'
+STOPPED_REVIEWS = f'{RUNNING_REVIEWS} AND {REVIEW_STAGE.name}="{ReviewStage.STOPPED}"'
 PAUSED = "TemporalPauseInfo IS NOT NULL"
 BROKEN_CODE = "TemporalReportedProblems IS NOT NULL"
 

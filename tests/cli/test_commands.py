@@ -15,11 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from mipres.cli.running import AWAY, MISUSED, NOT_POSSIBLE, Tools
 from mipres.domain.audit import AuditEntry, AuditHead, AuditVerdict
 from mipres.domain.documents import parse_document
+from mipres.domain.review import ReviewStage
 from mipres.domain.stages import EngineState, Stage, WaitingOn
 from mipres.support.accounts import Decision, DecisionRefusedError, UnknownAccountError
 from mipres.support.actions import BulkResult, Found
 from mipres.support.desk import Action, ActionRefusedError, ActionUnansweredError, Case, PendingActivity
 from mipres.support.person_data import Erased, NotGoneError
+from mipres.support.reviews import NoReviewStoppedError, ReviewDecision, ReviewView
 from mipres.support.staff import StaffNameError, StaffUnknownError
 from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError
 from tests.cli.conftest import UI_LIST, URL, Command
@@ -438,3 +440,42 @@ def test_an_unknown_login_is_named_so(tools: Tools, command: Command) -> None:
     answers(tools).accounts.id_of.side_effect = UnknownAccountError()
     done = command("account", "show", "CC1")
     assert (done.exit_code, "Ninguna cuenta" in done.stderr) == (NOT_POSSIBLE, True)
+
+
+# ---- Reviews of access
+
+REVIEW = ReviewView(
+    workflow_id="access-review-2026-11-26T05:05:00Z",
+    run_id="r",
+    stage=ReviewStage.STOPPED,
+    looked=200,
+    started_at=datetime(2026, 11, 26, 5, 5, tzinfo=UTC),
+    ui_url=URL,
+)
+
+
+@pytest.mark.parametrize(
+    ("word", "decision"), [("go-on", ReviewDecision.GO_ON), ("abandon", ReviewDecision.ABANDON)]
+)
+def test_a_stopped_review_is_answered_with_a_reason(
+    tools: Tools, command: Command, word: str, decision: ReviewDecision
+) -> None:
+    answers(tools).reviews.decide.return_value = REVIEW
+    done = command("review", word, "--reason", REASON, "--as", "ana")
+    assert (done.exit_code, URL in done.stdout) == (0, True), done.output
+    answers(tools).reviews.decide.assert_awaited_once_with(decision, reason=REASON, actor="operator:ana")
+
+
+def test_without_a_stopped_review_there_is_nothing_to_answer(tools: Tools, command: Command) -> None:
+    answers(tools).reviews.decide.side_effect = NoReviewStoppedError()
+    done = command("review", "go-on", "--reason", REASON)
+    assert (done.exit_code, "Ninguna revisión" in done.stderr) == (NOT_POSSIBLE, True)
+
+
+def test_a_stopped_review_is_shown_as_such(tools: Tools, command: Command) -> None:
+    answers(tools).reviews.running.return_value = [REVIEW]
+    shown = command("review", "show")
+    assert "detenida por su freno" in shown.stdout
+    assert "200 perfiles" in shown.stdout
+    answers(tools).reviews.running.return_value = []
+    assert command("review", "show").exit_code == NOT_POSSIBLE

@@ -162,7 +162,7 @@ async def test_a_worker_says_which_attributes_are_missing_and_how_to_get_them(
     assert done.stdout == ""
     [line] = done.stderr.splitlines()
     assert f"espacio de nombres {namespace}" in line
-    assert "RegistrationStage (Keyword), WaitingOn (KeywordList), StuckSince (Datetime)." in line
+    assert "RegistrationStage (Keyword), WaitingOn (KeywordList), StuckSince (Datetime)" in line
     command = line.partition("Regístrelos con: temporal ")[2].split()
     assert command[:3] == ["operator", "search-attribute", "create"]
     # What is of another type has to be removed first, and by a person.

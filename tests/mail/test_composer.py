@@ -8,6 +8,7 @@ import pytest
 from jinja2 import UndefinedError
 
 import mipres
+from activities.reviews import ReviewStoppedNotice
 from mipres.domain.access import CLOSED_WORDS, AccessCause
 from mipres.domain.accounts import AccountContact
 from mipres.domain.mail import Mail
@@ -44,6 +45,11 @@ CONTEXTS: Mapping[str, Mapping[str, object]] = {
     },
     "registration_delayed": {"reference": "RM-000000000001"},
     "registration_given_up": {"reference": "RM-000000000001"},
+    "support_review_stopped": {
+        "notice": ReviewStoppedNotice(
+            review="access-review-2026-11-26T05:05:00Z", registry="rethus", looked=200, closing=90
+        )
+    },
     "support_given_up": {"reference": "RM-000000000001", "waiting_on": "rethus"},
 }
 WITH_LINK = [name for name in CONTEXTS if "token" in CONTEXTS[name]]

@@ -232,14 +232,14 @@ async def test_ids_and_search_attributes_are_opaque(aviary: Aviary) -> None:
     found: dict[str, dict[str, Any]] = {}
     async for execution in client.list_workflows():
         assert re.fullmatch(
-            r"(registration/RM|recovery/RC|lock-notice/RC)-[0-9A-HJKMNP-TV-Z]{12}|(temporal-sys-scheduler:)?retention[-\w:.]*",
+            r"(registration/RM|recovery/RC|lock-notice/RC)-[0-9A-HJKMNP-TV-Z]{12}|(temporal-sys-scheduler:)?(retention|access-notices|access-review)[-\w:.]*",
             execution.id,
         )
         pairs = execution.typed_search_attributes.search_attributes
         found[execution.id] = {pair.key.name: pair.value for pair in pairs}
         assert dict(execution.raw_info.memo.fields) == {}
     names = {name for attributes in found.values() for name in attributes}
-    ours = {"RegistrationStage", "UserType", "WaitingOn", "StuckSince"}
+    ours = {"RegistrationStage", "UserType", "WaitingOn", "StuckSince", "ReviewStage", "ReviewedProfiles"}
     assert names - ours <= {"BuildIds", "TemporalChangeVersion", "TemporalUsedWorkerDeploymentVersions"}
     assert found[f"registration/{aviary.radicado('waiting')}"]["WaitingOn"] == ["sso"]
 

@@ -70,6 +70,9 @@ PATHS = {
     "lock-notice",
     "retention",
     "access-notices",
+    "access-review",
+    "access-review-abandoned",
+    "access-review-went-on",
 }
 
 

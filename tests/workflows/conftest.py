@@ -48,12 +48,14 @@ from tests.fakes import (
     FakeHealthTalentRegistry,
     FakeMailer,
     FakeRetention,
+    FakeReviewedProfiles,
     FakeSentMails,
     FakeSocialSecurityRegistry,
     FakeSocialServiceRegistry,
 )
 from workflows import contract
 from workflows.access_notices import AccessNotices
+from workflows.access_review import AccessReview
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
@@ -109,6 +111,7 @@ class World:
     sent_mails: FakeSentMails = field(default_factory=FakeSentMails)
     retention: FakeRetention = field(default_factory=FakeRetention)
     access_notices: FakeAccessNotices = field(default_factory=FakeAccessNotices)
+    reviewed: FakeReviewedProfiles = field(default_factory=FakeReviewedProfiles)
     composer: FakeComposer = field(default_factory=FakeComposer)
     handles: dict[str, Handle] = field(default_factory=dict)
     record: bool = False
@@ -136,6 +139,7 @@ class World:
             sent_mails=self.sent_mails,
             retention=self.retention,
             access_notices=self.access_notices,
+            reviewed_profiles=self.reviewed,
             clock=self.clock,
             support_address="soporte@ejemplo.test",
         )
@@ -335,7 +339,7 @@ def unfinished(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 async def replay(histories: list[WorkflowHistory], env: WorkflowEnvironment) -> None:
     replayer = Replayer(
-        workflows=[Registration, PasswordRecovery, LoginLocked, Retention, AccessNotices],
+        workflows=[Registration, PasswordRecovery, LoginLocked, Retention, AccessNotices, AccessReview],
         data_converter=env.client.data_converter,
         namespace=env.client.namespace,
         interceptors=[TrustedPayloads()],
@@ -366,7 +370,14 @@ async def world(temporal_env: WorkflowEnvironment, request: pytest.FixtureReques
             worker = Worker(
                 temporal_env.client,
                 task_queue=queue,
-                workflows=[Registration, PasswordRecovery, LoginLocked, Retention, AccessNotices]
+                workflows=[
+                    Registration,
+                    PasswordRecovery,
+                    LoginLocked,
+                    Retention,
+                    AccessNotices,
+                    AccessReview,
+                ]
                 if queue == names.REGISTRATIONS_QUEUE
                 else [],
                 activities=served,

@@ -1,0 +1,186 @@
+"""The workflow AccessReview: its guard, its pace and its ends."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+
+from mipres.domain.access import AccessCause, ProfileAccess
+from mipres.domain.documents import Document, DocumentType
+from mipres.domain.people import HealthProfessional
+from mipres.domain.review import Finding, ProfileUnderReview, ReviewStage
+from mipres.domain.submissions import Submission, UserType
+from mipres.temporal import names
+from tests.workflows.conftest import MEDICINE, Handle, World, told_to_support
+from workflows import policies
+from workflows.access_review import AccessReview
+from workflows.review_contract import AccessReviewRequest, ReviewState, Tally
+
+WEEK = AccessReviewRequest(days=7, guard_percent=2)
+REASON = "ReTHUS confirmó por teléfono que los datos son ciertos"
+
+
+def profiles(world: World, number: int, *, in_rethus: bool = True) -> list[Document]:
+    """Put professionals in use there, and into ReTHUS where they shall be found."""
+    documents = []
+    for _ in range(number):
+        place = len(world.reviewed.profiles)
+        document = Document(type=DocumentType.CC, number=str(10_000_000 + place))
+        key = uuid.UUID(int=place + 1)
+        world.reviewed.profiles[key] = ProfileUnderReview(
+            profile_id=key,
+            submission=Submission(
+                user_type=UserType.PROFESSIONAL, document=document, professional_registration="76-1234"
+            ),
+            access=ProfileAccess(user_type=UserType.PROFESSIONAL),
+        )
+        if in_rethus:
+            world.talent.people[document] = HealthProfessional(professions=(MEDICINE,))
+        documents.append(document)
+    return documents
+
+
+async def begin(world: World, request: AccessReviewRequest = WEEK) -> Handle:
+    handle: Handle = await world.env.client.start_workflow(
+        AccessReview.run,
+        request,
+        id=f"{names.ACCESS_REVIEW_ID}-{uuid.uuid4()}",
+        task_queue=names.REGISTRATIONS_QUEUE,
+    )
+    world.handles[handle.id] = handle
+    return handle
+
+
+async def until_stopped(world: World, handle: Handle) -> ReviewState:
+    async def stopped() -> bool:
+        return (await handle.query(AccessReview.progress)).stage is ReviewStage.STOPPED
+
+    await world.eventually(stopped)
+    return await handle.query(AccessReview.progress)
+
+
+async def test_a_review_asks_about_each_profile_and_takes_away_what_is_gone(world: World) -> None:
+    documents = profiles(world, 3) + profiles(world, 1, in_rethus=False)
+    handle = await begin(world)
+    await world.passes(handle, timedelta(minutes=1))
+    state: ReviewState = await handle.result()
+    assert sorted(world.talent.calls, key=str) == sorted(documents, key=str)
+    assert [finding.cause for finding in world.reviewed.applied.values()].count(
+        AccessCause.NOT_IN_RETHUS
+    ) == 1
+    assert (state.stage, state.looked) == (ReviewStage.REVIEWED, 4)
+    assert await world.attributes(handle) == {"ReviewStage": "reviewed", "ReviewedProfiles": 4}
+    assert "4 revisados, 1 por cerrar o cerrados" in await told_to_support(handle)
+    await world.keep(handle, "access-review")
+
+
+async def test_a_registry_that_loses_its_data_locks_nobody_out(world: World) -> None:
+    profiles(world, 30, in_rethus=False)
+    handle = await begin(world)
+    await world.passes(handle, timedelta(minutes=1))
+    state = await until_stopped(world, handle)
+    assert (state.tallies["rethus"].looked, state.tallies["rethus"].closing) == (30, 30)
+    assert world.reviewed.applied == {}
+    assert (await world.attributes(handle))["ReviewStage"] == "stopped"
+    await world.mailed("support_review_stopped")
+    assert {stop[1:] for stop in world.reviewed.stops} == {("rethus", 30, 30)}
+    assert "go-on" in await told_to_support(handle)
+    with pytest.raises(WorkflowUpdateFailedError):
+        await handle.execute_update("go_on", " ")
+
+    await handle.execute_update("abandon", REASON)
+    state = await handle.result()
+    assert (state.stage, world.reviewed.applied) == (ReviewStage.ABANDONED, {})
+    # All of them are due again for the next one.
+    assert (
+        len(await world.reviewed.due(every=timedelta(), since=world.clock.now(), after=None, limit=99)) == 30
+    )
+    await world.keep(handle, "access-review-abandoned")
+
+
+async def test_a_review_that_support_lets_go_on_takes_away_what_it_found(world: World) -> None:
+    profiles(world, 30, in_rethus=False)
+    handle = await begin(world)
+    await world.passes(handle, timedelta(minutes=1))
+    await until_stopped(world, handle)
+    await handle.execute_update("go_on", REASON)
+    state: ReviewState = await handle.result()
+    assert state.stage is ReviewStage.REVIEWED
+    assert set(world.reviewed.applied.values()) == {Finding(cause=AccessCause.NOT_IN_RETHUS)}
+    assert len(world.reviewed.applied) == 30
+    with pytest.raises(Exception, match="completed"):
+        await handle.execute_update("go_on", REASON)
+    await world.keep(handle, "access-review-went-on")
+
+
+async def test_a_loss_in_the_middle_of_a_long_review_shows_in_its_portion(world: World) -> None:
+    """Two per cent of what was looked at before would be more than is lost now."""
+    profiles(world, 1)
+    before = ReviewState(tallies={"rethus": Tally(looked=100_000)})
+    request = AccessReviewRequest(days=7, guard_percent=2, state=before)
+    profiles(world, 25, in_rethus=False)
+    handle = await begin(world, request)
+    await world.passes(handle, timedelta(minutes=1))
+    await until_stopped(world, handle)
+    assert [item for item in world.reviewed.applied.values() if item.cause] == []
+
+
+async def test_only_a_clear_answer_changes_anything(world: World) -> None:
+    profiles(world, 3)
+    world.talent.down = True
+    handle = await begin(world)
+    await world.passes(handle, timedelta(minutes=5))
+    state: ReviewState = await handle.result()
+    assert world.reviewed.applied == {}
+    assert (state.tallies["rethus"].unclear, state.looked) == (3, 0)
+    assert len(world.talent.calls) == 9
+
+
+async def test_a_registry_that_is_away_is_left_out_until_the_next_review(world: World) -> None:
+    profiles(world, policies.REVIEW_UNCLEAR_ENOUGH + 15)
+    world.talent.down = True
+    handle = await begin(world)
+    await world.passes(handle, timedelta(minutes=10))
+    state: ReviewState = await handle.result()
+    assert state.left_out == ["rethus"]
+    assert state.tallies["rethus"].unclear == policies.REVIEW_UNCLEAR_ENOUGH + 15
+    assert len(set(world.talent.calls)) == policies.REVIEW_UNCLEAR_ENOUGH
+
+
+async def test_a_long_review_goes_on_in_another_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policies, "REVIEW_PORTION", 10)
+    monkeypatch.setattr(policies, "REVIEW_CALLS_PER_SECOND", 1000)
+    documents = profiles(world, 25)
+    handle = await begin(world)
+    state: ReviewState = await handle.result()
+    assert state.looked == 25
+
+    async def in_three_runs() -> bool:
+        return len([run async for run in world.env.client.list_workflows(names.runs_of(handle.id))]) == 3
+
+    await world.eventually(in_three_runs)
+    assert sorted(world.talent.calls, key=str) == sorted(documents, key=str)
+
+
+async def test_a_review_keeps_to_its_own_pace_below_the_registries(world: World) -> None:
+    """Two per cent of what was looked at before would be more than this loss."""
+    profiles(world, 20)
+    handle = await begin(world)
+    await world.passes(handle, timedelta(minutes=1))
+    await handle.result()
+    history = await handle.fetch_history()
+    timers = [
+        event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
+        for event in history.events
+        if event.HasField("timer_started_event_attributes")
+    ]
+    pace = timedelta(seconds=policies.REVIEW_BATCH / policies.REVIEW_CALLS_PER_SECOND)
+    assert timers == [pace, pace]
+    priorities = {
+        event.activity_task_scheduled_event_attributes.priority.priority_key
+        for event in history.events
+        if event.activity_task_scheduled_event_attributes.activity_id.startswith("revisar-")
+    }
+    assert priorities == {policies.REVIEW_PRIORITY}
+    assert policies.REVIEW_CALLS_PER_SECOND < policies.HANDED_OUT_PER_SECOND
