@@ -5,6 +5,7 @@ from functools import cached_property
 
 from temporalio.client import Client
 
+from api.answers import FormAnswers
 from api.captcha import FormCaptchas
 from api.metrics import ApiMetrics
 from api.pages.outcomes import OutcomePages
@@ -104,6 +105,7 @@ class Composition:
             pages=self.pages,
             receipts=PostgresReceipts(self._engine),
             sent_forms=self.sent_forms,
+            answers=self.answers,
             public_url=self._settings.public_url,
             mail_from=self._settings.mail_from,
             link_hours=self._settings.password_link_hours,
@@ -113,6 +115,15 @@ class Composition:
     def sent_forms(self) -> SentForms:
         key = composition.purpose_key(self._settings, "sent-forms")
         return SentForms(key, cookies=self._cookies, clock=self._clock)
+
+    @cached_property
+    def answers(self) -> FormAnswers:
+        return FormAnswers(
+            composition.purpose_key(self._settings, "form-answers"),
+            older_keys=composition.older_purpose_keys(self._settings, "form-answers"),
+            cookies=self._cookies,
+            clock=self._clock,
+        )
 
     @cached_property
     def throttle(self) -> Throttle:
@@ -186,6 +197,7 @@ class Composition:
         return RegistrationServices(
             pages=self.pages,
             outcomes=self.outcomes,
+            answers=self.answers,
             throttle=self.throttle,
             captcha=self.captcha,
             sent_forms=self.sent_forms,
@@ -199,6 +211,7 @@ class Composition:
         return PasswordServices(
             pages=self.pages,
             outcomes=self.outcomes,
+            answers=self.answers,
             cookies=self._cookies,
             throttle=self.throttle,
             captcha=self.captcha,

@@ -12,7 +12,7 @@ from api import codec, errors, health, static_files
 from api.composition import Composition
 from api.metrics import ApiMetrics
 from api.middleware import AccessLog, RequestLimits, RequestTracing, SecurityHeaders
-from api.pages import captcha, home, login, password, registration, support, support_accounts
+from api.pages import answers, captcha, home, login, password, registration, support, support_accounts
 from api.static_files import ImmutableStaticFiles
 from api.v1 import documentation
 from api.v1 import registrations as v1_registrations
@@ -35,6 +35,7 @@ COMPRESSION_LEVEL = 5
 
 ROUTERS = (
     home.router,
+    answers.router,
     registration.router,
     captcha.router,
     password.router,

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from api.answers import FormAnswers
 from api.captcha import FormCaptchas
 from api.clients import Network
 from api.metrics import ApiMetrics
@@ -60,6 +61,7 @@ class RegistrationServices:
 
     pages: Pages
     outcomes: OutcomePages
+    answers: FormAnswers
     throttle: Throttle
     captcha: FormCaptchas
     sent_forms: SentForms
@@ -75,6 +77,7 @@ class PasswordServices:
 
     pages: Pages
     outcomes: OutcomePages
+    answers: FormAnswers
     cookies: Cookies
     throttle: Throttle
     captcha: FormCaptchas

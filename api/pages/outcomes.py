@@ -1,4 +1,4 @@
-"""The page that answers a submission: registered, refused, or still in progress."""
+"""What answers a submission: registered, refused, or still in progress."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -7,6 +7,7 @@ import structlog
 from fastapi import Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.answers import FormAnswers, RegistrationAnswer
 from api.forms import typed_for
 from api.registrations.start import Submitted
 from api.sent_forms import SentForms
@@ -36,17 +37,22 @@ class OutcomePages:
     pages: Pages
     receipts: PostgresReceipts
     sent_forms: SentForms
+    answers: FormAnswers
     public_url: str
     mail_from: str
     link_hours: int
 
-    async def page(self, request: Request, submitted: Submitted) -> Response:
-        """Show the first answer to the browser that sent the form, and remember it."""
-        page = await self._page(request, submitted)
-        self.sent_forms.remember(request, page, submitted.radicado)
-        return page
+    def answer(self, request: Request, submitted: Submitted) -> Response:
+        """Lead the browser that sent the form to the first answer, and remember it."""
+        answer = RegistrationAnswer(
+            radicado=submitted.radicado, submission=submitted.submission, outcome=submitted.outcome
+        )
+        response = self.answers.redirect(request, answer)
+        self.sent_forms.remember(request, response, submitted.radicado)
+        return response
 
-    async def _page(self, request: Request, submitted: Submitted) -> Response:
+    async def page(self, request: Request, submitted: RegistrationAnswer) -> Response:
+        """Show the first answer."""
         match submitted.outcome.status:
             case OutcomeStatus.REFUSED:
                 refusal = submitted.outcome.refusal
@@ -70,7 +76,7 @@ class OutcomePages:
             case _:
                 return await self._registered(request, submitted)
 
-    async def _registered(self, request: Request, submitted: Submitted) -> Response:
+    async def _registered(self, request: Request, submitted: RegistrationAnswer) -> Response:
         user_type = submitted.submission.user_type
         receipt = await self._receipt_of(submitted.radicado)
         return self.pages.render(
@@ -99,7 +105,7 @@ class OutcomePages:
         return None
 
 
-def _receipt_rows(submitted: Submitted, receipt: Receipt | None) -> list[tuple[str, str]]:
+def _receipt_rows(submitted: RegistrationAnswer, receipt: Receipt | None) -> list[tuple[str, str]]:
     """What was registered; what was typed now may be written in another way."""
     rows = [
         ("Tipo de Registro", submitted.submission.user_type.label),

@@ -3,13 +3,13 @@
 import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import timedelta
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
+from api.answers import PasswordAnswer, RecoveryAnswer
 from api.captcha import FormCaptcha
 from api.errors import TooManyRequestsError
 from api.forms import DOCUMENT_FIELDS, DOCUMENT_OPTIONS, by_field, form_errors, secret_of, typed_in
@@ -36,7 +36,6 @@ from mipres.domain.passwords import (
     unmet_rules,
 )
 from mipres.domain.submissions import check_document
-from workflows.policies import RECOVERY_LINK_LIFETIME
 
 router = APIRouter(prefix="/contrasena", include_in_schema=False)
 
@@ -44,7 +43,6 @@ _COOKIE = "enlace"
 _WITHOUT_EFFECTS = frozenset({"HEAD", "OPTIONS"})
 _COOKIE_SECONDS = 60 * 60
 _LONGEST_TOKEN = 128
-_RECOVERY_MINUTES = RECOVERY_LINK_LIFETIME // timedelta(minutes=1)
 _ANOTHER_LINK = (
     "No se guardó nada: en este navegador se abrió después otro enlace. Esta página crea la contraseña del usuario "
     "{login}; si usted es otra persona, abra de nuevo el enlace de su correo"
@@ -82,7 +80,12 @@ async def set_password(request: Request, services: PasswordDep, client: ClientDe
     except LinkNotUsableError:
         return await _unusable(request, services, token, client)
     await services.act.announce_password(owner)
-    response = services.pages.render(request, "password_set", owner=owner)
+    answer = PasswordAnswer(
+        login=owner.login,
+        is_password_changed=owner.is_password_changed,
+        applications=owner.applications,
+    )
+    response = services.answers.redirect(request, answer)
     services.cookies.drop(response, _COOKIE)
     return response
 
@@ -102,7 +105,7 @@ async def renew_link(request: Request, services: PasswordDep, client: ClientDep)
         return RedirectResponse(form, status_code=HTTPStatus.SEE_OTHER)
     # Not earlier: a second click joins the same registration, and a crash leaves the link as it was.
     await services.links.mark_renewed(token)
-    response = await services.outcomes.page(request, submitted)
+    response = services.outcomes.answer(request, submitted)
     services.cookies.drop(response, _COOKIE)
     return response
 
@@ -129,9 +132,7 @@ async def ask_recovery(request: Request, services: PasswordDep) -> Response:
     # The count is by what was typed, so that it reveals nothing of any account.
     await services.throttle.count(DOCUMENT_RECOVERIES, document.login)
     await services.recoveries.recover_password(document)
-    return services.pages.render(
-        request, "recovery_asked", status=HTTPStatus.ACCEPTED, minutes=_RECOVERY_MINUTES
-    )
+    return services.answers.redirect(request, RecoveryAnswer())
 
 
 @router.api_route("/{token}", methods=LOOKS, dependencies=[PUBLIC])

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
+from api.answers import ReceivedAnswer, StatusAnswer, StatusResult
 from api.captcha import FormCaptcha
 from api.clients import network_of
 from api.errors import in_words
@@ -91,13 +92,25 @@ async def submit(tipo: str, request: Request, services: RegistrationDep, client:
     await services.throttle.count(DOCUMENT_SUBMISSIONS, submission.document.login)
     if services.answers_by_mail_only or await _asks_too_much(services, client, submission):
         await services.start.accept(submission, channel="web")
-        return services.pages.render(request, "received", status=HTTPStatus.ACCEPTED)
-    return await services.outcomes.page(request, await services.start.submit(submission, channel="web"))
+        return services.answers.redirect(request, ReceivedAnswer())
+    return services.outcomes.answer(request, await services.start.submit(submission, channel="web"))
 
 
 @router.api_route("/estado/{radicado}", methods=LOOKS, dependencies=[PUBLIC])
 async def show_status(radicado: str, request: Request, services: RegistrationDep) -> Response:
-    return await _status(request, services, radicado)
+    _require_radicado(radicado)
+    view = await services.ask.view(radicado)
+    if view is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    sent_here = services.sent_forms.sent_at(request, radicado) is not None
+    answer = _answer_to_show(request, services, radicado)
+    return services.pages.render(
+        request,
+        "status",
+        page=status_page(view, sent_here=sent_here),
+        answer=answer,
+        wait=in_words(answer.wait_seconds) if answer else None,
+    )
 
 
 @router.post("/estado/{radicado}/reenviar", dependencies=[limited(RESENDS), PROTECTED_FORM])
@@ -107,14 +120,16 @@ async def resend_link(radicado: str, request: Request, services: RegistrationDep
     try:
         await services.act.resend_link(radicado, reason=_RESEND_REASON)
     except (UnknownWorkflowError, WrongStageError):
-        return await _status(request, services, radicado, resend="not_waiting", status=HTTPStatus.CONFLICT)
+        return _back(request, services, StatusAnswer(radicado=radicado, result=StatusResult.NOT_WAITING))
     except TooSoonError as error:
-        status = HTTPStatus.TOO_MANY_REQUESTS
-        limit = {"title": error.limit, "wait": in_words(error.retry_after_seconds)}
-        page = await _status(request, services, radicado, resend="too_soon", status=status, limit=limit)
-        page.headers["Retry-After"] = str(error.retry_after_seconds)
-        return page
-    return await _status(request, services, radicado, resend="resent", status=HTTPStatus.ACCEPTED)
+        answer = StatusAnswer(
+            radicado=radicado,
+            result=StatusResult.TOO_SOON,
+            limit=error.limit,
+            wait_seconds=error.retry_after_seconds,
+        )
+        return _back(request, services, answer)
+    return _back(request, services, StatusAnswer(radicado=radicado, result=StatusResult.RESENT))
 
 
 @router.post("/estado/{radicado}/esperar", dependencies=[limited(RESENDS), PROTECTED_FORM])
@@ -125,11 +140,11 @@ async def wait_for_registry(radicado: str, request: Request, services: Registrat
     """
     _require_radicado(radicado)
     if services.sent_forms.sent_at(request, radicado) is None:
-        return await _status(request, services, radicado, resend="not_yours", status=HTTPStatus.FORBIDDEN)
+        return _back(request, services, StatusAnswer(radicado=radicado, result=StatusResult.NOT_YOURS))
     try:
         await services.start.wait_for_registry(radicado)
     except (UnknownWorkflowError, NothingToWaitForError):
-        return await _status(request, services, radicado, resend="no_wait", status=HTTPStatus.CONFLICT)
+        return _back(request, services, StatusAnswer(radicado=radicado, result=StatusResult.NO_WAIT))
     return RedirectResponse(f"/registro/estado/{radicado}", status_code=HTTPStatus.SEE_OTHER)
 
 
@@ -140,7 +155,7 @@ async def stop_watching(radicado: str, request: Request, services: RegistrationD
     try:
         await services.act.stop_watching(radicado, reason=_STOP_REASON)
     except (UnknownWorkflowError, WrongStageError):
-        return await _status(request, services, radicado, resend="no_wait", status=HTTPStatus.CONFLICT)
+        return _back(request, services, StatusAnswer(radicado=radicado, result=StatusResult.NO_WAIT))
     return RedirectResponse(f"/registro/estado/{radicado}", status_code=HTTPStatus.SEE_OTHER)
 
 
@@ -168,32 +183,17 @@ def _require_radicado(text: str) -> None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
 
 
-async def _status(
-    request: Request,
-    services: RegistrationServices,
-    radicado: str,
-    *,
-    resend: str | None = None,
-    status: int = HTTPStatus.OK,
-    limit: Mapping[str, str] | None = None,
-) -> Response:
-    """Show the status page.
+def _back(request: Request, services: RegistrationServices, answer: StatusAnswer) -> Response:
+    """Lead back to the status page, which says what came of its button."""
+    address = f"/registro/estado/{answer.radicado}?respuesta={{id}}"
+    return services.answers.redirect(request, answer, address)
 
-    `resend` is the result of asking for another link, `limit` what was met.
-    """
-    _require_radicado(radicado)
-    view = await services.ask.view(radicado)
-    if view is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND)
-    sent_here = services.sent_forms.sent_at(request, radicado) is not None
-    return services.pages.render(
-        request,
-        "status",
-        status=status,
-        page=status_page(view, sent_here=sent_here),
-        resend=resend,
-        limit=limit,
-    )
+
+def _answer_to_show(request: Request, services: RegistrationServices, radicado: str) -> StatusAnswer | None:
+    answer = services.answers.find(request, request.query_params.get("respuesta", ""))
+    if isinstance(answer, StatusAnswer) and answer.radicado == radicado:
+        return answer
+    return None
 
 
 def _form(

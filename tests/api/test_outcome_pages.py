@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from starlette.requests import Request
 
+from api.answers import FormAnswers, RegistrationAnswer
 from api.forms import raw_submission
 from api.pages.outcomes import OutcomePages
 from api.registrations.start import Submitted
@@ -66,18 +67,25 @@ async def page_of(
 ) -> str:
     cookies = Cookies(https=False)
     tokens = FormTokens(b"k" * 32, cookies=cookies)
+    answers = FormAnswers(b"k" * 32, cookies=cookies, clock=SystemClock())
     outcomes = OutcomePages(
         pages=Pages(composition.TEMPLATES, composition.STATIC, cookies=cookies, form_tokens=tokens),
         receipts=Receipts(stored),  # type: ignore[arg-type]
         sent_forms=SentForms(b"k" * 32, cookies=cookies, clock=SystemClock()),
+        answers=answers,
         public_url="https://registro.ejemplo.test",
         mail_from="otra-cuenta@ejemplo.test",
         link_hours=36,
     )
     submitted = Submitted(radicado=RADICADO, submission=submission, consent=CONSENT, outcome=outcome)
-    request = Request({"type": "http", "headers": [], "path": "/"})
-    page = await outcomes.page(request, submitted)
-    assert any(cookie.startswith("mipres_enviados=") for cookie in page.headers.getlist("set-cookie"))
+    way = outcomes.answer(Request({"type": "http", "headers": [], "path": "/"}), submitted)
+    kept = dict(cookie.partition(";")[0].split("=", 1) for cookie in way.headers.getlist("set-cookie"))
+    assert set(kept) == {"mipres_enviados", "mipres_respuestas"}
+    cookie = "; ".join(f"{name}={value}" for name, value in kept.items()).encode()
+    browser = Request({"type": "http", "headers": [(b"cookie", cookie)], "path": "/"})
+    answer = answers.find(browser, way.headers["location"].removeprefix("/registro/resultado/"))
+    assert isinstance(answer, RegistrationAnswer)
+    page = await outcomes.page(browser, answer)
     return bytes(page.body).decode()
 
 

@@ -32,7 +32,7 @@ def shown(view: RegistrationView, *, sent_here: bool = False) -> str:
     cookies = Cookies(https=False)
     pages = Pages(TEMPLATES, STATIC, cookies=cookies, form_tokens=FormTokens(bytes(32), cookies=cookies))
     request = Request({"type": "http", "headers": [], "method": "GET", "path": "/"})
-    page = pages.render(request, "status", page=status_page(view, sent_here=sent_here), resend=None)
+    page = pages.render(request, "status", page=status_page(view, sent_here=sent_here), answer=None)
     return bytes(page.body).decode()
 
 

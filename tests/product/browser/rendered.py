@@ -65,7 +65,7 @@ def status_page(stage: Stage, *waiting_on: str) -> str:
         outcome=None if stage is Stage.CHECKING else Outcome(status=OutcomeStatus.REGISTERED),
     )
     request = Request({"type": "http", "headers": [], "path": "/"})
-    page = _PAGES.render(request, "status", page=timeline.status_page(view), resend=None)
+    page = _PAGES.render(request, "status", page=timeline.status_page(view), answer=None)
     return bytes(page.body).decode()
 
 

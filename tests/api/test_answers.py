@@ -1,0 +1,144 @@
+"""Answers to forms: kept for one browser, unreadable, and for half an hour."""
+
+import base64
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.answers import (
+    LIFETIME,
+    Answer,
+    FormAnswers,
+    PasswordAnswer,
+    ReceivedAnswer,
+    RecoveryAnswer,
+    RegistrationAnswer,
+    StatusAnswer,
+    StatusResult,
+)
+from api.security import Cookies
+from mipres.domain.applications import Application
+from mipres.domain.documents import DocumentType, parse_document
+from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
+from mipres.domain.submissions import Entity, EntityKind, Regime, Submission, UserType
+from tests.fakes import FakeClock
+
+NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
+COOKIES = Cookies(https=True)
+NAME = COOKIES.name("respuestas")
+RADICADO = "RM-0123456789AB"
+# As long as the rules allow.
+LONGEST = RegistrationAnswer(
+    radicado=RADICADO,
+    submission=Submission(
+        user_type=UserType.SOCIAL_SERVICE,
+        document=parse_document(DocumentType.PA, "A" * 16),
+        entity=Entity(
+            kind=EntityKind.PROVIDER,
+            regime=Regime.CONTRIBUTIVO,
+            nit="900123456",
+            department="05",
+            municipality="05001",
+        ),
+        professional_registration="7" * 17,
+    ),
+    outcome=Outcome(
+        status=OutcomeStatus.REFUSED,
+        refusal=Refusal.ENTITY_NOT_IN_MISEGURIDADSOCIAL,
+        email_hint="j•••@h•••.co",
+        may_wait=True,
+    ),
+)
+ANSWERS: dict[str, Answer] = {
+    "registration": LONGEST,
+    "received": ReceivedAnswer(),
+    "recovery": RecoveryAnswer(),
+    "password": PasswordAnswer(
+        login="CC1020304050", is_password_changed=True, applications=tuple(Application)
+    ),
+    "status": StatusAnswer(radicado=RADICADO, result=StatusResult.TOO_SOON, wait_seconds=100),
+}
+
+
+def answers(
+    *, key: bytes = b"k" * 32, older: tuple[bytes, ...] = (), later: timedelta = timedelta(0)
+) -> FormAnswers:
+    return FormAnswers(key, older_keys=older, cookies=COOKIES, clock=FakeClock(time=NOW + later))
+
+
+def browser(cookie: str = "") -> Request:
+    headers = [(b"cookie", f"{NAME}={cookie}".encode())]
+    return Request({"type": "http", "headers": headers, "path": "/"})
+
+
+def cookie_of(response: Response) -> str:
+    return response.headers["set-cookie"].partition("=")[2].partition(";")[0]
+
+
+def kept(answer: Answer, cookie: str = "") -> tuple[str, str]:
+    """Keep an answer in a browser: the answer's id, and the browser's cookie."""
+    response = answers().redirect(browser(cookie), answer)
+    assert response.status_code == 303
+    return response.headers["location"].rpartition("/")[2], cookie_of(response)
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_the_browser_that_sent_the_form_finds_its_answer_each_time(name: str) -> None:
+    answer_id, cookie = kept(ANSWERS[name])
+    assert answers().find(browser(cookie), answer_id) == ANSWERS[name]
+    assert answers().find(browser(cookie), answer_id) == ANSWERS[name]
+
+
+def test_another_browser_finds_nothing() -> None:
+    answer_id, _ = kept(LONGEST)
+    _, other = kept(LONGEST)
+    assert answers().find(browser(), answer_id) is None
+    assert answers().find(browser(other), answer_id) is None
+
+
+def test_an_answer_is_gone_after_half_an_hour() -> None:
+    answer_id, cookie = kept(LONGEST)
+    assert answers(later=LIFETIME - timedelta(seconds=1)).find(browser(cookie), answer_id) == LONGEST
+    assert answers(later=LIFETIME).find(browser(cookie), answer_id) is None
+
+
+def test_a_later_answer_does_not_prolong_an_older_one() -> None:
+    older, cookie = kept(LONGEST)
+    cookie = cookie_of(answers(later=LIFETIME / 2).redirect(browser(cookie), ReceivedAnswer()))
+    assert answers(later=LIFETIME / 2).find(browser(cookie), older) == LONGEST
+    assert answers(later=LIFETIME).find(browser(cookie), older) is None
+
+
+def test_a_rotated_secret_still_reads_what_it_wrote() -> None:
+    answer_id, cookie = kept(LONGEST)
+    assert answers(key=b"n" * 32, older=(b"k" * 32,)).find(browser(cookie), answer_id) == LONGEST
+    assert answers(key=b"n" * 32).find(browser(cookie), answer_id) is None
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "gAAAAA", "\xff", "W10"])
+def test_a_made_up_cookie_is_an_empty_one(cookie: str) -> None:
+    assert answers().find(browser(cookie), "x") is None
+
+
+def test_nobody_reads_a_person_in_the_cookie() -> None:
+    _, cookie = kept(LONGEST)
+    assert b"AAAAAAAA" not in base64.urlsafe_b64decode(cookie)
+
+
+def test_a_browser_keeps_several_answers_in_a_cookie_that_it_accepts() -> None:
+    ids, cookie = [], ""
+    for number in range(5):
+        answer_id, cookie = kept(replace(LONGEST, radicado=f"RM-0123456789A{number}"), cookie)
+        ids.append(answer_id)
+    found = [answers().find(browser(cookie), each) is not None for each in ids]
+    assert found == [False, False, True, True, True]
+    assert len(NAME) + len(cookie) < 4000
+
+
+def test_scripts_and_plain_http_never_see_it() -> None:
+    response = answers().redirect(browser(), LONGEST)
+    for flag in ("HttpOnly", "Secure", "SameSite=lax", "Max-Age=1800"):
+        assert flag in response.headers["set-cookie"]
