@@ -73,7 +73,10 @@ class StatusResult(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class StatusAnswer:
-    """What came of a button on the status page; which limit was met, and how long to wait."""
+    """What came of a button on the status page.
+
+    For a limit that was met: its words, and how long to wait.
+    """
 
     kind: Literal["status"] = "status"
     radicado: str
@@ -96,7 +99,9 @@ _KEPT: Final = TypeAdapter(list[_Kept])
 
 
 class FormAnswers:
-    """Keeps answers in an encrypted cookie, so that only the browser that sent the form sees them.
+    """Keeps answers in an encrypted cookie.
+
+    So only the browser that sent the form sees them.
 
     Args:
         key: Encrypts, 32 bytes.

@@ -2,7 +2,7 @@
 
 import math
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -12,9 +12,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.security import FormTokenState, is_cross_site
 from mipres.database.failures import DATABASE_ERRORS, database_fault
 from mipres.domain.errors import MipresError
 from mipres.domain.outcomes import FILL_ALL_FIELDS
@@ -86,16 +88,23 @@ class ProblemError(MipresError):
 
 
 _PAGES: dict[int, tuple[str, str]] = {
-    HTTPStatus.BAD_REQUEST: ("Solicitud no válida", "No pudimos leer lo que envió el navegador. Vuelva a la página anterior e intente de nuevo."),
+    HTTPStatus.BAD_REQUEST: ("Solicitud no válida", "No pudimos leer lo que envió el navegador. Abra de nuevo la página desde el inicio e intente otra vez."),
     HTTPStatus.FORBIDDEN: ("El formulario no se puede recibir", "El formulario no salió de una página abierta en esta visita. Abra de nuevo la página, complete los datos y envíelo; si el navegador bloquea las cookies, permítalas para este sitio."),
     HTTPStatus.NOT_FOUND: ("Página no encontrada", "La dirección no existe o cambió. Revise que esté completa o empiece desde el inicio."),
     HTTPStatus.METHOD_NOT_ALLOWED: ("Página no encontrada", "La dirección existe, pero no de esta forma. Empiece desde el inicio."),
-    HTTPStatus.REQUEST_TIMEOUT: ("El envío tardó demasiado", "No alcanzó a llegar completo. Revise su conexión, vuelva a la página anterior e intente de nuevo."),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("El envío es demasiado grande", "El formulario solo admite los datos que pide. Vuelva a la página anterior e intente de nuevo."),
+    HTTPStatus.REQUEST_TIMEOUT: ("El envío tardó demasiado", "No alcanzó a llegar completo y no se recibió. Revise su conexión, abra de nuevo el formulario e intente otra vez."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("El envío es demasiado grande", "El formulario solo admite los datos que pide. Ábralo de nuevo desde el inicio e intente otra vez."),
     HTTPStatus.SERVICE_UNAVAILABLE: ("El servicio no está disponible en este momento", "Su solicitud no se recibió. Espere un minuto y envíela de nuevo."),
     HTTPStatus.INTERNAL_SERVER_ERROR: ("Algo falló de nuestro lado", "Ya quedó anotado. Intente de nuevo en unos minutos; si ya tenía un número de radicado, su registro no se perdió."),
 }  # fmt: skip
 
+
+Kept = Sequence[tuple[str, str]]
+"""Names and values of a form's fields."""
+# What a form sends once, or never again.
+_ONCE = frozenset(
+    {"csrf_token", "captcha", "captcha_id", "altcha", "confirmacion", "codigo", "actualizar_imagen"}
+)
 
 Handler = Callable[[Request, Any], Awaitable[Response]]
 _HANDLERS: dict[type[Exception], Handler] = {}
@@ -145,11 +154,35 @@ class LastResort:
             await answer(scope, receive, send)
 
 
+async def _kept(request: Request) -> Kept:
+    """What a person typed into a form of the product, to send it again; no secrets.
+
+    Another site's form is not repeated: the person would send it with a token that holds.
+    """
+    if request.method != "POST":
+        return ()
+    protection = request.app.state.services.protection
+    try:
+        form = await request.form()
+    except (HTTPException, ClientDisconnect):
+        return ()
+    is_own = protection.form_tokens.state(request, form.get("csrf_token")) is not FormTokenState.WRONG
+    if is_cross_site(request, public_url=protection.public_url) or not is_own:
+        return ()
+    return tuple(
+        (name, value)
+        for name, value in form.multi_items()
+        if name not in _ONCE and "contrasena" not in name and isinstance(value, str)
+    )
+
+
 def _is_api(request: Request) -> bool:
     return request.url.path.startswith("/api/")
 
 
-def _answer(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
+def _answer(
+    request: Request, status: int, headers: Mapping[str, str] | None = None, *, kept: Kept = ()
+) -> Response:
     title, text = _PAGES.get(status, _PAGES[HTTPStatus.INTERNAL_SERVER_ERROR])
     if _is_api(request):
         # Python renamed the phrase of 413 in 3.13, and codes are stable.
@@ -158,7 +191,9 @@ def _answer(request: Request, status: int, headers: Mapping[str, str] | None = N
         problem = ProblemError(status, code, title, text)
         return JSONResponse(problem.body, status_code=status, media_type=PROBLEM_JSON, headers=headers)
     pages = request.app.state.services.pages
-    response: Response = pages.render(request, "error", status=status, title=title, text=text)
+    response: Response = pages.render(
+        request, "error", status=status, title=title, text=text, action=request.url.path, kept=kept
+    )
     response.headers.update(headers or {})
     return response
 
@@ -222,12 +257,7 @@ def validation_problem(errors: Mapping[str, str]) -> ProblemError:
 @handles(ExpiredFormError)
 async def expired_form(request: Request, _error: ExpiredFormError) -> Response:
     """Offer to go on with what the person typed, except secrets and the captcha."""
-    form = await request.form()
-    again = {"csrf_token", "captcha", "captcha_id", "contrasena", "confirmacion"}
-    kept = [
-        (name, value) for name, value in form.multi_items() if name not in again and isinstance(value, str)
-    ]
-    pages = request.app.state.services.pages
+    kept, pages = await _kept(request), request.app.state.services.pages
     page: Response = pages.render(
         request, "form_expired", status=HTTPStatus.FORBIDDEN, action=request.url.path, kept=kept
     )
@@ -239,17 +269,23 @@ async def too_many(request: Request, error: TooManyRequestsError) -> Response:
     seconds = error.retry_after_seconds
     log.info("too_many_requests", retry_after=seconds)
     text = f"Espere {in_words(seconds)} e intente de nuevo."
-    return _refuse_for_a_while(request, "Demasiados intentos seguidos", text, seconds=seconds)
+    return await _refuse_for_a_while(request, "Demasiados intentos seguidos", text, seconds=seconds)
 
 
-def _refuse_for_a_while(request: Request, title: str, text: str, *, seconds: int) -> Response:
+async def _refuse_for_a_while(request: Request, title: str, text: str, *, seconds: int) -> Response:
     headers = {"Retry-After": str(seconds)}
     if _is_api(request):
         status = HTTPStatus.TOO_MANY_REQUESTS
         problem = ProblemError(status, "too_many_requests", title, text)
         return JSONResponse(problem.body, status_code=status, media_type=PROBLEM_JSON, headers=headers)
     page: Response = request.app.state.services.pages.render(
-        request, "too_many", status=HTTPStatus.TOO_MANY_REQUESTS, title=title, text=text
+        request,
+        "too_many",
+        status=HTTPStatus.TOO_MANY_REQUESTS,
+        title=title,
+        text=text,
+        action=request.url.path,
+        kept=await _kept(request),
     )
     page.headers.update(headers)
     return page
@@ -268,7 +304,7 @@ def in_words(seconds: int) -> str:
 @handles(UpdatesSpentError)
 async def no_more_updates(request: Request, error: UpdatesSpentError) -> Response:
     log.warning("updates_spent", reason=str(error))
-    return _refuse_for_a_while(
+    return await _refuse_for_a_while(
         request,
         "Este registro recibió demasiadas solicitudes",
         f"Sigue su curso, pero por ahora no admite más. Espere {in_words(_HOUR)} e intente de nuevo.",
@@ -317,7 +353,9 @@ async def unavailable(request: Request, error: Exception) -> Response:
     # A database's message may repeat the row that it was about; Temporal's names no person.
     reason = str(error) if isinstance(error, TemporalUnavailableError) else database_fault(error)
     log.warning("dependency_unavailable", error=type(error).__name__, reason=reason)
-    return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": str(RETRY_SECONDS)})
+    retry_after = {"Retry-After": str(RETRY_SECONDS)}
+    kept = () if _is_api(request) else await _kept(request)
+    return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, retry_after, kept=kept)
 
 
 def unexpected(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""`/registro/resultado/{id}`: the answer to a form, as often as its browser loads it."""
+"""`/registro/resultado/{id}`: the answer to a form, as often as it is loaded."""
 
 from datetime import timedelta
 from http import HTTPStatus

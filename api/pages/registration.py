@@ -184,7 +184,7 @@ def _require_radicado(text: str) -> None:
 
 
 def _back(request: Request, services: RegistrationServices, answer: StatusAnswer) -> Response:
-    """Lead back to the status page, which says what came of its button."""
+    """Lead back to the status page, which shows what came of its button."""
     address = f"/registro/estado/{answer.radicado}?respuesta={{id}}"
     return services.answers.redirect(request, answer, address)
 

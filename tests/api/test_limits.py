@@ -19,7 +19,7 @@ from mipres.domain import limits
 from mipres.domain.limits import Limit
 from mipres.domain.stages import Stage
 from mipres.temporal.answers import UpdatesSpentError
-from tests.api.conftest import API_KEY
+from tests.api.conftest import API_KEY, hidden
 from tests.fakes import FakeClock
 
 KEY = {"Authorization": f"Bearer {API_KEY}"}
@@ -155,6 +155,33 @@ async def test_beyond_the_limit_people_are_told_how_long_to_wait(
     assert in_words(int(limit.window.total_seconds())) in refused.text
     clock.advance(limit.window)
     assert (await request_(visitor)).status_code == usual
+
+
+async def test_what_was_typed_outlives_the_limit_and_secrets_do_not(
+    visitor: Visitor, clock: FakeClock
+) -> None:
+    for _ in range(limits.SUBMISSIONS.most + 1):
+        refused = await visitor.post("/registro/profesional", numero_documento='7"7', captcha="ABCDE")
+    again = hidden(refused)
+    assert 'action="/registro/profesional"' in refused.text
+    assert (again["numero_documento"], "captcha" in again) == ('7"7', False)
+    too_early = await visitor.client.post("/registro/profesional", data=again)
+    assert hidden(too_early)["numero_documento"] == '7"7'
+    clock.advance(limits.SUBMISSIONS.window)
+    form = await visitor.client.post("/registro/profesional", data=hidden(too_early))
+    assert form.status_code == 200
+    assert 'value="7&#34;7"' in form.text
+    for _ in range(limits.LOGINS.most + 1):
+        locked = await visitor.post("/ingreso/mipres", usuario="CC70999", contrasena="Secreta-1")
+    assert hidden(locked)["usuario"] == "CC70999"
+    assert "Secreta" not in locked.text
+
+
+async def test_a_foreign_form_is_not_repeated_beyond_the_limit(visitor: Visitor) -> None:
+    for _ in range(limits.SUBMISSIONS.most + 1):
+        refused = await visitor.post("/registro/profesional", csrf_token="x", numero_documento="70999")
+    assert refused.status_code == 429
+    assert "70999" not in refused.text
 
 
 async def test_the_json_api_counts_by_key_and_answers_with_a_problem(
