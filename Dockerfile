@@ -31,6 +31,11 @@ COPY worker.py ./
 RUN chmod -R a+rX /app
 USER 10001:10001
 EXPOSE 8000
+# api/serving.py says why; every `uvicorn` of this image reads them.
+ENV UVICORN_HTTP=h11 \
+    UVICORN_H11_MAX_INCOMPLETE_EVENT_SIZE=32768 \
+    UVICORN_WS=none \
+    UVICORN_LIMIT_CONCURRENCY=1000
 # No access log: it would keep the tokens of password links.
 CMD ["uvicorn", "api.main:app", "--host", "0.0.0.0", "--port", "8000", \
      "--no-server-header", "--no-proxy-headers", "--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "10"]

@@ -1,5 +1,6 @@
 """The client behind a request: the address that limits count by."""
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -7,6 +8,7 @@ from starlette.requests import Request
 
 Network = IPv4Network | IPv6Network
 _UNKNOWN = "unknown"
+_WITH_PORT = re.compile(r"\[(?P<v6>[^\[\]]+)\](?::\d{1,5})?|(?P<v4>[\d.]+):\d{1,5}", re.ASCII)
 # A provider gives a household a /64; counting single addresses of it would count nothing.
 _HOUSEHOLD, _SITE, _NEIGHBOURHOOD = 64, 48, 24
 
@@ -41,8 +43,11 @@ def network_of(client: str) -> str:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
+    # Some proxies add the port; IPv6 then stands in brackets.
+    with_port = _WITH_PORT.fullmatch(text)
+    bare = (with_port["v6"] or with_port["v4"]) if with_port else text
     try:
-        address = ip_address(text.partition("%")[0])
+        address = ip_address(bare.partition("%")[0])
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address

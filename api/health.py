@@ -6,19 +6,19 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from api.protection import METRICS_KEY_REQUIRED, PUBLIC
+from api.protection import METRICS_KEY_REQUIRED, PUBLIC, READS
 from api.services import OperationsDep
 from mipres.domain.fitness import Fitness
 
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/health/live", dependencies=[PUBLIC])
+@router.api_route("/health/live", methods=READS, dependencies=[PUBLIC])
 async def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/health/ready", dependencies=[PUBLIC])
+@router.api_route("/health/ready", methods=READS, dependencies=[PUBLIC])
 async def ready(services: OperationsDep) -> JSONResponse:
     """Answer 503 where this process does not fit what it depends on.
 
@@ -28,7 +28,7 @@ async def ready(services: OperationsDep) -> JSONResponse:
     return _answer(await services.readiness.checks(), bad={Fitness.UNFIT})
 
 
-@router.get("/health/dependencies", dependencies=[PUBLIC])
+@router.api_route("/health/dependencies", methods=READS, dependencies=[PUBLIC])
 async def dependencies(services: OperationsDep) -> JSONResponse:
     """Answer 200 when everything that a registration needs answers and fits."""
     return _answer(await services.readiness.checks(), bad={Fitness.UNFIT, Fitness.DOWN})
@@ -39,7 +39,7 @@ def _answer(checks: dict[str, Fitness], *, bad: set[Fitness]) -> JSONResponse:
     return JSONResponse(checks, status_code=HTTPStatus.SERVICE_UNAVAILABLE if failed else HTTPStatus.OK)
 
 
-@router.get("/metrics", dependencies=[METRICS_KEY_REQUIRED])
+@router.api_route("/metrics", methods=READS, dependencies=[METRICS_KEY_REQUIRED])
 async def metrics(services: OperationsDep) -> Response:
     """Render this process's counts and Temporal's figures for Prometheus."""
     return Response(await services.metrics.text(services.gauges), media_type=CONTENT_TYPE_LATEST)

@@ -91,18 +91,29 @@ class RequestLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > self._most_headers:
+        if refusal := self._refusal(scope):
             # Nothing behind this middleware may read such headers, not even to refuse them.
-            refused = PlainTextResponse(
-                "Solicitud no válida: el navegador envió demasiados datos de cabecera.",
-                status_code=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-            )
-            await refused(scope, receive, send)
+            await refusal(scope, receive, send)
             return
         most = next(
             (most for start, most in self._larger.items() if scope["path"].startswith(start)), self._most
         )
         await self._app(scope, self._measured(receive, most), send)
+
+    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        headers = scope["headers"]
+        if sum(len(name) + len(value) for name, value in headers) > self._most_headers:
+            return PlainTextResponse(
+                "Solicitud no válida: el navegador envió demasiados datos de cabecera.",
+                status_code=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            )
+        if [name for name, _ in headers].count(b"host") != 1:
+            # A proxy and the product could each believe another of two.
+            return PlainTextResponse(
+                "Solicitud no válida: la cabecera Host debe estar una sola vez.",
+                status_code=HTTPStatus.BAD_REQUEST,
+            )
+        return None
 
     def _measured(self, receive: Receive, most: int) -> Receive:
         left, deadline, is_complete = most, asyncio.get_running_loop().time() + self._patience, False
@@ -136,6 +147,7 @@ class AccessLog:
         self._metrics = metrics
         # uvicorn's own lines repeat the whole path.
         logging.getLogger("uvicorn.access").disabled = True
+        logging.getLogger("uvicorn.error").addFilter(_is_not_of_a_websocket)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -155,6 +167,11 @@ class AccessLog:
             seconds, method, route = time.perf_counter() - started, method_of(scope), route_of(scope)
             log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
             self._metrics.answered(method, route, status, seconds=seconds)
+
+
+def _is_not_of_a_websocket(record: logging.LogRecord) -> bool:
+    """Keep uvicorn's line about an upgrade out: it repeats address, path and query."""
+    return "WebSocket" not in str(record.msg)
 
 
 def method_of(scope: Scope) -> str:

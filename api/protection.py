@@ -143,6 +143,8 @@ LOOKS = ["GET", "HEAD", "OPTIONS"]
 
 Mail programs and scanners try HEAD or OPTIONS before they open a link.
 """
+READS = ["GET", "HEAD"]
+"""Methods of what only answers: HEAD works where GET does."""
 PROTECTED_FORM = Depends(protected_form)
 API_KEY_REQUIRED = Depends(api_key_required)
 METRICS_KEY_REQUIRED = Depends(metrics_key_required)

@@ -15,6 +15,7 @@ from typing import Any
 
 import asyncpg
 
+from api.serving import SERVER_ENVIRONMENT
 from dev.data_directory import DataDirectory
 from dev.postgres import DATABASE, QUIET, USER
 from dev.probes import LOOPBACK, free_port, http_ok
@@ -118,7 +119,7 @@ class PrivateStack:
             Part(
                 name=name,
                 command=(sys.executable, "-m", *server, *limits),
-                environment=self._environment(settings),
+                environment={**SERVER_ENVIRONMENT, **self._environment(settings)},
                 is_ready=http_ok(port, "/health/live"),
                 stop_seconds=2.0,
             )

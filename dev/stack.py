@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from api.serving import SERVER_ENVIRONMENT
 from dev.data_directory import DataDirectory, DataDirectoryBusyError, write_private
 from dev.postgres import QUIET, start_postgres
 from dev.probes import LOOPBACK, free_port, http_ok, taken
@@ -149,7 +150,7 @@ class Stack:
             Part(
                 name="api",
                 command=(PYTHON, "-m", *server, *limits),
-                environment=environment,
+                environment={**SERVER_ENVIRONMENT, **environment},
                 address=self.settings.public_url,
                 is_ready=http_ok(port, "/health/dependencies"),
                 stop_seconds=2.0,

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from api.protection import PUBLIC, limited
+from api.protection import PUBLIC, READS, limited
 from api.services import RegistrationDep, RegistrationServices
 from mipres.captcha.picture import draw_image
 from mipres.captcha.recording import speak
@@ -15,7 +15,7 @@ from mipres.domain.limits import CAPTCHAS
 router = APIRouter(prefix="/captcha", include_in_schema=False)
 
 
-@router.get("", dependencies=[PUBLIC, limited(CAPTCHAS)])
+@router.api_route("", methods=READS, dependencies=[PUBLIC, limited(CAPTCHAS)])
 async def another_challenge(request: Request, services: RegistrationDep, de: str = "") -> dict[str, str]:
     """Make another challenge for the form that shows the challenge `de`."""
     challenge = services.captcha.another(request, de)
@@ -24,7 +24,7 @@ async def another_challenge(request: Request, services: RegistrationDep, de: str
     return {"challenge": challenge}
 
 
-@router.get("/prueba", dependencies=[PUBLIC, limited(CAPTCHAS)])
+@router.api_route("/prueba", methods=READS, dependencies=[PUBLIC, limited(CAPTCHAS)])
 async def work(request: Request, services: RegistrationDep, de: str = "") -> dict[str, Any]:
     """Set the work that answers for the form that shows the challenge `de`."""
     proofs, challenge = services.captcha.proofs, services.captcha.another(request, de)
@@ -33,14 +33,14 @@ async def work(request: Request, services: RegistrationDep, de: str = "") -> dic
     return await asyncio.to_thread(proofs.set_work, challenge)
 
 
-@router.get("/{challenge}.png", dependencies=[PUBLIC, limited(CAPTCHAS)])
+@router.api_route("/{challenge}.png", methods=READS, dependencies=[PUBLIC, limited(CAPTCHAS)])
 async def image(challenge: str, services: RegistrationDep) -> Response:
     # Drawing is pure computation, which a thread keeps out of the event loop.
     content = await asyncio.to_thread(draw_image, _code(services, challenge))
     return Response(content, media_type="image/png")
 
 
-@router.get("/{challenge}.wav", dependencies=[PUBLIC, limited(CAPTCHAS)])
+@router.api_route("/{challenge}.wav", methods=READS, dependencies=[PUBLIC, limited(CAPTCHAS)])
 async def audio(challenge: str, services: RegistrationDep) -> Response:
     content = await asyncio.to_thread(speak, _code(services, challenge))
     return Response(content, media_type="audio/wav")

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from api.forms import secret_of, text_of
 from api.pages.landing import profile_card
-from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
+from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, READS, ClientDep, limited
 from api.security import new_visit
 from api.services import LoginDep, LoginServices
 from mipres.database.credentials import Authenticated
@@ -58,7 +58,7 @@ async def log_in(application: str, request: Request, services: LoginDep, client:
     return response
 
 
-@router.get("/inicio/{application}", dependencies=[PUBLIC])
+@router.api_route("/inicio/{application}", methods=READS, dependencies=[PUBLIC])
 async def landing(application: str, request: Request, services: LoginDep) -> Response:
     """Show the profiles of the session; without one, lead to the login."""
     wanted = _application(application)

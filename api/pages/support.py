@@ -14,6 +14,7 @@ from api.protection import (
     LOOKS,
     PROTECTED_FORM,
     PUBLIC,
+    READS,
     STAFF_COOKIE,
     STAFF_FORM,
     STAFF_REQUIRED,
@@ -65,7 +66,7 @@ _NO_FEEDBACK = _Feedback()
 # ---- In and out
 
 
-@router.get("/ingreso", dependencies=[PUBLIC])
+@router.api_route("/ingreso", methods=READS, dependencies=[PUBLIC])
 async def show_login(request: Request, services: SupportDep) -> Response:
     return _login_form(request, services)
 
@@ -122,7 +123,7 @@ async def search(request: Request, services: SupportDep, member: StaffDep) -> Re
     return services.pages.render(request, "support_results", member=member, result=result)
 
 
-@router.get("/registro/{reference}", dependencies=[STAFF_REQUIRED])
+@router.api_route("/registro/{reference}", methods=READS, dependencies=[STAFF_REQUIRED])
 async def show(reference: str, request: Request, services: SupportDep, member: StaffDep) -> Response:
     return await _case(request, services, member, reference)
 

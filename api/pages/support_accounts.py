@@ -11,7 +11,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from api.forms import text_of
-from api.protection import STAFF_FORM, STAFF_REQUIRED, StaffDep
+from api.protection import READS, STAFF_FORM, STAFF_REQUIRED, StaffDep
 from api.services import SupportDep, SupportServices
 from mipres.domain.access import CAUSES_FOR_STAFF
 from mipres.domain.audit import ReasonRefusedError, checked_reason
@@ -52,7 +52,7 @@ class _Feedback:
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
-@router.get("/{account_id}", dependencies=[STAFF_REQUIRED])
+@router.api_route("/{account_id}", methods=READS, dependencies=[STAFF_REQUIRED])
 async def show(account_id: uuid.UUID, request: Request, services: SupportDep, member: StaffDep) -> Response:
     return await _account(request, services, member, account_id, _Feedback())
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api.protection import PUBLIC
+from api.protection import PUBLIC, READS
 from api.services import PagesDep
 
 router = APIRouter(include_in_schema=False)
@@ -24,7 +24,7 @@ class Operation:
     answers: tuple[tuple[str, str], ...]
 
 
-@router.get("/api/docs", dependencies=[PUBLIC])
+@router.api_route("/api/docs", methods=READS, dependencies=[PUBLIC])
 async def show_documentation(request: Request, pages: PagesDep) -> Response:
     document = request.app.openapi()
     return pages.render(request, "api_docs", operations=tuple(_operations(document)))

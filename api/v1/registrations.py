@@ -85,6 +85,7 @@ async def create_registration(body: RegistrationIn, services: ApiDep) -> Respons
     return _accepted(submitted, status_url=f"{services.public_url}/registro/estado/{submitted.radicado}")
 
 
+@router.head("/{radicado}", include_in_schema=False)
 @router.get(
     "/{radicado}",
     responses={401: _COMMON[401], 404: _problem("Unknown radicado."), 429: _COMMON[429], 503: _COMMON[503]},

@@ -1,6 +1,7 @@
 """What a request may take: bytes of body and headers, and time."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +45,33 @@ async def test_headers_have_their_limit(open_client: OpenClient) -> None:
     assert (await client.get("/", headers={"Cookie": "c=" + "x" * 4_000})).status_code == 200
 
 
+@pytest.mark.parametrize("hosts", [[], ["mipres.test", "mipres.test"], ["mipres.test", "evil.example"]])
+async def test_a_request_names_one_host(make_app: Callable[..., FastAPI], hosts: list[str]) -> None:
+    app, sent = make_app(), []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def nothing() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    headers = [(b"host", host.encode()) for host in hosts]
+    scope = {"type": "http", "method": "GET", "path": "/health/live", "query_string": b"", "headers": headers}
+    await app(scope, nothing, send)
+    assert sent[0]["status"] == 400
+    assert b"cabecera Host" in sent[1]["body"]
+
+
+def test_no_websocket_is_logged(make_app: Callable[..., FastAPI], caplog: pytest.LogCaptureFixture) -> None:
+    """Plain uvicorn with a WebSocket library tells address, path and query."""
+    make_app().build_middleware_stack()
+    with caplog.at_level(logging.INFO, logger="uvicorn.error"):
+        server = logging.getLogger("uvicorn.error")
+        server.info('%s - "WebSocket %s" 403', "203.0.113.7:1", "/contrasena/secret?x=1")
+        server.info("Started server process")
+    assert [record.getMessage() for record in caplog.records] == ["Started server process"]
+
+
 async def test_a_body_that_does_not_arrive_is_not_waited_for(make_app: Callable[..., FastAPI]) -> None:
     app = make_app()
     async with app.router.lifespan_context(app):
@@ -56,7 +84,7 @@ async def test_a_body_that_does_not_arrive_is_not_waited_for(make_app: Callable[
         async def send(message: Message) -> None:
             sent.append(message)
 
-        headers = [(b"content-type", b"application/x-www-form-urlencoded")]
+        headers = [(b"host", b"mipres.test"), (b"content-type", b"application/x-www-form-urlencoded")]
         scope = {
             "type": "http",
             "method": "POST",
@@ -88,7 +116,7 @@ async def test_after_the_body_the_client_may_take_its_time() -> None:
         return messages.pop(0)
 
     limits = RequestLimits(app, most=3, most_headers=100, patience_seconds=60)
-    await limits({"type": "http", "headers": []}, receive, None)  # type: ignore[arg-type]
+    await limits({"type": "http", "headers": [(b"host", b"mipres.test")]}, receive, None)  # type: ignore[arg-type]
     assert went_away.is_set()
 
 

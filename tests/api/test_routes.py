@@ -40,6 +40,14 @@ def operations(app: FastAPI) -> Iterator[tuple[str, str, RouteContext]]:
             yield method, str(route.path), route
 
 
+def test_head_works_where_get_does(make_app: Callable[..., FastAPI]) -> None:
+    methods: dict[str, set[str]] = {}
+    for method, path, _ in operations(make_app()):
+        methods.setdefault(path, set()).add(method)
+    assert "/captcha" in methods
+    assert [path for path, known in methods.items() if "GET" in known and "HEAD" not in known] == []
+
+
 def protections(route: RouteContext) -> list[Callable[..., Any]]:
     return [call for call in _calls(route.dependant) if call in PROTECTIONS]
 
