@@ -5,13 +5,14 @@ New forms are attacked by themselves.
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 from itsdangerous import TimestampSigner
 
-from api.security import FORM_LIFETIME_SECONDS
+from api.security import FORM_LIFETIME_SECONDS, Cookies, new_visit
 from tests.api.conftest import OpenClient
 from tests.api.test_routes import READING, operations
 
@@ -66,3 +67,25 @@ async def test_every_form_refuses_what_comes_from_elsewhere(
     for path in paths:
         answer = await client.post(path, data={"csrf_token": own})
         assert answer.status_code == 403, (path, "expired token")
+
+
+async def test_a_form_of_before_another_login_does_nothing(
+    open_client: OpenClient, make_app: Callable[..., FastAPI]
+) -> None:
+    """A login begins a new visit; what another tab drew before it has no effect."""
+    client = await open_client()
+    drawn = await token_of(client)
+    name = Cookies(https=False).name("visita")
+    client.cookies.delete(name)
+    client.cookies.set(name, new_visit())
+    for path in forms(make_app()):
+        answer = await client.post(path, data={"csrf_token": drawn})
+        assert answer.status_code == 403, path
+
+
+def test_the_security_page_says_what_each_form_acts_on(make_app: Callable[..., FastAPI]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(/[^`]+)` \| [^|]+ \| [^|]+ \|$", page, re.MULTILINE)
+    assert sorted(
+        re.sub(r"\{(\w+)\}", lambda match: PARAMETERS.get(match[1], "x"), path) for path in listed
+    ) == sorted(forms(make_app()))
