@@ -137,6 +137,7 @@ class RegistrationStatus:
         updated_at: When the stage last changed, ISO 8601 with zone.
         outcome: The first answer, once there is one.
         watched_until: Until when the registry is asked, ISO 8601 with zone, while the person waits for it.
+        link_expires_at: Until when the newest link works, ISO 8601 with zone, while the password is awaited.
     """
 
     radicado: str
@@ -146,3 +147,4 @@ class RegistrationStatus:
     updated_at: str
     outcome: Outcome | None = None
     watched_until: str | None = None
+    link_expires_at: str | None = None

@@ -172,7 +172,14 @@ class Registration:
             updated_at=self._publisher.since.isoformat(),
             outcome=self._state.outcome,
             watched_until=self._watched_until,
+            link_expires_at=self._link_expires_at,
         )
+
+    @property
+    def _link_expires_at(self) -> str | None:
+        expires_at = self._state.link_expires_at
+        is_usable = self._state.stage is Stage.AWAITING_PASSWORD and not self._state.is_link_asked
+        return expires_at.isoformat() if expires_at and is_usable else None
 
     @property
     def _watched_until(self) -> str | None:

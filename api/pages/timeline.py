@@ -17,6 +17,7 @@ class StepState(StrEnum):
     DONE = "done"
     CURRENT = "current"
     PENDING = "pending"
+    NEVER = "never"
     FAILED = "failed"
 
 
@@ -47,7 +48,7 @@ class StatusPage:
         can_stop_watching: Whether the person waits for a registry by choice, and may end that.
         can_wait: Whether the person may begin to.
         can_resend: Whether a run is there to send another link.
-        refresh_seconds: How often the page reloads itself; None where nothing changes any more.
+        refresh_seconds: How often the page looks for changes; None where nothing changes any more.
         login: Where the person logs in, once the registration is complete.
         register_again: The form for another attempt.
         refusal: Why it was refused, for the browser that sent the form and no other.
@@ -84,8 +85,9 @@ _LINK_SENT = (
     "Le enviamos el enlace al correo que figura en www.miseguridadsocial.gov.co. Abra «AQUÍ» en el mensaje y cree "
     "su contraseña."
 )
-_LINK_STILL_WORKS = (
-    "El enlace que le enviamos al correo sirve hasta el {}. Abra «AQUÍ» en el mensaje y cree su contraseña."
+_LINK_WORKS = (
+    "Le enviamos el enlace al correo que figura en www.miseguridadsocial.gov.co; sirve hasta el {}. Abra «AQUÍ» en "
+    "el mensaje y cree su contraseña."
 )
 _ADDRESS_REJECTED = (
     "El servidor de correo rechaza la dirección que figura en www.miseguridadsocial.gov.co. Corríjala allí y repita "
@@ -180,7 +182,7 @@ def verification_step(view: RegistrationView, *, is_refusal_told: bool) -> Step:
         case Stage.EXPIRED if view.is_outcome_known and not view.outcome:
             state, detail = StepState.FAILED, _GIVEN_UP
         case Stage.CANCELLED | Stage.EXPIRED if not view.outcome:
-            state = StepState.PENDING
+            state = StepState.NEVER
     return Step(label="Verificación en los registros del Estado", state=state, detail=detail, time=time)
 
 
@@ -190,8 +192,13 @@ def _watching(view: RegistrationView) -> str:
     return _WATCHING.format(registry or "El registro del Estado") + until
 
 
+def _not_yet(view: RegistrationView) -> StepState:
+    """What is not done yet is still to come, or never comes."""
+    return StepState.NEVER if view.stage.has_ended else StepState.PENDING
+
+
 def password_step(view: RegistrationView) -> Step:
-    state, detail, time = StepState.PENDING, None, None
+    state, detail, time = _not_yet(view), None, None
     match view.stage:
         case Stage.COMPLETED:
             state = StepState.DONE
@@ -204,17 +211,17 @@ def password_step(view: RegistrationView) -> Step:
 
 
 def _link(view: RegistrationView) -> str:
-    if view.link_expires_at:
-        return _LINK_STILL_WORKS.format(long_date_time(view.link_expires_at))
     if WaitingOn.MAIL_ADDRESS in view.waiting_on:
         return _ADDRESS_REJECTED
-    return _MAIL_DELAYED if view.waiting_on else _LINK_SENT
+    if view.waiting_on:
+        return _MAIL_DELAYED
+    return _LINK_WORKS.format(long_date_time(view.link_expires_at)) if view.link_expires_at else _LINK_SENT
 
 
 def completion_step(view: RegistrationView) -> Step:
     label = "Registro completo"
     if view.stage is not Stage.COMPLETED:
-        return Step(label=label, state=StepState.PENDING)
+        return Step(label=label, state=_not_yet(view))
     # When a run was cut off says nothing about when the person set the password.
     time = None if view.was_cut_off else long_date_time(view.updated_at)
     return Step(label=label, state=StepState.DONE, detail=_READY, time=time)

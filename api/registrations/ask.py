@@ -42,7 +42,7 @@ class RegistrationView:
     Attributes:
         was_cut_off: Whether the run ended without an end of its own, as by a terminate or a failure.
             The stage is then what the database says.
-        link_expires_at: Until when the link of such a run still works.
+        link_expires_at: Until when the newest link works.
         watched_until: Until when a registry is asked for a person who chose to wait for it.
         is_outcome_known: Whether the workflow itself answered, so that no `outcome` means that there is none.
     """
@@ -150,12 +150,16 @@ def _view(
         updated_at=datetime.fromisoformat(status.updated_at) if status else run.closed_at or run.started_at,
         outcome=status.outcome if status else None,
         was_cut_off=standing is not None,
-        link_expires_at=standing.link_expires_at if standing else None,
-        watched_until=(
-            datetime.fromisoformat(status.watched_until) if status and status.watched_until else None
-        ),
+        link_expires_at=standing.link_expires_at
+        if standing
+        else _moment(status.link_expires_at if status else None),
+        watched_until=_moment(status.watched_until if status else None),
         is_outcome_known=status is not None,
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _published(run: Run) -> Stage:

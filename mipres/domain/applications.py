@@ -22,6 +22,12 @@ class Application(StrEnum):
         return _TITLES[self]
 
     @property
+    def invitation(self) -> str:
+        """The words of a link that leads to its login."""
+        article = "al" if self is Application.ADMINISTRATION else "a"
+        return f"Ingresar {article} {self.full_title}"
+
+    @property
     def warning(self) -> str:
         """What the manual (sections 10.5 and 10.6) says about its credentials."""
         return _WARNINGS[self]

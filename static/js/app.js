@@ -135,21 +135,6 @@ function submitOnce(form) {
   });
 }
 
-function reload(line) {
-  const stop = line.querySelector("[data-reload-stop]");
-  const again = line.querySelector("a").href;
-  const timer = setInterval(() => {
-    // To its own address: the page may be the answer to a form, which must not be sent again.
-    if (!document.hidden) location.replace(again);
-  }, line.dataset.reload * 1000);
-  stop.hidden = false;
-  stop.addEventListener("click", () => {
-    clearInterval(timer);
-    line.querySelector("[data-reload-text]").textContent = "La actualización automática está detenida.";
-    stop.hidden = true;
-  });
-}
-
 all("[data-toggle-password]").forEach(togglePassword);
 all("[data-rules-for]").forEach(tickRules);
 all("form").forEach(showWhen);
@@ -157,7 +142,6 @@ all("[data-filtered-by]").forEach(filterGroups);
 all("[data-captcha]").forEach(redrawCaptcha);
 all("[data-captcha-audio]").forEach(playCaptcha);
 all("form[data-once]").forEach(submitOnce);
-all("[data-reload]").forEach(reload);
 all("[data-print]").forEach((button) => {
   button.hidden = false;
   button.addEventListener("click", () => print());

@@ -49,7 +49,8 @@ def test_what_is_waited_for_is_told_with_its_time(stage: Stage, waiting_on: str,
     page = shown(replace(VIEW, stage=stage, waiting_on=(WaitingOn(waiting_on),)))
     assert told in page
     assert SINCE in page
-    assert '<meta http-equiv="refresh"' in page
+    assert 'http-equiv="refresh"' not in page
+    assert '<a href="/registro/estado/RM-0123456789AB">Actualizar</a>' in page
 
 
 @pytest.mark.parametrize("stage", [Stage.CHECKING, Stage.AWAITING_PASSWORD])
@@ -62,7 +63,15 @@ def test_a_registration_that_was_given_up_says_why_and_is_no_refusal() -> None:
     assert "no respondió en siete días" in page
     assert "No es un rechazo y no se creó ninguna cuenta" in page
     assert "no fue favorable" not in page
-    assert 'http-equiv="refresh"' not in page
+    assert "Actualizar" not in page
+    assert "Pendiente" not in page
+
+
+def test_the_time_of_the_link_is_shown_unless_its_mail_is_not_out() -> None:
+    until = datetime(2026, 11, 25, 15, 0, tzinfo=UTC)
+    view = replace(VIEW, stage=Stage.AWAITING_PASSWORD, outcome=REGISTERED, link_expires_at=until)
+    assert "sirve hasta el 25 de noviembre de 2026 a las 10:00 a. m." in shown(view)
+    assert "sirve hasta el" not in shown(replace(view, waiting_on=(WaitingOn.MAIL,)))
 
 
 def test_a_link_that_expired_is_another_story() -> None:

@@ -15,7 +15,8 @@ from mipres.domain.outcomes import Outcome, OutcomeStatus
 from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import UserType
 
-DONE, CURRENT, PENDING, FAILED = StepState.DONE, StepState.CURRENT, StepState.PENDING, StepState.FAILED
+DONE, CURRENT, PENDING = StepState.DONE, StepState.CURRENT, StepState.PENDING
+FAILED, NEVER = StepState.FAILED, StepState.NEVER
 REGISTERED = Outcome(status=OutcomeStatus.REGISTERED, email_hint="a•••@e•••.test")
 SUBMITTED = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 VIEW = RegistrationView(
@@ -46,18 +47,19 @@ def states(view: RegistrationView) -> list[StepState]:
         (Stage.WAITING_REGISTRY, None, [CURRENT, PENDING, PENDING]),
         (Stage.AWAITING_PASSWORD, REGISTERED, [DONE, CURRENT, PENDING]),
         (Stage.COMPLETED, REGISTERED, [DONE, DONE, DONE]),
-        (Stage.REFUSED, None, [FAILED, PENDING, PENDING]),
-        (Stage.EXPIRED, None, [FAILED, PENDING, PENDING]),
-        (Stage.EXPIRED, REGISTERED, [DONE, FAILED, PENDING]),
-        (Stage.CANCELLED, None, [PENDING, PENDING, PENDING]),
-        (Stage.CANCELLED, REGISTERED, [DONE, PENDING, PENDING]),
+        (Stage.REFUSED, None, [FAILED, NEVER, NEVER]),
+        (Stage.EXPIRED, None, [FAILED, NEVER, NEVER]),
+        (Stage.EXPIRED, REGISTERED, [DONE, FAILED, NEVER]),
+        (Stage.CANCELLED, None, [NEVER, NEVER, NEVER]),
+        (Stage.CANCELLED, REGISTERED, [DONE, NEVER, NEVER]),
     ],
 )
 def test_how_far_a_registration_is(stage: Stage, outcome: Outcome | None, expected: list[StepState]) -> None:
     view = replace(VIEW, stage=stage, outcome=outcome)
     assert states(view) == expected
-    # Nothing that has ended is shown as under way, and the page stops reloading itself.
-    assert (CURRENT in expected) is not stage.has_ended
+    # Nothing that has ended is shown as under way, and the page looks for no changes.
+    assert ({CURRENT, PENDING} <= set(expected)) is not stage.has_ended
+    assert (PENDING in expected) is not stage.has_ended
     assert (status_page(view).refresh_seconds is None) is stage.has_ended
 
 
@@ -112,7 +114,7 @@ def test_a_password_outlives_its_run_too() -> None:
 
 def test_an_expiry_whose_reason_is_unknown_claims_none() -> None:
     view = replace(VIEW, stage=Stage.EXPIRED, is_outcome_known=False)
-    assert states(view) == [PENDING, PENDING, PENDING]
+    assert states(view) == [NEVER, NEVER, NEVER]
     assert "Venció sin terminar" in str(notice_of(status_page(view)))
 
 

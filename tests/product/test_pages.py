@@ -1294,7 +1294,7 @@ async def test_the_page_in_progress_names_the_radicado_and_goes_on(product: Prod
             await product.reaches(radicado, "waiting_registry")
             status = await visitor.get(f"/registro/estado/{radicado}")
             assert "Esperamos a que responda miseguridadsocial" in status.text
-            assert f'<meta http-equiv="refresh" content="10; url={status.url.path}">' in status.text
+            assert f'<a href="{status.url.path}">Actualizar</a>' in status.text
             refused = await visitor.post(
                 f"/registro/estado/{radicado}/reenviar",
                 data={"csrf_token": csrf_of(await visitor.get("/registro/otro"))},

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from playwright.async_api import expect
 
 from mipres.domain.documents import Document, DocumentType
 from mipres.domain.stages import Stage
@@ -252,6 +253,31 @@ async def test_while_a_registry_is_silent(visitor: Visitor, product: Product) ->
     finally:
         await product.set_registry("rethus", mode="up")
     await product.reaches(radicado, "awaiting_password")
+
+
+async def test_the_status_page_changes_only_what_is_different(visitor: Visitor, product: Product) -> None:
+    person = await product.new_person()
+    await product.set_registry("rethus", mode="down")
+    try:
+        await visitor.register("otro", **document_of(person))
+        radicado = await visitor.radicado()
+        await product.reaches(radicado, "waiting_registry")
+        await visitor.page.clock.install()
+        await visitor.open(f"/registro/estado/{radicado}")
+        await visitor.page.evaluate("window.isSamePage = true")
+        await visitor.page.get_by_role("link", name="Actualizar").focus()
+    finally:
+        await product.set_registry("rethus", mode="up")
+    await product.reaches(radicado, "awaiting_password")
+    await product.link_for(person)
+    await visitor.page.clock.fast_forward(10_000)
+    announced = visitor.page.get_by_role("status").filter(has_text="Cambió el estado del registro")
+    await expect(announced).to_contain_text("Envío del enlace y creación de la contraseña En curso")
+    await expect(announced).to_contain_text("sirve hasta el")
+    await expect(visitor.page.get_by_role("button", name="Enviar el enlace otra vez")).to_be_visible()
+    assert await visitor.page.evaluate("window.isSamePage")
+    assert await visitor.page.evaluate("document.activeElement.textContent") == "Actualizar"
+    await examine(visitor, "status-changed")
 
 
 async def test_a_cancelled_registration_and_its_superseded_link(visitor: Visitor, product: Product) -> None:
