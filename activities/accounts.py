@@ -20,12 +20,14 @@ class RegisterAccountResult:
     Attributes:
         account_id: The nil id where the registration is refused.
         has_password: Whether the person had completed a registration before.
+        address_change: The change of the account's address that waits, if one does.
     """
 
     account_id: uuid.UUID
     email_hint: str
     has_password: bool
     refusal: Refusal | None = None
+    address_change: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,7 @@ class AccountActivities:
             account_id=account.account_id,
             email_hint=mask_email(account.email),
             has_password=account.has_password,
+            address_change=account.address_change,
         )
 
     @activity.defn

@@ -9,6 +9,7 @@ from typing import Any
 
 from activities.access_notices import AccessNotices
 from activities.accounts import AccountActivities
+from activities.addresses import AddressActivities
 from activities.emails import EmailActivities
 from activities.registries import HealthTalentChecks, SocialSecurityChecks, SocialServiceChecks
 from activities.retention import RetentionActivities
@@ -54,6 +55,7 @@ def catalog(ports: Ports) -> Catalog:
         composer=ports.composer,
         mailer=ports.mailer,
         sent_mails=ports.sent_mails,
+        address_changes=ports.address_changes,
         support_address=ports.support_address,
     )
     reviews = AccessReviews(
@@ -63,8 +65,10 @@ def catalog(ports: Ports) -> Catalog:
         clock=ports.clock,
         support_address=ports.support_address,
     )
+    addresses = AddressActivities(registry=ports.miseguridadsocial, changes=ports.address_changes)
     return Catalog(
         own=(
+            addresses.settle_address,
             accounts.register_account,
             accounts.find_account,
             accounts.expire_link,
@@ -80,6 +84,9 @@ def catalog(ports: Ports) -> Catalog:
             mails.send_wait_ended_notice,
             mails.send_lock_notice,
             mails.notify_support,
+            mails.warn_old_address,
+            mails.notify_new_address,
+            mails.notify_change_stopped,
             StepRetries().retry_step,
             RetentionActivities(retention=ports.retention).purge_expired,
             AccessNotices(notices=ports.access_notices, mails=mails).mail_access_changes,

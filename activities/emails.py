@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities import metrics
-from activities.errors import account_missing, translated
+from activities.errors import MAIL_ADDRESS_REJECTED, account_missing, translated
 from mipres.domain.accounts import AccountContact
+from mipres.domain.address_changes import WaitingChange
 from mipres.domain.documents import Document
 from mipres.domain.errors import MailBeingSentError, MailProbablyDeliveredError, MipresError
 from mipres.domain.links import LinkPurpose
 from mipres.domain.mail import CLAIM_LIFETIME, MOST_UNKNOWN_ENDS, Mail, MailClaim
 from mipres.domain.outcomes import REFUSAL_MESSAGES, Refusal
 from mipres.domain.people import Person
-from mipres.ports import Accounts, MailComposer, Mailer, SentMails
+from mipres.ports import Accounts, AddressChanges, MailComposer, Mailer, SentMails
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,10 @@ class SendLinkInput:
 
 @dataclass(frozen=True, kw_only=True)
 class SendLinkResult:
-    """`password_exists` means that no link was needed and none was sent."""
+    """`password_exists` means that no link was needed and none was sent.
+
+    None is sent either while a change of address waits.
+    """
 
     password_exists: bool
 
@@ -116,6 +121,29 @@ class SupportNoticeInput:
     message_key: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class AddressNoticeInput:
+    """A change of address that waits."""
+
+    change_id: uuid.UUID
+    message_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarnAddressResult:
+    """`remaining` is the rest of the wait; None where the change waits no more."""
+
+    remaining: timedelta | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeStoppedInput:
+    """A change of address that its person stopped. Nothing personal."""
+
+    reference: str
+    message_key: str
+
+
 _HEARTBEAT_SECONDS = CLAIM_LIFETIME.total_seconds() / 3
 _LINK_MAILS = {LinkPurpose.CREATE: "password_link", LinkPurpose.RECOVER: "password_recovery"}
 
@@ -130,12 +158,14 @@ class EmailActivities:
         composer: MailComposer,
         mailer: Mailer,
         sent_mails: SentMails,
+        address_changes: AddressChanges,
         support_address: str | None = None,
     ) -> None:
         self._accounts = accounts
         self._composer = composer
         self._mailer = mailer
         self._sent_mails = sent_mails
+        self._changes = address_changes
         self._support_address = support_address
         # The event loop itself keeps no task alive.
         self._under_way: set[asyncio.Task[None]] = set()
@@ -143,7 +173,6 @@ class EmailActivities:
     @activity.defn
     async def send_password_link(self, request: SendLinkInput) -> SendLinkResult:
         """Issue a link that supersedes the older ones, and mail it."""
-        contact = await self._contact(request.account_id)
         link = await self._accounts.issue_link(
             request.account_id,
             reference=request.reference,
@@ -151,6 +180,8 @@ class EmailActivities:
             lifetime=request.lifetime,
             issue_key=request.issue_key,
         )
+        # Not earlier: the link belongs to the address that is in force when it is issued.
+        contact = await self._contact(request.account_id)
         if link is None:
             return SendLinkResult(password_exists=True)
         context = {"token": link.token, "expires_at": link.expires_at, "reference": request.reference}
@@ -183,6 +214,52 @@ class EmailActivities:
     async def send_update_notice(self, request: SendUpdateNoticeInput) -> None:
         """Tell the address on file that a registration was repeated."""
         await self._send("data_updated", await self._contact(request.account_id), request.message_key, {})
+
+    @activity.defn
+    async def warn_old_address(self, request: AddressNoticeInput) -> WarnAddressResult:
+        """Mail the old address that it will be replaced, with a link that stops it."""
+        change = await self._changes.prepare(request.change_id)
+        if change is None:
+            return WarnAddressResult(remaining=None)
+        context = {"token": change.token, "takes_effect_at": change.takes_effect_at}
+        try:
+            await self._send_about("address_changing", change, change.old_address, request, context)
+        except ApplicationError as error:
+            # A mailbox that is gone is a good reason for another address, and nobody can be warned there.
+            if error.type != MAIL_ADDRESS_REJECTED:
+                raise
+        await self._changes.mark_warned(request.change_id)
+        return WarnAddressResult(remaining=change.remaining)
+
+    @activity.defn
+    async def notify_new_address(self, request: AddressNoticeInput) -> None:
+        """Mail the new address from when on it is used."""
+        change = await self._changes.prepare(request.change_id)
+        if change is not None:
+            context: dict[str, object] = {"takes_effect_at": change.takes_effect_at}
+            await self._send_about("address_new", change, change.new_address, request, context)
+
+    @activity.defn
+    async def notify_change_stopped(self, notice: ChangeStoppedInput) -> None:
+        """Notify support that a person stopped a change of their address."""
+        activity.logger.warning("a change of address was stopped by its person: %s", notice.reference)
+        if self._support_address is not None:
+            desk = AccountContact(
+                login="", full_name="Soporte de Registro MIPRES", email=self._support_address
+            )
+            context: dict[str, object] = {"reference": notice.reference}
+            await self._send("support_change_stopped", desk, notice.message_key, context)
+
+    async def _send_about(
+        self,
+        name: str,
+        change: WaitingChange,
+        address: str,
+        request: AddressNoticeInput,
+        context: dict[str, object],
+    ) -> None:
+        contact = AccountContact(login=change.login, full_name=change.full_name, email=address)
+        await self._send(name, contact, request.message_key, context, once_for=str(change.change_id))
 
     @activity.defn
     async def send_delay_notice(self, notice: NoticeInput) -> None:

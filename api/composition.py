@@ -205,6 +205,7 @@ class Composition:
             ask=self.ask,
             act=self.act,
             answers_by_mail_only=self._settings.enumeration == "neutral",
+            change_hours=self._settings.address_change_hours,
         )
 
     def password(self) -> PasswordServices:
@@ -216,6 +217,7 @@ class Composition:
             throttle=self.throttle,
             captcha=self.captcha,
             links=composition.build_password_links(self._settings, self._database),
+            changes=composition.build_address_changes(self._settings, self._database),
             hasher=self._hasher,
             policy=PasswordPolicy(self._settings.password_policy),
             start=self.start,

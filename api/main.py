@@ -12,7 +12,17 @@ from api import codec, errors, health, static_files
 from api.composition import Composition
 from api.metrics import ApiMetrics
 from api.middleware import AccessLog, RequestLimits, RequestTracing, SecurityHeaders
-from api.pages import answers, captcha, home, login, password, registration, support, support_accounts
+from api.pages import (
+    address_change,
+    answers,
+    captcha,
+    home,
+    login,
+    password,
+    registration,
+    support,
+    support_accounts,
+)
 from api.static_files import ImmutableStaticFiles
 from api.v1 import documentation
 from api.v1 import registrations as v1_registrations
@@ -39,6 +49,7 @@ ROUTERS = (
     registration.router,
     captcha.router,
     password.router,
+    address_change.router,
     login.router,
     health.router,
     documentation.router,

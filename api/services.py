@@ -19,6 +19,7 @@ from api.sent_forms import SentForms
 from api.templating import Pages
 from api.temporal_gauges import TemporalGauges
 from api.throttle import Throttle
+from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.sessions import PostgresSessions
@@ -69,6 +70,7 @@ class RegistrationServices:
     ask: RegistrationViews
     act: RegistrationActs
     answers_by_mail_only: bool
+    change_hours: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,7 @@ class PasswordServices:
     throttle: Throttle
     captcha: FormCaptchas
     links: PostgresPasswordLinks
+    changes: PostgresAddressChanges
     hasher: Hasher
     policy: PasswordPolicy
     start: RegistrationStarter

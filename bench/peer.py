@@ -211,4 +211,5 @@ def _mails() -> EmailActivities:
         composer=ports.composer,
         mailer=ports.mailer,
         sent_mails=ports.sent_mails,
+        address_changes=ports.address_changes,
     )

@@ -27,6 +27,7 @@ from dev.private_stack import open_directory
 from mipres.captcha.challenges import CaptchaChallenges, Place
 from mipres.clock import SystemClock
 from mipres.database.accounts import PostgresAccounts
+from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.engine import create_engine, migrate
@@ -109,7 +110,12 @@ async def _live(engine: AsyncEngine) -> None:
     audit = PostgresAuditTrail(engine, keys=audit_keys({"bench": _KEY}, secrets=()), clock=clock)
     lockouts = LoginLockouts(engine, key=_KEY, clock=clock)
     erasures = Erasures(engine, key=_KEY, clock=clock)
-    accounts = PostgresAccounts(engine, tokens=LinkTokens(_KEY), audit=audit, erasures=erasures, clock=clock)
+    changes = PostgresAddressChanges(
+        engine, tokens=LinkTokens(_KEY), audit=audit, wait=timedelta(hours=24), clock=clock
+    )
+    accounts = PostgresAccounts(
+        engine, tokens=LinkTokens(_KEY), audit=audit, erasures=erasures, changes=changes, clock=clock
+    )
     links = PostgresPasswordLinks(
         engine, tokens=LinkTokens(_KEY), audit=audit, lockouts=lockouts, clock=clock
     )

@@ -6,6 +6,7 @@ Only composition roots import this module.
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -16,6 +17,7 @@ from temporalio.runtime import Runtime
 
 from mipres.database.access_notices import PostgresAccessNotices
 from mipres.database.accounts import PostgresAccounts
+from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.audit_queue import AuditQueue
 from mipres.database.clock import DatabaseClock
@@ -80,6 +82,7 @@ async def open_ports(settings: Settings, database: "DatabaseServices") -> AsyncI
             rethus=HttpHealthTalentRegistry(registry("rethus", settings.rethus_url, settings.rethus_token)),
             sso=HttpSocialServiceRegistry(registry("sso", settings.sso_url, settings.sso_token)),
             accounts=build_accounts(settings, database),
+            address_changes=build_address_changes(settings, database),
             composer=JinjaMailComposer(TEMPLATES / "email", public_url=settings.public_url),
             mailer=SmtpMailer(
                 settings.smtp_url.get_secret_value(), sender=settings.mail_from, sender_name="Registro MIPRES"
@@ -144,6 +147,20 @@ def build_accounts(settings: Settings, database: DatabaseServices) -> PostgresAc
         tokens=link_tokens(settings),
         audit=database.audit,
         erasures=build_erasures(settings, database),
+        changes=build_address_changes(settings, database),
+        clock=database.clock,
+    )
+
+
+def build_address_changes(settings: Settings, database: DatabaseServices) -> PostgresAddressChanges:
+    tokens = LinkTokens(
+        purpose_key(settings, "address-change"), older_keys=older_purpose_keys(settings, "address-change")
+    )
+    return PostgresAddressChanges(
+        database.engine,
+        tokens=tokens,
+        audit=database.audit,
+        wait=timedelta(hours=settings.address_change_hours),
         clock=database.clock,
     )
 

@@ -6,6 +6,7 @@ from mipres.domain.eligibility import EligibilityRules
 from mipres.ports import (
     AccessNoticeList,
     Accounts,
+    AddressChanges,
     Clock,
     HealthTalentRegistry,
     MailComposer,
@@ -26,6 +27,7 @@ class Ports:
     rethus: HealthTalentRegistry
     sso: SocialServiceRegistry
     accounts: Accounts
+    address_changes: AddressChanges
     composer: MailComposer
     mailer: Mailer
     sent_mails: SentMails

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from mipres.domain.access import AccessNotice
 from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
+from mipres.domain.address_changes import WaitingChange
 from mipres.domain.audit import AuditEvent
 from mipres.domain.documents import Document
 from mipres.domain.links import LinkPurpose, PasswordLink
@@ -82,7 +83,7 @@ class Accounts(Protocol):
 
         The same `issue_key` gives the same token again.
 
-        None when the link is to create a password and there is one.
+        None when the link is to create a password and there is one, or while a change of address waits.
         """
         ...
 
@@ -113,6 +114,28 @@ class Accounts(Protocol):
 
         Tell whether the password exists.
         """
+        ...
+
+
+class AddressChanges(Protocol):
+    """Changes of the address of accounts in use, which wait."""
+
+    async def note(self, account_id: uuid.UUID, address: str | None, *, reference: str) -> uuid.UUID | None:
+        """Bring an address up to date, or begin the wait for it; None is no news.
+
+        The change that waits, if one does.
+        """
+        ...
+
+    async def prepare(self, change_id: uuid.UUID) -> WaitingChange | None:
+        """A change for its mails; its wait begins now, unless the old address was warned before.
+
+        None where it waits no more.
+        """
+        ...
+
+    async def mark_warned(self, change_id: uuid.UUID) -> None:
+        """Record that the old address was warned: from now on the wait counts."""
         ...
 
 

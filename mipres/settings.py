@@ -245,6 +245,7 @@ class Settings(BaseSettings):
     metrics_port: int = Field(default=0, ge=0, le=65535)
     otlp_endpoint: WebAddress | None = None
 
+    address_change_hours: int = Field(default=24, ge=1, le=24 * 7)
     password_link_hours: int = Field(default=24, ge=1)
     wait_for_registry_days: int = Field(default=30, ge=1, le=365)
     password_policy: Literal["manual", "nist"] = "manual"  # noqa: S105 - the name of a policy.

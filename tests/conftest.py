@@ -21,6 +21,7 @@ from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from dev.postgres import embedded_postgres_server
 from dev.temporal_server import DYNAMIC_CONFIG
 from mipres.database.accounts import PostgresAccounts
+from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Hasher
 from mipres.database.engine import create_engine
@@ -190,10 +191,28 @@ def erasures(engine: AsyncEngine, clock: FakeClock) -> Erasures:
 
 
 @pytest.fixture
+def changes(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> PostgresAddressChanges:
+    return PostgresAddressChanges(
+        engine, tokens=LinkTokens(b"c" * 32), audit=audit, wait=timedelta(hours=24), clock=clock
+    )
+
+
+@pytest.fixture
 def accounts(
-    engine: AsyncEngine, audit: PostgresAuditTrail, erasures: Erasures, clock: FakeClock
+    engine: AsyncEngine,
+    audit: PostgresAuditTrail,
+    erasures: Erasures,
+    changes: PostgresAddressChanges,
+    clock: FakeClock,
 ) -> PostgresAccounts:
-    return PostgresAccounts(engine, tokens=LinkTokens(b"k" * 32), audit=audit, erasures=erasures, clock=clock)
+    return PostgresAccounts(
+        engine,
+        tokens=LinkTokens(b"k" * 32),
+        audit=audit,
+        erasures=erasures,
+        changes=changes,
+        clock=clock,
+    )
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from mipres.domain.access import AccessNotice
 from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
+from mipres.domain.address_changes import WaitingChange
 from mipres.domain.audit import AuditEvent
 from mipres.domain.documents import Document
 from mipres.domain.errors import (
@@ -127,6 +128,7 @@ class FakeAccounts:
     given_up: set[tuple[str, str, str]] = field(default_factory=set)
     erased: set[str] = field(default_factory=set)
     registering: asyncio.Event = field(default_factory=asyncio.Event)
+    changes: "FakeAddressChanges | None" = None
     _gate: asyncio.Event | None = None
 
     def hold(self) -> None:
@@ -162,9 +164,18 @@ class FakeAccounts:
             email=person.email,
             password_set_at=known.password_set_at if known else None,
         )
-        self.accounts[account_id] = contact
+        change = None
+        if known is not None and known.has_password and self.changes is not None:
+            self.accounts[account_id] = replace(contact, email=known.email)
+            change = await self.changes.note(account_id, person.email, reference=registration.radicado)
+        else:
+            self.accounts[account_id] = contact
         return RegisteredAccount(
-            account_id=account_id, login=login, email=person.email, has_password=contact.has_password
+            account_id=account_id,
+            login=login,
+            email=person.email,
+            has_password=contact.has_password,
+            address_change=change,
         )
 
     async def contact(self, account_id: uuid.UUID) -> AccountContact | None:
@@ -186,7 +197,8 @@ class FakeAccounts:
         issue_key: str,
     ) -> PasswordLink | None:
         self._answer()
-        if purpose is LinkPurpose.CREATE and self.accounts[account_id].has_password:
+        contact = self.accounts.get(account_id)
+        if contact is None or (purpose is LinkPurpose.CREATE and contact.has_password):
             return None
         self._close(lambda item: item.account_id == account_id)
         token = uuid.uuid5(uuid.NAMESPACE_OID, issue_key).hex
@@ -236,6 +248,60 @@ class FakeAccounts:
     def _answer(self) -> None:
         if self.down:
             raise ConnectionRefusedError("the database does not answer")
+
+
+@dataclass(kw_only=True)
+class FakeAddressChanges:
+    """Changes of address in memory, over the accounts of a test."""
+
+    accounts: FakeAccounts
+    wait: timedelta = timedelta(hours=24)
+    waiting: dict[uuid.UUID, WaitingChange] = field(default_factory=dict)
+    warned: set[uuid.UUID] = field(default_factory=set)
+    stopped: set[str] = field(default_factory=set)
+
+    async def note(self, account_id: uuid.UUID, address: str | None, *, reference: str) -> uuid.UUID | None:
+        self.apply_due()
+        contact = self.accounts.accounts[account_id]
+        known = next((one for one in self.waiting.values() if one.login == contact.login), None)
+        if address is None or (known and known.new_address == address):
+            return known.change_id if known else None
+        if address == contact.email or address in self.stopped:
+            return None
+        change_id = uuid.uuid4()
+        self.waiting[change_id] = WaitingChange(
+            change_id=change_id,
+            login=contact.login,
+            full_name=contact.full_name,
+            old_address=contact.email,
+            new_address=address,
+            takes_effect_at=self.accounts.clock.now() + self.wait,
+            remaining=self.wait,
+            token=change_id.hex,
+        )
+        return change_id
+
+    async def prepare(self, change_id: uuid.UUID) -> WaitingChange | None:
+        change = self.waiting.get(change_id)
+        return change and replace(change, remaining=change.takes_effect_at - self.accounts.clock.now())
+
+    async def mark_warned(self, change_id: uuid.UUID) -> None:
+        self.warned.add(change_id)
+
+    def stop(self) -> None:
+        """Do what the person does on the page of the warning's link."""
+        [change] = self.waiting.values()
+        self.stopped.add(change.new_address)
+        self.waiting.clear()
+
+    def apply_due(self) -> None:
+        for change in list(self.waiting.values()):
+            if change.change_id in self.warned and change.takes_effect_at <= self.accounts.clock.now():
+                del self.waiting[change.change_id]
+                self.accounts.accounts = {
+                    key: replace(one, email=change.new_address) if one.login == change.login else one
+                    for key, one in self.accounts.accounts.items()
+                }
 
 
 @dataclass(kw_only=True)

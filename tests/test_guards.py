@@ -27,6 +27,7 @@ from mipres.temporal.names import WorkflowType
 from tests.fakes import (
     FakeAccessNotices,
     FakeAccounts,
+    FakeAddressChanges,
     FakeClock,
     FakeComposer,
     FakeHealthTalentRegistry,
@@ -60,6 +61,7 @@ def test_every_step_is_served_where_it_waits() -> None:
             rethus=FakeHealthTalentRegistry(),
             sso=FakeSocialServiceRegistry(),
             accounts=FakeAccounts(),
+            address_changes=FakeAddressChanges(accounts=FakeAccounts()),
             composer=FakeComposer(),
             mailer=FakeMailer(),
             sent_mails=FakeSentMails(),

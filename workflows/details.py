@@ -79,6 +79,12 @@ _WHEN_WAITING = {
         _CANCEL,
     ),
 }
+_ADDRESS_WAITS = (
+    "**Recuperación de contraseña en espera: el correo cambió en miseguridadsocial**\n\n"
+    "El enlace sale al correo nuevo desde: **{until}**\n\n"
+    "Al correo anterior se le avisó, y desde allí la persona puede detener el cambio. "
+    "Soporte no acorta la espera: protege a la persona si otro cambió su correo."
+)
 LOCK_NOTICE = (
     "**Aviso de que un ingreso se bloqueó**\n\nSi el documento tiene cuenta, se envía un correo; si no, nada. "
     "Se reintenta durante un día. Soporte no tiene que hacer nada."
@@ -148,11 +154,19 @@ def registration_details(radicado: str, position: Position, since: datetime) -> 
     return "\n\n".join(lines)
 
 
-def recovery_details(position: Position, *, link_sent: bool) -> str:
-    """Markdown for a recovery of a password."""
+def recovery_details(position: Position, *, link_sent: bool, waits_until: datetime | None = None) -> str:
+    """Markdown for a recovery of a password.
+
+    Args:
+        position: What it waits for, if anything is down.
+        link_sent: Whether a link was mailed.
+        waits_until: The end of the wait for a change of address.
+    """
     if position.waiting_on:
         waiting = _waiting(position.waiting_on, position.stuck_since)
         return "\n\n".join(["**Recuperación de contraseña detenida**", *waiting])
+    if waits_until:
+        return _ADDRESS_WAITS.format(until=_local(waits_until))
     running = ENGINE_FOR_STAFF[EngineState.RUNNING]
     stage = f"{running}; el enlace dura 30 minutos" if link_sent else running
     return f"**Recuperación de contraseña {stage}**\n\nSoporte no tiene que hacer nada."

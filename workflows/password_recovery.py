@@ -6,11 +6,15 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.addresses import SettleAddressInput, SettleAddressResult
+    from activities.emails import ChangeStoppedInput
     from mipres.domain.links import LinkPurpose
     from workflows import contract, policies, resending, steps
+    from workflows.address_notices import notify_addresses
     from workflows.details import recovery_details
-    from workflows.durable_steps import StepFailedError, StepRunner
+    from workflows.durable_steps import StepFailedError, StepRunner, notified
     from workflows.links import PasswordLinks
+    from workflows.notices import message_key
     from workflows.publishing import Position, Publisher
     from workflows.waiting import comes_true
 
@@ -26,8 +30,13 @@ class PasswordRecovery:
         self._sent_at: list[datetime] = []
         self._link_asked = True
         self._password_announced = False
+        self._change_stopped = False
+        self._stops = 0
+        self._waits_until: datetime | None = None
         self._publisher = Publisher(
-            describe=lambda position, _since: recovery_details(position, link_sent=bool(self._sent_at)),
+            describe=lambda position, _since: recovery_details(
+                position, link_sent=bool(self._sent_at), waits_until=self._waits_until
+            ),
             published=Position(),
             since=workflow.now(),
         )
@@ -36,13 +45,15 @@ class PasswordRecovery:
     @workflow.run
     async def run(self, request: contract.RecoveryRequest) -> None:
         """Mail links if there is an account, until one is used or the last one expires."""
-        try:
-            account_id = await self._steps.do(steps.FIND_ACCOUNT, request.document)
-            if account_id is not None:
-                await self._recover(account_id)
-        except StepFailedError as failure:
-            # The account is gone, or what a step needs was away for days: nobody waits for this any more.
-            workflow.logger.warning("a password recovery was given up: %s", failure.type)
+        if self._link_asked:
+            await self._recover(request)
+        while self._change_stopped:
+            # The person who stopped a change may recover at once, while support is being notified.
+            self._change_stopped = False
+            await workflow.wait_condition(lambda: self._link_asked or workflow.all_handlers_finished())
+            if self._link_asked:
+                await self._recover(request)
+        await workflow.wait_condition(workflow.all_handlers_finished)
 
     @workflow.signal(description="Se pidió otra vez recuperar la contraseña. Sin contenido.")
     def link_asked(self) -> None:
@@ -55,20 +66,45 @@ class PasswordRecovery:
         """A hint only: the link's use is in the database."""
         self._password_announced = True
 
-    async def _recover(self, account_id: uuid.UUID) -> None:
+    @workflow.signal(description="La persona detuvo el cambio de su correo. Sin contenido.")
+    async def address_change_stopped(self) -> None:
+        """End what was asked before, perhaps by another person; notify support."""
+        self._change_stopped, self._link_asked = True, False
+        self._stops += 1
+        notice = ChangeStoppedInput(
+            reference=self._request.reference,
+            message_key=message_key(self._request.reference, f"cambio-detenido-{self._stops}"),
+        )
+        # A run reports one stop to support; the trail has each.
+        if self._stops == 1 and not await notified(steps.NOTIFY_CHANGE_STOPPED, notice):
+            workflow.logger.warning("support was not notified of a stopped change")
+
+    async def _recover(self, request: contract.RecoveryRequest) -> None:
+        try:
+            account_id = await self._steps.do(steps.FIND_ACCOUNT, request.document)
+            if account_id is not None:
+                await self._send_links(account_id)
+        except StepFailedError as failure:
+            # The account is gone, or what a step needs was away for days: nobody waits for this any more.
+            workflow.logger.warning("a password recovery was given up: %s", failure.type)
+
+    async def _send_links(self, account_id: uuid.UUID) -> None:
         links = PasswordLinks(
             self._steps,
             reference=self._request.reference,
             purpose=LinkPurpose.RECOVER,
             lifetime=policies.RECOVERY_LINK_LIFETIME,
         )
-        while self._link_asked:
+        while self._link_asked and not self._change_stopped:
             self._link_asked = False
+            # Recoveries from before the patch mail the stored address, as they began.
+            if workflow.patched("address-changes") and not await self._settle_address(account_id):
+                break
             self._sent_at.append(workflow.now())
             await links.send(account_id, number=len(self._sent_at))
             self._publisher.explain()
             await comes_true(
-                lambda: self._password_announced or self._link_asked,
+                lambda: self._password_announced or self._link_asked or self._change_stopped,
                 within=links.lifetime,
                 summary="Hasta el vencimiento del enlace",
             )
@@ -76,6 +112,43 @@ class PasswordRecovery:
                 await links.confirm(account_id)
                 return
         await links.expire(account_id)
+
+    async def _settle_address(self, account_id: uuid.UUID) -> bool:
+        """Wait until the address can be used that the registry has now.
+
+        False when the owner of the old address stops its change.
+        """
+        reference = self._request.reference
+        request = SettleAddressInput(
+            account_id=account_id, document=self._request.document, reference=reference
+        )
+        while not self._change_stopped:
+            settled: SettleAddressResult = await self._steps.do(steps.SETTLE_ADDRESS, request)
+            if settled.change_id is None:
+                break
+            remaining = await notify_addresses(self._steps, settled.change_id, reference=reference)
+            if remaining is not None:
+                await self._wait_for_change(remaining)
+        self._waits_until = None
+        self._link_asked = self._link_asked and self._change_stopped
+        self._publisher.explain()
+        return not self._change_stopped
+
+    async def _wait_for_change(self, remaining: timedelta) -> None:
+        """Wait for the end of a change's wait, or for somebody who asks again.
+
+        That person may have stopped the change meanwhile.
+        """
+        # The database decides when the time is over, and its answer may come a little late.
+        within = remaining + policies.CHANGE_MARGIN
+        self._waits_until = workflow.now() + within
+        self._publisher.explain()
+        self._link_asked = False
+        await comes_true(
+            lambda: self._link_asked or self._change_stopped,
+            within=within,
+            summary="Hasta que se pueda usar el correo nuevo",
+        )
 
     def _publish(self) -> None:
         self._publisher.publish(

@@ -87,6 +87,9 @@ ADDRESS_LOOK_PAUSE = timedelta(seconds=30)
 # A link for recovering a password is asked for by somebody who sits at the screen.
 RECOVERY_LINK_LIFETIME = timedelta(minutes=30)
 
+# A recovery that came a moment too early would have to ask again; nobody notices a minute more in a day.
+CHANGE_MARGIN = timedelta(minutes=1)
+
 # A worker whose cache is full of workflows with a task at hand can stand still for good (temporalio/sdk-rust#886).
 # Ten times as many places as tasks always leave some to give up.
 CACHED_WORKFLOWS = 1000

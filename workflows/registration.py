@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from mipres.domain.people import Person
     from mipres.domain.stages import Stage, WaitingOn
     from workflows import admission, checks, contract, metrics, policies, steps
+    from workflows.address_notices import notify_addresses
     from workflows.checks import Verdict
     from workflows.details import registration_details
     from workflows.durable_steps import StepFailedError, StepLeftError, StepRunner
@@ -299,6 +300,10 @@ class Registration:
     async def _welcome_back(self, account: RegisterAccountResult) -> None:
         """The data are fresh, and the address on file learns of it."""
         self._answer(Outcome(status=OutcomeStatus.UPDATED, email_hint=account.email_hint), Stage.COMPLETED)
+        if account.address_change is not None:
+            reference = self._request.radicado
+            await notify_addresses(self._steps, account.address_change, reference=reference)
+            return
         notice = SendUpdateNoticeInput(
             account_id=account.account_id, message_key=message_key(self._request.radicado, "aviso")
         )

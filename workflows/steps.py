@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from activities.accounts import AccountActivities
+from activities.addresses import AddressActivities
 from activities.emails import EmailActivities
 from activities.registries import HealthTalentChecks, SocialSecurityChecks, SocialServiceChecks
 from mipres.domain.stages import WaitingOn
@@ -157,4 +158,22 @@ SEND_WAIT_ENDED_NOTICE = _mail(
     EmailActivities.send_wait_ended_notice,
     "avisar-fin-de-espera",
     "Avisar a la persona que el registro no la incluyó en el plazo",
+)
+SETTLE_ADDRESS = _database(
+    AddressActivities.settle_address,
+    "consultar-correo",
+    "Preguntar una vez a miseguridadsocial por el correo y anotar si cambió",
+)
+WARN_OLD_ADDRESS = _mail(
+    EmailActivities.warn_old_address,
+    "avisar-correo-anterior",
+    "Avisar al correo anterior que va a cambiar, con el enlace que lo detiene",
+)
+NOTIFY_NEW_ADDRESS = _mail(
+    EmailActivities.notify_new_address, "avisar-correo-nuevo", "Avisar al correo nuevo desde cuándo se usa"
+)
+NOTIFY_CHANGE_STOPPED = _mail(
+    EmailActivities.notify_change_stopped,
+    "avisar-cambio-detenido",
+    "Avisar a soporte que la persona detuvo un cambio de correo",
 )

@@ -31,7 +31,11 @@ async def show_answer(answer_id: str, request: Request, services: RegistrationDe
             return pages.render(request, "received", status=HTTPStatus.ACCEPTED)
         case RecoveryAnswer():
             return pages.render(
-                request, "recovery_asked", status=HTTPStatus.ACCEPTED, minutes=_RECOVERY_MINUTES
+                request,
+                "recovery_asked",
+                status=HTTPStatus.ACCEPTED,
+                minutes=_RECOVERY_MINUTES,
+                change_hours=services.change_hours,
             )
         case PasswordAnswer() as owner:
             return pages.render(request, "password_set", owner=owner)

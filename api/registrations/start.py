@@ -361,6 +361,28 @@ class RecoveryStarter:
         Raises:
             TemporalUnavailableError: the server is not known to hold it.
         """
+        reference = await self._signal(document, "link_asked")
+        event = AuditEvent(
+            type=AuditEventType.RECOVERY_ASKED, actor=CITIZEN, reference=reference, login=document.login
+        )
+        self._audit_queue.take(event)
+        log.info("password_recovery_asked", reference=reference)
+
+    async def report_stopped_change(self, document: Document) -> bool:
+        """End a recovery to an address that its person stopped, and notify support.
+
+        False where Temporal does not take it now: the change is stopped all the same.
+        """
+        try:
+            reference = await self._signal(document, "address_change_stopped")
+        except TemporalUnavailableError as error:
+            log.warning("stopped_change_not_reported", reason=str(error))
+            return False
+        log.info("stopped_change_reported", reference=reference)
+        return True
+
+    async def _signal(self, document: Document, signal: str) -> str:
+        """Signal the person's recovery, which starts if none runs; its reference."""
         older = (recovery_reference(document, key=key) for key in self._older_keys)
         reference = await _first_open(self._client, older, recovery_workflow_id)
         reference = reference or recovery_reference(document, key=self._key)
@@ -371,14 +393,10 @@ class RecoveryStarter:
                     RecoveryRequest(reference=reference, document=document),
                     id=recovery_workflow_id(reference),
                     task_queue=REGISTRATIONS_QUEUE,
-                    start_signal="link_asked",
+                    start_signal=signal,
                     static_summary="Recuperación de contraseña",
                 )
-        event = AuditEvent(
-            type=AuditEventType.RECOVERY_ASKED, actor=CITIZEN, reference=reference, login=document.login
-        )
-        self._audit_queue.take(event)
-        log.info("password_recovery_asked", reference=reference)
+        return reference
 
     async def notify_lock(self, document: Document) -> None:
         """Notify the owner of a locked login; the login goes on where this fails."""

@@ -16,12 +16,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.access import renew_profile
+from mipres.database.address_changes import PostgresAddressChanges, address_in_force
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.erasures import Erasures
 from mipres.database.link_statements import WAS_INSERTED, close_links, link_event, lock_account
 from mipres.database.profiles import profile_values
-from mipres.database.tables import AccountRow, ConsentRow, PasswordLinkRow, ProfileRow
+from mipres.database.tables import AccountRow, AddressChangeRow, ConsentRow, PasswordLinkRow, ProfileRow
 from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
 from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
 from mipres.domain.documents import Document
@@ -40,6 +41,7 @@ class PostgresAccounts:
         tokens: Makes link tokens.
         audit: Records every change, in the same transaction.
         erasures: Who was erased, and when.
+        changes: Changes of address, which wait where an account is in use.
         clock: Source of every timestamp that rules depend on.
     """
 
@@ -50,6 +52,7 @@ class PostgresAccounts:
         tokens: LinkTokens,
         audit: PostgresAuditTrail,
         erasures: Erasures,
+        changes: PostgresAddressChanges,
         clock: Clock,
     ) -> None:
         self._sessions = session_factory(engine)
@@ -57,6 +60,7 @@ class PostgresAccounts:
         self._tokens = tokens
         self._audit = audit
         self._erasures = erasures
+        self._changes = changes
         self._clock = clock
 
     async def register(self, registration: NewRegistration) -> RegisteredAccount:
@@ -83,14 +87,17 @@ class PostgresAccounts:
         return account
 
     async def contact(self, account_id: uuid.UUID) -> AccountContact | None:
+        waiting = (AddressChangeRow.account_id == AccountRow.id) & AddressChangeRow.closed_at.is_(None)
+        statement = select(AccountRow, AddressChangeRow).outerjoin(AddressChangeRow, waiting)
         async with self._reading() as session:
-            row = await session.get(AccountRow, account_id)
-        if row is None:
+            found = (await session.execute(statement.where(AccountRow.id == account_id))).first()
+        if found is None:
             return None
+        row, change = found
         return AccountContact(
             login=row.login,
             full_name=f"{row.given_names} {row.surnames}".strip(),
-            email=row.email,
+            email=address_in_force(row, change, self._clock.now()),
             password_set_at=row.password_set_at,
             is_password_changed=row.is_password_changed,
         )
@@ -122,6 +129,9 @@ class PostgresAccounts:
         async with self._sessions.begin() as session:
             account = await lock_account(session, account_id)
             if account is None or (purpose is LinkPurpose.CREATE and account.password_hash is not None):
+                return None
+            if account.password_hash is not None and await self._changes.settle_in(session, account):
+                # A link to either address would decide what the wait is there to decide.
                 return None
             others = (PasswordLinkRow.account_id == account_id, PasswordLinkRow.issue_key != issue_key)
             await close_links(session, LinkState.SUPERSEDED, now, *others)
@@ -211,7 +221,6 @@ class PostgresAccounts:
         fresh = {
             "given_names": person.given_names,
             "surnames": person.surnames,
-            "email": person.email,
             "updated_at": self._clock.now(),
         }
         statement = (
@@ -221,6 +230,7 @@ class PostgresAccounts:
                 document_type=document.type,
                 document_number=document.number,
                 login=document.login,
+                email=person.email,
                 created_at=fresh["updated_at"],
                 **fresh,
             )
@@ -228,10 +238,26 @@ class PostgresAccounts:
             .returning(AccountRow.id, AccountRow.password_hash.is_not(None), WAS_INSERTED)
         )
         account_id, has_password, created = (await session.execute(statement)).one()
+        change = None if created else await self._note_address(session, account_id, registration)
         account = RegisteredAccount(
-            account_id=account_id, login=document.login, email=person.email, has_password=has_password
+            account_id=account_id,
+            login=document.login,
+            email=person.email,
+            has_password=has_password,
+            address_change=change,
         )
         return account, created
+
+    async def _note_address(
+        self, session: AsyncSession, account_id: uuid.UUID, registration: NewRegistration
+    ) -> uuid.UUID | None:
+        """Note the registry's address on an account that was there before."""
+        account = await lock_account(session, account_id)
+        if account is None:
+            return None
+        return await self._changes.note_in(
+            session, account, registration.person.email, reference=registration.radicado
+        )
 
     async def _upsert_profile(
         self, session: AsyncSession, registration: NewRegistration, account_id: uuid.UUID

@@ -17,6 +17,7 @@ from mipres.database.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT
 from mipres.database.tables import (
     AccessChangeRow,
     AccountRow,
+    AddressChangeRow,
     Base,
     CaptchaAnswerRow,
     EndedSessionRow,
@@ -38,6 +39,8 @@ CLOSED_LINKS = timedelta(days=30)
 """So long a page can still tell why a link is of no use."""
 SENT_MAILS = timedelta(days=90)
 """As long as Temporal keeps a history, which could send its mails again."""
+CLOSED_CHANGES = timedelta(days=30)
+"""So long an address that its person stopped is not taken again."""
 ERASURES = timedelta(days=90)
 """As long as Temporal keeps a history, which could register its person again."""
 ACCESS_CHANGES = timedelta(days=90)
@@ -103,6 +106,7 @@ class PostgresRetention:
                 & (AccountRow.updated_at <= now - UNFINISHED_ACCOUNTS)
                 & ~open_link.exists(),
             ),
+            (AddressChangeRow, AddressChangeRow.closed_at <= now - CLOSED_CHANGES),
             (PasswordLinkRow, PasswordLinkRow.expires_at <= now - CLOSED_LINKS),
             (
                 SessionRow,

@@ -169,6 +169,28 @@ class PasswordLinkRow(Base):
     closed_reason: Mapped[str | None]
 
 
+class AddressChangeRow(Base):
+    """Another address that the registry has of an account in use.
+
+    It waits, once the old address was warned, until `takes_effect_at`; `closed_reason` is how it ended.
+    """
+
+    __tablename__ = "address_changes"
+    __table_args__ = (
+        Index("uq_address_changes_waiting", "account_id", unique=True, postgresql_where="closed_at IS NULL"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    reference: Mapped[str] = mapped_column(String(15))
+    new_address: Mapped[str]
+    found_at: Mapped[datetime]
+    warned_at: Mapped[datetime | None]
+    takes_effect_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None] = mapped_column(index=True)
+    closed_reason: Mapped[str | None]
+
+
 class SessionRow(Base):
     """A login session. Only a hash of the cookie's value is stored."""
 

@@ -34,12 +34,18 @@ class NewRegistration:
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredAccount:
-    """The account after registering. `has_password` means that it was complete before."""
+    """The account after registering.
+
+    Attributes:
+        has_password: Whether it was complete before.
+        address_change: The change of its address that waits, if one does.
+    """
 
     account_id: uuid.UUID
     login: str
     email: str
     has_password: bool
+    address_change: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from mipres.database.lockouts import LoginLockouts
 from mipres.database.tables import (
     AccessChangeRow,
     AccountRow,
+    AddressChangeRow,
     Base,
     ConsentRow,
     PasswordLinkRow,
@@ -114,6 +115,9 @@ class PersonData:
                 ),
                 "declaraciones": await _rows(session, ConsentRow, ConsentRow.account_id.in_(ids)),
                 "enlaces": await _rows(session, PasswordLinkRow, PasswordLinkRow.account_id.in_(ids)),
+                "cambios_de_correo": await _rows(
+                    session, AddressChangeRow, AddressChangeRow.account_id.in_(ids)
+                ),
                 "sesiones": await _rows(session, SessionRow, SessionRow.account_id.in_(ids)),
                 "registros": [
                     {

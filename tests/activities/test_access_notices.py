@@ -12,7 +12,14 @@ from mipres.domain.access import ACCOUNT_SUSPENDED_WORDS, AccessNotice
 from mipres.domain.accounts import AccountContact
 from mipres.domain.errors import MailNotAcceptedError
 from mipres.domain.mail import Mail
-from tests.fakes import FakeAccessNotices, FakeAccounts, FakeComposer, FakeMailer, FakeSentMails
+from tests.fakes import (
+    FakeAccessNotices,
+    FakeAccounts,
+    FakeAddressChanges,
+    FakeComposer,
+    FakeMailer,
+    FakeSentMails,
+)
 
 
 class DefersOneAddress(FakeMailer):
@@ -28,8 +35,13 @@ def notice(address: str) -> AccessNotice:
 
 
 def activities(notices: FakeAccessNotices, mailer: FakeMailer) -> AccessNotices:
+    accounts = FakeAccounts()
     mails = EmailActivities(
-        accounts=FakeAccounts(), composer=FakeComposer(), mailer=mailer, sent_mails=FakeSentMails()
+        accounts=accounts,
+        composer=FakeComposer(),
+        mailer=mailer,
+        sent_mails=FakeSentMails(),
+        address_changes=FakeAddressChanges(accounts=accounts),
     )
     return AccessNotices(notices=notices, mails=mails)
 

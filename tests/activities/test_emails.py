@@ -20,7 +20,7 @@ from mipres.domain.accounts import AccountContact
 from mipres.domain.links import LinkPurpose
 from mipres.domain.mail import MOST_UNKNOWN_ENDS, Mail
 from mipres.domain.people import Person
-from tests.fakes import FakeAccounts, FakeClock, FakeComposer, FakeMailer, FakeSentMails
+from tests.fakes import FakeAccounts, FakeAddressChanges, FakeClock, FakeComposer, FakeMailer, FakeSentMails
 
 RADICADO = "RM-000000000001"
 LIFETIME = timedelta(hours=24)
@@ -36,6 +36,7 @@ class Desk:
         self.accounts = FakeAccounts(clock=self.clock, accounts={ACCOUNT: ANA})
         self.composer, self.mailer = FakeComposer(), FakeMailer()
         self.sent_mails = FakeSentMails()
+        self.changes = FakeAddressChanges(accounts=self.accounts)
         self.activities = self._over()
         self._environment = ActivityEnvironment()
 
@@ -45,6 +46,7 @@ class Desk:
             composer=self.composer,
             mailer=self.mailer,
             sent_mails=self.sent_mails,
+            address_changes=self.changes,
             support_address=support_address,
         )
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
 from mipres.database.accounts import PostgresAccounts
+from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import create_engine
 from mipres.database.erasures import Erasures
@@ -371,6 +372,9 @@ async def test_where_the_database_is_away_giving_up_is_not_written_and_no_error(
         tokens=LinkTokens(b"k" * 32),
         audit=away,
         erasures=Erasures(engine, key=b"e" * 32, clock=clock),
+        changes=PostgresAddressChanges(
+            engine, tokens=LinkTokens(b"c" * 32), audit=away, wait=timedelta(hours=24), clock=clock
+        ),
         clock=clock,
     )
     assert not await accounts.record_given_up(reference=RADICADO, waited_for="database", run="first")

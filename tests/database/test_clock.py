@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.accounts import PostgresAccounts
+from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.clock import DatabaseClock
 from mipres.database.erasures import Erasures
@@ -39,6 +40,9 @@ async def test_a_worker_a_day_behind_issues_links_that_live(engine: AsyncEngine)
         tokens=LinkTokens(b"k" * 32),
         audit=audit,
         erasures=Erasures(engine, key=b"e" * 32, clock=clock),
+        changes=PostgresAddressChanges(
+            engine, tokens=LinkTokens(b"c" * 32), audit=audit, wait=timedelta(hours=24), clock=clock
+        ),
         clock=clock,
     )
     account = await accounts.register(registration())

@@ -29,6 +29,9 @@ CONTEXTS: Mapping[str, Mapping[str, object]] = {
     "password_set": {},
     "password_changed": {},
     "data_updated": {},
+    "address_changing": {"token": TOKEN, "takes_effect_at": EXPIRES_AT},
+    "address_new": {"takes_effect_at": EXPIRES_AT},
+    "support_change_stopped": {"reference": "RC-000000000001"},
     "login_locked": {},
     "registration_refused": {
         "reference": "RM-000000000001",
@@ -52,7 +55,7 @@ CONTEXTS: Mapping[str, Mapping[str, object]] = {
     },
     "support_given_up": {"reference": "RM-000000000001", "waiting_on": "rethus"},
 }
-WITH_LINK = [name for name in CONTEXTS if "token" in CONTEXTS[name]]
+WITH_LINK = [name for name in CONTEXTS if "expires_at" in CONTEXTS[name]]
 ANA = AccountContact(
     login="CC1020304050",
     full_name="Ana María Ruiz Ñáñez",
@@ -114,7 +117,7 @@ def test_a_mail_loads_nothing_and_leads_nowhere_else(name: str) -> None:
     mail = compose(name)
     assert not re.search(r"\bsrc=|<link|<img|@import|url\(", mail.html)
     addresses = re.findall(r'href="([^"]*)"', mail.html) + re.findall(r"https?://\S+", mail.text)
-    assert all(re.fullmatch(rf"{PUBLIC_URL}(/\w+)*(/RM-\w+)?/?", address) for address in addresses)
+    assert all(re.fullmatch(rf"{PUBLIC_URL}(/[\w-]+)*/?", address) for address in addresses)
     assert addresses
 
 

@@ -43,6 +43,7 @@ from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 from tests.fakes import (
     FakeAccessNotices,
     FakeAccounts,
+    FakeAddressChanges,
     FakeClock,
     FakeComposer,
     FakeHealthTalentRegistry,
@@ -107,6 +108,7 @@ class World:
     talent: FakeHealthTalentRegistry = field(default_factory=FakeHealthTalentRegistry)
     placements: FakeSocialServiceRegistry = field(default_factory=FakeSocialServiceRegistry)
     accounts: FakeAccounts = field(default_factory=FakeAccounts)
+    changes: FakeAddressChanges = field(init=False)
     mailer: FakeMailer = field(default_factory=FakeMailer)
     sent_mails: FakeSentMails = field(default_factory=FakeSentMails)
     retention: FakeRetention = field(default_factory=FakeRetention)
@@ -117,6 +119,10 @@ class World:
     record: bool = False
     several_at_once: bool = False
     is_fast: bool = True
+
+    def __post_init__(self) -> None:
+        self.changes = FakeAddressChanges(accounts=self.accounts)
+        self.accounts.changes = self.changes
 
     def knows(self, *professions: Profession, sanctions: tuple[Sanction, ...] = ()) -> None:
         """Put Ana into miseguridadsocial and, with professions, into ReTHUS."""
@@ -134,6 +140,7 @@ class World:
             rethus=self.talent,
             sso=self.placements,
             accounts=self.accounts,
+            address_changes=self.changes,
             composer=self.composer,
             mailer=self.mailer,
             sent_mails=self.sent_mails,
@@ -196,7 +203,7 @@ class World:
         self.handles[radicado] = handle
         return handle
 
-    async def recover(self, document: Document = ANA) -> Handle:
+    async def recover(self, document: Document = ANA, *, signal: str = "link_asked") -> Handle:
         reference = f"RC-{uuid.uuid4().hex[:12].upper()}"
         request = contract.RecoveryRequest(reference=reference, document=document)
         handle = await self.env.client.start_workflow(
@@ -204,7 +211,7 @@ class World:
             request,
             id=names.recovery_workflow_id(reference),
             task_queue=names.REGISTRATIONS_QUEUE,
-            start_signal="link_asked",
+            start_signal=signal,
         )
         self.handles[reference] = handle
         return handle

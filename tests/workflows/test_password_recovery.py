@@ -1,11 +1,12 @@
 """The workflow PasswordRecovery."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio.client import WorkflowExecutionStatus
 
 from mipres.domain.documents import Document, DocumentType
-from tests.workflows.conftest import MEDICINE, World
+from tests.workflows.conftest import ANA, MEDICINE, PERSON, World, told_to_support
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
 
@@ -77,3 +78,124 @@ async def test_recovery_waits_for_a_database_that_is_away(world: World) -> None:
     world.accounts.down = False
     await world.passes(handle, timedelta(minutes=1))
     await world.mailed("password_recovery")
+
+
+OTHER_ADDRESS = "otra@ejemplo.test"
+WAIT = timedelta(hours=24)
+
+
+async def _with_another_address(world: World) -> None:
+    await _with_account(world)
+    world.people.people[ANA] = replace(PERSON, email=OTHER_ADDRESS)
+
+
+def _mails(world: World) -> list[tuple[str, str]]:
+    return [(mail.subject, mail.to_address) for mail in world.mailer.sent]
+
+
+WARNINGS = [("address_changing", PERSON.email), ("address_new", OTHER_ADDRESS)]
+
+
+async def test_a_recovery_to_another_address_waits_and_both_are_told(world: World) -> None:
+    await _with_another_address(world)
+    handle = await world.recover()
+    await world.mailed("address_changing", "address_new")
+    assert _mails(world) == WARNINGS
+    assert "el correo cambió en miseguridadsocial" in await told_to_support(handle)
+
+    await world.passes(handle, WAIT - timedelta(hours=1))
+    assert _mails(world) == WARNINGS
+    world.clock.advance(WAIT)
+    world.accounts.clock.advance(WAIT)
+    await world.passes(handle, timedelta(hours=2))
+    await world.mailed("address_changing", "address_new", "password_recovery")
+    assert _mails(world)[-1] == ("password_recovery", OTHER_ADDRESS)
+    await world.keep(handle, "recovery-address-changed")
+
+
+async def test_the_owner_of_the_old_address_stops_it_and_recovers_at_once(world: World) -> None:
+    await _with_another_address(world)
+    handle = await world.recover()
+    await world.mailed("address_changing", "address_new")
+    world.changes.stop()
+    await handle.signal(PasswordRecovery.address_change_stopped)
+    await handle.result()
+    await world.mailed("address_changing", "address_new", "support_change_stopped")
+    again = await world.recover()
+    await world.mailed("address_changing", "address_new", "support_change_stopped", "password_recovery")
+    assert _mails(world)[-1] == ("password_recovery", PERSON.email)
+    await world.keep(handle, "recovery-address-stopped")
+    await world.passes(again, timedelta(minutes=31))
+
+
+async def test_who_stopped_it_waits_for_no_mail_to_support(world: World) -> None:
+    await _with_another_address(world)
+    handle = await world.recover()
+    await world.mailed("address_changing", "address_new")
+    world.mailer.down = True
+    world.changes.stop()
+    await handle.signal(PasswordRecovery.address_change_stopped)
+    await handle.signal(PasswordRecovery.link_asked)
+    world.mailer.down = False
+    await world.passes(handle, timedelta(minutes=1))
+
+    async def all_of_them() -> bool:
+        return len(world.mailer.sent) == 4
+
+    await world.eventually(all_of_them)
+    assert set(_mails(world)[2:]) == {
+        ("support_change_stopped", "soporte@ejemplo.test"),
+        ("password_recovery", PERSON.email),
+    }
+
+
+async def test_a_stop_without_a_recovery_is_reported_and_mails_no_link(world: World) -> None:
+    await _with_another_address(world)
+    handle = await world.recover(signal="address_change_stopped")
+    await handle.result()
+    await world.mailed("support_change_stopped")
+
+
+async def test_asking_again_during_the_wait_warns_nobody_twice(world: World) -> None:
+    await _with_another_address(world)
+    handle = await world.recover()
+    await world.mailed("address_changing", "address_new")
+    calls = len(world.people.calls)
+    await handle.signal(PasswordRecovery.link_asked)
+
+    async def asked_the_registry() -> bool:
+        return len(world.people.calls) > calls
+
+    await world.eventually(asked_the_registry)
+    await world.passes(handle, timedelta(hours=1))
+    assert _mails(world) == WARNINGS
+
+
+async def test_without_an_answer_of_the_registry_the_stored_address_gets_the_link(world: World) -> None:
+    await _with_another_address(world)
+    world.people.down = True
+    handle = await world.recover()
+    await world.mailed("password_recovery")
+    assert _mails(world) == [("password_recovery", PERSON.email)]
+    await world.passes(handle, timedelta(minutes=31))
+    await handle.result()
+
+
+async def test_an_old_mailbox_that_is_gone_does_not_keep_the_person_out(world: World) -> None:
+    await _with_another_address(world)
+    world.mailer.rejects = True
+    handle = await world.recover()
+
+    async def warned() -> bool:
+        return bool(world.changes.warned)
+
+    await world.eventually(warned)
+    world.mailer.rejects = False
+    world.accounts.clock.advance(WAIT)
+    await world.passes(handle, WAIT + timedelta(minutes=2))
+
+    async def recovered() -> bool:
+        return ("password_recovery", OTHER_ADDRESS) in _mails(world)
+
+    await world.eventually(recovered)
+    assert "address_changing" not in dict(_mails(world))

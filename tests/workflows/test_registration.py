@@ -190,6 +190,24 @@ async def test_who_has_a_password_is_updated_and_told_by_mail(world: World) -> N
     await world.keep(again, "updated")
 
 
+async def test_another_address_of_an_account_in_use_is_told_to_both_and_waits(world: World) -> None:
+    world.knows(MEDICINE)
+    first, _ = await world.submit()
+    await world.mailed("password_link")
+    world.sets_password()
+    await first.signal(Registration.password_set)
+    await first.result()
+    for _ in range(2):
+        world.people.people[ANA] = replace(PERSON, email="otra@ejemplo.test")
+        again, outcome = await world.submit()
+        assert outcome.status is OutcomeStatus.UPDATED
+        assert (await again.result()).stage is Stage.COMPLETED
+    # The second time states the same change, so no mail repeats it.
+    await world.mailed("password_link", "password_set", "address_changing", "address_new")
+    assert [mail.to_address for mail in world.mailer.sent[2:]] == [PERSON.email, "otra@ejemplo.test"]
+    await world.keep(again, "updated-address-waits")
+
+
 async def test_a_registry_that_is_down_is_waited_for(world: World) -> None:
     world.knows(MEDICINE)
     world.talent.down = True

@@ -1,0 +1,87 @@
+"""`/no-fui-yo…`: stop a change of address that its person did not ask for.
+
+Looking stops nothing: only the button does.
+"""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
+from api.services import PasswordDep, PasswordServices
+from mipres.domain.address_changes import ChangeState
+from mipres.domain.errors import LinkNotUsableError
+from mipres.domain.limits import RESENDS, WRONG_LINKS
+from mipres.mail.dates import long_date_time
+
+router = APIRouter(prefix="/no-fui-yo", include_in_schema=False)
+
+_COOKIE = "cambio"
+_COOKIE_SECONDS = 60 * 60
+_LONGEST_TOKEN = 128
+_ANOTHER_CHANGE = (
+    "No se detuvo nada: en este navegador se abrió después otro enlace. Revise de qué usuario es esta página y "
+    "oprima otra vez el botón"
+)
+_STATUS = {
+    ChangeState.WAITING: HTTPStatus.OK,
+    ChangeState.APPLIED: HTTPStatus.GONE,
+    ChangeState.STOPPED: HTTPStatus.OK,
+    ChangeState.WITHDRAWN: HTTPStatus.GONE,
+    ChangeState.UNKNOWN: HTTPStatus.NOT_FOUND,
+}
+
+
+@router.api_route("", methods=LOOKS, dependencies=[PUBLIC])
+async def show_change(request: Request, services: PasswordDep, client: ClientDep) -> Response:
+    return await _page(request, services, client)
+
+
+@router.post("", dependencies=[limited(RESENDS), PROTECTED_FORM])
+async def stop_change(request: Request, services: PasswordDep, client: ClientDep) -> Response:
+    """Stop the change that the page showed, and notify support."""
+    token, form = services.cookies.get(request, _COOKIE) or "", await request.form()
+    change = await services.changes.view(token)
+    if form.get("cambio") != str(change.change_id):
+        return await _page(request, services, client, error=_ANOTHER_CHANGE)
+    try:
+        document = await services.changes.stop(token)
+    except LinkNotUsableError:
+        return await _page(request, services, client)
+    support_knows = await services.recoveries.report_stopped_change(document)
+    return await _page(request, services, client, is_done=True, support_knows=support_knows)
+
+
+@router.api_route("/{token}", methods=LOOKS, dependencies=[PUBLIC])
+async def open_link(token: str, services: PasswordDep) -> Response:
+    """Move the token from the address into a cookie that scripts cannot read."""
+    response = RedirectResponse("/no-fui-yo", status_code=HTTPStatus.SEE_OTHER)
+    services.cookies.set(response, _COOKIE, token[:_LONGEST_TOKEN], max_age=_COOKIE_SECONDS)
+    return response
+
+
+async def _page(
+    request: Request,
+    services: PasswordServices,
+    client: str,
+    *,
+    is_done: bool = False,
+    support_knows: bool = True,
+    error: str | None = None,
+) -> Response:
+    """Show what the change of the browser's link is now, with a button if it waits."""
+    token = services.cookies.get(request, _COOKIE) or ""
+    change = await services.changes.view(token)
+    if token and change.state is ChangeState.UNKNOWN and request.method in {"GET", "POST"}:
+        await services.throttle.count(WRONG_LINKS, client)
+    return services.pages.render(
+        request,
+        "address_change",
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if error else _STATUS[change.state],
+        change=change,
+        until=long_date_time(change.takes_effect_at) if change.takes_effect_at else None,
+        is_done=is_done,
+        support_knows=support_knows,
+        errors={"_cambio": error} if error else {},
+    )
