@@ -34,6 +34,8 @@ from mipres.temporal import names
 from mipres.temporal.trust import TrustedPayloads
 from tests.database.registrations import ANA, DELEGATE, DOCTOR, PLACEMENT, SOCIAL_SERVICE, registration
 from tests.fakes import (
+    FakeAccounts,
+    FakeAddressChanges,
     FakeClock,
     FakeComposer,
     FakeHealthTalentRegistry,
@@ -97,6 +99,7 @@ class Life:
             retention=FakeRetention(),
             access_notices=self.notices,
             reviewed_profiles=self.reviewed,
+            address_changes=FakeAddressChanges(accounts=FakeAccounts()),
             clock=self.clock,
         )
 
