@@ -58,6 +58,7 @@ class RegistrationServices:
 
     Attributes:
         answers_by_mail_only: Whether no page shows an outcome.
+        change_hours: How long a recovery waits for a changed address.
     """
 
     pages: Pages
