@@ -24,7 +24,6 @@ from mipres.temporal.connection import (
     require_search_attributes,
 )
 from mipres.temporal.names import SEARCH_ATTRIBUTES
-from workflows.review_contract import AccessReviewRequest
 from workflows.schedules import ensure_schedules
 from workflows.workers import build_workers, running, versioning
 
@@ -42,12 +41,7 @@ async def main() -> None:
         deployment = versioning(settings.worker_deployment, settings.worker_build)
         workers = build_workers(client, catalog(ports), database_fault=database_fault, deployment=deployment)
         await stack.enter_async_context(running(workers))
-        await ensure_schedules(
-            client,
-            review=AccessReviewRequest(
-                days=settings.registry_review_days, guard_percent=settings.review_guard_percent
-            ),
-        )
+        await ensure_schedules(client, reviews=settings.registry_review_days > 0)
         say("worker listo")
         await stop.wait()
 

@@ -63,6 +63,7 @@ def catalog(ports: Ports) -> Catalog:
         reviewer=reviewer,
         mails=mails,
         clock=ports.clock,
+        policy=ports.review_policy,
         support_address=ports.support_address,
     )
     addresses = AddressActivities(registry=ports.miseguridadsocial, changes=ports.address_changes)

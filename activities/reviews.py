@@ -12,7 +12,14 @@ from activities.errors import translated
 from mipres.domain.accounts import AccountContact
 from mipres.domain.eligibility import EligibilityRules, today_in_bogota
 from mipres.domain.errors import RegistryUnavailableError
-from mipres.domain.review import DueProfile, Finding, ProfileUnderReview, ReviewOutcome, ReviewRules
+from mipres.domain.review import (
+    DueProfile,
+    Finding,
+    ProfileUnderReview,
+    ReviewOutcome,
+    ReviewPolicy,
+    ReviewRules,
+)
 from mipres.domain.submissions import UserType
 from mipres.ports import (
     Clock,
@@ -33,22 +40,24 @@ class DueRequest:
     """Which profiles a review asks for next.
 
     Attributes:
+        days: How long an answer counts; None for what the settings say.
         since: When the review began; None before its first question.
         after: The last profile that it has looked at.
     """
 
-    days: int
     limit: int
+    days: int | None = None
     since: datetime | None = None
     after: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DuePage:
-    """The next profiles, and when the review began by the database's clock."""
+    """The next profiles, when the review began by the database's clock, and its guard."""
 
     since: datetime
     profiles: list[DueProfile]
+    guard_percent: float = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,9 +181,11 @@ class AccessReviews:
         reviewer: ProfileReviewer,
         mails: EmailActivities,
         clock: Clock,
+        policy: ReviewPolicy,
         support_address: str | None = None,
     ) -> None:
         self._profiles = profiles
+        self._policy = policy
         self._reviewer = reviewer
         self._mails = mails
         self._clock = clock
@@ -185,9 +196,12 @@ class AccessReviews:
         """Find the next profiles whose registry has not been asked for so long."""
         since = request.since or self._clock.now()
         due = await self._profiles.due(
-            every=timedelta(days=request.days), since=since, after=request.after, limit=request.limit
+            every=timedelta(days=request.days or self._policy.days),
+            since=since,
+            after=request.after,
+            limit=request.limit,
         )
-        return DuePage(since=since, profiles=list(due))
+        return DuePage(since=since, profiles=list(due), guard_percent=self._policy.guard_percent)
 
     @activity.defn
     async def review_delegation(self, request: ReviewRequest) -> ReviewAnswer:

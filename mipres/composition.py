@@ -34,6 +34,7 @@ from mipres.database.sent_mails import PostgresSentMails
 from mipres.domain.eligibility import EligibilityRules
 from mipres.domain.limits import RELAXED_TIMES
 from mipres.domain.professions import ProfessionTable
+from mipres.domain.review import ReviewPolicy
 from mipres.domain.sanctions import SanctionTable
 from mipres.keys import AuditKey, LinkTokens, audit_keys, derive_key
 from mipres.mail.composer import JinjaMailComposer
@@ -95,6 +96,9 @@ async def open_ports(settings: Settings, database: "DatabaseServices") -> AsyncI
             access_notices=PostgresAccessNotices(database.engine, clock=database.clock),
             clock=database.clock,
             support_address=settings.support_email,
+            review_policy=ReviewPolicy(
+                days=settings.registry_review_days, guard_percent=settings.review_guard_percent
+            ),
             rules=EligibilityRules(
                 professions=ProfessionTable.read(settings.professions_file),
                 sanctions=SanctionTable.read(settings.sanctions_that_bar_file),

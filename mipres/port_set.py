@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from mipres.domain.eligibility import EligibilityRules
+from mipres.domain.review import ReviewPolicy
 from mipres.ports import (
     AccessNoticeList,
     Accounts,
@@ -36,4 +37,5 @@ class Ports:
     reviewed_profiles: ReviewedProfiles
     clock: Clock
     support_address: str | None = None
+    review_policy: ReviewPolicy = field(default_factory=ReviewPolicy)
     rules: EligibilityRules = field(default_factory=EligibilityRules)

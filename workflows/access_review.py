@@ -44,24 +44,26 @@ class AccessReview:
     """One review: each run takes one portion and hands the rest on."""
 
     @workflow.init
-    def __init__(self, request: AccessReviewRequest) -> None:
-        self._request = request
+    def __init__(self, request: AccessReviewRequest | None = None) -> None:
+        self._request = request or AccessReviewRequest()
+        # A payload that is refused stands here as a mark; the start fails before anything reads it.
         self._state: ReviewState = getattr(request, "state", None) or ReviewState()
 
     @workflow.run
-    async def run(self, request: AccessReviewRequest) -> ReviewState:
+    async def run(self, _request: AccessReviewRequest | None = None) -> ReviewState:
         """Take one portion; the result is what the whole review came to."""
         self._enter(ReviewStage.REVIEWING)
         page = await self._due()
         self._state.since = page.since
+        self._guard = Guard(percent=self._request.guard_percent or page.guard_percent)
         for start in range(0, len(page.profiles), policies.REVIEW_BATCH):
             await self._review(page.profiles[start : start + policies.REVIEW_BATCH])
             self._explain()
         await self._settle()
-        if self._state.stage is ReviewStage.REVIEWING and len(page.profiles) == policies.REVIEW_PORTION:
+        if self._state.stage is ReviewStage.REVIEWING and len(page.profiles) == self._request.portion:
             await workflow.wait_condition(workflow.all_handlers_finished)
             workflow.continue_as_new(
-                replace(request, state=self._state.next_run(page.profiles[-1].profile_id))
+                replace(self._request, state=self._state.next_run(page.profiles[-1].profile_id))
             )
         if self._state.stage is ReviewStage.REVIEWING:
             self._enter(ReviewStage.REVIEWED)
@@ -104,7 +106,7 @@ class AccessReview:
     async def _due(self) -> DuePage:
         request = DueRequest(
             days=self._request.days,
-            limit=policies.REVIEW_PORTION,
+            limit=self._request.portion,
             since=self._state.since,
             after=self._state.after,
         )
@@ -183,10 +185,9 @@ class AccessReview:
 
     def _suspect(self) -> WaitingOn | None:
         """The registry that takes away too much, in all or in this portion."""
-        guard = Guard(percent=self._request.guard_percent)
         for registry in WaitingOn:
             for tally in (self._state.tallies.get(registry), self._state.portion.get(registry)):
-                if tally and guard.stops(looked=tally.looked, closing=tally.closing):
+                if tally and self._guard.stops(looked=tally.looked, closing=tally.closing):
                     return registry
         return None
 

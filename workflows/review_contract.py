@@ -7,6 +7,7 @@ from datetime import datetime
 from activities.reviews import HeldFinding
 from mipres.domain.review import ReviewOutcome, ReviewStage
 from mipres.domain.stages import WaitingOn
+from workflows import policies
 
 
 @dataclass(kw_only=True)
@@ -78,14 +79,18 @@ class ReviewState:
 
 @dataclass(frozen=True, kw_only=True)
 class AccessReviewRequest:
-    """Input of the workflow AccessReview.
+    """Input of the workflow AccessReview; without one, the workers' settings decide.
+
+    The schedule gives none: it cannot know the id that its workflow gets, to which an input is bound.
 
     Attributes:
         days: How long an answer of a registry counts.
         guard_percent: The share of what was looked at that may lose its access before support looks.
+        portion: How many profiles one run takes.
         state: What an earlier run of the same review hands on.
     """
 
-    days: int
-    guard_percent: float
+    days: int | None = None
+    guard_percent: float | None = None
+    portion: int = policies.REVIEW_PORTION
     state: ReviewState | None = None

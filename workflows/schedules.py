@@ -26,7 +26,6 @@ from workflows import policies
 from workflows.access_notices import AccessNotices
 from workflows.access_review import AccessReview
 from workflows.retention import Retention
-from workflows.review_contract import AccessReviewRequest
 
 
 def retention_schedule() -> Schedule:
@@ -61,12 +60,11 @@ def notices_schedule() -> Schedule:
     )
 
 
-def review_schedule(request: AccessReviewRequest) -> Schedule:
+def review_schedule() -> Schedule:
     """Review each night, just after the placements that ended at midnight."""
     return Schedule(
         action=ScheduleActionStartWorkflow(
             AccessReview.run,
-            request,
             id=names.ACCESS_REVIEW_ID,
             task_queue=names.REGISTRATIONS_QUEUE,
             static_summary="Revisión de accesos",
@@ -80,15 +78,15 @@ def review_schedule(request: AccessReviewRequest) -> Schedule:
     )
 
 
-async def ensure_schedules(client: Client, *, review: AccessReviewRequest) -> None:
+async def ensure_schedules(client: Client, *, reviews: bool) -> None:
     """Create what is missing and bring what is there up to date.
 
     A pause by operators stays. Where no registry is to be asked again, there is no schedule of reviews.
     """
     await _ensure(client, names.RETENTION_ID, retention_schedule())
     await _ensure(client, names.ACCESS_NOTICES_ID, notices_schedule())
-    if review.days:
-        await _ensure(client, names.ACCESS_REVIEW_ID, review_schedule(review))
+    if reviews:
+        await _ensure(client, names.ACCESS_REVIEW_ID, review_schedule())
     else:
         await _remove(client, names.ACCESS_REVIEW_ID)
 

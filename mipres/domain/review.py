@@ -99,6 +99,19 @@ class ProfileUnderReview:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReviewPolicy:
+    """How the operator wants reviews.
+
+    Attributes:
+        days: How long an answer of a registry counts; 0 asks never again.
+        guard_percent: The share that may lose its access before support looks.
+    """
+
+    days: int = 7
+    guard_percent: float = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Guard:
     """How many may lose their access before somebody has looked at it.
 

@@ -34,6 +34,7 @@ _TYPES = {
     ValueType.KEYWORD: "Keyword",
     ValueType.KEYWORD_LIST: "KeywordList",
     ValueType.DATETIME: "Datetime",
+    ValueType.INT: "Int",
 }
 # Temporal Cloud answers these to clients that may not read the list; there the workflows' own names must do.
 _NOT_FOR_US = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}

@@ -1,10 +1,17 @@
 """The workflow AccessReview: its guard, its pace and its ends."""
 
 import uuid
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import (
+    ScheduleActionExecutionStartWorkflow,
+    WorkflowExecutionStatus,
+    WorkflowUpdateFailedError,
+)
+from temporalio.service import RPCError
 
 from mipres.domain.access import AccessCause, ProfileAccess
 from mipres.domain.documents import Document, DocumentType
@@ -16,6 +23,7 @@ from tests.workflows.conftest import MEDICINE, Handle, World, told_to_support
 from workflows import policies
 from workflows.access_review import AccessReview
 from workflows.review_contract import AccessReviewRequest, ReviewState, Tally
+from workflows.schedules import ensure_schedules, review_schedule
 
 WEEK = AccessReviewRequest(days=7, guard_percent=2)
 REASON = "ReTHUS confirmó por teléfono que los datos son ciertos"
@@ -148,11 +156,17 @@ async def test_a_registry_that_is_away_is_left_out_until_the_next_review(world: 
     assert len(set(world.talent.calls)) == policies.REVIEW_UNCLEAR_ENOUGH
 
 
-async def test_a_long_review_goes_on_in_another_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policies, "REVIEW_PORTION", 10)
-    monkeypatch.setattr(policies, "REVIEW_CALLS_PER_SECOND", 1000)
+async def test_a_long_review_goes_on_in_another_run(world: World) -> None:
     documents = profiles(world, 25)
-    handle = await begin(world)
+    handle = await begin(world, replace(WEEK, portion=10))
+
+    async def is_over() -> bool:
+        # Each run has a pause of its own, and the last one may end meanwhile.
+        with suppress(RPCError):
+            await world.passes(handle, timedelta(minutes=1))
+        return (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
+
+    await world.eventually(is_over)
     state: ReviewState = await handle.result()
     assert state.looked == 25
 
@@ -184,3 +198,39 @@ async def test_a_review_keeps_to_its_own_pace_below_the_registries(world: World)
     }
     assert priorities == {policies.REVIEW_PRIORITY}
     assert policies.REVIEW_CALLS_PER_SECOND < policies.HANDED_OUT_PER_SECOND
+
+
+async def test_the_schedule_starts_a_review_that_can_read_its_settings(world: World) -> None:
+    """The server gives the workflow another id, to which no input can be bound."""
+    profiles(world, 2)
+    client, schedule_id = world.env.client, f"access-review-{uuid.uuid4()}"
+    schedule = await client.create_schedule(schedule_id, review_schedule())
+    try:
+        await schedule.trigger()
+
+        async def started() -> bool:
+            return bool((await schedule.describe()).info.recent_actions)
+
+        await world.eventually(started)
+        action = (await schedule.describe()).info.recent_actions[0].action
+        assert isinstance(action, ScheduleActionExecutionStartWorkflow)
+        handle: Handle = client.get_workflow_handle(action.workflow_id)
+        world.handles[handle.id] = handle
+        result = ReviewState(**await handle.result())
+        assert (result.stage, len(world.reviewed.reviewed_at)) == (ReviewStage.REVIEWED, 2)
+    finally:
+        await schedule.delete()
+
+
+async def test_without_reviews_there_is_no_schedule_of_them(world: World) -> None:
+    client = world.env.client
+    await ensure_schedules(client, reviews=True)
+    await client.get_schedule_handle(names.ACCESS_REVIEW_ID).describe()
+    try:
+        for _ in range(2):
+            await ensure_schedules(client, reviews=False)
+        with pytest.raises(RPCError):
+            await client.get_schedule_handle(names.ACCESS_REVIEW_ID).describe()
+    finally:
+        for schedule_id in (names.RETENTION_ID, names.ACCESS_NOTICES_ID):
+            await client.get_schedule_handle(schedule_id).delete()

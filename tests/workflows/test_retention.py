@@ -15,10 +15,8 @@ from temporalio.client import (
 from mipres.temporal import names
 from tests.workflows.conftest import World, told_to_support
 from workflows.retention import Retention
-from workflows.review_contract import AccessReviewRequest
 from workflows.schedules import ensure_schedules
 
-REVIEW = AccessReviewRequest(days=7, guard_percent=2)
 SCHEDULES = (names.RETENTION_ID, names.ACCESS_NOTICES_ID, names.ACCESS_REVIEW_ID)
 
 
@@ -36,14 +34,14 @@ async def test_a_purge_is_repeated_until_the_database_answers(world: World) -> N
 
 async def test_every_worker_may_create_the_schedule_and_there_is_one(world: World) -> None:
     client: Client = world.env.client
-    await asyncio.gather(*(ensure_schedules(client, review=REVIEW) for _ in range(3)))
+    await asyncio.gather(*(ensure_schedules(client, reviews=True) for _ in range(3)))
     handle = client.get_schedule_handle(names.RETENTION_ID)
     try:
         await handle.update(_as_of_an_older_version)
         await world.eventually(lambda: _shows(handle, every=timedelta(days=1), paused=False))
         await handle.pause(note="lo pidió operación")
         await world.eventually(lambda: _shows(handle, every=timedelta(days=1), paused=True))
-        await ensure_schedules(client, review=REVIEW)
+        await ensure_schedules(client, reviews=True)
         # The spec is today's, and what an operator decided stays.
         await world.eventually(lambda: _shows(handle, every=timedelta(hours=1), paused=True))
     finally:
