@@ -22,6 +22,7 @@ from api.pages import (
     registration,
     support,
     support_accounts,
+    support_password,
 )
 from api.static_files import ImmutableStaticFiles
 from api.v1 import documentation
@@ -56,6 +57,7 @@ ROUTERS = (
     v1_registrations.router,
     support.router,
     support_accounts.router,
+    support_password.router,
     codec.router,
 )
 

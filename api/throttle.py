@@ -38,3 +38,11 @@ class Throttle:
             return
         if wait:
             raise TooManyRequestsError(wait)
+
+    async def is_beyond(self, limit: Limit, subject: str) -> bool:
+        """Count once more, and tell whether it is too much instead of refusing."""
+        try:
+            await self.count(limit, subject)
+        except TooManyRequestsError:
+            return True
+        return False

@@ -67,6 +67,7 @@ class RegistrationState:
         is_address_rejected: Whether the mail server rejects the address for good.
         is_password_announced: A hint, until the database was asked.
         is_cancel_asked: Whether support, or Temporal's interface, asked for the end.
+        is_asked_openly: Whether somebody within the document's budget joined a quiet registration.
         must_mail_refusal: No page shows the answer to the person, so a refusal is mailed.
         since: When the stage or what is waited for last changed.
         pending: The check that the next run goes on with.
@@ -91,6 +92,7 @@ class RegistrationState:
     is_address_rejected: bool = False
     is_password_announced: bool = False
     is_cancel_asked: bool = False
+    is_asked_openly: bool = False
     must_mail_refusal: bool = False
     since: datetime | None = None
     pending: PendingStep | None = None
@@ -109,6 +111,7 @@ class RegistrationRequest:
     Attributes:
         link_hours: Lifetime of a password link, so that a registration keeps the one it began with.
         tell_by_mail: No page shows the answer, so a refusal has to be mailed too.
+        is_quiet: The document's budget is spent, so nothing is mailed but what a new account needs.
         is_fast: Whether the first attempts are one local activity. Registrations that began before it
             existed have each its own.
         wait_for_registry: Whether the person waits for a registry that does not know them yet.
@@ -121,6 +124,7 @@ class RegistrationRequest:
     consent: Consent
     link_hours: float = 24.0
     tell_by_mail: bool = False
+    is_quiet: bool = False
     is_fast: bool = False
     wait_for_registry: bool = False
     wait_days: float = 30.0

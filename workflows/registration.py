@@ -275,8 +275,8 @@ class Registration:
     def _is_refusal_mailed(self) -> bool:
         """No page shows the answer; who ended the waiting knows it."""
         state = self._state
-        by_mail = self._request.tell_by_mail or state.must_mail_refusal or state.watched_since is not None
-        return by_mail and not state.is_watch_ended
+        by_mail = state.must_mail_refusal or (self._request.tell_by_mail and not self._is_quiet)
+        return (by_mail or state.watched_since is not None) and not state.is_watch_ended
 
     async def _register_account(self, person: Person) -> RegisterAccountResult:
         registration = checks.new_registration(self._request, person=person, facts=self._state.facts)
@@ -303,6 +303,8 @@ class Registration:
         if account.address_change is not None:
             reference = self._request.radicado
             await notify_addresses(self._steps, account.address_change, reference=reference)
+            return
+        if self._is_quiet:
             return
         notice = SendUpdateNoticeInput(
             account_id=account.account_id, message_key=message_key(self._request.radicado, "aviso")
@@ -391,7 +393,7 @@ class Registration:
                 self._enter(await self._wait.settle(self._state.account.account_id))
         if not self._state.stage.has_ended:
             self._enter(Stage.EXPIRED)
-            if self._state.person is not None and self._state.account is None:
+            if self._state.person is not None and self._state.account is None and not self._is_quiet:
                 await self._notices.given_up(self._state.person)
         await self._notices.support(waited_for)
         return False
@@ -403,12 +405,18 @@ class Registration:
 
         The mail of a while ago is not at hand, or it went to an address that they corrected since.
         """
+        self._state.is_asked_openly = True
         now = workflow.now()
         if admission.resend_problem(self._state, now) is None:
             self._state.is_link_asked = self._state.is_address_doubtful = True
         elif admission.may_look_at_address(self._state, now):
             self._state.is_look_asked = workflow.patched("address-looked-at-between-links")
         self._watch.ask_again()
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether all who asked were beyond the document's budget, so no mail tells of it."""
+        return self._request.is_quiet and not self._state.is_asked_openly
 
     def _can_answer(self) -> bool:
         state = self._state
@@ -432,7 +440,8 @@ class Registration:
         """Publish what a step waits for, and notify the person once it takes long."""
         self._publish()
         person = self._state.person
-        if self._steps.stuck_since and person and not self._state.outcome and not self._delay_notice:
+        is_new = self._steps.stuck_since and not self._state.outcome and not self._delay_notice
+        if is_new and person and not self._is_quiet:
             self._delay_notice = asyncio.create_task(self._notices.delay(person))
 
     def _answer(self, outcome: Outcome, stage: Stage) -> None:

@@ -21,7 +21,6 @@ from mipres.domain.errors import FieldError, InvalidSubmissionError, LinkNotUsab
 from mipres.domain.limits import (
     ANNOUNCEMENTS,
     DOCUMENT_RECOVERIES,
-    DOCUMENT_SUBMISSIONS,
     PASSWORDS,
     RECOVERIES,
     RESENDS,
@@ -33,6 +32,7 @@ from mipres.domain.passwords import (
     PasswordContext,
     PasswordPolicy,
     shown_rules,
+    told,
     unmet_rules,
 )
 from mipres.domain.submissions import check_document
@@ -97,7 +97,6 @@ async def renew_link(request: Request, services: PasswordDep, client: ClientDep)
     renewal = await services.links.renewal_of(token)
     if renewal is None or not _is_drawn_for(await request.form(), renewal.link_id):
         return await _unusable(request, services, token, client)
-    await services.throttle.count(DOCUMENT_SUBMISSIONS, renewal.submission.document.login)
     try:
         submitted = await services.start.renew(renewal)
     except TermsChangedError:
@@ -130,8 +129,9 @@ async def ask_recovery(request: Request, services: PasswordDep) -> Response:
     if errors := captcha.missing() or await captcha.wrong():
         return _recovery_form(request, services, captcha, typed=typed, errors=errors)
     # The count is by what was typed, so that it reveals nothing of any account.
-    await services.throttle.count(DOCUMENT_RECOVERIES, document.login)
-    await services.recoveries.recover_password(document)
+    # Beyond it the answer stays the same: a stranger must not keep a person from recovering.
+    is_quiet = await services.throttle.is_beyond(DOCUMENT_RECOVERIES, document.login)
+    await services.recoveries.recover_password(document, is_quiet=is_quiet)
     return services.answers.redirect(request, RecoveryAnswer())
 
 
@@ -157,9 +157,7 @@ def _errors(policy: PasswordPolicy, owner: PasswordOwner, password: str, confirm
     if not password:
         errors["contrasena"] = "Escriba la contraseña"
     elif unmet := unmet_rules(password, policy, context):
-        # Each rule is a sentence of its own, and becomes a part of this one.
-        rules = (f"{rule.text[:1].lower()}{rule.text[1:]}" for rule in unmet)
-        errors["contrasena"] = f"La contraseña debe: {'; '.join(rules)}"
+        errors["contrasena"] = told(unmet)
     if not confirmation:
         errors["confirmacion"] = "Escriba otra vez la contraseña"
     elif password and password != confirmation:

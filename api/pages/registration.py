@@ -89,9 +89,11 @@ async def submit(tipo: str, request: Request, services: RegistrationDep, client:
         return _form(request, services, user_type, captcha, typed, errors)
     if errors := captcha.missing() or await captcha.wrong():
         return _form(request, services, user_type, captcha, typed, errors)
-    await services.throttle.count(DOCUMENT_SUBMISSIONS, submission.document.login)
-    if services.answers_by_mail_only or await _asks_too_much(services, client, submission):
-        await services.start.accept(submission, channel="web")
+    # Beyond it the form is accepted all the same: a stranger must not keep a person from registering.
+    is_quiet = await services.throttle.is_beyond(DOCUMENT_SUBMISSIONS, submission.document.login)
+    asks_too_much = await _asks_too_much(services, client, submission)
+    if is_quiet or asks_too_much or services.answers_by_mail_only:
+        await services.start.accept(submission, channel="web", is_quiet=is_quiet)
         return services.answers.redirect(request, ReceivedAnswer())
     return services.outcomes.answer(request, await services.start.submit(submission, channel="web"))
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.errors import StaffLoginRequiredError
-from api.forms import DOCUMENT_FIELDS, DOCUMENT_OPTIONS, by_field, form_errors, text_of, typed_in
+from api.forms import DOCUMENT_FIELDS, DOCUMENT_OPTIONS, by_field, form_errors, secret_of, text_of, typed_in
 from api.protection import (
     LOOKS,
     PROTECTED_FORM,
@@ -27,7 +27,6 @@ from api.services import SupportDep, SupportServices
 from mipres.domain.audit import ReasonRefusedError, checked_reason
 from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.limits import LOGINS, STAFF_LOGINS
-from mipres.domain.passwords import MAX_PASSWORD_LENGTH
 from mipres.domain.radicado import is_reference
 from mipres.domain.submissions import check_document
 from mipres.support.desk import (
@@ -74,11 +73,11 @@ async def show_login(request: Request, services: SupportDep) -> Response:
 @router.post("/ingreso", dependencies=[limited(LOGINS), PROTECTED_FORM])
 async def log_in(request: Request, services: SupportDep, client: ClientDep) -> Response:
     form = await request.form()
-    name, password = text_of(form, "nombre").strip().lower(), form.get("contrasena")
-    if not name or not isinstance(password, str) or not password:
+    name, password = text_of(form, "nombre").strip().lower(), secret_of(form, "contrasena")
+    if not name or not password:
         return _login_form(request, services, name=name, error="Escriba su nombre y su contraseña")
     await services.throttle.count(STAFF_LOGINS, f"{name} {client}")
-    token = await services.staff.log_in(name, password[: MAX_PASSWORD_LENGTH + 1])
+    token = await services.staff.log_in(name, password)
     if token is None:
         return _login_form(request, services, name=name, error=_WRONG)
     response = RedirectResponse("/soporte", status_code=HTTPStatus.SEE_OTHER)

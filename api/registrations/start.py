@@ -174,20 +174,27 @@ class RegistrationStarter:
             before = await input_of(self._client, workflow_id, run.run_id, RegistrationRequest)
         if before is None or not status.outcome or not status.outcome.may_wait:
             raise NothingToWaitForError
-        await self._accept(self._waiting(replace(before, state=None)))
+        await self._accept(self._waiting(replace(before, state=None, is_quiet=False)))
         event = AuditEvent(type=AuditEventType.WAIT_ASKED, actor=CITIZEN, reference=radicado)
         self._audit_queue.take(event)
 
     def _waiting(self, request: RegistrationRequest) -> RegistrationRequest:
         return replace(request, wait_for_registry=True, wait_days=self._registry_wait / timedelta(days=1))
 
-    async def accept(self, submission: Submission, *, channel: str) -> None:
+    async def accept(self, submission: Submission, *, channel: str, is_quiet: bool = False) -> None:
         """Start the registration, or join the one that runs; its answer goes by mail.
+
+        Args:
+            submission: What was asked for.
+            channel: Where.
+            is_quiet: The document's budget is spent: nobody is mailed for it once more.
 
         Raises:
             TemporalUnavailableError: the server is not known to hold it.
         """
-        request = replace(self._request(submission, self._consent(channel)), tell_by_mail=True)
+        request = replace(
+            self._request(submission, self._consent(channel)), tell_by_mail=True, is_quiet=is_quiet
+        )
         await self._accept(await self._of_the_open_run(request))
 
     async def _accept(self, request: RegistrationRequest) -> None:
@@ -199,7 +206,8 @@ class RegistrationStarter:
                     id=registration_workflow_id(request.radicado),
                     task_queue=REGISTRATIONS_QUEUE,
                     id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                    start_signal="asked_again",
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    start_signal=None if request.is_quiet else "asked_again",
                     static_summary=_summary(request),
                     search_attributes=_first_attributes(request),
                 )
@@ -355,13 +363,17 @@ class RecoveryStarter:
         self._start_wait = start_wait
         self._audit_queue = audit_queue
 
-    async def recover_password(self, document: Document) -> None:
+    async def recover_password(self, document: Document, *, is_quiet: bool = False) -> None:
         """Start a recovery, or ask the open one for another link.
+
+        Args:
+            document: Whose password.
+            is_quiet: The document's budget is spent: the open recovery mails no other link.
 
         Raises:
             TemporalUnavailableError: the server is not known to hold it.
         """
-        reference = await self._signal(document, "link_asked")
+        reference = await self._signal(document, None if is_quiet else "link_asked")
         event = AuditEvent(
             type=AuditEventType.RECOVERY_ASKED, actor=CITIZEN, reference=reference, login=document.login
         )
@@ -381,7 +393,7 @@ class RecoveryStarter:
         log.info("stopped_change_reported", reference=reference)
         return True
 
-    async def _signal(self, document: Document, signal: str) -> str:
+    async def _signal(self, document: Document, signal: str | None) -> str:
         """Signal the person's recovery, which starts if none runs; its reference."""
         older = (recovery_reference(document, key=key) for key in self._older_keys)
         reference = await _first_open(self._client, older, recovery_workflow_id)
@@ -393,6 +405,7 @@ class RecoveryStarter:
                     RecoveryRequest(reference=reference, document=document),
                     id=recovery_workflow_id(reference),
                     task_queue=REGISTRATIONS_QUEUE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     start_signal=signal,
                     static_summary="Recuperación de contraseña",
                 )

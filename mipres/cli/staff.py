@@ -8,7 +8,14 @@ import typer
 from mipres.cli import text
 from mipres.cli.arguments import As, read_actor
 from mipres.cli.running import Tools, misused, run_with_tools, stop
-from mipres.support.staff import MINIMUM_PASSWORD, StaffNameError, StaffUnknownError, new_password
+from mipres.domain.passwords import normalise_password
+from mipres.support.staff import (
+    StaffNameError,
+    StaffPasswordError,
+    StaffUnknownError,
+    new_password,
+    require_good_password,
+)
 
 StaffName = Annotated[str, typer.Argument(help="Nombre de la cuenta de soporte, por ejemplo `ana.rojas`.")]
 FromStdin = Annotated[
@@ -21,7 +28,7 @@ staff = typer.Typer(no_args_is_help=True, help="Cuentas de soporte para /soporte
 @staff.command("add")
 def add(name: StaffName, *, password_stdin: FromStdin = False, as_: As = None) -> None:
     """Crea una cuenta de soporte."""
-    password = _choose_password(from_stdin=password_stdin)
+    password = _choose_password(name, from_stdin=password_stdin)
 
     async def work(tools: Tools) -> None:
         try:
@@ -37,7 +44,7 @@ def add(name: StaffName, *, password_stdin: FromStdin = False, as_: As = None) -
 @staff.command("reset")
 def reset(name: StaffName, *, password_stdin: FromStdin = False, as_: As = None) -> None:
     """Da otra contraseña a una cuenta, la habilita y cierra sus sesiones."""
-    password = _choose_password(from_stdin=password_stdin)
+    password = _choose_password(name, from_stdin=password_stdin)
 
     async def work(tools: Tools) -> None:
         try:
@@ -82,12 +89,14 @@ def _stop_unknown(name: str) -> NoReturn:
     stop(f"No hay ninguna cuenta de soporte con el nombre {name}.")
 
 
-def _choose_password(*, from_stdin: bool) -> str:
+def _choose_password(name: str, *, from_stdin: bool) -> str:
     if not from_stdin:
         return new_password()
-    password = sys.stdin.readline().rstrip("\r\n")
-    if len(password) < MINIMUM_PASSWORD:
-        misused(f"La contraseña debe tener al menos {MINIMUM_PASSWORD} caracteres.")
+    password = normalise_password(sys.stdin.readline().rstrip("\r\n"))
+    try:
+        require_good_password(name, password)
+    except StaffPasswordError as error:
+        misused(f"{error}.")
     return password
 
 

@@ -6,7 +6,7 @@ No rule asks anything of the network.
 import lzma
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -247,6 +247,12 @@ def shown_rules(policy: PasswordPolicy) -> list[ShownRule]:
     """
     together = groupby(RULES[policy], key=lambda rule: rule.sentence or rule.text)
     return [ShownRule(text=text, rules=tuple(rules)) for text, rules in together]
+
+
+def told(unmet: Iterable[PasswordRule]) -> str:
+    """One sentence of the rules that a password does not meet."""
+    # Each rule is a sentence of its own, and becomes a part of this one.
+    return f"La contraseña debe: {'; '.join(f'{rule.text[:1].lower()}{rule.text[1:]}' for rule in unmet)}"
 
 
 def unmet_rules(password: str, policy: PasswordPolicy, owner: PasswordContext = NOBODY) -> list[PasswordRule]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
+from unittest.mock import AsyncMock
 
 import httpx2
 import pytest
@@ -13,12 +14,13 @@ from fastapi import FastAPI
 from api.errors import in_words
 from api.registrations.act import RegistrationActs, TooSoonError
 from api.registrations.ask import RegistrationView, RegistrationViews
+from api.registrations.start import RecoveryStarter, RegistrationStarter
 from mipres.database.engine import create_engine
 from mipres.database.limits import PostgresLimits
 from mipres.domain import limits
 from mipres.domain.limits import Limit
 from mipres.domain.stages import Stage
-from mipres.temporal.answers import UpdatesSpentError
+from mipres.temporal.answers import TemporalUnavailableError, UpdatesSpentError
 from tests.api.conftest import API_KEY, hidden
 from tests.fakes import FakeClock
 
@@ -135,7 +137,6 @@ async def call_api_without_key(visitor: Visitor) -> httpx2.Response:
         (limits.WRONG_LINKS, open_wrong_link, 404),
         (limits.PASSWORDS, set_password, 404),
         (limits.RECOVERIES, recover, 422),
-        (limits.DOCUMENT_RECOVERIES, recover_one_document, 503),
         (limits.CAPTCHAS, take_captcha, 404),
         (limits.CAPTCHAS, take_picture, 404),
         (limits.RESENDS, resend, 404),
@@ -198,15 +199,29 @@ async def test_the_json_api_counts_by_key_and_answers_with_a_problem(
     assert (await call_api(visitor)).status_code == 404
 
 
-async def test_a_document_is_submitted_a_bounded_number_of_times_a_day_from_wherever(
+async def test_a_stranger_does_not_use_up_the_forms_of_a_document(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.pages.registration.DOCUMENT_SUBMISSIONS", replace(limits.RESENDS, most=1))
+    starts = AsyncMock(side_effect=TemporalUnavailableError("away"))
+    monkeypatch.setattr(RegistrationStarter, "accept", starts)
     form = {"tipo_documento": "CC", "numero_documento": "1020304050", "acepta_datos": "SI"}
     answers = [
         await visitor.post("/registro/otro", _from=f"198.51.100.{number}", **form) for number in (1, 2)
     ]
-    assert [answer.status_code for answer in answers] == [503, 429]
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert [call.kwargs["is_quiet"] for call in starts.await_args_list] == [True]
+
+
+async def test_a_stranger_does_not_use_up_the_recoveries_of_a_document(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recovers = AsyncMock()
+    monkeypatch.setattr(RecoveryStarter, "recover_password", recovers)
+    most = limits.DOCUMENT_RECOVERIES.most
+    answers = [await recover_one_document(visitor) for _ in range(most + 2)]
+    assert {answer.status_code for answer in answers} == {303}
+    assert [call.kwargs["is_quiet"] for call in recovers.await_args_list] == [False] * most + [True] * 2
 
 
 async def test_a_program_is_told_the_limit_of_a_document_and_the_way_on(

@@ -65,7 +65,7 @@ def answers(tools: Tools) -> Any:
         (("retry", "--waiting-on", "sso", "--jitter", "1h", "--reason", REASON), "--jitter"),
         (("resend", "RC-000000000001", "--reason", REASON), "no es un radicado"),
         (("unlock", "nadie", "--reason", REASON), "no es un tipo de documento"),
-        (("staff", "add", "ana", "--password-stdin"), "al menos 15"),
+        (("staff", "add", "ana", "--password-stdin"), "mínimo quince (15)"),
         (("person", "erase", "CC", "abc"), "--reason"),
     ],
 )

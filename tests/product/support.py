@@ -20,7 +20,7 @@ from mipres.support.staff import PostgresStaff
 from tests.product.conftest import Product, csrf_of
 from tests.product.storage import audit_keys_of, derived_key
 
-STAFF_PASSWORD = "una clave larga de soporte"
+STAFF_PASSWORD = "tres caballos verdes en la orilla"
 REASON = "la persona lo pidió en la mesa de ayuda"
 _names = itertools.count(1)
 

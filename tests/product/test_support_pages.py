@@ -22,10 +22,11 @@ from tests.product.support import (
 from tests.product.visits import log_in, set_password
 
 ACCOUNT = "/soporte/cuenta/00000000-0000-0000-0000-000000000000"
-PAGES = ("/soporte", "/soporte/registro/RM-000000000000", ACCOUNT)
+PAGES = ("/soporte", "/soporte/contrasena", "/soporte/registro/RM-000000000000", ACCOUNT)
 FORMS = (
     "/soporte/buscar",
     "/soporte/clave",
+    "/soporte/contrasena",
     "/soporte/salir",
     "/soporte/registro/RM-000000000000",
     ACCOUNT,

@@ -14,6 +14,8 @@ from mipres.support.staff import (
     PostgresStaff,
     StaffMember,
     StaffNameError,
+    StaffPasswordError,
+    StaffPresentPasswordError,
     StaffSessionKind,
     StaffUnknownError,
     new_password,
@@ -21,6 +23,7 @@ from mipres.support.staff import (
 from tests.fakes import FakeClock
 
 PASSWORD = "una clave larga de soporte"
+ANOTHER = "otra frase larga y distinta"
 PAGES, KEY = StaffSessionKind.PAGES, StaffSessionKind.KEY
 SECOND = timedelta(seconds=1)
 RADICADOS = ("RM-000000000001", "RM-000000000002")
@@ -110,6 +113,52 @@ async def test_a_session_that_a_reset_ends_gets_no_key(support: PostgresStaff) -
     assert await support.mint_key(member) is None
 
 
+@pytest.mark.parametrize(
+    "guessed", ["aaaaaaaaaaaaaaa", "contrasena12345", "millonarios2026", "corta", "ana.rojas.ana.rojas"]
+)
+async def test_a_password_that_is_guessed_first_is_refused(support: PostgresStaff, guessed: str) -> None:
+    with pytest.raises(StaffPasswordError, match="La contraseña debe: "):
+        await support.add("ana.rojas", guessed, actor="operator:root")
+    await support.add("ana.rojas", PASSWORD, actor="operator:root")
+    with pytest.raises(StaffPasswordError):
+        await support.reset("ana.rojas", guessed, actor="operator:root")
+    assert await support.log_in("ana.rojas", PASSWORD)
+
+
+async def test_a_changed_password_ends_the_other_sessions_and_keys(
+    support: PostgresStaff, audit: PostgresAuditTrail
+) -> None:
+    token, member = await logged_in(support)
+    other, key = await support.log_in("ana", PASSWORD), await support.mint_key(member)
+    assert other is not None
+    assert key is not None
+    await support.change_password(member, token, present=PASSWORD, new=ANOTHER)
+    assert await support.member_of(token, PAGES) is not None
+    assert (await support.member_of(other, PAGES), await support.member_of(key, KEY)) == (None, None)
+    assert await support.log_in("ana", PASSWORD) is None
+    assert await support.log_in("ana", ANOTHER) is not None
+    changes = [entry.details for entry in await audit.entries() if entry.type == "staff_changed"]
+    assert changes[-1] == {"staff": "ana", "change": "password_changed"}
+
+
+async def test_an_open_browser_alone_changes_no_password(support: PostgresStaff) -> None:
+    token, member = await logged_in(support)
+    for _ in range(FREE_FAILURES):
+        with pytest.raises(StaffPresentPasswordError):
+            await support.change_password(member, token, present="otra cosa larga aquí", new=ANOTHER)
+    with pytest.raises(StaffPresentPasswordError):
+        await support.change_password(member, token, present=PASSWORD, new=ANOTHER)
+    assert await support.log_in("ana", ANOTHER) is None
+
+
+async def test_a_password_that_was_reset_meanwhile_is_not_changed(support: PostgresStaff) -> None:
+    token, member = await logged_in(support)
+    await support.reset("ana", ANOTHER, actor="operator:root")
+    with pytest.raises(StaffPresentPasswordError):
+        await support.change_password(member, token, present=PASSWORD, new="todavía otra clave larga")
+    assert await support.log_in("ana", ANOTHER) is not None
+
+
 async def test_a_name_is_locked_for_a_while_after_failures(
     support: PostgresStaff, audit: PostgresAuditTrail, clock: FakeClock
 ) -> None:
@@ -139,7 +188,7 @@ async def test_a_session_ends_when_it_rests_and_when_it_is_old(
     clock.advance(IDLE_LIMIT)
     assert await support.member_of(token, PAGES) is None
     token = await support.log_in("ana", PASSWORD) or ""
-    for _ in range(int(ABSOLUTE_LIMIT / timedelta(minutes=9))):
+    for _ in range(int((ABSOLUTE_LIMIT - SECOND) / timedelta(minutes=9))):
         clock.advance(timedelta(minutes=9))
         assert await support.member_of(token, PAGES) is not None
     clock.advance(timedelta(minutes=9))

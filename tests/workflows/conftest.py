@@ -182,7 +182,11 @@ class World:
         return handle, outcome
 
     async def accept(
-        self, submission: Submission = PROFESSIONAL, *, task_timeout: timedelta | None = None
+        self,
+        submission: Submission = PROFESSIONAL,
+        *,
+        task_timeout: timedelta | None = None,
+        is_quiet: bool = False,
     ) -> Handle:
         """Start as the API does where no page shows the answer."""
         radicado = f"RM-{uuid.uuid4().hex[:12].upper()}"
@@ -193,11 +197,12 @@ class World:
                 submission=submission,
                 consent=consent(),
                 tell_by_mail=True,
+                is_quiet=is_quiet,
                 is_fast=self.is_fast,
             ),
             id=names.registration_workflow_id(radicado),
             task_queue=names.REGISTRATIONS_QUEUE,
-            start_signal="asked_again",
+            start_signal=None if is_quiet else "asked_again",
             task_timeout=task_timeout,
         )
         self.handles[radicado] = handle

@@ -666,6 +666,35 @@ async def test_a_page_that_tells_the_refusal_is_no_reason_for_a_mail(world: Worl
     assert world.mailer.sent == []
 
 
+async def _with_password(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    world.sets_password()
+    await handle.signal(Registration.password_set)
+    await handle.result()
+    world.mailer.sent.clear()
+
+
+async def test_beyond_the_documents_budget_nobody_is_mailed_again(world: World) -> None:
+    await _with_password(world)
+    handle = await world.accept(is_quiet=True)
+    assert (await handle.result()).outcome.status is OutcomeStatus.UPDATED
+    world.knows(MEDICINE, sanctions=(sanction(),))
+    handle = await world.accept(is_quiet=True)
+    assert (await handle.result()).outcome.status is OutcomeStatus.REFUSED
+    assert world.mailer.sent == []
+
+
+async def test_a_new_account_gets_its_link_also_beyond_the_budget(world: World) -> None:
+    world.knows(MEDICINE)
+    handle = await world.accept(is_quiet=True)
+    await world.mailed("password_link")
+    world.sets_password()
+    await handle.signal(Registration.password_set)
+    await handle.result()
+
+
 async def test_whom_nobody_knows_is_sent_nothing(world: World) -> None:
     handle = await world.accept()
     assert (await handle.result()).outcome.refusal is Refusal.NOT_IN_MISEGURIDADSOCIAL
