@@ -14,17 +14,19 @@ from api.sent_forms import SentForms
 from api.templating import Pages
 from mipres.database.receipts import PostgresReceipts
 from mipres.domain.applications import application_of
+from mipres.domain.divipola import department_name, department_of, municipality_name
 from mipres.domain.outcomes import (
     DATA_UPDATED,
     IN_PROGRESS,
     LINK_WILL_BE_SENT,
-    REFUSAL_MESSAGES,
     REGISTRATION_SUCCESSFUL,
     USE_FIRST_CREDENTIALS,
     OutcomeStatus,
+    Refusal,
 )
 from mipres.domain.receipt import Receipt
-from mipres.domain.submissions import Submission
+from mipres.domain.remedies import Explanation, explain
+from mipres.domain.submissions import ENTITY_KIND_LABELS, REGIME_LABELS, Entity, Submission
 from mipres.mail.dates import long_date_time
 
 log = structlog.get_logger()
@@ -60,8 +62,12 @@ class OutcomePages:
                     request,
                     "refused",
                     submitted=submitted,
-                    message=REFUSAL_MESSAGES[refusal] if refusal else None,
-                    rows=[*_rows_of(submitted.submission), ("Número de radicado", submitted.radicado)],
+                    message=_explanation(submitted, refusal) if refusal else None,
+                    rows=[
+                        ("Tipo de Registro", submitted.submission.user_type.label),
+                        *_rows_of(submitted.submission),
+                        ("Número de radicado", submitted.radicado),
+                    ],
                     typed=typed_for(submitted.submission),
                     may_wait=submitted.outcome.may_wait,
                 )
@@ -120,12 +126,35 @@ def _receipt_rows(submitted: RegistrationAnswer, receipt: Receipt | None) -> lis
     return rows
 
 
+def _explanation(submitted: RegistrationAnswer, refusal: Refusal) -> Explanation:
+    submission = submitted.submission
+    return explain(
+        refusal,
+        submission.user_type,
+        entity=submission.entity,
+        may_wait=submitted.outcome.may_wait,
+    )
+
+
 def _rows_of(submission: Submission) -> list[tuple[str, str]]:
-    """The fields of a submission, as the receipt and the refusal repeat them."""
+    """Every field of a submission, as the receipt and the refusal repeat them."""
+    document = submission.document
     rows = {
-        "Tipo Documento Identificación": submission.document.type,
-        "Número documento de Identificación": submission.document.number,
+        **_entity_rows(submission.entity),
+        "Tipo Documento Identificación": document.type,
+        "Número documento de Identificación": document.number,
         "Registro profesional": submission.professional_registration,
-        "Nit de la entidad": submission.entity and submission.entity.nit,
     }
     return [(label, value) for label, value in rows.items() if value]
+
+
+def _entity_rows(entity: Entity | None) -> dict[str, str | None]:
+    if entity is None:
+        return {}
+    return {
+        "Tipo de entidad": ENTITY_KIND_LABELS[entity.kind],
+        "Régimen de la EPS": entity.regime and REGIME_LABELS[entity.regime],
+        "Nit de la entidad": entity.nit,
+        "Departamento": entity.municipality and department_name(department_of(entity.municipality)),
+        "Municipio": entity.municipality and municipality_name(entity.municipality),
+    }

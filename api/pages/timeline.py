@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from api.registrations.ask import RegistrationView
 from mipres.domain.applications import Application, application_of
-from mipres.domain.outcomes import REFUSAL_MESSAGES, RefusalMessage
+from mipres.domain.remedies import Explanation, explain
 from mipres.domain.stages import WAITING_FOR_CITIZENS, Stage, WaitingOn
 from mipres.domain.submissions import UserType
 from mipres.mail.dates import long_date_time
@@ -65,7 +65,7 @@ class StatusPage:
     login: Application | None
     register_again: str
     can_register_again: bool
-    refusal: RefusalMessage | None
+    refusal: Explanation | None
 
 
 REFRESH_SECONDS = 10
@@ -138,11 +138,11 @@ def status_page(view: RegistrationView, *, sent_here: bool = False) -> StatusPag
     )
 
 
-def refusal_of(view: RegistrationView) -> RefusalMessage | None:
+def refusal_of(view: RegistrationView) -> Explanation | None:
     """Why a registration was refused, where its run can tell."""
     if view.stage is not Stage.REFUSED or not view.outcome or not view.outcome.refusal:
         return None
-    return REFUSAL_MESSAGES[view.outcome.refusal]
+    return explain(view.outcome.refusal, view.user_type, may_wait=view.outcome.may_wait)
 
 
 def notice(view: RegistrationView) -> Notice | None:

@@ -85,6 +85,14 @@ class Regime(StrEnum):
     SUBSIDIADO = "SUBSIDIADO"
 
 
+ENTITY_KIND_LABELS = {
+    EntityKind.IPS: "Institución Prestadora de Servicios de salud – IPS",
+    EntityKind.EPS: "Entidad Promotora de Salud – EPS",
+    EntityKind.PROVIDER: "Proveedor",
+}
+REGIME_LABELS = {Regime.CONTRIBUTIVO: "Contributivo", Regime.SUBSIDIADO: "Subsidiado"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entity:
     """The entity of a delegate.

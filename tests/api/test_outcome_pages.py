@@ -109,6 +109,39 @@ async def test_a_refusal_says_what_to_do_and_where(refusal: Refusal) -> None:
     assert all(address.split("/")[2].endswith(".gov.co") for address in outside)
 
 
+VALUES = {
+    "ips": ["Institución Prestadora de Servicios de salud – IPS", "900123456"],
+    "eps": ["Entidad Promotora de Salud – EPS", "Subsidiado", "900123456"],
+    "provider": ["Proveedor", "900123456"],
+    "natural-provider": ["Proveedor", "Antioquia", "Medellín"],
+    "professional": ["76-1234"],
+}
+
+
+@pytest.mark.parametrize("name", SUBMISSIONS)
+@pytest.mark.parametrize("kind", ["refusal", "receipt"])
+async def test_every_value_is_repeated_on_receipt_and_refusal(name: str, kind: str) -> None:
+    submission = SUBMISSIONS[name]
+    if kind == "refusal":
+        page = await page_of(submission, Outcome(status=OutcomeStatus.REFUSED, refusal=Refusal.SANCTIONED))
+    else:
+        stored = Receipt(
+            submission=submission, registered_at=datetime(2026, 3, 2, tzinfo=UTC), terms_version="1"
+        )
+        page = await page_of(submission, REGISTERED, stored=stored)
+    shown = re.findall(r"<dd>(.*?)</dd>", page)
+    for value in (submission.user_type.label, "CE", "654321", RADICADO, *VALUES.get(name, [])):
+        assert value in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("professional", "otro"), ("other", "profesional"), ("social-service", "otro")]
+)
+async def test_a_profession_of_another_form_leads_there(name: str, form: str) -> None:
+    outcome = Outcome(status=OutcomeStatus.REFUSED, refusal=Refusal.PROFESSION_NOT_AUTHORIZED)
+    assert f'<a href="/registro/{form}">Registrarse como ' in await page_of(SUBMISSIONS[name], outcome)
+
+
 async def test_the_receipt_names_the_sender_and_the_lifetime_that_are_set() -> None:
     page = await page_of(OTHER, REGISTERED)
     for text in (

@@ -11,7 +11,8 @@ from api.registrations.ask import RegistrationView
 from api.security import Cookies, FormTokens
 from api.templating import Pages
 from mipres.composition import STATIC, TEMPLATES
-from mipres.domain.outcomes import REFUSAL_MESSAGES, Outcome, OutcomeStatus, Refusal
+from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
+from mipres.domain.remedies import explain
 from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import UserType
 
@@ -89,7 +90,8 @@ def test_a_refusal_is_not_told_to_whoever_knows_the_number() -> None:
 @pytest.mark.parametrize("refusal", Refusal)
 def test_the_browser_that_sent_the_form_learns_why_it_was_refused(refusal: Refusal) -> None:
     outcome = Outcome(status=OutcomeStatus.REFUSED, refusal=refusal)
-    view, message = replace(VIEW, stage=Stage.REFUSED, outcome=outcome), REFUSAL_MESSAGES[refusal]
+    view = replace(VIEW, stage=Stage.REFUSED, outcome=outcome)
+    message = explain(refusal, UserType.PROFESSIONAL)
     here, elsewhere = shown(view, sent_here=True), shown(view)
     assert (message.title in here, message.remedy in here) == (True, True)
     assert "para ver el motivo" not in here
