@@ -1,6 +1,6 @@
 """Ask the workflow, the server and the database where a registration stands."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
@@ -12,6 +12,7 @@ from temporalio.service import RPCError
 
 from api.metrics import ApiMetrics, Fallback
 from mipres.database.standings import PostgresStandings
+from mipres.domain.access import AccessState
 from mipres.domain.outcomes import Outcome
 from mipres.domain.stages import EngineState, Stage, WaitingOn
 from mipres.domain.standing import Standing
@@ -44,6 +45,7 @@ class RegistrationView:
             The stage is then what the database says.
         link_expires_at: Until when the newest link works.
         watched_until: Until when a registry is asked for a person who chose to wait for it.
+        access: Whether a completed registration opens anything today.
         is_outcome_known: Whether the workflow itself answered, so that no `outcome` means that there is none.
     """
 
@@ -58,6 +60,7 @@ class RegistrationView:
     link_expires_at: datetime | None = None
     watched_until: datetime | None = None
     is_outcome_known: bool = True
+    access: AccessState | None = None
 
 
 class RegistrationViews:
@@ -92,7 +95,16 @@ class RegistrationViews:
                 log.warning("standing_unknown", radicado=radicado, error=type(error).__name__)
                 standing = Standing()
             return _view(run, standing=standing)
-        return _view(run, status=await self._status(run))
+        view = _view(run, status=await self._status(run))
+        return replace(view, access=await self._access(radicado)) if view.stage is Stage.COMPLETED else view
+
+    async def _access(self, radicado: str) -> AccessState | None:
+        """Whether a completed registration opens anything; None if that is unknown."""
+        try:
+            return await self._standings.access(radicado)
+        except (OSError, SQLAlchemyError) as error:
+            log.warning("access_unknown", radicado=radicado, error=type(error).__name__)
+            return None
 
     async def _status(self, run: Run) -> RegistrationStatus | None:
         """Ask the workflow itself; None where it cannot answer now."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
+from mipres.domain.access import AccessState
 from mipres.domain.stages import Stage
 from mipres.domain.submissions import RawSubmission, UserType
 
@@ -112,6 +113,9 @@ class RegistrationOut(BaseModel):
     updated_at: datetime
     outcome: str | None = Field(
         description="`registered`, `updated`, or the code of the refusal; null before."
+    )
+    access: AccessState | None = Field(
+        description="Whether a completed registration opens anything today; null before, or while the database is away."
     )
 
 

@@ -108,6 +108,7 @@ async def get_registration(radicado: str, services: ApiDep) -> RegistrationOut:
         submitted_at=view.submitted_at,
         updated_at=view.updated_at,
         outcome=view.outcome.code if view.outcome else None,
+        access=view.access,
     )
 
 

@@ -3,8 +3,11 @@
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from mipres.database.access import access_of
 from mipres.database.engine import reading_factory
 from mipres.database.tables import AccountRow, PasswordLinkRow, ProfileRow
+from mipres.domain.access import AccessState
+from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.standing import Standing
 from mipres.ports import Clock
 
@@ -18,6 +21,20 @@ class PostgresStandings:
     def __init__(self, engine: AsyncEngine, *, clock: Clock) -> None:
         self._reading = reading_factory(engine)
         self._clock = clock
+
+    async def access(self, radicado: str) -> AccessState | None:
+        """How the access of a registration's profile stands today; None without one."""
+        statement = (
+            select(AccountRow, ProfileRow)
+            .join(ProfileRow, ProfileRow.account_id == AccountRow.id)
+            .where(ProfileRow.radicado == radicado, AccountRow.password_set_at.is_not(None))
+        )
+        async with self._reading() as session:
+            row = (await session.execute(statement)).first()
+        if row is None:
+            return None
+        access = access_of(row[0], [row[1]])
+        return access.state_of(access.profiles[0], today_in_bogota(self._clock.now()))
 
     async def of(self, radicado: str) -> Standing:
         """Say whether the account has a password, and until when the link works."""

@@ -114,6 +114,12 @@ class Access:
         in_force = (item for item in self.profiles if item.state(today) is AccessState.IN_FORCE)
         return frozenset(application_of(item.user_type) for item in in_force)
 
+    def state_of(self, profile: ProfileAccess, today: date) -> AccessState:
+        """How one profile stands today, with the account that it belongs to."""
+        state = profile.state(today)
+        is_held = self.account is AccountState.SUSPENDED and state is AccessState.IN_FORCE
+        return AccessState.SUSPENDED if is_held else state
+
     def closed(self, today: date) -> tuple[ProfileAccess, ...]:
         """The profiles that open nothing today."""
         return tuple(item for item in self.profiles if item.state(today) is not AccessState.IN_FORCE)

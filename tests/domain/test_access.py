@@ -75,3 +75,18 @@ def test_every_cause_and_every_change_has_its_words() -> None:
     assert set(CLOSED_WORDS) == set(CAUSES_FOR_STAFF) == set(AccessCause)
     for change in AccessChange:
         assert words_of_change(change, AccessCause.SUPPORT).remedy
+
+
+@pytest.mark.parametrize(
+    ("account", "profile", "state"),
+    [
+        (AccountState.OPEN, DOCTOR, AccessState.IN_FORCE),
+        (AccountState.SUSPENDED, DOCTOR, AccessState.SUSPENDED),
+        (AccountState.SUSPENDED, replace(DOCTOR, last_day=TODAY - DAY), AccessState.ENDED),
+        (AccountState.OPEN, replace(DOCTOR, is_sanctioned=True), AccessState.SUSPENDED),
+    ],
+)
+def test_a_profile_stands_no_better_than_its_account(
+    account: AccountState, profile: ProfileAccess, state: AccessState
+) -> None:
+    assert Access(account=account, profiles=(profile,)).state_of(profile, TODAY) is state

@@ -10,12 +10,12 @@ from tests.product.support import REASON, officer, post_form
 from tests.product.visits import log_in, login_of, set_password
 
 
-async def ready(product: Product, visitor: httpx2.AsyncClient) -> dict[str, Any]:
+async def ready(product: Product, visitor: httpx2.AsyncClient) -> tuple[dict[str, Any], str]:
     person = await product.new_professional()
-    radicado = (await product.register_professional(person)).json()["radicado"]
+    radicado: str = (await product.register_professional(person)).json()["radicado"]
     await set_password(visitor, await product.link_for(person))
     await product.reaches(radicado, "completed")
-    return person
+    return person, radicado
 
 
 async def decides(desk: httpx2.AsyncClient, address: str, action: str) -> httpx2.Response:
@@ -28,7 +28,7 @@ async def decides(desk: httpx2.AsyncClient, address: str, action: str) -> httpx2
 
 async def test_support_suspends_and_reinstates_and_the_person_learns_why(product: Product) -> None:
     async with product.browser() as visitor, officer(product) as (desk, _):
-        person = await ready(product, visitor)
+        person, radicado = await ready(product, visitor)
         assert (await log_in(visitor, person)).url.path == "/inicio/mipres"
         document = person["document"]
         results = await post_form(
@@ -46,6 +46,7 @@ async def test_support_suspends_and_reinstates_and_the_person_learns_why(product
         assert unconfirmed.status_code == 200
         assert (await visitor.get("/inicio/mipres")).url.path == "/inicio/mipres"
         assert "Acceso suspendido." in (await decides(desk, address, "suspender")).text
+        assert (await product.view(radicado))["access"] == "suspended"
 
         assert (await visitor.get("/inicio/mipres")).url.path == "/ingreso/mipres"
         closed = await log_in(visitor, person)
@@ -59,7 +60,7 @@ async def test_support_suspends_and_reinstates_and_the_person_learns_why(product
 
 async def test_the_page_of_an_account_asks_for_a_reason_and_a_known_action(product: Product) -> None:
     async with product.browser() as visitor, officer(product) as (desk, _):
-        person = await ready(product, visitor)
+        person, _ = await ready(product, visitor)
         document = person["document"]
         results = await post_form(
             desk,

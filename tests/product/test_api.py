@@ -308,6 +308,7 @@ async def test_a_view_tells_each_stage_and_nothing_personal(product: Product) ->
         "submitted_at",
         "updated_at",
         "outcome",
+        "access",
     }
     assert (waiting["stage"], waiting["outcome"]) == ("awaiting_password", "registered")
     assert (waiting["waiting_on"], waiting["user_type"]) == ([], "professional")
@@ -321,6 +322,7 @@ async def test_a_completed_and_a_refused_registration_can_be_looked_at(product: 
     completed = await product.complete(await product.new_professional())
     found = await product.view(completed)
     assert (found["stage"], found["outcome"]) == ("completed", "registered")
+    assert found["access"] == "in_force"
 
     person = await product.new_person()
     refusal = await product.register_professional(person)
