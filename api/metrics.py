@@ -107,6 +107,11 @@ class _FiguresCollector(Collector):
         yield GaugeMetricFamily(
             "mipres_workflows_broken", "Workflows whose code cannot follow their history", figures.broken
         )
+        yield GaugeMetricFamily(
+            "mipres_reviews_stopped",
+            "Reviews of access that their guard stopped and that wait for support",
+            figures.reviews_stopped,
+        )
         yield _by("task_queue", "mipres_queue_pollers", "Workers that ask a queue for work", figures.pollers)
 
 

@@ -36,6 +36,7 @@ class Figures:
     stuck: int
     oldest_stuck_seconds: float
     broken: int
+    reviews_stopped: int
     pollers: dict[str, int]
 
 
@@ -70,6 +71,7 @@ class TemporalGauges:
             stuck=stuck,
             oldest_stuck_seconds=await self._oldest_stuck() if stuck else 0.0,
             broken=await self._count(names.BROKEN_CODE),
+            reviews_stopped=await self._count(names.STOPPED_REVIEWS),
             pollers={queue: await self._pollers(queue) for queue in _QUEUES},
         )
 

@@ -193,7 +193,6 @@ class AccessReview:
 
     async def _stop(self, registry: WaitingOn) -> None:
         self._enter(ReviewStage.STOPPED)
-        metrics.review_stopped(registry)
         tally = self._state.tally(registry)
         notice = ReviewStoppedNotice(
             review=workflow.info().workflow_id,

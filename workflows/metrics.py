@@ -30,9 +30,3 @@ def profile_reviewed(registry: WaitingOn, outcome: ReviewOutcome) -> None:
     workflow.metric_meter().create_counter(
         "mipres_profiles_reviewed", "Profiles in use that were held against their registry"
     ).add(1, {"registry": registry.value, "outcome": outcome.value})
-
-
-def review_stopped(registry: WaitingOn) -> None:
-    workflow.metric_meter().create_counter(
-        "mipres_access_reviews_stopped", "Reviews that would take away more than their guard allows"
-    ).add(1, {"registry": registry.value})

@@ -77,6 +77,7 @@ async def test_what_waits_is_told_by_the_thing_that_is_waited_for(product: Produ
         "mipres_registrations_stuck",
         "mipres_oldest_stuck_seconds",
         "mipres_workflows_broken",
+        "mipres_reviews_stopped",
     } <= api.names()
     for queue in ("registrations", "registry-sso", "registry-rethus", "registry-miseguridadsocial"):
         assert api.total("mipres_queue_pollers", task_queue=queue) >= 1, queue
