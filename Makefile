@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: run test check fuzz chaos bench bench-growth lint style audit sbom reset lock help
+.PHONY: run test check fuzz chaos attacks bench bench-growth lint style audit sbom reset lock help
 
 PYTHON := .venv/bin/python
 PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes
@@ -26,6 +26,9 @@ fuzz: .venv/.dev ## Attack forms, API and parsers with more than ten thousand ca
 
 chaos: .venv/.stack ## Kill each part at each step, within ten minutes, and print what was lost
 	@$(PYTHON) -m dev.chaos $(ARGS)
+
+attacks: .venv/.stack ## Attack a product on loopback, within five minutes, and print what held
+	@$(PYTHON) -m dev.attacks $(ARGS)
 
 bench: .venv/.bench ## Measure the product; BENCH=quick takes less than two minutes
 	@$(PYTHON) -m bench

@@ -1,0 +1,1 @@
+"""Attacks on a running product, each performed for real: `make attacks`."""
