@@ -364,7 +364,9 @@ class EmailActivities:
         """Send a mail under its claim, and record how that ended."""
         try:
             async with self._holding(key):
-                await self._mailer.send(mail)
+                await self._mailer.send(
+                    mail, before_handing_over=lambda: self._sent_mails.hold_for_hours(key)
+                )
         except MailProbablyDeliveredError:
             # A copy at each retry would be worse than a mail that is lost after all.
             if await self._sent_mails.record_unknown_end(key) < MOST_UNKNOWN_ENDS:

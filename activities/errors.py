@@ -18,6 +18,7 @@ from mipres.domain.errors import (
     MailProbablyDeliveredError,
     RegistryUnavailableError,
 )
+from mipres.domain.mail import HANDED_OVER_LIFETIME
 
 REGISTRY_UNAVAILABLE = "RegistryUnavailable"
 MAIL_NOT_ACCEPTED = "MailNotAccepted"
@@ -29,7 +30,7 @@ UNFORESEEN = "Unforeseen"
 ACCOUNT_MISSING = "AccountMissing"
 
 # A second copy confuses the person: by then the first one has arrived, or never will.
-_AFTER_A_PROBABLE_DELIVERY = timedelta(hours=3)
+_AFTER_A_PROBABLE_DELIVERY = HANDED_OVER_LIFETIME
 
 
 @contextmanager

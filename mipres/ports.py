@@ -4,7 +4,7 @@ Adapters live in the rooms beside, fakes in tests/.
 """
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -227,6 +227,9 @@ class AuditTrail(Protocol):
         ...
 
 
+BeforeHandingOver = Callable[[], Awaitable[None]]
+
+
 class Mailer(Protocol):
     """Sends one message.
 
@@ -235,7 +238,14 @@ class Mailer(Protocol):
         MailAddressRejectedError: the server refuses the address for good.
     """
 
-    async def send(self, mail: Mail) -> None: ...
+    async def send(self, mail: Mail, *, before_handing_over: BeforeHandingOver | None = None) -> None:
+        """Send it.
+
+        Args:
+            mail: What is sent.
+            before_handing_over: Awaited when the server waits for the message: from then on it may have it.
+        """
+        ...
 
 
 class SentMails(Protocol):
@@ -252,6 +262,10 @@ class SentMails(Protocol):
 
     async def renew(self, key: str) -> None:
         """Hold a claim for longer, while the mail server takes its time."""
+        ...
+
+    async def hold_for_hours(self, key: str) -> None:
+        """Hold a claim so long that a crash from here on mails no second copy soon."""
         ...
 
     async def record_unknown_end(self, key: str) -> int:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
 
+import hypothesis
 import pytest
 from argon2 import PasswordHasher
 from pytest_socket import disable_socket, enable_socket
@@ -34,6 +35,9 @@ from mipres.temporal.names import SEARCH_ATTRIBUTES
 from tests.fakes import FakeClock
 from tests.migrated_database import MigratedDatabase
 
+# How long an example takes says something about the machine, and nothing about the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 PAYLOAD_KEYS = {"test": bytes(range(32))}
 ACTIVE_PAYLOAD_KEY = "test"
 AUDIT_KEYS = audit_keys({"test": b"a" * 32}, secrets=())

@@ -24,6 +24,7 @@ from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Delegation, HealthProfessional, Person, Placement
 from mipres.domain.review import DueProfile, Finding, ProfileUnderReview, registry_of
 from mipres.domain.submissions import Entity
+from mipres.ports import BeforeHandingOver
 
 
 @dataclass(kw_only=True)
@@ -419,12 +420,14 @@ class FakeMailer:
     silent_after_the_message: bool = False
     attempts: int = 0
 
-    async def send(self, mail: Mail) -> None:
+    async def send(self, mail: Mail, *, before_handing_over: BeforeHandingOver | None = None) -> None:
         self.attempts += 1
         if self.down:
             raise MailNotAcceptedError("SMTPConnectError")
         if self.rejects:
             raise MailAddressRejectedError("the server refuses the address")
+        if before_handing_over is not None:
+            await before_handing_over()
         self.sent.append(mail)
         if self.silent_after_the_message:
             raise MailProbablyDeliveredError("SMTPReadTimeoutError")
@@ -450,6 +453,9 @@ class FakeSentMails:
         return MailClaim.TAKEN
 
     async def renew(self, key: str) -> None:
+        assert key in self.held
+
+    async def hold_for_hours(self, key: str) -> None:
         assert key in self.held
 
     async def record_unknown_end(self, key: str) -> int:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.failures import DATABASE_ERRORS
 from mipres.database.tables import SentMailRow
-from mipres.domain.mail import CLAIM_LIFETIME, MailClaim
+from mipres.domain.mail import CLAIM_LIFETIME, HANDED_OVER_LIFETIME, MailClaim
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,10 @@ class PostgresSentMails:
             return MailClaim.TAKEN
 
     async def renew(self, key: str) -> None:
-        await self._update(key, claimed_at=func.clock_timestamp())
+        await self._update(key, claimed_at=func.greatest(SentMailRow.claimed_at, func.clock_timestamp()))
+
+    async def hold_for_hours(self, key: str) -> None:
+        await self._update(key, claimed_at=func.clock_timestamp() + HANDED_OVER_LIFETIME)
 
     async def record_unknown_end(self, key: str) -> int:
         left = func.clock_timestamp() - CLAIM_LIFETIME

@@ -10,6 +10,12 @@ CLAIM_LIFETIME = timedelta(seconds=30)
 An older one is left from a crash, and another may take it.
 """
 
+HANDED_OVER_LIFETIME = timedelta(hours=3)
+"""A mail that the server may have is claimed for as long.
+
+By then its first copy has arrived, or never will.
+"""
+
 MOST_UNKNOWN_ENDS = 3
 """After so many attempts without a word, the mail counts as delivered."""
 

@@ -26,6 +26,7 @@ from mipres.domain.identifiers import has_control_character
 from mipres.domain.mail import Mail
 from mipres.mail.message import as_bytes
 from mipres.mail.replies import Refusal, Step, Verdict
+from mipres.ports import BeforeHandingOver
 
 _REPLY_SECONDS: Final = 20
 UNTIL_HANDED_OVER_SECONDS: Final = 45
@@ -63,7 +64,7 @@ class SmtpMailer:
         self._final_reply_seconds = final_reply_seconds
         self._own_name = socket.getfqdn()
 
-    async def send(self, mail: Mail) -> None:
+    async def send(self, mail: Mail, *, before_handing_over: BeforeHandingOver | None = None) -> None:
         recipient = _Recipient(mail.to_address)
         content = as_bytes(
             replace(mail, to_name=_printable(mail.to_name)),
@@ -72,7 +73,7 @@ class SmtpMailer:
             recipient=recipient.address,
         )
         try:
-            await self._deliver(recipient, content)
+            await self._deliver(recipient, content, before_handing_over)
         except _RefusedError as error:
             if error.refusal.verdict is not Verdict.ADDRESS_DOUBTFUL:
                 raise _error_of(error.refusal) from None
@@ -80,11 +81,13 @@ class SmtpMailer:
             return
         # Some servers say so of everybody for a moment: the same word twice counts.
         try:
-            await self._deliver(recipient, content)
+            await self._deliver(recipient, content, before_handing_over)
         except _RefusedError as error:
             raise _error_of(error.refusal) from None
 
-    async def _deliver(self, recipient: "_Recipient", content: bytes) -> None:
+    async def _deliver(
+        self, recipient: "_Recipient", content: bytes, before_handing_over: BeforeHandingOver | None
+    ) -> None:
         client = aiosmtplib.SMTP(
             hostname=self._url.hostname,
             port=self._url.port,
@@ -98,6 +101,8 @@ class SmtpMailer:
             with _no_answer_is(MailNotAcceptedError):
                 async with asyncio.timeout(UNTIL_HANDED_OVER_SECONDS):
                     await self._prepare(client, recipient)
+            if before_handing_over is not None:
+                await before_handing_over()
             with _no_answer_is(MailProbablyDeliveredError):
                 reply = await self._hand_over(client, content)
             _check(reply, Step.FINAL_DOT)

@@ -12,6 +12,7 @@ from mipres.domain.access import ACCOUNT_SUSPENDED_WORDS, AccessNotice
 from mipres.domain.accounts import AccountContact
 from mipres.domain.errors import MailNotAcceptedError
 from mipres.domain.mail import Mail
+from mipres.ports import BeforeHandingOver
 from tests.fakes import (
     FakeAccessNotices,
     FakeAccounts,
@@ -23,10 +24,10 @@ from tests.fakes import (
 
 
 class DefersOneAddress(FakeMailer):
-    async def send(self, mail: Mail) -> None:
+    async def send(self, mail: Mail, *, before_handing_over: BeforeHandingOver | None = None) -> None:
         if mail.to_address.startswith("aplazada"):
             raise MailNotAcceptedError("SMTPRecipientsRefused")
-        await super().send(mail)
+        await super().send(mail, before_handing_over=before_handing_over)
 
 
 def notice(address: str) -> AccessNotice:

@@ -161,7 +161,7 @@ async def test_an_attempt_that_is_cut_off_at_a_slow_server_mails_no_second_copy(
     desk.accounts.set_password_of(ACCOUNT)
     taken, answers = asyncio.Event(), asyncio.Event()
 
-    async def answer_late(mail: Mail) -> None:
+    async def answer_late(mail: Mail, **_: object) -> None:
         desk.mailer.sent.append(mail)
         taken.set()
         await answers.wait()

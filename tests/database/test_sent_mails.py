@@ -12,7 +12,7 @@ from mipres.database.engine import create_engine
 from mipres.database.retention import SENT_MAILS, PostgresRetention
 from mipres.database.sent_mails import PostgresSentMails
 from mipres.database.tables import SentMailRow
-from mipres.domain.mail import CLAIM_LIFETIME, MailClaim
+from mipres.domain.mail import CLAIM_LIFETIME, HANDED_OVER_LIFETIME, MailClaim
 from tests.fakes import FakeClock
 from workflows.policies import MAIL_HEARTBEAT
 
@@ -111,3 +111,24 @@ async def test_keys_go_when_no_history_can_send_their_mail_again(
     assert (await retention.purge())["sent_mails"] == 0
     clock.advance(timedelta(seconds=1))
     assert (await retention.purge())["sent_mails"] == 1
+
+
+async def test_a_crash_after_the_message_was_handed_over_mails_no_copy_for_hours(
+    sent_mails: PostgresSentMails, engine: AsyncEngine
+) -> None:
+    await sent_mails.claim(KEY)
+    await sent_mails.hold_for_hours(KEY)
+    # The owner shows that it lives until it crashes; that makes its claim no shorter.
+    await sent_mails.renew(KEY)
+    await make_older(engine, HANDED_OVER_LIFETIME)
+    assert await sent_mails.claim(KEY) is MailClaim.BUSY
+    await make_older(engine, CLAIM_LIFETIME)
+    assert await sent_mails.claim(KEY) is MailClaim.TAKEN
+
+
+@pytest.mark.parametrize("end", ["release", "record_unknown_end"])
+async def test_a_known_end_frees_a_mail_that_was_handed_over(sent_mails: PostgresSentMails, end: str) -> None:
+    await sent_mails.claim(KEY)
+    await sent_mails.hold_for_hours(KEY)
+    await getattr(sent_mails, end)(KEY)
+    assert await sent_mails.claim(KEY) is MailClaim.TAKEN

@@ -47,6 +47,25 @@ async def test_a_mail_arrives_with_both_parts(mailer: SmtpMailer, inbox: Inbox) 
     assert message.Subject == MAIL.subject
 
 
+async def test_it_is_said_before_the_server_can_have_the_message(mailer: SmtpMailer, inbox: Inbox) -> None:
+    at_hand: list[int] = []
+
+    async def note() -> None:
+        at_hand.append(len(inbox))
+
+    await mailer.send(MAIL, before_handing_over=note)
+    assert (at_hand, len(inbox)) == ([0], 1)
+
+
+async def test_nothing_is_handed_over_where_the_record_fails(mailer: SmtpMailer, inbox: Inbox) -> None:
+    async def fail() -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await mailer.send(MAIL, before_handing_over=fail)
+    assert len(inbox) == 0
+
+
 async def test_the_headers_name_both_sides_and_call_it_automatic(mailer: SmtpMailer, inbox: Inbox) -> None:
     await mailer.send(MAIL)
 

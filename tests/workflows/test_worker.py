@@ -17,6 +17,7 @@ from activities.spacing import SpacedCalls
 from mipres.database.failures import database_fault
 from mipres.domain.mail import Mail
 from mipres.domain.stages import REGISTRIES
+from mipres.ports import BeforeHandingOver
 from mipres.temporal.names import REGISTRATIONS_QUEUE, registry_queue
 from tests.fakes import FakeMailer
 from tests.workflows.conftest import MEDICINE, World
@@ -33,10 +34,10 @@ class HeldMailer(FakeMailer):
     sending: asyncio.Event = field(default_factory=asyncio.Event)
     may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def send(self, mail: Mail) -> None:
+    async def send(self, mail: Mail, *, before_handing_over: BeforeHandingOver | None = None) -> None:
         self.sending.set()
         await self.may_go_on.wait()
-        await super().send(mail)
+        await super().send(mail, before_handing_over=before_handing_over)
 
 
 @dataclass(kw_only=True)
