@@ -18,6 +18,8 @@ from api.sent_forms import SentForms
 from api.services import (
     ApiServices,
     CodecServices,
+    HelpFacts,
+    HelpServices,
     LoginServices,
     OperationsServices,
     PasswordServices,
@@ -82,6 +84,7 @@ class Composition:
             registration=self.registration(),
             password=self.password(),
             login=self.login(),
+            help=self.help(),
             support=self.support(),
             codec=self.codec(),
             api=self.api(),
@@ -97,6 +100,7 @@ class Composition:
             composition.STATIC,
             cookies=self._cookies,
             form_tokens=self._form_tokens,
+            help_contact=composition.help_contact(self._settings),
         )
 
     @cached_property
@@ -207,6 +211,17 @@ class Composition:
             answers_by_mail_only=self._settings.enumeration == "neutral",
             change_hours=self._settings.address_change_hours,
         )
+
+    def help(self) -> HelpServices:
+        settings = self._settings
+        facts = HelpFacts(
+            link_hours=settings.password_link_hours,
+            mail_from=settings.mail_from,
+            wait_days=settings.wait_for_registry_days,
+            address_hours=settings.address_change_hours,
+            captcha_is_by_proof=settings.captcha == "proof",
+        )
+        return HelpServices(pages=self.pages, facts=facts)
 
     def password(self) -> PasswordServices:
         return PasswordServices(

@@ -16,6 +16,7 @@ from api.pages import (
     address_change,
     answers,
     captcha,
+    guidance,
     home,
     login,
     password,
@@ -46,6 +47,7 @@ COMPRESSION_LEVEL = 5
 
 ROUTERS = (
     home.router,
+    guidance.router,
     answers.router,
     registration.router,
     captcha.router,

@@ -75,6 +75,25 @@ class RegistrationServices:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HelpFacts:
+    """What the help says of the product's settings."""
+
+    link_hours: int
+    mail_from: str
+    wait_days: int
+    address_hours: int
+    captcha_is_by_proof: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class HelpServices:
+    """What the pages of help need."""
+
+    pages: Pages
+    facts: HelpFacts
+
+
+@dataclass(frozen=True, kw_only=True)
 class PasswordServices:
     """What the pages from the mailed link to the created password need."""
 
@@ -159,6 +178,7 @@ class Services:
     registration: RegistrationServices
     password: PasswordServices
     login: LoginServices
+    help: HelpServices
     support: SupportServices
     codec: CodecServices
     api: ApiServices
@@ -176,6 +196,7 @@ PagesDep = Annotated[Pages, _family("pages")]
 ProtectionDep = Annotated[ProtectionServices, _family("protection")]
 RegistrationDep = Annotated[RegistrationServices, _family("registration")]
 PasswordDep = Annotated[PasswordServices, _family("password")]
+HelpDep = Annotated[HelpServices, _family("help")]
 LoginDep = Annotated[LoginServices, _family("login")]
 SupportDep = Annotated[SupportServices, _family("support")]
 CodecDep = Annotated[CodecServices, _family("codec")]

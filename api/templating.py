@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse
 from api.security import Cookies, FormTokens, new_visit
 from api.static_files import static_url
 from mipres.domain.eligibility import BOGOTA
+from mipres.domain.help import HelpContact
 from mipres.domain.stages import STAGES_FOR_STAFF, WAITING_FOR_STAFF
 from mipres.domain.submissions import UserType
 from mipres.mail.dates import long_date
@@ -24,9 +25,20 @@ class Pages:
     Args:
         templates: The folder templates/.
         static: The folder static/.
+        cookies: Names the visit.
+        form_tokens: Signs the forms.
+        help_contact: Whom every page names for help.
     """
 
-    def __init__(self, templates: Path, static: Path, *, cookies: Cookies, form_tokens: FormTokens) -> None:
+    def __init__(
+        self,
+        templates: Path,
+        static: Path,
+        *,
+        cookies: Cookies,
+        form_tokens: FormTokens,
+        help_contact: HelpContact | None = None,
+    ) -> None:
         self._cookies = cookies
         self._form_tokens = form_tokens
         self._environment = Environment(
@@ -36,7 +48,11 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals["static_url"] = partial(static_url, static)
+        self.static_url = partial(static_url, static)
+        self._environment.globals |= {
+            "static_url": self.static_url,
+            "help_contact": help_contact or HelpContact(),
+        }
         self._environment.filters |= _FILTERS
 
     def render(

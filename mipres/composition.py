@@ -32,6 +32,7 @@ from mipres.database.retention import PostgresRetention
 from mipres.database.reviewed_profiles import PostgresReviewedProfiles
 from mipres.database.sent_mails import PostgresSentMails
 from mipres.domain.eligibility import EligibilityRules
+from mipres.domain.help import HelpContact
 from mipres.domain.limits import RELAXED_TIMES
 from mipres.domain.professions import ProfessionTable
 from mipres.domain.review import ReviewPolicy
@@ -84,7 +85,9 @@ async def open_ports(settings: Settings, database: "DatabaseServices") -> AsyncI
             sso=HttpSocialServiceRegistry(registry("sso", settings.sso_url, settings.sso_token)),
             accounts=build_accounts(settings, database),
             address_changes=build_address_changes(settings, database),
-            composer=JinjaMailComposer(TEMPLATES / "email", public_url=settings.public_url),
+            composer=JinjaMailComposer(
+                TEMPLATES / "email", public_url=settings.public_url, help_contact=help_contact(settings)
+            ),
             mailer=SmtpMailer(
                 settings.smtp_url.get_secret_value(), sender=settings.mail_from, sender_name="Registro MIPRES"
             ),
@@ -248,6 +251,16 @@ def build_limits(settings: Settings, database: DatabaseServices) -> PostgresLimi
 def build_audit_keys(settings: Settings) -> tuple[AuditKey, ...]:
     secrets = [settings.secret_key, *settings.secret_key_previous]
     return audit_keys(settings.audit_keys, secrets=[secret.get_secret_value() for secret in secrets])
+
+
+def help_contact(settings: Settings) -> HelpContact:
+    """Whom pages and mails name for help."""
+    return HelpContact(
+        email=settings.help_email,
+        phone=settings.help_phone,
+        url=settings.help_url,
+        privacy_url=settings.privacy_url,
+    )
 
 
 def purpose_key(settings: Settings, purpose: str) -> bytes:

@@ -7,6 +7,7 @@ granted and refuses to start on a missing, weak or development value.
 import base64
 import binascii
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -102,7 +103,21 @@ def _web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _mail_address(value: str) -> str:
+    if not is_usable(value):
+        raise ValueError("debe ser una dirección de correo, como `ayuda@entidad.gov.co`.")
+    return value
+
+
+def _telephone_number(value: str) -> str:
+    if not re.fullmatch(r"\+?[0-9][0-9 ().-]{5,24}", value):
+        raise ValueError("debe ser un número de teléfono, como `601 330 5043` o `018000 960020`.")
+    return value
+
+
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+PublicAddress = Annotated[str, AfterValidator(_mail_address)]
+TelephoneNumber = Annotated[str, AfterValidator(_telephone_number)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 KeysById = Annotated[Mapping[str, bytes], NoDecode, BeforeValidator(_keys_by_id), Field(repr=False)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_separated_by_commas)]
@@ -223,6 +238,10 @@ class Settings(BaseSettings):
     )
     mail_from: str = "hercules-noreply@sispro.gov.co"
     support_email: str | None = None
+    help_email: PublicAddress | None = None
+    help_phone: TelephoneNumber | None = None
+    help_url: WebAddress | None = None
+    privacy_url: WebAddress | None = None
 
     professions_file: ProfessionsFile = SHIPPED_PROFESSIONS
     sanctions_that_bar_file: SanctionsFile = SHIPPED_SANCTIONS

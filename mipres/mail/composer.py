@@ -8,6 +8,7 @@ from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from mipres.domain.accounts import AccountContact
+from mipres.domain.help import HelpContact
 from mipres.domain.mail import Mail
 from mipres.mail.dates import long_date, long_date_time
 
@@ -18,9 +19,10 @@ class JinjaMailComposer:
     Args:
         templates: The folder templates/email.
         public_url: Address of the site, from settings and never from a request.
+        help_contact: Whom every mail names for help.
     """
 
-    def __init__(self, templates: Path, *, public_url: str) -> None:
+    def __init__(self, templates: Path, *, public_url: str, help_contact: HelpContact | None = None) -> None:
         self._public_url = public_url.rstrip("/")
         self._environment = Environment(
             loader=FileSystemLoader(templates),
@@ -30,6 +32,7 @@ class JinjaMailComposer:
             lstrip_blocks=True,
         )
         self._environment.filters |= {"long_date": long_date, "long_date_time": long_date_time}
+        self._environment.globals["help_contact"] = help_contact or HelpContact()
         self._inliner = CSSInliner(load_remote_stylesheets=False)
 
     def compose(

@@ -11,6 +11,7 @@ import mipres
 from activities.reviews import ReviewStoppedNotice
 from mipres.domain.access import CLOSED_WORDS, AccessCause
 from mipres.domain.accounts import AccountContact
+from mipres.domain.help import HelpContact
 from mipres.domain.mail import Mail
 from mipres.domain.outcomes import REFUSAL_MESSAGES, Refusal
 from mipres.mail.composer import JinjaMailComposer
@@ -79,6 +80,17 @@ def test_a_mail_goes_to_the_person_and_greets_them(name: str) -> None:
     assert (mail.to_name, mail.to_address, mail.message_key) == (ANA.full_name, ANA.email, "key")
     assert mail.text.startswith("Ana María Ruiz Ñáñez:\n")
     assert "Ana María Ruiz Ñáñez:" in mail.html
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_mail_leads_to_help(name: str) -> None:
+    contact = HelpContact(email="ayuda@entidad.gov.co", phone="601 330 5043")
+    composer = JinjaMailComposer(TEMPLATES, public_url=PUBLIC_URL, help_contact=contact)
+    mail = composer.compose(name, contact=ANA, message_key="key", context=CONTEXTS[name])
+    for part in (mail.text, mail.html):
+        for way in (f"{PUBLIC_URL}/ayuda", "ayuda@entidad.gov.co", "601 330 5043"):
+            assert way in part
+    assert "\n\n\n\n" not in mail.text
 
 
 @pytest.mark.parametrize("name", NAMES)

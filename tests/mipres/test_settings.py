@@ -170,6 +170,10 @@ def test_production_refuses_a_missing_setting(
         ("AUDIT_KEYS", f"a1:{KEY}"),
         ("AUDIT_KEYS", f"a1:{OTHER_KEY},a2:{base64.b64encode(LONG.encode()).decode()}"),
         ("TEMPORAL_UI_URL", "http://temporal.example"),
+        *(("HELP_EMAIL", value) for value in ("ayuda", "a@", "a@b.co, c@d.co")),
+        *(("HELP_PHONE", value) for value in ("mesa de ayuda", "12", "601<b>330</b>")),
+        ("HELP_URL", "entidad.gov.co"),
+        ("PRIVACY_URL", "javascript:alert(1)"),
         ("PASSWORD_LINK_HOURS", "169"),
         ("PASSWORD_LINK_HOURS", "999999"),
         *(
