@@ -1,7 +1,7 @@
 """A review of many profiles with real servers: `python -m bench.review`.
 
-BENCH_PROFILES (default 2000) says how many. One in a hundred has left ReTHUS, one in a hundred is sanctioned;
-both stay below the guard. People register meanwhile.
+BENCH_PROFILES (default 2000) says how many, BENCH_CRASHES (default 0) how often the worker is killed meanwhile. One in two
+hundred has left ReTHUS, as many are sanctioned; both stay below the guard. People register meanwhile.
 """
 
 import asyncio
@@ -25,7 +25,8 @@ from mipres.temporal.connection import connect
 NEWCOMERS = 40
 _BATCH = 500
 _LOOK_SECONDS = 2.0
-_GONE, _SANCTIONED = 1, 2
+_BETWEEN_CRASHES_SECONDS = 15.0
+_GONE, _SANCTIONED, _OF = 1, 2, 200
 _ACCOUNTS = """
 INSERT INTO accounts (id, document_type, document_number, login, given_names, surnames, email, password_hash, password_set_at)
 SELECT md5(n)::uuid, 'CC', n, 'CC' || n, 'Ana María', 'Rodríguez Peña', 'p' || n || '@ejemplo.test', 'hash', now()
@@ -61,9 +62,15 @@ async def measure(count: int) -> dict[str, Any]:
         meanwhile = await submit.many(
             await new_professionals(stack.settings.registry_port, NEWCOMERS), at_once=1
         )
+        for _ in range(int(os.environ.get("BENCH_CRASHES", "0"))):
+            await stack.crash("worker")
+            await stack.restart("worker")
+            await asyncio.sleep(_BETWEEN_CRASHES_SECONDS)
         runs, events = await _finished(client)
         seconds = time.perf_counter() - began
         calls = (await registries.get("/_control/calls/peak")).json()["rethus"]
+        asked = (await registries.get("/_control/calls")).json()["rethus"]
+        twice = sum(asked.get(f"CC {person.number}", 0) > 1 for person in people)
         async with stack.database() as database:
             came_to = dict(await database.fetchrow(_CAME_TO, [person.number for person in people]))
     return {
@@ -72,6 +79,7 @@ async def measure(count: int) -> dict[str, Any]:
         "profiles_a_second": round(len(people) / seconds, 2),
         "peak_calls_a_second": calls["peak_per_second"],
         "calls": calls["total"],
+        "people_asked_about_more_than_once": twice,
         "runs": runs,
         "events": events,
         "outcome_before_ms": round(median(before) * 1000, 1),
@@ -97,9 +105,9 @@ async def _in_use(stack: PrivateStack, count: int) -> list[Citizen]:
 
 def _record(person: Citizen, index: int) -> dict[str, Any]:
     known = person.record()
-    if index % 100 == _GONE:
+    if index % _OF == _GONE:
         return known | {"rethus": None}
-    sanctions = [_SANCTION] if index % 100 == _SANCTIONED else []
+    sanctions = [_SANCTION] if index % _OF == _SANCTIONED else []
     return known | {"rethus": {"professions": [MEDICINE], "sanctions": sanctions}}
 
 
