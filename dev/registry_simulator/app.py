@@ -16,7 +16,7 @@ import jinja2
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dev.registry_simulator.calls import CallBook, CallSummary
 from dev.registry_simulator.modes import (
@@ -55,12 +55,14 @@ MODE_LABELS: Mapping[Mode, str] = {
 }
 
 
-class DroppableProtocol(HttpToolsProtocol):
+class DroppableProtocol(H11Protocol):
     """Lets an application close the connection without an answer."""
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["extensions"] = {DROP_EXTENSION: {"drop": self.transport.abort}}
+    def handle_events(self) -> None:
+        super().handle_events()
+        # The application starts in the loop's next turn, and finds this in its scope.
+        if self.scope is not None:
+            self.scope["extensions"] = {DROP_EXTENSION: {"drop": self.transport.abort}}
 
 
 @dataclass(kw_only=True)
