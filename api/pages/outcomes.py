@@ -121,7 +121,7 @@ def _receipt_rows(submitted: RegistrationAnswer, receipt: Receipt | None) -> lis
     if receipt:
         rows += [
             ("Fecha del registro", long_date_time(receipt.registered_at)),
-            ("Declaración de protección de datos", f"Aceptada, versión {receipt.terms_version}"),
+            ("Compromiso de confidencialidad", f"Aceptado, versión {receipt.terms_version}"),
         ]
     return rows
 

@@ -17,6 +17,7 @@ from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.registrations.start import TermsChangedError
 from api.services import PasswordDep, PasswordServices
 from mipres.database.password_links import PasswordOwner
+from mipres.domain.applications import Application, application_of
 from mipres.domain.errors import FieldError, InvalidSubmissionError, LinkNotUsableError
 from mipres.domain.limits import (
     ANNOUNCEMENTS,
@@ -209,7 +210,12 @@ async def _unusable(request: Request, services: PasswordServices, token: str, cl
         await _note_look(services, link.state, token, client)
     renewable = link.state is LinkState.EXPIRED and await services.links.renewal_of(token) is not None
     page = services.pages.render(
-        request, "link_unusable", status=_STATUS[link.state], link=link, renewable=renewable
+        request,
+        "link_unusable",
+        status=_STATUS[link.state],
+        link=link,
+        renewable=renewable,
+        doors=[application_of(link.user_type)] if link.user_type else list(Application),
     )
     if not renewable:
         services.cookies.drop(page, _COOKIE)

@@ -166,7 +166,7 @@ _MISSING = {
     "nit": "Escriba el NIT de la entidad, sin dígito de verificación",
     "department": "Seleccione el departamento",
     "municipality": "Seleccione el municipio",
-    "terms_accepted": "Marque la casilla de la declaración de protección de datos para continuar",
+    "terms_accepted": "Marque la casilla del compromiso de confidencialidad para continuar",
 }
 _FOREIGN_MUNICIPALITY = "El municipio no pertenece al departamento elegido; selecciónelo de la lista"
 _REGISTRATION_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./-]*")

@@ -164,7 +164,7 @@ async def test_the_receipt_tells_what_is_stored_and_never_what_is_typed_now() ->
     assert "76-1234" in page
     assert "761234" not in page
     assert "2 de marzo de 2026 a las 10:04 a. m." in page
-    assert "Aceptada, versión 2020-01" in page
+    assert "Aceptado, versión 2020-01" in page
 
 
 @pytest.mark.parametrize("nothing", [None, OSError("connection refused")])

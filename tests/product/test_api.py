@@ -113,7 +113,7 @@ async def test_422_names_every_wrong_field(product: Product) -> None:
         "de 6 a 10 dígitos. Escríbalo sin el dígito de verificación",
         "document.number": "El número no corresponde a cédula de ciudadanía: "
         "debe tener de 3 a 10 dígitos, sin ceros al comienzo",
-        "data_terms_accepted": "Marque la casilla de la declaración de protección de datos para continuar",
+        "data_terms_accepted": "Marque la casilla del compromiso de confidencialidad para continuar",
     }
 
 

@@ -625,9 +625,25 @@ async def test_a_used_link_leads_to_the_login(product: Product) -> None:
         answer = await visitor.get(await product.link_for(person))
     assert answer.status_code == 410
     assert "El enlace ya se usó" in answer.text
-    for way_on in ("/ingreso/mipres", "/ingreso/administracion", "/contrasena/recuperar"):
-        assert 'class="button' in answer.text
-        assert f'href="{way_on}">' in answer.text
+    assert 'class="button" href="/ingreso/mipres">Ingresar a MIPRES No UPC' in answer.text
+    assert 'class="button secondary" href="/contrasena/recuperar">' in answer.text
+    assert 'class="button" href="/ingreso/administracion">' not in answer.text
+
+
+async def test_a_delegates_used_link_leads_to_the_delegates_door(product: Product) -> None:
+    entity = {"nit": "900123456", "name": "Clínica del Ejemplo", "kind": "IPS"}
+    person = await product.new_person(delegate_of=[entity])
+    told = {"kind": "IPS", "nit": entity["nit"]}
+    await product.register(user_type="delegate", document=person["document"], entity=told)
+    async with product.browser() as visitor:
+        link = await product.link_for(person)
+        await set_password(visitor, link)
+        answer = await visitor.get(link)
+    assert (
+        'class="button" href="/ingreso/administracion">Ingresar al Módulo Administración de Usuarios'
+        in answer.text
+    )
+    assert 'class="button" href="/ingreso/mipres">' not in answer.text
 
 
 async def test_a_link_whose_use_nobody_heard_of_is_announced_when_it_is_opened_again(

@@ -362,6 +362,9 @@ async def test_the_receipt_prints_without_the_furniture(visitor: Visitor, produc
     person = await product.new_person()
     await visitor.register("otro", **_document(person))
     radicado = await visitor.radicado()
+    # Letter is the size of Colombia's offices.
+    printed = await visitor.page.pdf(format="Letter")
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
     await visitor.page.emulate_media(media="print")
     assert await visitor.page.get_by_text(radicado).first.is_visible()
     assert await visitor.page.get_by_text("Comprobante de registro").first.is_visible()
