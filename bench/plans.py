@@ -168,7 +168,8 @@ async def _register_and_set_password(
     submission = Submission(
         user_type=UserType.PROFESSIONAL, document=document, professional_registration="76-1234"
     )
-    person = Person(given_names="Ana", surnames="Ruiz", email="ana@ejemplo.test")
+    # The address on file: another one would wait, and issue no link.
+    person = Person(given_names="Ana", surnames="Ruiz", email="p777@ejemplo.test")
     registered = await accounts.register(
         NewRegistration(
             radicado=radicado, submission=submission, person=person, facts=ProfileFacts(), consent=consent

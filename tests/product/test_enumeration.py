@@ -39,7 +39,9 @@ async def other_api(product: Product, **told: str) -> AsyncIterator[httpx2.Async
     app = create_app(Settings(**(dict(settings) | told)))
     async with app.router.lifespan_context(app):
         transport = httpx2.ASGITransport(app=app)
-        async with httpx2.AsyncClient(transport=transport, base_url=product.url) as client:
+        async with httpx2.AsyncClient(
+            transport=transport, base_url=product.url, follow_redirects=True
+        ) as client:
             yield client
 
 

@@ -51,7 +51,8 @@ async def test_only_the_browser_that_sent_the_form_may_ask_to_wait(product: Prod
         assert OFFER not in page.text
         form = await stranger.get("/registro/estado")
         form = form if "csrf_token" in form.text else await stranger.get("/registro/otro")
-        assert (await press(stranger, radicado, form, "esperar")).status_code == 403
+        answer = await press(stranger, radicado, form, "esperar")
+        assert "Solo el navegador que envió el formulario puede pedir que esperemos" in answer.text
     assert (await product.view(radicado))["stage"] == "refused"
 
 
