@@ -41,7 +41,7 @@ class AccessNotices:
     async def _mail(self, notice: AccessNotice) -> None:
         try:
             await self._mails.send_notice(
-                "access_changed",
+                notice.mail,
                 notice.contact,
                 f"access-change.{notice.id}",
                 {

@@ -39,6 +39,7 @@ from mipres.database.audit_queue import AuditQueue
 from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.fitness import DatabaseFitness
 from mipres.database.limits import NoLimits
+from mipres.database.own_account import PostgresOwnAccounts
 from mipres.database.receipts import PostgresReceipts
 from mipres.database.sessions import PostgresSessions
 from mipres.database.standings import PostgresStandings
@@ -254,6 +255,9 @@ class Composition:
                 clock=self._clock,
             ),
             sessions=PostgresSessions(self._engine, audit=audit, clock=self._clock),
+            own_accounts=PostgresOwnAccounts(self._engine, audit=audit, clock=self._clock),
+            hasher=self._hasher,
+            policy=PasswordPolicy(self._settings.password_policy),
             recoveries=self.recoveries,
         )
 

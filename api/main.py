@@ -13,6 +13,7 @@ from api.composition import Composition
 from api.metrics import ApiMetrics
 from api.middleware import AccessLog, RequestLimits, RequestTracing, SecurityHeaders
 from api.pages import (
+    account,
     address_change,
     answers,
     captcha,
@@ -25,6 +26,7 @@ from api.pages import (
     support_accounts,
     support_password,
 )
+from api.signed_in import WHO_IS_IN
 from api.static_files import ImmutableStaticFiles
 from api.v1 import documentation
 from api.v1 import registrations as v1_registrations
@@ -45,15 +47,19 @@ MIN_COMPRESSED_BYTES = 1024
 COMPRESSION_LEVEL = 5
 
 
-ROUTERS = (
+# Pages of citizens, which say who is in.
+PAGES = (
     home.router,
     guidance.router,
     answers.router,
     registration.router,
-    captcha.router,
     password.router,
     address_change.router,
     login.router,
+    account.router,
+)
+ROUTERS = (
+    captcha.router,
     health.router,
     documentation.router,
     v1_registrations.router,
@@ -81,6 +87,8 @@ def create_app(settings: Settings) -> FastAPI:
         # Such a redirect would repeat any host that the request names.
         redirect_slashes=False,
     )
+    for router in PAGES:
+        app.include_router(router, dependencies=[WHO_IS_IN])
     for router in ROUTERS:
         app.include_router(router)
     app.mount(static_files.PREFIX, ImmutableStaticFiles(composition.STATIC), name="static")

@@ -21,6 +21,7 @@ from api.temporal_gauges import TemporalGauges
 from api.throttle import Throttle
 from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.credentials import Hasher, PostgresCredentials
+from mipres.database.own_account import PostgresOwnAccounts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.sessions import PostgresSessions
 from mipres.domain.passwords import PasswordPolicy
@@ -114,13 +115,16 @@ class PasswordServices:
 
 @dataclass(frozen=True, kw_only=True)
 class LoginServices:
-    """What login, landing and logout need."""
+    """What login, landing, own account and logout need."""
 
     pages: Pages
     cookies: Cookies
     throttle: Throttle
     credentials: PostgresCredentials
     sessions: PostgresSessions
+    own_accounts: PostgresOwnAccounts
+    hasher: Hasher
+    policy: PasswordPolicy
     recoveries: RecoveryStarter
 
 

@@ -16,7 +16,7 @@ from mipres.domain.eligibility import BOGOTA
 from mipres.domain.help import HelpContact
 from mipres.domain.stages import STAGES_FOR_STAFF, WAITING_FOR_STAFF
 from mipres.domain.submissions import UserType
-from mipres.mail.dates import long_date
+from mipres.mail.dates import long_date, long_date_time
 
 
 class Pages:
@@ -75,7 +75,11 @@ class Pages:
         """
         visit = new_visit() if new_cookie else self._cookies.visit(request)
         template = self._environment.get_template(f"pages/{name}.html")
-        body = template.render(csrf_token=self._form_tokens.issue(visit), **context)
+        body = template.render(
+            csrf_token=self._form_tokens.issue(visit),
+            signed_in=getattr(request.state, "signed_in", ()),
+            **context,
+        )
         response = HTMLResponse(body, status_code=status)
         if visit != self._cookies.get(request, "visita"):
             self._cookies.set(response, "visita", visit)
@@ -89,6 +93,7 @@ def short_moment(moment: datetime) -> str:
 
 _FILTERS: dict[str, Callable[..., object]] = {
     "long_date": long_date,
+    "long_date_time": long_date_time,
     "stage_label": lambda stage: STAGES_FOR_STAFF[stage].label,
     "waiting_label": WAITING_FOR_STAFF.__getitem__,
     "user_type_label": lambda code: UserType(code).label,

@@ -1,38 +1,58 @@
 """`/ingreso/…`, `/inicio/…` and `/salir`: one login for two applications."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from http import HTTPStatus
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
+from api.clients import network_of
 from api.forms import secret_of, text_of
 from api.pages.landing import profile_card
 from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, READS, ClientDep, limited
 from api.security import new_visit
 from api.services import LoginDep, LoginServices
+from api.signed_in import own_pages, session_cookie, user_of
 from mipres.database.credentials import Authenticated
+from mipres.database.retention import KNOWN_BROWSERS
+from mipres.database.sessions import Visitor
 from mipres.domain.access import ACCOUNT_SUSPENDED_WORDS, CLOSED_WORDS, AccountState
 from mipres.domain.applications import TODO_SOBRE_MIPRES, Application, application_of
+from mipres.domain.devices import device_of
 from mipres.domain.documents import MAX_DOCUMENT_INPUT
 from mipres.domain.eligibility import has_ended
 from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.limits import ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY, LOGINS
 from mipres.domain.submissions import check_document
 
+
+class SessionEnd(StrEnum):
+    """Why the login finds the session of its browser over."""
+
+    NEW_PASSWORD = "new_password"  # noqa: S105 - a cause.
+    OTHER = "other"
+
+
 router = APIRouter(include_in_schema=False)
 
+_BROWSER = "navegador"
+_BROWSER_SECONDS = int(KNOWN_BROWSERS.total_seconds())
 _ACCOUNT_LIMITS = (ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY)
 _WRONG = "El usuario o la contraseña no son correctos, o la cuenta aún no tiene contraseña"
 
 
 @router.api_route("/ingreso/{application}", methods=LOOKS, dependencies=[PUBLIC])
-async def show_login(application: str, request: Request, services: LoginDep) -> Response:
-    """Show the form, and why the browser's session is over if a new password ended it."""
+async def show_login(application: str, request: Request, services: LoginDep, volver: str = "") -> Response:
+    """Show the form, and why the browser's session is over."""
     wanted = _application(application)
-    token = services.cookies.get(request, _cookie(wanted)) or ""
-    ended = token != "" and await services.sessions.was_ended_by_new_password(token)
-    return _form(request, services, wanted, ended=ended)
+    token = services.cookies.get(request, session_cookie(wanted)) or ""
+    over = None
+    if token and await services.sessions.was_ended_by_new_password(token):
+        over = SessionEnd.NEW_PASSWORD
+    elif token and await user_of(request, services, wanted, is_active=False) is None:
+        over = SessionEnd.OTHER
+    return _form(request, services, wanted, {"volver": volver}, over=over)
 
 
 @router.post("/ingreso/{application}", dependencies=[limited(LOGINS), PROTECTED_FORM])
@@ -41,18 +61,23 @@ async def log_in(application: str, request: Request, services: LoginDep, client:
     typed, password = text_of(form, "usuario"), secret_of(form, "contrasena")
     errors = {} if typed.strip() else {"usuario": "Escriba su usuario"}
     errors |= {} if password else {"contrasena": "Escriba su contraseña"}
+    kept = {"usuario": typed, "volver": text_of(form, "volver")}
     if errors:
-        return _form(request, services, wanted, login=typed, errors=errors)
-    account = await _authenticate(services, _login(typed), password, wanted, client=client)
+        return _form(request, services, wanted, kept, errors=errors)
+    account = await authenticate(services, _login(typed), password, wanted, client=client)
     if account is None:
-        return _form(request, services, wanted, login=typed, errors={"_credenciales": _WRONG})
+        return _form(request, services, wanted, kept, errors={"_credenciales": _WRONG})
     if wanted not in account.applications:
         return _other_door(request, services, wanted, account)
-    session = await services.sessions.open(account.account_id, wanted, verified_hash=account.verified_hash)
+    visitor = _visitor(request, services, client)
+    session = await services.sessions.open(
+        account.account_id, wanted, verified_hash=account.verified_hash, visitor=visitor
+    )
     if session is None:
-        return _form(request, services, wanted, login=typed, errors={"_credenciales": _WRONG})
-    response = RedirectResponse(f"/inicio/{wanted}", status_code=HTTPStatus.SEE_OTHER)
-    services.cookies.set(response, _cookie(wanted), session)
+        return _form(request, services, wanted, kept, errors={"_credenciales": _WRONG})
+    response = RedirectResponse(_page_after_login(wanted, kept["volver"]), status_code=HTTPStatus.SEE_OTHER)
+    services.cookies.set(response, session_cookie(wanted), session)
+    services.cookies.set(response, _BROWSER, visitor.browser or "", max_age=_BROWSER_SECONDS)
     # A form that was opened before the login is not trusted after it.
     services.cookies.set(response, "visita", new_visit())
     return response
@@ -62,8 +87,7 @@ async def log_in(application: str, request: Request, services: LoginDep, client:
 async def landing(application: str, request: Request, services: LoginDep) -> Response:
     """Show the profiles of the session; without one, lead to the login."""
     wanted = _application(application)
-    token = services.cookies.get(request, _cookie(wanted))
-    user = await services.sessions.user_of(token, wanted) if token else None
+    user = await user_of(request, services, wanted)
     if user is None:
         return RedirectResponse(f"/ingreso/{wanted}", status_code=HTTPStatus.SEE_OTHER)
     return services.pages.render(
@@ -80,10 +104,10 @@ async def landing(application: str, request: Request, services: LoginDep) -> Res
 async def log_out(request: Request, services: LoginDep) -> Response:
     response = RedirectResponse("/", status_code=HTTPStatus.SEE_OTHER)
     for application in Application:
-        token = services.cookies.get(request, _cookie(application))
+        token = services.cookies.get(request, session_cookie(application))
         if token:
             await services.sessions.end(token)
-            services.cookies.drop(response, _cookie(application))
+            services.cookies.drop(response, session_cookie(application))
     return response
 
 
@@ -94,14 +118,23 @@ def _application(name: str) -> Application:
         raise HTTPException(HTTPStatus.NOT_FOUND) from None
 
 
-async def _authenticate(
-    services: LoginServices, login: str, password: str, wanted: Application, *, client: str
+async def authenticate(
+    services: LoginServices,
+    login: str,
+    password: str,
+    wanted: Application,
+    *,
+    client: str,
+    enters: bool = True,
 ) -> Authenticated | None:
-    """Check the credentials; each client has a number of attempts at each account."""
+    """Check the credentials; each client has a number of attempts at each account.
+
+    The own account asks for the present password in the same way, without entering.
+    """
     subject = f"{login} {client}"
     for limit in _ACCOUNT_LIMITS:
         await services.throttle.count(limit, subject)
-    attempt = await services.credentials.authenticate(login, password, wanted)
+    attempt = await services.credentials.authenticate(login, password, wanted, enters=enters)
     if attempt.tell_lock:
         await _notify_lock(services, login)
     if attempt.account is not None:
@@ -137,9 +170,22 @@ def _other_door(
     return services.pages.render(request, "access_closed", closed=words, right=right)
 
 
-def _cookie(application: Application) -> str:
-    """Each application has a session of its own."""
-    return f"sesion_{application.value}"
+def _visitor(request: Request, services: LoginServices, client: str) -> Visitor:
+    """Tell what a session keeps of where it began.
+
+    The browser keeps its name for the next login.
+    """
+    return Visitor(
+        device=device_of(request.headers.get("user-agent", "")),
+        network=network_of(client),
+        browser=services.cookies.get(request, _BROWSER) or new_visit(),
+    )
+
+
+def _page_after_login(application: Application, wanted: str) -> str:
+    """Lead back to where the person came from, if that is an own page."""
+    known = own_pages(application)
+    return wanted if wanted in known else known[0]
 
 
 def _login(typed: str) -> str:
@@ -151,18 +197,19 @@ def _form(
     request: Request,
     services: LoginServices,
     application: Application,
+    typed: Mapping[str, str],
     *,
-    login: str = "",
     errors: Mapping[str, str] | None = None,
-    ended: bool = False,
+    over: SessionEnd | None = None,
 ) -> Response:
-    """Show the form; `ended`: a new password ended the session of this browser."""
+    """Show the form, and why the session of this browser is over."""
     return services.pages.render(
         request,
         "login",
         status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         application=application,
-        login=login,
+        login=typed.get("usuario", ""),
         errors=errors or {},
-        ended=ended,
+        over=over,
+        back=_page_after_login(application, typed.get("volver", "")),
     )

@@ -105,6 +105,11 @@ def note_change(session: AsyncSession, account: AccountRow, change: Change, *, n
     )
 
 
+def note_mail(session: AsyncSession, account_id: uuid.UUID, change: AccessChange, *, now: datetime) -> None:
+    """Put down a mail to come about the whole account."""
+    session.add(AccessChangeRow(id=uuid.uuid4(), account_id=account_id, change=change, changed_at=now))
+
+
 async def end_sessions(session: AsyncSession, account_id: uuid.UUID) -> int:
     """End every session of an account, and return how many there were."""
     ending = delete(SessionRow).where(SessionRow.account_id == account_id).returning(SessionRow.id_hash)

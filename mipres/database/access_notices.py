@@ -13,6 +13,8 @@ from mipres.domain.accounts import AccountContact
 from mipres.domain.submissions import UserType
 from mipres.ports import Clock
 
+_MAILS = {AccessChange.PASSWORD_CHANGED: "password_changed", AccessChange.NEW_BROWSER: "new_browser"}
+
 
 class PostgresAccessNotices:
     """Implements ports.AccessNoticeList."""
@@ -47,10 +49,12 @@ def _notice(change: AccessChangeRow, account: AccountRow, profile: ProfileRow | 
             login=account.login,
             full_name=f"{account.given_names} {account.surnames}".strip(),
             email=account.email,
+            password_set_at=account.password_set_at,
         ),
         words=words_of_change(
             AccessChange(change.change), AccessCause(change.cause) if change.cause else None
         ),
+        mail=_MAILS.get(AccessChange(change.change), "access_changed"),
         about=_about(profile) if profile else None,
         until=change.until,
     )

@@ -115,8 +115,13 @@ class PostgresCredentials:
         self._audit = audit
         self._clock = clock
 
-    async def authenticate(self, login: str, password: str, wanted: Application) -> LoginResult:
-        """Judge one attempt to enter an application."""
+    async def authenticate(
+        self, login: str, password: str, wanted: Application, *, enters: bool = True
+    ) -> LoginResult:
+        """Judge one attempt to enter an application.
+
+        Without `enters` it judges only the password of a person who is in.
+        """
         turn = await self._lockouts.begin(login)
         known = await self._look_up(login)
         # Outside the database session: who waits for a processor must not keep a connection.
@@ -128,10 +133,10 @@ class PostgresCredentials:
             return LoginResult(account=None, tell_lock=turn.is_worth_telling)
         await self._lockouts.lift(login)
         account = await self._welcome(known, password, verified_hash=known.password_hash)
-        event = (
-            AuditEventType.LOGIN_SUCCEEDED if wanted in account.applications else AuditEventType.LOGIN_FAILED
-        )
-        await self._record(event, login, wanted, "password_right")
+        if enters:
+            may_enter = wanted in account.applications
+            event = AuditEventType.LOGIN_SUCCEEDED if may_enter else AuditEventType.LOGIN_FAILED
+            await self._record(event, login, wanted, "password_right")
         return LoginResult(account=account)
 
     async def _record(self, event: AuditEventType, login: str, wanted: Application, cause: str) -> None:

@@ -41,9 +41,15 @@ async def close_links(
     return [LinkPurpose(purpose) for purpose in await session.scalars(closing)]
 
 
-async def end_sessions(session: AsyncSession, account_id: uuid.UUID, now: datetime) -> None:
-    """End every session of an account, and keep which ones until no browser has them."""
-    ending = delete(SessionRow).where(SessionRow.account_id == account_id).returning(SessionRow.id_hash)
+async def end_sessions(
+    session: AsyncSession, account_id: uuid.UUID, now: datetime, *, but: uuid.UUID | None = None
+) -> None:
+    """End every session of an account, and keep which ones until no browser has them.
+
+    `but` names one that goes on.
+    """
+    which = [SessionRow.account_id == account_id, *([SessionRow.id != but] if but else [])]
+    ending = delete(SessionRow).where(*which).returning(SessionRow.id_hash)
     ended = [
         {"id_hash": id_hash, "account_id": account_id, "ended_at": now}
         for id_hash in await session.scalars(ending)

@@ -22,6 +22,7 @@ from mipres.database.tables import (
     CaptchaAnswerRow,
     EndedSessionRow,
     ErasureRow,
+    KnownBrowserRow,
     LoginGuardRow,
     PasswordLinkRow,
     RateLimitRow,
@@ -45,6 +46,8 @@ ERASURES = timedelta(days=90)
 """As long as Temporal keeps a history, which could register its person again."""
 ACCESS_CHANGES = timedelta(days=90)
 """As long as SENT_MAILS; the trail keeps the change itself."""
+KNOWN_BROWSERS = timedelta(days=365)
+"""As long as the browser keeps the cookie that is recognised by it."""
 CAPTCHA_ANSWERS = timedelta(hours=1)
 """A challenge lives half an hour; after that its answer proves nothing."""
 
@@ -118,6 +121,7 @@ class PostgresRetention:
             (CaptchaAnswerRow, CaptchaAnswerRow.answered_at <= now - CAPTCHA_ANSWERS),
             (LoginGuardRow, LoginGuardRow.failed_at <= now - max(FORGOTTEN_AFTER, NOTICE_PAUSE)),
             (RateLimitRow, RateLimitRow.ends_at <= now),
+            (KnownBrowserRow, KnownBrowserRow.last_login_at <= now - KNOWN_BROWSERS),
             (EndedSessionRow, EndedSessionRow.ended_at <= now - ABSOLUTE_LIMIT),
             (ErasureRow, ErasureRow.erased_at <= now - ERASURES),
             (AccessChangeRow, AccessChangeRow.mailed_at <= now - ACCESS_CHANGES),

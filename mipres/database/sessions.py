@@ -6,18 +6,19 @@ The cookie carries a random value, the table its hash.
 import hashlib
 import secrets
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from mipres.database.access import access_of, profile_access
+from mipres.database.access import access_of, note_mail, profile_access
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
 from mipres.database.link_statements import lock_account
-from mipres.database.tables import AccountRow, EndedSessionRow, ProfileRow, SessionRow
-from mipres.domain.access import AccessCause, AccessState
+from mipres.database.tables import AccountRow, EndedSessionRow, KnownBrowserRow, ProfileRow, SessionRow
+from mipres.domain.access import AccessCause, AccessChange, AccessState
 from mipres.domain.applications import Application, application_of
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
 from mipres.domain.eligibility import today_in_bogota
@@ -48,19 +49,45 @@ class Profile:
     professional_registration: str | None
     site_name: str | None
     ends_on: date | None
+    suspended_until: date | None = None
     state: AccessState = AccessState.IN_FORCE
     cause: AccessCause | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoggedInUser:
-    """Who is in, and with which profiles of the session's application."""
+class Visitor:
+    """Where a login comes from.
 
+    Attributes:
+        device: The browser and its system, in plain words.
+        network: The network around the address.
+        browser: What the browser's cookie says; None tells nothing of the browser.
+    """
+
+    device: str | None = None
+    network: str | None = None
+    browser: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedInUser:
+    """Who is in, and with which profiles of the session's application.
+
+    Attributes:
+        session_id: Names the session in forms; it opens nothing.
+        previous_login_at: The login before the one of this session.
+    """
+
+    session_id: uuid.UUID
+    previous_login_at: datetime | None
     account_id: uuid.UUID
     login: str
     full_name: str
     application: Application
     profiles: tuple[Profile, ...]
+
+
+_NOBODY_KNOWN = Visitor()
 
 
 class PostgresSessions:
@@ -72,7 +99,12 @@ class PostgresSessions:
         self._clock = clock
 
     async def open(
-        self, account_id: uuid.UUID, application: Application, *, verified_hash: str
+        self,
+        account_id: uuid.UUID,
+        application: Application,
+        *,
+        verified_hash: str,
+        visitor: Visitor = _NOBODY_KNOWN,
     ) -> str | None:
         """Start a session and return the value of its cookie.
 
@@ -80,12 +112,13 @@ class PostgresSessions:
             account_id: Whose session it is.
             application: The one that the session belongs to.
             verified_hash: The very hash that the password was verified against.
+            visitor: Where the login comes from; a browser that the person has not used before is mailed about.
 
         Returns:
             None if the password has changed since it was verified, or support has suspended the account: both
             end everything old.
         """
-        token, now = secrets.token_urlsafe(_TOKEN_BYTES), self._clock.now()
+        token, now = new_token(), self._clock.now()
         async with self._sessions.begin() as session:
             # The change of a password holds the same row, so it ends this session or is seen here.
             account = await lock_account(session, account_id)
@@ -101,45 +134,47 @@ class PostgresSessions:
                 return None
             session.add(
                 SessionRow(
-                    id_hash=_hashed(token),
+                    id_hash=hashed(token),
                     account_id=account_id,
                     application=application,
                     created_at=now,
                     last_seen_at=now,
+                    device=visitor.device,
+                    network=visitor.network,
+                    previous_login_at=account.last_login_at,
                 )
             )
+            account.last_login_at = now
+            if visitor.browser is not None:
+                await _meet(session, account_id, visitor.browser, now=now)
         return token
 
-    async def user_of(self, token: str, application: Application) -> LoggedInUser | None:
-        """The user of a live session of this application; looking counts as activity.
+    async def user_of(
+        self, token: str, application: Application, *, is_active: bool = True
+    ) -> LoggedInUser | None:
+        """The user of a live session of this application.
+
+        Looking counts as activity, unless the caller says otherwise.
 
         A session ends with the last profile that it was opened for, and with the suspension of the account.
         """
         now = self._clock.now()
-        touch = (
-            update(SessionRow)
-            .where(
-                SessionRow.id_hash == _hashed(token),
-                SessionRow.application == application,
-                SessionRow.last_seen_at > now - IDLE_LIMIT,
-                SessionRow.created_at > now - ABSOLUTE_LIMIT,
-            )
-            .values(last_seen_at=now)
-            .returning(SessionRow.account_id)
-        )
+        which = (SessionRow.id_hash == hashed(token), SessionRow.application == application, *live(now))
         async with self._sessions.begin() as session:
-            account_id = (await session.execute(touch)).scalar_one_or_none()
-            if account_id is None:
+            if is_active:
+                await session.execute(update(SessionRow).where(*which).values(last_seen_at=now))
+            row = await session.scalar(select(SessionRow).where(*which))
+            if row is None:
                 return None
-            account = await session.get_one(AccountRow, account_id)
-            own = select(ProfileRow).where(ProfileRow.account_id == account_id)
+            account = await session.get_one(AccountRow, row.account_id)
+            own = select(ProfileRow).where(ProfileRow.account_id == row.account_id)
             rows, today = list(await session.scalars(own)), today_in_bogota(now)
         may_enter = application in access_of(account, rows).applications(today)
-        return _user(account, rows, application, today=today) if may_enter else None
+        return _user(row, account, rows, today=today) if may_enter else None
 
     async def was_ended_by_new_password(self, token: str) -> bool:
         """Whether this session is over because the password has changed."""
-        statement = select(EndedSessionRow.id_hash).where(EndedSessionRow.id_hash == _hashed(token))
+        statement = select(EndedSessionRow.id_hash).where(EndedSessionRow.id_hash == hashed(token))
         async with self._sessions() as session:
             return await session.scalar(statement) is not None
 
@@ -150,7 +185,7 @@ class PostgresSessions:
         """
         ending = (
             delete(SessionRow)
-            .where(SessionRow.id_hash == _hashed(token), AccountRow.id == SessionRow.account_id)
+            .where(SessionRow.id_hash == hashed(token), AccountRow.id == SessionRow.account_id)
             .returning(AccountRow.login, SessionRow.application)
         )
         async with self._sessions.begin() as session:
@@ -165,21 +200,56 @@ class PostgresSessions:
                 await self._audit.record_in(session, event)
 
 
-def _hashed(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+def hashed(token: str) -> bytes:
+    """What is stored of a cookie's value."""
+    return hashlib.sha256(token.encode(errors="replace")).digest()
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def live(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Tell the sessions that are open at this moment."""
+    return (SessionRow.last_seen_at > now - IDLE_LIMIT, SessionRow.created_at > now - ABSOLUTE_LIMIT)
+
+
+async def _meet(session: AsyncSession, account_id: uuid.UUID, browser: str, *, now: datetime) -> None:
+    """Put down the browser, and a mail to come if the person has only used others.
+
+    The first browser of all is no news.
+    """
+    browser_hash = hashlib.sha256(account_id.bytes + browser.encode(errors="replace")).digest()
+    known = list(
+        await session.scalars(select(KnownBrowserRow).where(KnownBrowserRow.account_id == account_id))
+    )
+    same = next((row for row in known if row.browser_hash == browser_hash), None)
+    if same is not None:
+        same.last_login_at = now
+        return
+    session.add(KnownBrowserRow(account_id=account_id, browser_hash=browser_hash, last_login_at=now))
+    if known:
+        note_mail(session, account_id, AccessChange.NEW_BROWSER, now=now)
 
 
 def _user(
-    account: AccountRow, rows: list[ProfileRow], application: Application, *, today: date
+    opened: SessionRow, account: AccountRow, rows: Sequence[ProfileRow], *, today: date
 ) -> LoggedInUser:
-    profiles = tuple(_profile(row, today=today) for row in sorted(rows, key=lambda row: row.created_at))
+    application, profiles = Application(opened.application), profiles_of(rows, today=today)
     return LoggedInUser(
+        session_id=opened.id,
+        previous_login_at=opened.previous_login_at,
         account_id=account.id,
         login=account.login,
         full_name=f"{account.given_names} {account.surnames}".strip(),
         application=application,
         profiles=tuple(item for item in profiles if application_of(item.user_type) is application),
     )
+
+
+def profiles_of(rows: Sequence[ProfileRow], *, today: date) -> tuple[Profile, ...]:
+    """The profiles as their owner sees them, oldest first."""
+    return tuple(_profile(row, today=today) for row in sorted(rows, key=lambda row: row.created_at))
 
 
 def _profile(row: ProfileRow, *, today: date) -> Profile:
@@ -195,6 +265,7 @@ def _profile(row: ProfileRow, *, today: date) -> Profile:
         professional_registration=row.professional_registration,
         site_name=row.site_name,
         ends_on=row.ends_on,
+        suspended_until=access.sanctioned_until,
         state=access.state(today),
         cause=access.cause(today),
     )

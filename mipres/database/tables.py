@@ -63,6 +63,7 @@ class AccountRow(Base):
     password_set_at: Mapped[datetime | None]
     suspended_at: Mapped[datetime | None]
     is_password_changed: Mapped[bool] = mapped_column(default=False, server_default=false())
+    last_login_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -192,7 +193,10 @@ class AddressChangeRow(Base):
 
 
 class SessionRow(Base):
-    """A login session. Only a hash of the cookie's value is stored."""
+    """A login session. Only a hash of the cookie's value is stored.
+
+    `id` names the session to its owner and opens nothing. `previous_login_at` is the login before this one.
+    """
 
     __tablename__ = "sessions"
 
@@ -201,6 +205,25 @@ class SessionRow(Base):
     application: Mapped[str]
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+    id: Mapped[uuid.UUID] = mapped_column(default=uuid.uuid4, server_default=func.gen_random_uuid())
+    device: Mapped[str | None]
+    network: Mapped[str | None]
+    previous_login_at: Mapped[datetime | None]
+
+
+class KnownBrowserRow(Base):
+    """A browser in which a person has logged in.
+
+    Only a hash of its cookie and the account is stored, so nobody can tell which people share a browser.
+    """
+
+    __tablename__ = "known_browsers"
+
+    account_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True
+    )
+    browser_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    last_login_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class EndedSessionRow(Base):

@@ -134,6 +134,8 @@ class AccessChange(StrEnum):
     PROFILE_REINSTATED = "profile_reinstated"
     PROFILE_ENDED = "profile_ended"
     PLACEMENT_CHANGED = "placement_changed"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a kind of change.
+    NEW_BROWSER = "new_browser"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,12 +151,14 @@ class AccessNotice:
     """A change that waits for its mail.
 
     Attributes:
+        mail: The mail that tells it.
         about: The profile that changed, in words; None for the whole account.
     """
 
     id: uuid.UUID
     contact: AccountContact
     words: AccessWords
+    mail: str = "access_changed"
     about: str | None = None
     until: date | None = None
 
@@ -210,6 +214,14 @@ _CHANGE_WORDS = {
     AccessChange.PLACEMENT_CHANGED: AccessWords(
         title="Su perfil de Servicio Social Obligatorio vale ahora en la sede de su nueva plaza",
         remedy="No tiene que hacer nada. Si la sede o las fechas están mal, pida la corrección en el aplicativo Servicio Social Obligatorio del Ministerio.",
+    ),
+    AccessChange.PASSWORD_CHANGED: AccessWords(
+        title="Su contraseña cambió",
+        remedy="Si fue usted, no tiene que hacer nada. Si no fue usted, recupérela de inmediato y avise a la mesa de ayuda del Ministerio.",
+    ),
+    AccessChange.NEW_BROWSER: AccessWords(
+        title="Ingresaron con su usuario desde un navegador que no habíamos visto",
+        remedy="Si fue usted, no tiene que hacer nada: también ocurre cuando borra los datos del navegador. Si no fue usted, alguien conoce su contraseña: recupérela de inmediato con «¿Olvidó su contraseña?», que además cierra todas las sesiones, y avise a la mesa de ayuda del Ministerio.",
     ),
 }
 

@@ -46,6 +46,9 @@ ANNOUNCEMENTS = Limit(name="announcements", most=10, window=timedelta(minutes=1)
 # Hashing takes a processor for some 30 ms, so this also bounds what one client can take of it.
 PASSWORDS = Limit(name="passwords", most=20, window=timedelta(minutes=1))
 
+# A person with many open sessions ends them one by one.
+SESSION_ENDS = Limit(name="session-ends", most=30, window=timedelta(minutes=1))
+
 # login.gov's values: what one address may try in all, and at one account.
 LOGINS = Limit(name="logins", most=20, window=timedelta(seconds=60))
 ACCOUNT_LOGINS = Limit(name="account-logins", most=5, window=timedelta(seconds=60))

@@ -27,6 +27,7 @@ from mipres.database.tables import (
     AddressChangeRow,
     Base,
     ConsentRow,
+    KnownBrowserRow,
     PasswordLinkRow,
     ProfileRow,
     SessionRow,
@@ -118,6 +119,7 @@ class PersonData:
                 "cambios_de_correo": await _rows(
                     session, AddressChangeRow, AddressChangeRow.account_id.in_(ids)
                 ),
+                "navegadores": await _rows(session, KnownBrowserRow, KnownBrowserRow.account_id.in_(ids)),
                 "sesiones": await _rows(session, SessionRow, SessionRow.account_id.in_(ids)),
                 "registros": [
                     {

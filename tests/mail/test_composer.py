@@ -9,7 +9,7 @@ from jinja2 import UndefinedError
 
 import mipres
 from activities.reviews import ReviewStoppedNotice
-from mipres.domain.access import CLOSED_WORDS, AccessCause
+from mipres.domain.access import CLOSED_WORDS, AccessCause, AccessChange, words_of_change
 from mipres.domain.accounts import AccountContact
 from mipres.domain.help import HelpContact
 from mipres.domain.mail import Mail
@@ -43,6 +43,7 @@ CONTEXTS: Mapping[str, Mapping[str, object]] = {
         "about": "Profesional de la Salud",
         "until": date(2026, 12, 31),
     },
+    "new_browser": {"words": words_of_change(AccessChange.NEW_BROWSER, None), "about": None, "until": None},
     "registration_wait_ended": {
         "reference": "RM-000000000001",
         "message": REFUSAL_MESSAGES[Refusal.NOT_IN_RETHUS],
