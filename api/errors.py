@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.security import FormTokenState, is_cross_site
+from api.security import FORM_NOT_TAKEN, FormTokenState, is_cross_site
 from mipres.database.failures import DATABASE_ERRORS, database_fault
 from mipres.domain.errors import MipresError
 from mipres.domain.outcomes import FILL_ALL_FIELDS
@@ -39,12 +39,20 @@ class ForeignFormError(MipresError):
     """A form did not come from one of the product's pages in this visit."""
 
 
+class FormOfAnotherVisitError(ForeignFormError):
+    """A form was drawn by the product, but before another login in this browser."""
+
+
 class ExpiredFormError(MipresError):
     """A form came back after its token's time."""
 
 
 class StaffLoginRequiredError(MipresError):
     """A page of support was opened without a session of support."""
+
+
+class StaffChangedError(MipresError):
+    """A form of support was drawn before somebody else of support logged in."""
 
 
 class CodecReaderUnknownError(MipresError):
@@ -98,6 +106,8 @@ _PAGES: dict[int, tuple[str, str]] = {
     HTTPStatus.INTERNAL_SERVER_ERROR: ("Algo falló de nuestro lado", "Ya quedó anotado. Intente de nuevo en unos minutos; si ya tenía un número de radicado, su registro no se perdió."),
 }  # fmt: skip
 
+
+_STAFF_FORMS_WITH_A_PAGE = ("/soporte/registro/", "/soporte/cuenta/", "/soporte/contrasena")
 
 Kept = Sequence[tuple[str, str]]
 """Names and values of a form's fields."""
@@ -166,7 +176,8 @@ async def _kept(request: Request) -> Kept:
         form = await request.form()
     except (HTTPException, ClientDisconnect):
         return ()
-    is_own = protection.form_tokens.state(request, form.get("csrf_token")) is not FormTokenState.WRONG
+    state = protection.form_tokens.state(request, form.get("csrf_token"))
+    is_own = state in {FormTokenState.VALID, FormTokenState.EXPIRED}
     if is_cross_site(request, public_url=protection.public_url) or not is_own:
         return ()
     return tuple(
@@ -315,6 +326,14 @@ async def no_more_updates(request: Request, error: UpdatesSpentError) -> Respons
 @handles(StaffLoginRequiredError)
 async def staff_login(_request: Request, _error: StaffLoginRequiredError) -> Response:
     return RedirectResponse("/soporte/ingreso", status_code=HTTPStatus.SEE_OTHER)
+
+
+@handles(StaffChangedError)
+async def staff_changed(request: Request, _error: StaffChangedError) -> Response:
+    """Show the form's page again, for the member who is logged in now."""
+    path = request.url.path
+    page = path if path.startswith(_STAFF_FORMS_WITH_A_PAGE) else "/soporte"
+    return RedirectResponse(f"{page}?{FORM_NOT_TAKEN}", status_code=HTTPStatus.SEE_OTHER)
 
 
 @handles(CodecReaderUnknownError)

@@ -12,6 +12,8 @@ from api.errors import (
     CodecReaderUnknownError,
     ExpiredFormError,
     ForeignFormError,
+    FormOfAnotherVisitError,
+    StaffChangedError,
     StaffLoginRequiredError,
     UnauthorizedError,
 )
@@ -50,6 +52,8 @@ async def protected_form(request: Request, services: ProtectionDep) -> None:
     match services.form_tokens.state(request, form.get("csrf_token")):
         case FormTokenState.EXPIRED:
             raise ExpiredFormError
+        case FormTokenState.ANOTHER_VISIT:
+            raise FormOfAnotherVisitError
         case FormTokenState.WRONG:
             raise ForeignFormError
 
@@ -85,16 +89,25 @@ STAFF_COOKIE = "soporte"
 
 async def staff_required(request: Request, services: ProtectionDep) -> None:
     """Protect a page of support: a citizen's session has another cookie and table."""
-    token = services.cookies.get(request, STAFF_COOKIE)
-    member = await services.staff.member_of(token, StaffSessionKind.PAGES) if token else None
+    member = await _member_of_pages(request, services)
     if member is None:
         raise StaffLoginRequiredError
-    request.state.staff, request.state.staff_token = member, token
+    request.state.staff, request.state.staff_token = member, services.cookies.get(request, STAFF_COOKIE)
+
+
+async def _member_of_pages(request: Request, services: ProtectionDep) -> StaffMember | None:
+    token = services.cookies.get(request, STAFF_COOKIE)
+    return await services.staff.member_of(token, StaffSessionKind.PAGES) if token else None
 
 
 async def staff_form(request: Request, services: ProtectionDep) -> None:
-    """Protect a form of support."""
-    await protected_form(request, services)
+    """Protect a form of support: it acts for the member who saw it, and for no other."""
+    try:
+        await protected_form(request, services)
+    except FormOfAnotherVisitError as foreign:
+        if await _member_of_pages(request, services) is None:
+            raise
+        raise StaffChangedError from foreign
     await staff_required(request, services)
 
 

@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 FORM_LIFETIME_SECONDS = 2 * 60 * 60
+FORM_NOT_TAKEN = "formulario=anterior"
+"""Query of a page of support that is shown again in place of taking its form."""
 _VISIT_BYTES = 18
 
 
@@ -19,6 +21,7 @@ class FormTokenState(StrEnum):
 
     VALID = "valid"
     EXPIRED = "expired"
+    ANOTHER_VISIT = "another_visit"
     WRONG = "wrong"
 
 
@@ -80,8 +83,9 @@ class FormTokens:
             signed, state = self._serializer.load_payload(error.payload or b""), FormTokenState.EXPIRED
         except (BadSignature, UnicodeEncodeError):
             return FormTokenState.WRONG
-        same = isinstance(signed, str) and hmac.compare_digest(signed.encode(), visit.encode())
-        return state if same else FormTokenState.WRONG
+        if isinstance(signed, str) and hmac.compare_digest(signed.encode(), visit.encode()):
+            return state
+        return FormTokenState.ANOTHER_VISIT if state is FormTokenState.VALID else FormTokenState.WRONG
 
 
 def new_visit() -> str:

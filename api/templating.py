@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from api.security import Cookies, FormTokens, new_visit
+from api.security import FORM_NOT_TAKEN, Cookies, FormTokens, new_visit
 from api.static_files import static_url
 from mipres.domain.eligibility import BOGOTA
 from mipres.domain.help import HelpContact
@@ -78,6 +78,7 @@ class Pages:
         body = template.render(
             csrf_token=self._form_tokens.issue(visit),
             signed_in=getattr(request.state, "signed_in", ()),
+            is_form_not_taken=request.url.query == FORM_NOT_TAKEN,
             **context,
         )
         response = HTMLResponse(body, status_code=status)

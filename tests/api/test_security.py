@@ -35,7 +35,7 @@ def test_a_token_is_good_for_its_own_visit_only(tokens: FormTokens) -> None:
     visit, other = new_visit(), new_visit()
     token = tokens.issue(visit)
     assert tokens.state(request(cookie=f"mipres_visita={visit}"), token) is FormTokenState.VALID
-    assert tokens.state(request(cookie=f"mipres_visita={other}"), token) is FormTokenState.WRONG
+    assert tokens.state(request(cookie=f"mipres_visita={other}"), token) is FormTokenState.ANOTHER_VISIT
     assert tokens.state(request(cookie="mipres_visita="), token) is FormTokenState.WRONG
     assert tokens.state(request(), token) is FormTokenState.WRONG
 

@@ -120,6 +120,25 @@ async def test_a_form_of_another_page_is_refused(product: Product) -> None:
             assert (await visitor.post(path, data={"csrf_token": "x"})).status_code == 403, path
 
 
+async def test_a_form_of_one_member_does_nothing_for_another(product: Product) -> None:
+    _, radicado = await registered(product)
+    path = f"/soporte/registro/{radicado}"
+    async with officer(product) as (visitor, first):
+        drawn = {"csrf_token": csrf_of(await visitor.get(path)), "accion": "cancelar", "motivo": REASON}
+        second = await new_staff(product)
+        await enter(visitor, second)
+        shown = await visitor.post(path, data=drawn)
+        assert (shown.status_code, shown.url.path) == (200, path)
+        assert f"En este navegador ingresó después {second}." in shown.text
+        for form in ("/soporte/salir", "/soporte/buscar", "/soporte/clave"):
+            shown = await visitor.post(form, data=drawn)
+            assert (shown.url.path, "No se hizo nada" in shown.text) == ("/soporte", True), form
+        assert "No se hizo nada" not in (await visitor.get(path)).text
+        acts = [await trail(product, radicado, name) for name in (first, second)]
+    assert [entry for entries in acts for entry in entries if entry[0] == "cancel_asked"] == []
+    await product.reaches(radicado, "awaiting_password")
+
+
 # ---- Finding
 
 
