@@ -6,7 +6,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from api.forms import secret_of
-from api.protection import STAFF_COOKIE, STAFF_FORM, STAFF_REQUIRED, StaffDep, limited
+from api.protection import LOOKS, STAFF_COOKIE, STAFF_FORM, STAFF_REQUIRED, StaffDep, limited
 from api.services import SupportDep, SupportServices
 from mipres.domain.limits import PASSWORDS
 from mipres.domain.passwords import PASSWORDS_DIFFER, PasswordPolicy, shown_rules
@@ -22,7 +22,7 @@ _EMPTY = {
 }
 
 
-@router.get("", dependencies=[STAFF_REQUIRED])
+@router.api_route("", methods=LOOKS, dependencies=[STAFF_REQUIRED])
 async def show(request: Request, services: SupportDep, member: StaffDep) -> Response:
     return _form(request, services, member)
 

@@ -33,8 +33,7 @@ async def test_a_submission_is_one_trace_from_request_to_mail(product: Product) 
         (api, "POST /api/v1/registrations"),
         (api, "StartUpdateWithStartWorkflow:Registration"),
         (worker, "RunWorkflow:Registration"),
-        (worker, "RunActivity:check_profession"),
-        (worker, "RunActivity:register_account"),
+        (worker, "RunActivity:check_and_register"),
         (worker, "RunActivity:send_password_link"),
     }
     found: dict[tuple[str, str], Span] = {}
