@@ -23,6 +23,10 @@ _ERRORS = {
     Verdict.USED: "Ese código ya se usó; escriba el de la imagen nueva",
     Verdict.EXPIRED: "El código venció; escriba el de la imagen nueva",
 }
+CAPTCHA_NEEDED = (
+    "Con este usuario hubo varios intentos fallidos: escriba el código de la imagen y otra vez la contraseña"
+)
+"""Where a login asks for the captcha that its first page does not show."""
 _UNPROVEN = FieldError(
     field="captcha", message="No se pudo comprobar su navegador; escriba el código de la imagen"
 )
@@ -60,7 +64,12 @@ class FormCaptcha:
         self._place = place
         self._challenge = text_of(form, "captcha_id") if form else ""
         self._answer = text_of(form, "captcha") if form else ""
+        self.was_shown = bool(self._challenge)
         self.another_image_asked = form is not None and bool(text_of(form, "actualizar_imagen"))
+
+    @property
+    def is_off(self) -> bool:
+        return self._challenges is None
 
     def missing(self) -> tuple[FieldError, ...]:
         """Return the error of an answer that is missing or comes too late."""
@@ -83,6 +92,10 @@ class FormCaptcha:
             return ()
         self._challenge = ""
         return (_error(verdict),)
+
+    async def refusal(self) -> tuple[FieldError, ...]:
+        """Judge the captcha of a form that shows one only sometimes."""
+        return (self.missing() or await self.wrong()) if self.was_shown else ()
 
     def view(self) -> CaptchaView | None:
         """Return what the page shows now."""

@@ -7,6 +7,7 @@ from temporalio.client import Client
 
 from api.answers import FormAnswers
 from api.captcha import FormCaptchas
+from api.devices import DeviceCookies
 from api.metrics import ApiMetrics
 from api.pages.outcomes import OutcomePages
 from api.readiness import Readiness
@@ -163,6 +164,14 @@ class Composition:
         )
 
     @cached_property
+    def devices(self) -> DeviceCookies:
+        return DeviceCookies(
+            composition.purpose_key(self._settings, "devices"),
+            cookies=self._cookies,
+            older_keys=composition.older_purpose_keys(self._settings, "devices"),
+        )
+
+    @cached_property
     def recoveries(self) -> RecoveryStarter:
         return RecoveryStarter(
             self._client,
@@ -232,6 +241,7 @@ class Composition:
             cookies=self._cookies,
             throttle=self.throttle,
             captcha=self.captcha,
+            devices=self.devices,
             links=composition.build_password_links(self._settings, self._database),
             changes=composition.build_address_changes(self._settings, self._database),
             hasher=self._hasher,
@@ -247,6 +257,8 @@ class Composition:
             pages=self.pages,
             cookies=self._cookies,
             throttle=self.throttle,
+            captcha=self.captcha,
+            devices=self.devices,
             credentials=PostgresCredentials(
                 self._engine,
                 hasher=self._hasher,
@@ -266,6 +278,8 @@ class Composition:
             pages=self.pages,
             cookies=self._cookies,
             throttle=self.throttle,
+            captcha=self.captcha,
+            devices=self.devices,
             support=composition.build_support(self._settings, self._database, self._client),
             accounts=composition.build_support_accounts(self._database),
             staff=self._staff,

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from api.answers import FormAnswers
 from api.captcha import FormCaptchas
 from api.clients import Network
+from api.devices import DeviceCookies
 from api.metrics import ApiMetrics
 from api.pages.outcomes import OutcomePages
 from api.readiness import Readiness
@@ -104,6 +105,7 @@ class PasswordServices:
     cookies: Cookies
     throttle: Throttle
     captcha: FormCaptchas
+    devices: DeviceCookies
     links: PostgresPasswordLinks
     changes: PostgresAddressChanges
     hasher: Hasher
@@ -120,6 +122,8 @@ class LoginServices:
     pages: Pages
     cookies: Cookies
     throttle: Throttle
+    captcha: FormCaptchas
+    devices: DeviceCookies
     credentials: PostgresCredentials
     sessions: PostgresSessions
     own_accounts: PostgresOwnAccounts
@@ -135,6 +139,8 @@ class SupportServices:
     pages: Pages
     cookies: Cookies
     throttle: Throttle
+    captcha: FormCaptchas
+    devices: DeviceCookies
     support: Support
     accounts: SupportAccounts
     staff: PostgresStaff

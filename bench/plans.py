@@ -45,6 +45,7 @@ from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.documents import Document, parse_document
 from mipres.domain.limits import SUBMISSIONS
 from mipres.domain.links import LinkPurpose
+from mipres.domain.lockout import Origin
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Person
 from mipres.domain.submissions import Submission, UserType
@@ -53,6 +54,7 @@ from mipres.keys import LinkTokens, audit_keys
 from mipres.support.records import SupportRecords
 
 _PASSWORD = "a password of nobody"  # noqa: S105 - of an account that does not exist.
+_HERE = Origin(network="203.0.113.0/24")
 _KEY = bytes(32)
 _DAY = timedelta(days=1)
 _FILL = Path(__file__).with_name("fill.sql")
@@ -122,8 +124,9 @@ async def _live(engine: AsyncEngine) -> None:
     document = parse_document("CC", "40000777")
     await _register_and_set_password(accounts, links, document)
     credentials = PostgresCredentials(engine, hasher=Hasher(), lockouts=lockouts, audit=audit, clock=clock)
-    await credentials.authenticate(document.login, "wrong", Application.MIPRES)
-    right = (await credentials.authenticate(document.login, _PASSWORD, Application.MIPRES)).account
+    await credentials.authenticate(document.login, "wrong", Application.MIPRES, origin=_HERE)
+    result = await credentials.authenticate(document.login, _PASSWORD, Application.MIPRES, origin=_HERE)
+    right = result.account
     await accounts.find(document)
     sessions = PostgresSessions(engine, audit=audit, clock=clock)
     if right is not None:

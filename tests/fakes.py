@@ -19,12 +19,16 @@ from mipres.domain.errors import (
     RegistryUnavailableError,
 )
 from mipres.domain.links import LinkPurpose, PasswordLink
+from mipres.domain.lockout import Origin
 from mipres.domain.mail import Mail, MailClaim
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Delegation, HealthProfessional, Person, Placement
 from mipres.domain.review import DueProfile, Finding, ProfileUnderReview, registry_of
 from mipres.domain.submissions import Entity
 from mipres.ports import BeforeHandingOver
+
+HERE = Origin(network="203.0.113.0/24")
+"""Where most attempts to log in come from."""
 
 
 @dataclass(kw_only=True)

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
+from api.clients import network_of
 from api.forms import secret_of
-from api.pages.login import authenticate
+from api.pages.login import Attempt, authenticate
 from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.services import LoginDep, LoginServices
 from api.signed_in import session_cookie, user_named, user_of, users_of
@@ -19,6 +20,7 @@ from mipres.database.sessions import LoggedInUser, Profile
 from mipres.domain.access import CLOSED_WORDS, AccessCause, AccessState
 from mipres.domain.applications import Application
 from mipres.domain.limits import PASSWORDS, SESSION_ENDS
+from mipres.domain.lockout import Origin
 from mipres.domain.passwords import PASSWORDS_DIFFER, PasswordContext, shown_rules, told, unmet_rules
 from mipres.mail.dates import long_date
 
@@ -64,6 +66,15 @@ async def show_password_form(request: Request, services: LoginDep, aplicacion: s
     return _password_form(request, services, user)
 
 
+def _proof(
+    request: Request, services: LoginServices, user: LoggedInUser, present: str, client: str
+) -> Attempt:
+    """Count wrong passwords by the session, which strangers do not have."""
+    session = services.cookies.get(request, session_cookie(user.application))
+    origin = Origin(network=network_of(client), device=f"session {session}")
+    return Attempt(login=user.login, password=present, client=client, origin=origin, is_human=True)
+
+
 @router.post("/contrasena", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
 async def change_password(request: Request, services: LoginDep, client: ClientDep) -> Response:
     form = await request.form()
@@ -77,9 +88,9 @@ async def change_password(request: Request, services: LoginDep, client: ClientDe
     if errors := _errors(services, user, form):
         return _password_form(request, services, user, errors=errors)
     present = secret_of(form, "actual")
-    verified = await authenticate(
-        services, user.login, present, user.application, client=client, enters=False
-    )
+    verified = (
+        await authenticate(services, _proof(request, services, user, present, client), user.application)
+    ).account
     if verified is None:
         return _password_form(request, services, user, errors={"actual": _WRONG})
     token = await services.own_accounts.change_password(

@@ -1,20 +1,22 @@
 """`/ingreso/…`, `/inicio/…` and `/salir`: one login for two applications."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
+from api.captcha import CAPTCHA_NEEDED, FormCaptcha
 from api.clients import network_of
-from api.forms import secret_of, text_of
+from api.forms import by_field, secret_of, text_of
 from api.pages.landing import profile_card
 from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, READS, ClientDep, limited
 from api.security import new_visit
 from api.services import LoginDep, LoginServices
 from api.signed_in import own_pages, session_cookie, user_of
-from mipres.database.credentials import Authenticated
+from mipres.database.credentials import Authenticated, LoginResult
 from mipres.database.retention import KNOWN_BROWSERS
 from mipres.database.sessions import Visitor
 from mipres.domain.access import ACCOUNT_SUSPENDED_WORDS, CLOSED_WORDS, AccountState
@@ -24,6 +26,7 @@ from mipres.domain.documents import MAX_DOCUMENT_INPUT
 from mipres.domain.eligibility import has_ended
 from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.limits import ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY, LOGINS
+from mipres.domain.lockout import Origin
 from mipres.domain.submissions import check_document
 
 
@@ -40,6 +43,37 @@ _BROWSER = "navegador"
 _BROWSER_SECONDS = int(KNOWN_BROWSERS.total_seconds())
 _ACCOUNT_LIMITS = (ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY)
 _WRONG = "El usuario o la contraseña no son correctos, o la cuenta aún no tiene contraseña"
+_CLOSED = (
+    "Con este usuario hubo demasiados intentos fallidos y por seguridad ya no se comprueba ninguna contraseña. "
+    "Para volver a ingresar, cree otra en «¿Olvidó su contraseña?»"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shown:
+    """What the form shows.
+
+    Attributes:
+        typed: What stays in the form.
+        over: Why the session of this browser is over.
+        captcha: The one that failures at this login ask for.
+    """
+
+    typed: Mapping[str, str]
+    errors: Mapping[str, str] = field(default_factory=dict)
+    over: SessionEnd | None = None
+    captcha: FormCaptcha | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A login with its password, and where they were typed."""
+
+    login: str
+    password: str = field(repr=False)
+    client: str
+    origin: Origin
+    is_human: bool
 
 
 @router.api_route("/ingreso/{application}", methods=LOOKS, dependencies=[PUBLIC])
@@ -52,32 +86,42 @@ async def show_login(application: str, request: Request, services: LoginDep, vol
         over = SessionEnd.NEW_PASSWORD
     elif token and await user_of(request, services, wanted, is_active=False) is None:
         over = SessionEnd.OTHER
-    return _form(request, services, wanted, {"volver": volver}, over=over)
+    return _form(request, services, wanted, _Shown(typed={"volver": volver}, over=over))
 
 
 @router.post("/ingreso/{application}", dependencies=[limited(LOGINS), PROTECTED_FORM])
 async def log_in(application: str, request: Request, services: LoginDep, client: ClientDep) -> Response:
     wanted, form = _application(application), await request.form()
     typed, password = text_of(form, "usuario"), secret_of(form, "contrasena")
+    captcha = services.captcha.of(request, form)
     errors = {} if typed.strip() else {"usuario": "Escriba su usuario"}
     errors |= {} if password else {"contrasena": "Escriba su contraseña"}
+    if not captcha.another_image_asked:
+        errors = errors or by_field(await captcha.refusal())
     kept = {"usuario": typed, "volver": text_of(form, "volver")}
-    if errors:
-        return _form(request, services, wanted, kept, errors=errors)
-    account = await authenticate(services, _login(typed), password, wanted, client=client)
-    if account is None:
-        return _form(request, services, wanted, kept, errors={"_credenciales": _WRONG})
-    if wanted not in account.applications:
-        return _other_door(request, services, wanted, account)
+    if errors or captcha.another_image_asked:
+        errors = {} if captcha.another_image_asked else errors
+        shown = captcha if captcha.was_shown else None
+        return _form(request, services, wanted, _Shown(typed=kept, errors=errors, captcha=shown))
+    login = _login(typed)
+    origin = Origin(network=network_of(client), device=services.devices.known(request, login))
+    is_human = captcha.is_off or captcha.was_shown
+    attempt = Attempt(login=login, password=password, client=client, origin=origin, is_human=is_human)
+    result = await authenticate(services, attempt, wanted)
+    if result.account is None:
+        return _failed(request, services, wanted, kept, result)
+    if wanted not in result.account.applications:
+        return _other_door(request, services, wanted, result.account)
     visitor = _visitor(request, services, client)
     session = await services.sessions.open(
-        account.account_id, wanted, verified_hash=account.verified_hash, visitor=visitor
+        result.account.account_id, wanted, verified_hash=result.account.verified_hash, visitor=visitor
     )
     if session is None:
-        return _form(request, services, wanted, kept, errors={"_credenciales": _WRONG})
+        return _form(request, services, wanted, _Shown(typed=kept, errors={"_credenciales": _WRONG}))
     response = RedirectResponse(_page_after_login(wanted, kept["volver"]), status_code=HTTPStatus.SEE_OTHER)
     services.cookies.set(response, session_cookie(wanted), session)
     services.cookies.set(response, _BROWSER, visitor.browser or "", max_age=_BROWSER_SECONDS)
+    services.devices.remember(request, response, login)
     # A form that was opened before the login is not trusted after it.
     services.cookies.set(response, "visita", new_visit())
     return response
@@ -118,29 +162,38 @@ def _application(name: str) -> Application:
         raise HTTPException(HTTPStatus.NOT_FOUND) from None
 
 
-async def authenticate(
-    services: LoginServices,
-    login: str,
-    password: str,
-    wanted: Application,
-    *,
-    client: str,
-    enters: bool = True,
-) -> Authenticated | None:
+async def authenticate(services: LoginServices, attempt: Attempt, wanted: Application) -> LoginResult:
     """Check the credentials; each client has a number of attempts at each account.
 
-    The own account asks for the present password in the same way, without entering.
+    The own account asks for the present password in the same way.
     """
-    subject = f"{login} {client}"
+    subject = f"{attempt.login} {attempt.client}"
     for limit in _ACCOUNT_LIMITS:
         await services.throttle.count(limit, subject)
-    attempt = await services.credentials.authenticate(login, password, wanted, enters=enters)
-    if attempt.tell_lock:
-        await _notify_lock(services, login)
-    if attempt.account is not None:
+    result = await services.credentials.authenticate(
+        attempt.login, attempt.password, wanted, origin=attempt.origin, is_human=attempt.is_human
+    )
+    if result.tell_lock:
+        await _notify_lock(services, attempt.login)
+    if result.account is not None:
         for limit in _ACCOUNT_LIMITS:
             await services.throttle.limits.forget(limit, subject)
-    return attempt.account
+    return result
+
+
+def _failed(
+    request: Request,
+    services: LoginServices,
+    wanted: Application,
+    kept: Mapping[str, str],
+    result: LoginResult,
+) -> Response:
+    """Show the form again; its words depend only on the failures at this login."""
+    errors = {"captcha": CAPTCHA_NEEDED} if result.is_unjudged else {"_credenciales": _WRONG}
+    errors = {"_credenciales": _CLOSED} if result.is_closed else errors
+    # Not the captcha that was sent: it is used up.
+    captcha = services.captcha.of(request) if result.asks_captcha else None
+    return _form(request, services, wanted, _Shown(typed=kept, errors=errors, captcha=captcha))
 
 
 async def _notify_lock(services: LoginServices, login: str) -> None:
@@ -193,23 +246,15 @@ def _login(typed: str) -> str:
     return "".join(char for char in typed[:MAX_DOCUMENT_INPUT].upper() if char.isalnum())
 
 
-def _form(
-    request: Request,
-    services: LoginServices,
-    application: Application,
-    typed: Mapping[str, str],
-    *,
-    errors: Mapping[str, str] | None = None,
-    over: SessionEnd | None = None,
-) -> Response:
-    """Show the form, and why the session of this browser is over."""
+def _form(request: Request, services: LoginServices, application: Application, shown: _Shown) -> Response:
     return services.pages.render(
         request,
         "login",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if shown.errors else HTTPStatus.OK,
         application=application,
-        login=typed.get("usuario", ""),
-        errors=errors or {},
-        over=over,
-        back=_page_after_login(application, typed.get("volver", "")),
+        login=shown.typed.get("usuario", ""),
+        errors=shown.errors,
+        over=shown.over,
+        back=_page_after_login(application, shown.typed.get("volver", "")),
+        captcha=shown.captcha.view() if shown.captcha else None,
     )

@@ -88,6 +88,7 @@ async def set_password(request: Request, services: PasswordDep, client: ClientDe
     )
     response = services.answers.redirect(request, answer)
     services.cookies.drop(response, _COOKIE)
+    services.devices.remember(request, response, owner.login)
     return response
 
 

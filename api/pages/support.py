@@ -8,6 +8,8 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
+from api.captcha import CAPTCHA_NEEDED, FormCaptcha
+from api.clients import network_of
 from api.errors import StaffLoginRequiredError
 from api.forms import DOCUMENT_FIELDS, DOCUMENT_OPTIONS, by_field, form_errors, secret_of, text_of, typed_in
 from api.protection import (
@@ -27,6 +29,7 @@ from api.services import SupportDep, SupportServices
 from mipres.domain.audit import ReasonRefusedError, checked_reason
 from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.limits import LOGINS, STAFF_LOGINS
+from mipres.domain.lockout import Origin
 from mipres.domain.radicado import is_reference
 from mipres.domain.submissions import check_document
 from mipres.support.desk import (
@@ -34,13 +37,17 @@ from mipres.support.desk import (
     ActionRefusedError,
     ActionUnansweredError,
 )
-from mipres.support.staff import KEY_LIFETIME, StaffMember
+from mipres.support.staff import KEY_LIFETIME, StaffLogin, StaffMember, guarded
 from mipres.temporal.answers import UnknownWorkflowError
 from workflows.saved_views import saved_views
 
 router = APIRouter(prefix="/soporte", include_in_schema=False)
 
 _WRONG = "El nombre o la contraseña no son correctos"
+_CLOSED = (
+    "Con este nombre hubo demasiados intentos fallidos y por seguridad ya no se comprueba ninguna contraseña. "
+    "Pida a quien administra las cuentas de soporte que la desbloquee"
+)
 _REVEAL = "mostrar"
 _ACTIONS = {"reintentar": Action.RETRY, "reenviar": Action.RESEND, "cancelar": Action.CANCEL}
 _DONE = {
@@ -74,14 +81,23 @@ async def show_login(request: Request, services: SupportDep) -> Response:
 async def log_in(request: Request, services: SupportDep, client: ClientDep) -> Response:
     form = await request.form()
     name, password = text_of(form, "nombre").strip().lower(), secret_of(form, "contrasena")
-    if not name or not password:
-        return _login_form(request, services, name=name, error="Escriba su nombre y su contraseña")
+    captcha = services.captcha.of(request, form)
+    errors = {} if name and password else {"_credenciales": "Escriba su nombre y su contraseña"}
+    if not captcha.another_image_asked:
+        errors = errors or by_field(await captcha.refusal())
+    if errors or captcha.another_image_asked:
+        shown = captcha if captcha.was_shown else None
+        errors = {} if captcha.another_image_asked else errors
+        return _login_form(request, services, name=name, errors=errors, captcha=shown)
     await services.throttle.count(STAFF_LOGINS, f"{name} {client}")
-    token = await services.staff.log_in(name, password)
-    if token is None:
-        return _login_form(request, services, name=name, error=_WRONG)
+    device = services.devices.known(request, guarded(name))
+    origin, is_human = Origin(network=network_of(client), device=device), captcha.is_off or captcha.was_shown
+    result = await services.staff.log_in(name, password, origin=origin, is_human=is_human)
+    if result.token is None:
+        return _login_failed(request, services, name, result)
     response = RedirectResponse("/soporte", status_code=HTTPStatus.SEE_OTHER)
-    services.cookies.set(response, STAFF_COOKIE, token, strict=True)
+    services.cookies.set(response, STAFF_COOKIE, result.token, strict=True)
+    services.devices.remember(request, response, guarded(name))
     # A form that was opened before the login is not trusted after it.
     services.cookies.set(response, "visita", new_visit())
     return response
@@ -187,15 +203,29 @@ def _known(reference: str) -> str:
     return reference
 
 
+def _login_failed(request: Request, services: SupportServices, name: str, result: StaffLogin) -> Response:
+    errors = {"captcha": CAPTCHA_NEEDED} if result.is_unjudged else {"_credenciales": _WRONG}
+    errors = {"_credenciales": _CLOSED} if result.is_closed else errors
+    # Not the captcha that was sent: it is used up.
+    captcha = services.captcha.of(request) if result.asks_captcha else None
+    return _login_form(request, services, name=name, errors=errors, captcha=captcha)
+
+
 def _login_form(
-    request: Request, services: SupportServices, *, name: str = "", error: str | None = None
+    request: Request,
+    services: SupportServices,
+    *,
+    name: str = "",
+    errors: Mapping[str, str] | None = None,
+    captcha: FormCaptcha | None = None,
 ) -> Response:
     return services.pages.render(
         request,
         "support_login",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK,
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         typed=name,
-        errors={"_credenciales": error} if error else {},
+        errors=errors or {},
+        captcha=captcha.view() if captcha else None,
     )
 
 

@@ -71,6 +71,20 @@ def disable(name: StaffName, as_: As = None) -> None:
     run_with_tools(work)
 
 
+@staff.command("unlock")
+def unlock(name: StaffName, as_: As = None) -> None:
+    """Desbloquea el ingreso de una cuenta después de muchos intentos fallidos."""
+
+    async def work(tools: Tools) -> None:
+        try:
+            lifted = await tools.staff.unlock(name, actor=read_actor(as_))
+        except StaffUnknownError:
+            _stop_unknown(name)
+        print("Ingreso desbloqueado." if lifted else "El ingreso no tenía intentos fallidos ni bloqueo.")
+
+    run_with_tools(work)
+
+
 @staff.command("list")
 def list_() -> None:
     """Lista las cuentas de soporte."""

@@ -20,6 +20,7 @@ from mipres.domain.access import Access
 from mipres.domain.applications import Application
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
 from mipres.domain.eligibility import today_in_bogota
+from mipres.domain.lockout import Gate, Origin
 from mipres.ports import Clock
 
 # OWASP Password Storage: argon2id with 19 MiB, two passes, one lane.
@@ -86,10 +87,16 @@ class LoginResult:
     Attributes:
         account: None for every failure alike: a failure reveals nothing of the account.
         tell_lock: The login has just been locked, and its person, if any, should know.
+        is_closed: No password is checked any more until another one is set.
+        is_unjudged: The password was not looked at, for want of a solved captcha.
+        asks_captcha: The next attempt needs one.
     """
 
     account: Authenticated | None
     tell_lock: bool = False
+    is_closed: bool = False
+    is_unjudged: bool = False
+    asks_captcha: bool = False
 
 
 class PostgresCredentials:
@@ -116,27 +123,39 @@ class PostgresCredentials:
         self._clock = clock
 
     async def authenticate(
-        self, login: str, password: str, wanted: Application, *, enters: bool = True
+        self, login: str, password: str, wanted: Application, *, origin: Origin, is_human: bool = False
     ) -> LoginResult:
-        """Judge one attempt to enter an application.
+        """Judge an attempt to enter, or the password of a person who is in.
 
-        Without `enters` it judges only the password of a person who is in.
+        Its success is written down with the session that it opens.
+
+        Args:
+            login: What was typed.
+            password: What was typed.
+            wanted: The application to enter.
+            origin: Where it was typed.
+            is_human: Whether a captcha was solved for this attempt, or none is in use.
         """
-        turn = await self._lockouts.begin(login)
+        turn = await self._lockouts.begin(login, origin, is_human=is_human)
+        if turn.gate is Gate.CAPTCHA:
+            return LoginResult(account=None, is_unjudged=True, asks_captcha=True)
         known = await self._look_up(login)
         # Outside the database session: who waits for a processor must not keep a connection.
         matches = await self._hasher.verify(known.password_hash if known else None, password)
         if turn.is_locked or not matches or known is None or known.password_hash is None:
-            cause = "locked" if turn.is_locked else "wrong_credentials"
+            cause = turn.gate.value if turn.is_locked else "wrong_credentials"
             failure = AuditEventType.LOGIN_LOCKED if turn.locks else AuditEventType.LOGIN_FAILED
             await self._record(failure, login, wanted, cause)
-            return LoginResult(account=None, tell_lock=turn.is_worth_telling)
+            return LoginResult(
+                account=None,
+                tell_lock=turn.is_worth_telling,
+                is_closed=turn.gate is Gate.CLOSED,
+                asks_captcha=turn.asks_captcha,
+            )
         await self._lockouts.lift(login)
         account = await self._welcome(known, password, verified_hash=known.password_hash)
-        if enters:
-            may_enter = wanted in account.applications
-            event = AuditEventType.LOGIN_SUCCEEDED if may_enter else AuditEventType.LOGIN_FAILED
-            await self._record(event, login, wanted, "password_right")
+        if wanted not in account.applications:
+            await self._record(AuditEventType.LOGIN_FAILED, login, wanted, "password_right")
         return LoginResult(account=account)
 
     async def _record(self, event: AuditEventType, login: str, wanted: Application, cause: str) -> None:

@@ -1,18 +1,26 @@
-"""Failed logins in a row, by login, and the locks that follow from them."""
+"""Failed logins in a row, by login and by origin, and what follows from them."""
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.engine import session_factory
-from mipres.database.tables import LoginGuardRow
-from mipres.domain.lockout import FORGOTTEN_AFTER, NOTICE_PAUSE, lock_after
+from mipres.database.tables import LoginGuardRow, LoginOriginRow
+from mipres.domain.lockout import (
+    FORGOTTEN_AFTER,
+    NOTICE_PAUSE,
+    Gate,
+    Origin,
+    asks_captcha,
+    is_closed,
+    lock_after,
+)
 from mipres.ports import Clock
 
 
@@ -21,20 +29,26 @@ class Turn:
     """One attempt to log in.
 
     Attributes:
-        is_locked: It must fail, whatever the password.
-        locks: If it fails, the login is locked from now on.
+        gate: Unless it is open the attempt must fail, whatever the password.
+        locks: If it fails, its origin is locked or the login closed from now on.
         is_worth_telling: No notice of a lock went to the person for a while.
+        asks_captcha: This attempt, or the one after it, needs a solved captcha.
     """
 
-    is_locked: bool
+    gate: Gate = Gate.OPEN
     locks: bool = False
     is_worth_telling: bool = False
+    asks_captcha: bool = False
+
+    @property
+    def is_locked(self) -> bool:
+        return self.gate is not Gate.OPEN
 
 
 class LoginLockouts:
     """Counts by what was typed, so that an unknown login is locked like any other.
 
-    Only a keyed hash of the login is stored.
+    Only keyed hashes of the login, the network and the browser are stored.
 
     Args:
         engine: The process's engine.
@@ -51,24 +65,27 @@ class LoginLockouts:
         self._older_keys = tuple(older_keys)
         self._clock = clock
 
-    async def begin(self, login: str) -> Turn:
+    async def begin(self, login: str, origin: Origin, *, is_human: bool = False) -> Turn:
         """Count an attempt as failed before its password is looked at.
 
         A success lifts it again.
 
         Otherwise attempts of the same moment would all pass before the first of them had failed.
+
+        Args:
+            login: What was typed.
+            origin: Where it was typed.
+            is_human: Whether a captcha was solved for this attempt, or none is in use.
         """
-        now, key = self._clock.now(), _hashed(self._key, login)
-        fresh = insert(LoginGuardRow).values(login_hash=key, failures=0, failed_at=now)
-        # An update that changes nothing holds the row until the end of the transaction.
-        held = fresh.on_conflict_do_update(index_elements=["login_hash"], set_={"login_hash": key})
+        now = self._clock.now()
         async with self._sessions.begin() as session:
-            await self._adopt(session, login)
-            guard = (await session.scalars(held.returning(LoginGuardRow))).one()
-            if guard.locked_until is not None and guard.locked_until > now:
-                # Not counted: further attempts must not keep the person out for longer.
-                return Turn(is_locked=True)
-            return _count(guard, now)
+            await self._adopt(session, login, origin)
+            guard, own = await self._held(session, login, origin, now)
+            gate = _gate(guard, own, origin, now=now, is_human=is_human)
+            if gate is Gate.OPEN:
+                return _count(guard, own, origin, now)
+            # Not counted: further attempts must not keep the person out for longer.
+            return Turn(gate=gate, asks_captcha=asks_captcha(guard.failures, origin))
 
     async def lift(self, login: str) -> bool:
         """Begin again, after a success or by support; whether there was anything to lift."""
@@ -78,19 +95,41 @@ class LoginLockouts:
     async def lift_in(self, session: AsyncSession, login: str) -> bool:
         """The same in the transaction of the password that is the reason for it."""
         hashes = [_hashed(key, login) for key in (self._key, *self._older_keys)]
-        statement = delete(LoginGuardRow).where(LoginGuardRow.login_hash.in_(hashes))
-        lifted = await session.execute(statement.returning(LoginGuardRow.login_hash))
+        # The login first, as every attempt holds it first.
+        guards = delete(LoginGuardRow).where(LoginGuardRow.login_hash.in_(hashes))
+        lifted = await session.execute(guards.returning(LoginGuardRow.login_hash))
+        await session.execute(delete(LoginOriginRow).where(LoginOriginRow.login_hash.in_(hashes)))
         return lifted.first() is not None
 
-    async def _adopt(self, session: AsyncSession, login: str) -> None:
-        """Count on what an older key counted of this login."""
+    async def _held(
+        self, session: AsyncSession, login: str, origin: Origin, now: datetime
+    ) -> tuple[LoginGuardRow, LoginOriginRow]:
+        """Return the counts of the login and of the origin, and hold both rows."""
+        key, own = _hashed(self._key, login), _hashed_origin(self._key, login, origin)
+        fresh = insert(LoginGuardRow).values(login_hash=key, failures=0, failed_at=now)
+        # An update that changes nothing holds the row.
+        held = fresh.on_conflict_do_update(index_elements=["login_hash"], set_={"login_hash": key})
+        guard = (await session.scalars(held.returning(LoginGuardRow))).one()
+        first = insert(LoginOriginRow).values(origin_hash=own, login_hash=key, failures=0, failed_at=now)
+        kept = first.on_conflict_do_update(index_elements=["origin_hash"], set_={"login_hash": key})
+        return guard, (await session.scalars(kept.returning(LoginOriginRow))).one()
+
+    async def _adopt(self, session: AsyncSession, login: str, origin: Origin) -> None:
+        """Count on what an older key counted of this login and origin."""
+        key, own = _hashed(self._key, login), _hashed_origin(self._key, login, origin)
         for older in self._older_keys:
-            moved = delete(LoginGuardRow).where(LoginGuardRow.login_hash == _hashed(older, login))
-            for row in (await session.scalars(moved.returning(LoginGuardRow))).all():
-                values = {
-                    column.name: getattr(row, column.name) for column in LoginGuardRow.__table__.columns
-                } | {"login_hash": _hashed(self._key, login)}
+            old_key, old_own = _hashed(older, login), _hashed_origin(older, login, origin)
+            moved = delete(LoginGuardRow).where(LoginGuardRow.login_hash == old_key).returning(LoginGuardRow)
+            for row in (await session.scalars(moved)).all():
+                values = {**dict(_values(row)), "login_hash": key}
                 await session.execute(insert(LoginGuardRow).values(values).on_conflict_do_nothing())
+            renamed = update(LoginOriginRow).where(LoginOriginRow.origin_hash == old_own)
+            await session.execute(renamed.values(origin_hash=own, login_hash=key))
+
+
+def _values(row: LoginGuardRow) -> Iterator[tuple[str, object]]:
+    for column in LoginGuardRow.__table__.columns:
+        yield column.name, getattr(row, column.name)
 
 
 def _hashed(key: bytes, login: str) -> bytes:
@@ -98,14 +137,32 @@ def _hashed(key: bytes, login: str) -> bytes:
     return hmac.new(key, login.upper().encode(errors="replace"), hashlib.sha256).digest()
 
 
-def _count(guard: LoginGuardRow, now: datetime) -> Turn:
-    guard.failures = 1 if guard.failed_at <= now - FORGOTTEN_AFTER else guard.failures + 1
-    guard.failed_at = now
-    lock = lock_after(guard.failures)
-    if not lock:
-        return Turn(is_locked=False)
-    guard.locked_until = now + lock
+def _hashed_origin(key: bytes, login: str, origin: Origin) -> bytes:
+    return hmac.new(_hashed(key, login), origin.counted_as.encode(), hashlib.sha256).digest()
+
+
+def _gate(
+    guard: LoginGuardRow, own: LoginOriginRow, origin: Origin, *, now: datetime, is_human: bool
+) -> Gate:
+    if is_closed(guard.failures, origin):
+        return Gate.CLOSED
+    if own.locked_until is not None and own.locked_until > now:
+        return Gate.LOCKED
+    if asks_captcha(guard.failures, origin) and not is_human:
+        return Gate.CAPTCHA
+    return Gate.OPEN
+
+
+def _count(guard: LoginGuardRow, own: LoginOriginRow, origin: Origin, now: datetime) -> Turn:
+    guard.failures += 1
+    own.failures = 1 if own.failed_at <= now - FORGOTTEN_AFTER else own.failures + 1
+    guard.failed_at = own.failed_at = now
+    asks = asks_captcha(guard.failures, origin)
+    if lock := lock_after(own.failures):
+        own.locked_until = now + lock
+    if not lock and not is_closed(guard.failures, origin):
+        return Turn(asks_captcha=asks)
     is_worth_telling = guard.told_at is None or guard.told_at <= now - NOTICE_PAUSE
     if is_worth_telling:
         guard.told_at = now
-    return Turn(is_locked=False, locks=True, is_worth_telling=is_worth_telling)
+    return Turn(locks=True, is_worth_telling=is_worth_telling, asks_captcha=asks)

@@ -24,6 +24,7 @@ from mipres.database.tables import (
     ErasureRow,
     KnownBrowserRow,
     LoginGuardRow,
+    LoginOriginRow,
     PasswordLinkRow,
     RateLimitRow,
     SentMailRow,
@@ -31,7 +32,7 @@ from mipres.database.tables import (
 )
 from mipres.domain.audit import AuditEventType
 from mipres.domain.links import LinkPurpose, LinkState
-from mipres.domain.lockout import FORGOTTEN_AFTER, NOTICE_PAUSE
+from mipres.domain.lockout import FORGOTTEN_AFTER, KEPT_FOR, STRANGERS_LIMIT
 from mipres.ports import Clock
 
 UNFINISHED_ACCOUNTS = timedelta(days=30)
@@ -119,7 +120,12 @@ class PostgresRetention:
                 ),
             ),
             (CaptchaAnswerRow, CaptchaAnswerRow.answered_at <= now - CAPTCHA_ANSWERS),
-            (LoginGuardRow, LoginGuardRow.failed_at <= now - max(FORGOTTEN_AFTER, NOTICE_PAUSE)),
+            (
+                LoginGuardRow,
+                # Time alone must not open again what a hundred failures closed.
+                (LoginGuardRow.failed_at <= now - KEPT_FOR) & (LoginGuardRow.failures < STRANGERS_LIMIT),
+            ),
+            (LoginOriginRow, LoginOriginRow.failed_at <= now - FORGOTTEN_AFTER),
             (RateLimitRow, RateLimitRow.ends_at <= now),
             (KnownBrowserRow, KnownBrowserRow.last_login_at <= now - KNOWN_BROWSERS),
             (EndedSessionRow, EndedSessionRow.ended_at <= now - ABSOLUTE_LIMIT),

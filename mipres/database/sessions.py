@@ -124,13 +124,8 @@ class PostgresSessions:
             account = await lock_account(session, account_id)
             if account is None or account.password_hash != verified_hash or account.suspended_at:
                 cause = "suspended" if account and account.suspended_at else "password_changed"
-                event = AuditEvent(
-                    type=AuditEventType.LOGIN_FAILED,
-                    actor=CITIZEN,
-                    login=account.login if account else None,
-                    details={"application": application.value, "cause": cause},
-                )
-                await self._audit.record_in(session, event)
+                login = account.login if account else None
+                await self._note(session, AuditEventType.LOGIN_FAILED, login, application, cause)
                 return None
             session.add(
                 SessionRow(
@@ -147,7 +142,23 @@ class PostgresSessions:
             account.last_login_at = now
             if visitor.browser is not None:
                 await _meet(session, account_id, visitor.browser, now=now)
+            await self._note(
+                session, AuditEventType.LOGIN_SUCCEEDED, account.login, application, "password_right"
+            )
         return token
+
+    async def _note(
+        self,
+        session: AsyncSession,
+        event: AuditEventType,
+        login: str | None,
+        application: Application,
+        cause: str,
+    ) -> None:
+        details = {"application": application.value, "cause": cause}
+        await self._audit.record_in(
+            session, AuditEvent(type=event, actor=CITIZEN, login=login, details=details)
+        )
 
     async def user_of(
         self, token: str, application: Application, *, is_active: bool = True

@@ -270,9 +270,12 @@ class AuditRow(Base):
 
 
 class LoginGuardRow(Base):
-    """Failures in a row of one login, known or unknown.
+    """Failures in a row of one login, known or unknown, from everywhere.
 
     Only a keyed hash of the login is stored.
+
+    Attributes:
+        locked_until: The lock of a login as a whole, of releases before migration 0009; nothing reads it.
     """
 
     __tablename__ = "login_guards"
@@ -282,6 +285,21 @@ class LoginGuardRow(Base):
     failed_at: Mapped[datetime] = mapped_column(index=True)
     locked_until: Mapped[datetime | None]
     told_at: Mapped[datetime | None]
+
+
+class LoginOriginRow(Base):
+    """Failures in a row of one login from one network or one known browser.
+
+    Only keyed hashes are stored.
+    """
+
+    __tablename__ = "login_origins"
+
+    origin_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    login_hash: Mapped[bytes] = mapped_column(LargeBinary(32), index=True)
+    failures: Mapped[int]
+    failed_at: Mapped[datetime] = mapped_column(index=True)
+    locked_until: Mapped[datetime | None]
 
 
 class ErasureRow(Base):

@@ -22,6 +22,7 @@ from mipres.database.lockouts import LoginLockouts
 from mipres.database.tables import StaffRow, StaffSessionRow
 from mipres.domain.audit import AuditEvent, AuditEventType, staff
 from mipres.domain.errors import MipresError
+from mipres.domain.lockout import Gate, Origin
 from mipres.domain.passwords import PasswordContext, PasswordPolicy, told, unmet_rules
 from mipres.ports import Clock
 
@@ -75,6 +76,23 @@ class StaffMember:
     @property
     def actor(self) -> str:
         return staff(self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaffLogin:
+    """How an attempt to log in came out.
+
+    Attributes:
+        token: The value of the new session's cookie; None for every failure alike.
+        is_closed: No password is checked any more until somebody unlocks the account.
+        is_unjudged: The password was not looked at, for want of a solved captcha.
+        asks_captcha: The next attempt needs one.
+    """
+
+    token: str | None = field(repr=False)
+    is_closed: bool = False
+    is_unjudged: bool = False
+    asks_captcha: bool = False
 
 
 class PostgresStaff:
@@ -155,7 +173,18 @@ class PostgresStaff:
             row.password_hash, row.disabled_at = password_hash, None
             await session.execute(delete(StaffSessionRow).where(StaffSessionRow.staff_id == row.id))
             await self._note_change(session, actor, name, "password_reset")
-        await self._lockouts.lift(_guarded(name))
+        await self._lockouts.lift(guarded(name))
+
+    async def unlock(self, name: str, *, actor: str) -> bool:
+        """Forget the failed logins of an account; whether there were any.
+
+        Raises:
+            StaffUnknownError: no account has this name.
+        """
+        async with self._sessions.begin() as session:
+            await _locked(session, name)
+            await self._note_change(session, actor, name, "unlocked")
+            return await self._lockouts.lift_in(session, guarded(name))
 
     async def change_password(self, member: StaffMember, token: str, *, present: str, new: str) -> None:
         """Change one's own password, and end every other session and key.
@@ -171,7 +200,9 @@ class PostgresStaff:
             StaffPresentPasswordError: the present one is wrong, or the name is locked.
         """
         require_good_password(member.name, new)
-        turn = await self._lockouts.begin(_guarded(member.name))
+        # A session is a browser that has proven the password: strangers at the login do not block it.
+        here = Origin(network="", device=token_hash(token).hex())
+        turn = await self._lockouts.begin(guarded(member.name), here)
         matches = await self._hasher.verify(member.password_hash, present)
         if turn.is_locked or not matches:
             event = AuditEventType.STAFF_LOGIN_LOCKED if turn.locks else AuditEventType.STAFF_LOGIN_FAILED
@@ -188,13 +219,15 @@ class PostgresStaff:
             )
             await session.execute(others)
             await self._note_change(session, member.actor, member.name, "password_changed")
-        await self._lockouts.lift(_guarded(member.name))
+        await self._lockouts.lift(guarded(member.name))
 
     # ---- Login
 
-    async def log_in(self, name: str, password: str) -> str | None:
-        """The value of the new session's cookie, or None: one answer for every reason."""
-        turn = await self._lockouts.begin(_guarded(name))
+    async def log_in(self, name: str, password: str, *, origin: Origin, is_human: bool = False) -> StaffLogin:
+        """Judge one attempt: every failure of a password has one answer."""
+        turn = await self._lockouts.begin(guarded(name), origin, is_human=is_human)
+        if turn.gate is Gate.CAPTCHA:
+            return StaffLogin(token=None, is_unjudged=True, asks_captcha=True)
         row: StaffRow | None = None
         if NAME.fullmatch(name):
             async with self._reading() as session:
@@ -206,10 +239,12 @@ class PostgresStaff:
             event = AuditEventType.STAFF_LOGIN_LOCKED if turn.locks else AuditEventType.STAFF_LOGIN_FAILED
             # An unknown name may be a password typed into the wrong field: it is not recorded.
             await self._audit.record(AuditEvent(type=event, actor=staff(row.name if row else "?")))
-            return None
-        await self._lockouts.lift(_guarded(name))
+            return StaffLogin(token=None, is_closed=turn.gate is Gate.CLOSED, asks_captcha=turn.asks_captcha)
+        await self._lockouts.lift(guarded(name))
         entered = AuditEvent(type=AuditEventType.STAFF_LOGIN_SUCCEEDED, actor=staff(row.name))
-        return await self._open(row.id, StaffSessionKind.PAGES, entered, verified_hash=usable)
+        return StaffLogin(
+            token=await self._open(row.id, StaffSessionKind.PAGES, entered, verified_hash=usable)
+        )
 
     async def mint_key(self, member: StaffMember) -> str | None:
         """A key that reads payloads through the codec server, for Temporal's command line.
@@ -285,8 +320,8 @@ class PostgresStaff:
         )
 
 
-def _guarded(name: str) -> str:
-    """Under which failures are counted: no citizen's login has a colon."""
+def guarded(name: str) -> str:
+    """Name the login under which failures are counted: no citizen's login has a colon."""
     return f"soporte:{name}"
 
 

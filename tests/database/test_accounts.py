@@ -34,7 +34,7 @@ from tests.database.registrations import (
     registration,
 )
 from tests.database.stored_accounts import LIFETIME, RADICADO, give_password, issue, register
-from tests.fakes import FakeClock
+from tests.fakes import HERE, FakeClock
 
 T = TypeVar("T")
 SECOND = timedelta(seconds=1)
@@ -393,10 +393,10 @@ async def test_a_new_password_lifts_a_lock(
     accounts: PostgresAccounts, links: PostgresPasswordLinks, lockouts: LoginLockouts
 ) -> None:
     account_id = await register(accounts)
-    while not (await lockouts.begin(DOCTOR.document.login)).is_locked:
+    while not (await lockouts.begin(DOCTOR.document.login, HERE)).is_locked:
         pass
     await give_password(accounts, links, account_id, "first")
-    assert not (await lockouts.begin(DOCTOR.document.login)).is_locked
+    assert not (await lockouts.begin(DOCTOR.document.login, HERE)).is_locked
 
 
 async def test_a_used_link_still_tells_whose_it_was_and_since_when(

@@ -25,8 +25,9 @@ from mipres.database.tables import AccountRow, Base, ConsentRow, PasswordLinkRow
 from mipres.domain.applications import Application
 from mipres.domain.limits import CAPTCHAS
 from mipres.domain.links import LinkPurpose, LinkState
+from mipres.domain.lockout import KEPT_FOR
 from tests.database.stored_accounts import LIFETIME, RADICADO, give_password, issue, register
-from tests.fakes import FakeClock
+from tests.fakes import HERE, FakeClock
 
 SECOND = timedelta(seconds=1)
 
@@ -98,7 +99,7 @@ async def test_sessions_captchas_locks_and_counts_go_when_they_are_over(
     challenges = CaptchaChallenges(engine, key=b"k" * 32, clock=clock)
     place = Place(form="/registro/otro", visit="v")
     await challenges.redeem(challenges.new(place), "x", place)
-    await LoginLockouts(engine, key=b"k" * 32, clock=clock).begin("CC1")
+    await LoginLockouts(engine, key=b"k" * 32, clock=clock).begin("CC1", HERE)
     await PostgresLimits(engine, key=b"k" * 32, clock=clock).take(CAPTCHAS, "10.0.0.1")
     assert sum((await retention.purge()).values()) == 0
 
@@ -109,6 +110,9 @@ async def test_sessions_captchas_locks_and_counts_go_when_they_are_over(
     clock.advance(CAPTCHA_ANSWERS)
     assert (await retention.purge())["captcha_answers"] == 1
     clock.advance(timedelta(days=1))
+    removed = await retention.purge()
+    assert (removed["login_origins"], removed["login_guards"]) == (1, 0)
+    clock.advance(KEPT_FOR)
     assert (await retention.purge())["login_guards"] == 1
 
 

@@ -3,9 +3,16 @@
 Locked like any other, announced by mail, opened by its mailbox.
 """
 
-from tests.product.conftest import PASSWORD, Product, csrf_of
-from tests.product.visits import ask_recovery, log_in, login_of, set_password
+import re
 
+import httpx2
+
+from mipres.domain.lockout import CAPTCHA_AFTER, STRANGERS_LIMIT
+from tests.product.conftest import PASSWORD, Product, csrf_of
+from tests.product.test_enumeration import other_api
+from tests.product.visits import ask_recovery, log_in, login_of, set_password, solved
+
+INSIDE = "/inicio/mipres"
 OTHER_PASSWORD = "Otra-Clave-2027"
 
 
@@ -35,3 +42,53 @@ async def test_a_lock_shows_nothing_is_told_by_mail_and_recovery_lifts_it(produc
         link = await product.link_for(person, count=2)
         assert (await set_password(visitor, link, OTHER_PASSWORD)).status_code == 200
         assert (await log_in(visitor, person, OTHER_PASSWORD)).url.path == "/inicio/mipres"
+
+
+async def test_guesses_from_elsewhere_keep_no_owner_out(product: Product) -> None:
+    """The owner enters from another network and in a known browser."""
+    person = await product.new_professional()
+    await product.complete(person)
+
+    async def enter(client: httpx2.AsyncClient, source: str, password: str) -> httpx2.Response:
+        page = await client.get("/ingreso/mipres")
+        typed = {"csrf_token": csrf_of(page), "usuario": login_of(person), "contrasena": password}
+        return await client.post("/ingreso/mipres", data=typed, headers={"X-Forwarded-For": source})
+
+    async with other_api(product, rate_limits="off") as client:
+        for _ in range(10):
+            assert (await enter(client, "203.0.113.7", OTHER_PASSWORD)).status_code == 422
+        assert (await enter(client, "203.0.113.7", PASSWORD)).status_code == 422
+        answer = await enter(client, "198.51.100.1", PASSWORD)
+        assert answer.url.path == INSIDE
+        known = dict(client.cookies)
+        client.cookies.clear()
+        for number in range(60):
+            await enter(client, f"10.9.{number // 9}.1", OTHER_PASSWORD)
+        for cookies in ({}, known):
+            client.cookies.clear()
+            client.cookies.update(cookies)
+            assert (await enter(client, "198.51.100.1", PASSWORD)).url.path == INSIDE
+
+
+async def test_a_login_under_attack_asks_for_the_captcha_and_at_last_for_recovery(product: Product) -> None:
+    """The same pages for a person and for a login of nobody."""
+    person = await product.new_professional()
+    unknown = {"document": {"type": "CC", "number": "70999976"}}
+    await product.complete(person)
+    pages: list[list[str]] = []
+    async with other_api(product, rate_limits="off", captcha="image") as client:
+        for someone in (person, unknown):
+            login, shown, page = login_of(someone), [], await client.get("/ingreso/mipres")
+            for number in range(STRANGERS_LIMIT + 1):
+                sent = {"usuario": login, "contrasena": OTHER_PASSWORD, "csrf_token": csrf_of(page)}
+                if "captcha_id" in page.text:
+                    sent |= solved(product, page)
+                source = {"X-Forwarded-For": f"10.8.{number // 9}.1"}
+                page = await client.post("/ingreso/mipres", data=sent, headers=source)
+                shown.append(re.sub(r'value="[^"]+"|/captcha/[^"]+|' + login, "", page.text))
+            pages.append(shown)
+    assert pages[0] == pages[1]
+    asked = ["Código de la imagen" in page for page in pages[0]]
+    assert asked.index(True) == CAPTCHA_AFTER - 1
+    assert "ya no se comprueba ninguna contraseña" in pages[0][-1]
+    assert "ya no se comprueba ninguna contraseña" not in pages[0][-2]

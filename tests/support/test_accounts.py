@@ -24,7 +24,7 @@ from mipres.support.accounts import (
 )
 from tests.database.registrations import DELEGATE, registration
 from tests.database.stored_accounts import RADICADO, give_password, register
-from tests.fakes import FakeClock
+from tests.fakes import HERE, FakeClock
 
 ACTOR, LOGIN, PASSWORD = operator("ana"), "CC1020304050", "Clave-larga-2027"
 REASON = "robaron el celular de la persona"
@@ -60,14 +60,14 @@ async def account_id(accounts: PostgresAccounts, links: PostgresPasswordLinks, h
 
 
 async def enters(credentials: PostgresCredentials, door: Application = MIPRES) -> bool:
-    account = (await credentials.authenticate(LOGIN, PASSWORD, door)).account
+    account = (await credentials.authenticate(LOGIN, PASSWORD, door, origin=HERE)).account
     return account is not None and door in account.applications
 
 
 async def opened(
     credentials: PostgresCredentials, sessions: PostgresSessions, door: Application = MIPRES
 ) -> str:
-    account = (await credentials.authenticate(LOGIN, PASSWORD, door)).account
+    account = (await credentials.authenticate(LOGIN, PASSWORD, door, origin=HERE)).account
     assert account is not None
     token = await sessions.open(account.account_id, door, verified_hash=account.verified_hash)
     assert token is not None
@@ -85,7 +85,7 @@ async def test_a_suspension_ends_every_session_and_every_login_until_it_is_lifte
     assert await decided.decide(Decision.SUSPEND, account_id, reason=REASON, actor=ACTOR) == 1
     assert await sessions.user_of(token, MIPRES) is None
     assert not await enters(credentials)
-    account = (await credentials.authenticate(LOGIN, PASSWORD, MIPRES)).account
+    account = (await credentials.authenticate(LOGIN, PASSWORD, MIPRES, origin=HERE)).account
     assert account is not None
     assert account.access.account is AccountState.SUSPENDED
 
@@ -104,7 +104,7 @@ async def test_a_login_that_was_under_way_gets_no_session(
     account_id: uuid.UUID,
 ) -> None:
     """The suspension falls between the check of the password and the session."""
-    account = (await credentials.authenticate(LOGIN, PASSWORD, MIPRES)).account
+    account = (await credentials.authenticate(LOGIN, PASSWORD, MIPRES, origin=HERE)).account
     assert account is not None
     await decided.decide(Decision.SUSPEND, account_id, reason=REASON, actor=ACTOR)
     assert await sessions.open(account_id, MIPRES, verified_hash=account.verified_hash) is None

@@ -26,7 +26,7 @@ from mipres.support.person_data import NotGoneError, PersonData, as_json_value
 from mipres.temporal import names
 from tests.database.registrations import DOCTOR, registration
 from tests.database.stored_accounts import give_password
-from tests.fakes import FakeClock
+from tests.fakes import HERE, FakeClock
 from tests.support.conftest import eventually
 from tests.support.registrations import NOT_SERVED, REASON, new_radicado, start
 
@@ -136,7 +136,7 @@ async def test_erasing_leaves_nothing_in_either_store(
 async def test_erasing_forgets_what_the_login_was_counted_for(
     person_data: PersonData, lockouts: LoginLockouts, limits: PostgresLimits
 ) -> None:
-    await lockouts.begin(DOCUMENT.login)
+    await lockouts.begin(DOCUMENT.login, HERE)
     for _ in range(DOCUMENT_ANSWERS.most + 1):
         await limits.take(DOCUMENT_ANSWERS, DOCUMENT.login)
     await person_data.erase(DOCUMENT, actor=ACTOR, reason=REASON)

@@ -14,7 +14,7 @@ from mipres.keys import audit_keys
 from mipres.support.decoded import is_personal, logins_in, reference_in
 from mipres.support.readings import Reading, Readings
 from mipres.support.staff import KEY_LIFETIME, PostgresStaff, StaffMember, StaffSessionKind
-from tests.fakes import FakeClock
+from tests.fakes import HERE, FakeClock
 
 RADICADO, OTHER = "RM-9TK0WVFK6AQB", "RM-QVDYJ9H16Q02"
 PASSWORD = "una clave larga de soporte"
@@ -36,7 +36,7 @@ def readings(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -
 
 async def entered(staff: PostgresStaff, name: str = "ana") -> tuple[str, StaffMember]:
     await staff.add(name, PASSWORD, actor="operator:tests")
-    token = await staff.log_in(name, PASSWORD)
+    token = (await staff.log_in(name, PASSWORD, origin=HERE)).token
     assert token
     member = await staff.member_of(token, StaffSessionKind.PAGES)
     assert member

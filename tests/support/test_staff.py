@@ -20,7 +20,7 @@ from mipres.support.staff import (
     StaffUnknownError,
     new_password,
 )
-from tests.fakes import FakeClock
+from tests.fakes import HERE, FakeClock
 
 PASSWORD = "una clave larga de soporte"
 ANOTHER = "otra frase larga y distinta"
@@ -37,9 +37,13 @@ def support(
     return PostgresStaff(engine, hasher=hasher, lockouts=lockouts, audit=audit, clock=clock)
 
 
+async def enter(support: PostgresStaff, name: str, password: str) -> str | None:
+    return (await support.log_in(name, password, origin=HERE)).token
+
+
 async def logged_in(support: PostgresStaff, name: str = "ana") -> tuple[str, StaffMember]:
     await support.add(name, PASSWORD, actor="operator:root")
-    token = await support.log_in(name, PASSWORD)
+    token = await enter(support, name, PASSWORD)
     assert token is not None
     member = await support.member_of(token, PAGES)
     assert member is not None
@@ -70,10 +74,10 @@ async def test_only_the_right_password_of_an_open_account_enters(
     support: PostgresStaff, audit: PostgresAuditTrail
 ) -> None:
     await support.add("ana", PASSWORD, actor="operator:root")
-    assert await support.log_in("ana", "otra clave larga de soporte") is None
-    assert await support.log_in("eva", PASSWORD) is None
-    assert await support.log_in("\0", PASSWORD) is None
-    assert await support.log_in("ana", PASSWORD) is not None
+    assert await enter(support, "ana", "otra clave larga de soporte") is None
+    assert await enter(support, "eva", PASSWORD) is None
+    assert await enter(support, "\0", PASSWORD) is None
+    assert await enter(support, "ana", PASSWORD) is not None
     failed = [entry.actor for entry in await audit.entries() if entry.type == "staff_login_failed"]
     # What was typed as a name might be a password.
     assert failed == ["staff:ana", "staff:?", "staff:?"]
@@ -83,10 +87,10 @@ async def test_a_disabled_account_is_out_at_once_and_a_reset_lets_it_in(support:
     token, _ = await logged_in(support)
     await support.disable("ana", actor="operator:root")
     assert await support.member_of(token, PAGES) is None
-    assert await support.log_in("ana", PASSWORD) is None
+    assert await enter(support, "ana", PASSWORD) is None
     await support.reset("ana", "otra clave larga de soporte", actor="operator:root")
-    assert await support.log_in("ana", PASSWORD) is None
-    assert await support.log_in("ana", "otra clave larga de soporte") is not None
+    assert await enter(support, "ana", PASSWORD) is None
+    assert await enter(support, "ana", "otra clave larga de soporte") is not None
     with pytest.raises(StaffUnknownError):
         await support.disable("eva", actor="operator:root")
 
@@ -104,7 +108,7 @@ async def test_a_login_with_the_password_before_a_reset_gets_no_session(
 
     await support.add("ana", PASSWORD, actor="operator:root")
     monkeypatch.setattr(hasher, "verify", reset_meanwhile)
-    assert await support.log_in("ana", PASSWORD) is None
+    assert await enter(support, "ana", PASSWORD) is None
 
 
 async def test_a_session_that_a_reset_ends_gets_no_key(support: PostgresStaff) -> None:
@@ -122,21 +126,21 @@ async def test_a_password_that_is_guessed_first_is_refused(support: PostgresStaf
     await support.add("ana.rojas", PASSWORD, actor="operator:root")
     with pytest.raises(StaffPasswordError):
         await support.reset("ana.rojas", guessed, actor="operator:root")
-    assert await support.log_in("ana.rojas", PASSWORD)
+    assert await enter(support, "ana.rojas", PASSWORD)
 
 
 async def test_a_changed_password_ends_the_other_sessions_and_keys(
     support: PostgresStaff, audit: PostgresAuditTrail
 ) -> None:
     token, member = await logged_in(support)
-    other, key = await support.log_in("ana", PASSWORD), await support.mint_key(member)
+    other, key = await enter(support, "ana", PASSWORD), await support.mint_key(member)
     assert other is not None
     assert key is not None
     await support.change_password(member, token, present=PASSWORD, new=ANOTHER)
     assert await support.member_of(token, PAGES) is not None
     assert (await support.member_of(other, PAGES), await support.member_of(key, KEY)) == (None, None)
-    assert await support.log_in("ana", PASSWORD) is None
-    assert await support.log_in("ana", ANOTHER) is not None
+    assert await enter(support, "ana", PASSWORD) is None
+    assert await enter(support, "ana", ANOTHER) is not None
     changes = [entry.details for entry in await audit.entries() if entry.type == "staff_changed"]
     assert changes[-1] == {"staff": "ana", "change": "password_changed"}
 
@@ -148,7 +152,7 @@ async def test_an_open_browser_alone_changes_no_password(support: PostgresStaff)
             await support.change_password(member, token, present="otra cosa larga aquí", new=ANOTHER)
     with pytest.raises(StaffPresentPasswordError):
         await support.change_password(member, token, present=PASSWORD, new=ANOTHER)
-    assert await support.log_in("ana", ANOTHER) is None
+    assert await enter(support, "ana", ANOTHER) is None
 
 
 async def test_a_password_that_was_reset_meanwhile_is_not_changed(support: PostgresStaff) -> None:
@@ -156,7 +160,7 @@ async def test_a_password_that_was_reset_meanwhile_is_not_changed(support: Postg
     await support.reset("ana", ANOTHER, actor="operator:root")
     with pytest.raises(StaffPresentPasswordError):
         await support.change_password(member, token, present=PASSWORD, new="todavía otra clave larga")
-    assert await support.log_in("ana", ANOTHER) is not None
+    assert await enter(support, "ana", ANOTHER) is not None
 
 
 async def test_a_name_is_locked_for_a_while_after_failures(
@@ -164,11 +168,11 @@ async def test_a_name_is_locked_for_a_while_after_failures(
 ) -> None:
     await support.add("ana", PASSWORD, actor="operator:root")
     for _ in range(FREE_FAILURES):
-        assert await support.log_in("ana", "equivocada") is None
+        assert await enter(support, "ana", "equivocada") is None
     assert (await told(audit))[-1] == "staff_login_locked"
-    assert await support.log_in("ana", PASSWORD) is None
+    assert await enter(support, "ana", PASSWORD) is None
     clock.advance(LONGEST_LOCK)
-    assert await support.log_in("ana", PASSWORD) is not None
+    assert await enter(support, "ana", PASSWORD) is not None
 
 
 def test_generated_passwords_are_long_and_new() -> None:
@@ -187,7 +191,7 @@ async def test_a_session_ends_when_it_rests_and_when_it_is_old(
     assert await support.member_of(token, PAGES) is not None
     clock.advance(IDLE_LIMIT)
     assert await support.member_of(token, PAGES) is None
-    token = await support.log_in("ana", PASSWORD) or ""
+    token = await enter(support, "ana", PASSWORD) or ""
     for _ in range(int((ABSOLUTE_LIMIT - SECOND) / timedelta(minutes=9))):
         clock.advance(timedelta(minutes=9))
         assert await support.member_of(token, PAGES) is not None
