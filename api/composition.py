@@ -1,7 +1,7 @@
 """Build the services of one API process from its settings."""
 
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 
 from temporalio.client import Client
 
@@ -29,6 +29,7 @@ from api.services import (
     Services,
     SupportServices,
 )
+from api.signed_in import note_who_is_in
 from api.templating import Pages
 from api.temporal_gauges import TemporalGauges
 from api.throttle import Throttle
@@ -80,12 +81,14 @@ class Composition:
         self._codec = composition.build_codec(settings)
 
     def services(self) -> Services:
+        login = self.login()
         return Services(
             pages=self.pages,
+            who_is_in=partial(note_who_is_in, login),
             protection=self.protection(),
             registration=self.registration(),
             password=self.password(),
-            login=self.login(),
+            login=login,
             help=self.help(),
             support=self.support(),
             codec=self.codec(),

@@ -363,6 +363,9 @@ async def foreign_form(request: Request, _error: ForeignFormError) -> Response:
 
 @handles(HTTPException)
 async def http_error(request: Request, error: HTTPException) -> Response:
+    # Where no route answers, no dependency has looked who is in.
+    if error.status_code == HTTPStatus.NOT_FOUND and not _is_api(request):
+        await request.app.state.services.who_is_in(request)
     return _answer(request, error.status_code, error.headers)
 
 

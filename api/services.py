@@ -1,5 +1,6 @@
 """What request handlers reach: each family of pages has its own services."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -184,6 +185,7 @@ class Services:
     """Everything with a lifetime. A handler depends on one family, never on this."""
 
     pages: Pages
+    who_is_in: Callable[[Request], Awaitable[None]]
     protection: ProtectionServices
     registration: RegistrationServices
     password: PasswordServices

@@ -30,7 +30,7 @@ async def users_of(
     return [user for user in found if user is not None]
 
 
-async def show_who_is_in(request: Request, services: LoginDep) -> None:
+async def note_who_is_in(services: LoginServices, request: Request) -> None:
     """Let the page say who is in.
 
     A page that refreshes itself must not keep a session alive.
@@ -38,6 +38,11 @@ async def show_who_is_in(request: Request, services: LoginDep) -> None:
     # What needs the database says so itself; a page that does not is shown without the name.
     with suppress(*DATABASE_ERRORS):
         request.state.signed_in = await users_of(request, services, is_active=False)
+
+
+async def show_who_is_in(request: Request, services: LoginDep) -> None:
+    """Let each page of a router say who is in."""
+    await note_who_is_in(services, request)
 
 
 WHO_IS_IN = Depends(show_who_is_in)

@@ -1,6 +1,7 @@
 """The mails about changes of access."""
 
 import uuid
+from dataclasses import replace
 
 import pytest
 from temporalio.exceptions import ApplicationError
@@ -52,6 +53,13 @@ async def test_everything_that_waits_is_mailed_and_taken_off_the_list() -> None:
     sent = await ActivityEnvironment().run(activities(notices, mailer).mail_access_changes)
     assert (sent, notices.notices) == (2, [])
     assert [mail.to_address for mail in mailer.sent] == ["a@x.co", "b@x.co"]
+
+
+async def test_each_change_is_told_by_its_own_mail() -> None:
+    told = [replace(notice("a@x.co"), mail="new_browser"), notice("b@x.co")]
+    notices, mailer = FakeAccessNotices(notices=told), FakeMailer()
+    await ActivityEnvironment().run(activities(notices, mailer).mail_access_changes)
+    assert [mail.subject for mail in mailer.sent] == ["new_browser", "access_changed"]
 
 
 async def test_an_address_that_is_deferred_holds_up_no_other() -> None:

@@ -71,6 +71,7 @@ async def test_every_page_says_who_is_in_and_lets_them_leave(product: Product) -
             "/registro/estado",
             "/contrasena/recuperar",
             "/ingreso/mipres",
+            "/no-existe",
         ):
             shown = (await visitor.get(path)).text
             assert (login in shown, 'action="/salir"' in shown) == (True, True), path

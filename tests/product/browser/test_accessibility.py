@@ -213,6 +213,20 @@ async def _login_pages(visitor: Visitor, login: str) -> None:
     await examine(visitor, "wrong-door")
     await visitor.log_in("mipres", login)
     await examine(visitor, "landing-professional")
+    await _account_pages(visitor, login)
+
+
+async def _account_pages(visitor: Visitor, login: str) -> None:
+    # Another session of the same person, whose cookie this one replaces.
+    await visitor.log_in("mipres", login)
+    await visitor.open("/cuenta")
+    await examine(visitor, "account")
+    await visitor.page.get_by_role("link", name="Cambiar la contraseña").click()
+    await visitor.press("Cambiar contraseña")
+    await examine(visitor, "account-password-errors")
+    await visitor.open("/cuenta")
+    await visitor.press("Cerrar esta sesión")
+    assert "Cerrar esta sesión" not in await visitor.said()
 
 
 async def test_the_landing_page_of_each_type_and_the_end_of_a_placement(
