@@ -8,7 +8,7 @@ from temporalio import activity
 from activities.reviews import ReviewOfOne
 from mipres.domain.accounts import NewRegistration
 from mipres.domain.documents import Document
-from mipres.domain.errors import PersonErasedError
+from mipres.domain.errors import DocumentReplacedError, PersonErasedError
 from mipres.domain.outcomes import Refusal, mask_email
 from mipres.ports import Accounts
 
@@ -71,9 +71,9 @@ class AccountActivities:
         try:
             account = await self._accounts.register(registration)
         except PersonErasedError:
-            return RegisterAccountResult(
-                account_id=_NO_ACCOUNT, email_hint="", has_password=False, refusal=Refusal.DATA_ERASED
-            )
+            return _refused(Refusal.DATA_ERASED)
+        except DocumentReplacedError:
+            return _refused(Refusal.DOCUMENT_REPLACED)
         return RegisterAccountResult(
             account_id=account.account_id,
             email_hint=mask_email(account.email),
@@ -108,3 +108,7 @@ class AccountActivities:
         """Close the links for good, and ask whether the password exists."""
         password_set = await self._accounts.expire_links(request.account_id, reference=request.reference)
         return ExpireLinkResult(password_set=password_set)
+
+
+def _refused(refusal: Refusal) -> RegisterAccountResult:
+    return RegisterAccountResult(account_id=_NO_ACCOUNT, email_hint="", has_password=False, refusal=refusal)

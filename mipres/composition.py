@@ -50,6 +50,7 @@ from mipres.settings import Settings
 from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
 from mipres.support.desk import SupportDesk
+from mipres.support.joins import SupportJoins
 from mipres.support.person_data import PersonData
 from mipres.support.readings import Readings
 from mipres.support.records import SupportRecords
@@ -203,6 +204,10 @@ def build_support(settings: Settings, database: DatabaseServices, client: Client
 
 def build_support_reviews(settings: Settings, database: DatabaseServices, client: Client) -> SupportReviews:
     return SupportReviews(client, audit=database.audit, ui_url=settings.temporal_ui_url)
+
+
+def build_support_joins(database: DatabaseServices) -> SupportJoins:
+    return SupportJoins(database.engine, audit=database.audit, clock=database.clock)
 
 
 def build_support_accounts(database: DatabaseServices) -> SupportAccounts:

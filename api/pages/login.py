@@ -19,7 +19,7 @@ from api.signed_in import own_pages, session_cookie, user_of
 from mipres.database.credentials import Authenticated, LoginResult
 from mipres.database.retention import KNOWN_BROWSERS
 from mipres.database.sessions import Visitor
-from mipres.domain.access import ACCOUNT_SUSPENDED_WORDS, CLOSED_WORDS, AccountState
+from mipres.domain.access import ACCOUNT_SUSPENDED_WORDS, CLOSED_WORDS, AccountState, joined_words
 from mipres.domain.applications import TODO_SOBRE_MIPRES, Application, application_of
 from mipres.domain.devices import device_of
 from mipres.domain.documents import MAX_DOCUMENT_INPUT
@@ -212,6 +212,9 @@ def _other_door(
     right, today = tuple(account.applications), account.today
     if account.access.account is AccountState.SUSPENDED:
         return services.pages.render(request, "access_closed", closed=[ACCOUNT_SUSPENDED_WORDS], right=())
+    if account.joined_login is not None:
+        moved = joined_words(account.joined_login)
+        return services.pages.render(request, "access_closed", closed=[moved], right=())
     closed = [item for item in account.access.closed(today) if application_of(item.user_type) is wanted]
     closed = closed or ([] if right else list(account.access.closed(today)))
     if not closed:

@@ -13,6 +13,7 @@ from mipres.cli.arguments import (
     read_actor,
     read_document,
     read_login,
+    read_proof,
     read_radicado,
     read_reason,
 )
@@ -63,6 +64,33 @@ def reinstate(login: Login, reason: Reason, profile: ProfileOption = None, as_: 
 def end_sessions(login: Login, reason: Reason, as_: As = None) -> None:
     """Cierra todas las sesiones abiertas; la persona puede volver a ingresar."""
     _decide(Decision.END_SESSIONS, login, reason, profile=None, as_=as_)
+
+
+@account.command("join")
+def join(
+    old: Annotated[str, typer.Argument(help="Usuario del documento anterior, por ejemplo PT1234567.")],
+    new: Annotated[str, typer.Argument(help="Usuario del documento nuevo.")],
+    reason: Reason,
+    proof: Annotated[
+        str,
+        typer.Option(
+            "--proof", help="Referencia de la prueba del cambio de documento, sin datos de la persona."
+        ),
+    ],
+    as_: As = None,
+) -> None:
+    """Une la cuenta de un documento reemplazado a la del documento nuevo. No se deshace."""
+    why, reference = read_reason(reason), read_proof(proof)
+
+    async def work(tools: Tools) -> None:
+        old_id, new_id = await _account_id(tools, old), await _account_id(tools, new)
+        try:
+            done = await tools.joins.join(old_id, new_id, reason=why, proof=reference, actor=read_actor(as_))
+        except DecisionRefusedError as error:
+            stop(f"{error}.")
+        print(text.joined(text.join_lines(done)))
+
+    run_with_tools(work)
 
 
 def unlock(login: Login, reason: Reason, as_: As = None) -> None:

@@ -64,6 +64,13 @@ def read_document(type_code: str, number: str) -> Document:
         misused(f"{error}.")
 
 
+def read_proof(text: str) -> str:
+    """The reference of a paper: short, and no place for a person's data."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9./-]{2,39}", text):
+        misused("--proof: use de 3 a 40 letras, dígitos, punto, guion o barra, como SOL-2026-118.")
+    return text
+
+
 def read_radicado(text: str) -> str:
     if not is_radicado(text.upper()):
         misused(f"{text}: no es un radicado; son RM- y doce letras o dígitos, como RM-9TK0WVFK6AQB.")

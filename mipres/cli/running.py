@@ -22,6 +22,7 @@ from mipres.database.lockouts import LoginLockouts
 from mipres.settings import Settings, load_settings
 from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
+from mipres.support.joins import SupportJoins
 from mipres.support.person_data import PersonData
 from mipres.support.reviews import SupportReviews
 from mipres.support.staff import PostgresStaff
@@ -38,6 +39,7 @@ class Tools:
 
     support: Support
     accounts: SupportAccounts
+    joins: SupportJoins
     reviews: SupportReviews
     staff: PostgresStaff
     audit: PostgresAuditTrail
@@ -56,6 +58,7 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
         yield Tools(
             support=composition.build_support(settings, database, client),
             accounts=composition.build_support_accounts(database),
+            joins=composition.build_support_joins(database),
             reviews=composition.build_support_reviews(settings, database, client),
             staff=composition.build_staff(database, Hasher()),
             audit=database.audit,

@@ -14,6 +14,7 @@ from mipres.domain.stages import WAITING_FOR_STAFF
 from mipres.domain.submissions import UserType
 from mipres.support.accounts import AccountView, Decision, ProfileView
 from mipres.support.desk import Case
+from mipres.support.joins import Joined
 from mipres.support.records import PersonView
 from mipres.support.reviews import ReviewView
 from mipres.support.staff import StaffMember
@@ -113,6 +114,16 @@ def decision_line(decision: Decision, *, ended: int, radicado: str | None) -> st
         return f"{what}. La persona recibe un correo en los próximos minutos."
     what = f"Perfil {radicado} suspendido" if radicado else f"Cuenta suspendida y {ended} sesiones cerradas"
     return f"{what}. La persona recibe un correo en los próximos minutos."
+
+
+def join_lines(done: Joined) -> list[str]:
+    """What a join did, profile by profile."""
+    return [
+        f"Cuentas unidas y {done.sessions} sesiones de la anterior cerradas.",
+        *(f"Perfil {radicado} pasó a la cuenta nueva." for radicado in done.moved),
+        *(f"Perfil {radicado} no se conservó: las dos cuentas lo tenían." for radicado in done.dropped),
+        "La persona recibe un correo en las dos direcciones en los próximos minutos.",
+    ]
 
 
 def entry_line(entry: AuditEntry) -> str:

@@ -40,7 +40,13 @@ def access_of(account: AccountRow, profiles: Sequence[ProfileRow]) -> Access:
 
 
 def account_state(account: AccountRow) -> AccountState:
+    if account.joined_to is not None:
+        return AccountState.JOINED
     return AccountState.OPEN if account.suspended_at is None else AccountState.SUSPENDED
+
+
+def is_open(account: AccountRow) -> bool:
+    return account_state(account) is AccountState.OPEN
 
 
 def profile_access(profile: ProfileRow) -> ProfileAccess:

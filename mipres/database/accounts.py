@@ -9,6 +9,7 @@ from datetime import timedelta
 from sqlalchemy import (
     case,
     delete,
+    func,
     select,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -26,6 +27,7 @@ from mipres.database.tables import AccountRow, AddressChangeRow, ConsentRow, Pas
 from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
 from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
 from mipres.domain.documents import Document
+from mipres.domain.errors import DocumentReplacedError
 from mipres.domain.identifiers import folded_registration
 from mipres.domain.links import LinkPurpose, LinkState, PasswordLink
 from mipres.domain.outcomes import Refusal
@@ -67,6 +69,7 @@ class PostgresAccounts:
         login, submitted_at = registration.submission.document.login, registration.consent.accepted_at
         async with self._sessions.begin() as session:
             await self._erasures.admit_in(session, login, submitted_at=submitted_at)
+            await _refuse_replaced(session, login)
             account, created = await self._upsert_account(session, registration)
             events = await self._upsert_profile(session, registration, account.account_id)
             # The consent belongs to one submission: without a new one, this is the same call again.
@@ -103,7 +106,9 @@ class PostgresAccounts:
         )
 
     async def find(self, document: Document) -> uuid.UUID | None:
-        statement = select(AccountRow.id).where(AccountRow.login == document.login)
+        # What belongs to a replaced document belongs to the account that goes on for it.
+        lasting = func.coalesce(AccountRow.joined_to, AccountRow.id)
+        statement = select(lasting).where(AccountRow.login == document.login)
         async with self._reading() as session:
             account_id: uuid.UUID | None = await session.scalar(statement)
         return account_id
@@ -128,7 +133,9 @@ class PostgresAccounts:
         }
         async with self._sessions.begin() as session:
             account = await lock_account(session, account_id)
-            if account is None or (purpose is LinkPurpose.CREATE and account.password_hash is not None):
+            if account is None or account.joined_to is not None:
+                return None
+            if purpose is LinkPurpose.CREATE and account.password_hash is not None:
                 return None
             if account.password_hash is not None and await self._changes.settle_in(session, account):
                 # A link to either address would decide what the wait is there to decide.
@@ -294,6 +301,14 @@ class PostgresAccounts:
         )
         kept = statement.on_conflict_do_nothing().returning(ConsentRow.id)
         return (await session.execute(kept)).first() is not None
+
+
+async def _refuse_replaced(session: AsyncSession, login: str) -> None:
+    """Refuse an account that was joined; hold it, so that no join comes between."""
+    held = select(AccountRow).where(AccountRow.login == login).with_for_update()
+    account = await session.scalar(held)
+    if account is not None and account.joined_to is not None:
+        raise DocumentReplacedError
 
 
 async def _upsert_link(session: AsyncSession, values: dict[str, object]) -> tuple[uuid.UUID, bool]:

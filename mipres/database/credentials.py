@@ -68,12 +68,14 @@ class Authenticated:
 
     Attributes:
         verified_hash: What the password was right for; a session opens only while it stands.
+        joined_login: The login that replaced this one, where support joined the two accounts.
     """
 
     account_id: uuid.UUID
     verified_hash: str = field(repr=False)
     access: Access
     today: date
+    joined_login: str | None = None
 
     @property
     def applications(self) -> frozenset[Application]:
@@ -181,6 +183,9 @@ class PostgresCredentials:
         own = select(ProfileRow).where(ProfileRow.account_id == account.id)
         async with self._sessions.begin() as session:
             profiles = list(await session.scalars(own))
+            successor = await session.scalar(
+                select(AccountRow.login).where(AccountRow.id == account.joined_to)
+            )
             if better is not None:
                 # Only over the hash that was verified: the person may be changing the password right now.
                 same = (AccountRow.id == account.id, AccountRow.password_hash == old)
@@ -191,6 +196,7 @@ class PostgresCredentials:
             verified_hash=better or old,
             access=access_of(account, profiles),
             today=today,
+            joined_login=successor,
         )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mipres.database.access import note_mail
+from mipres.database.access import is_open, note_mail
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.link_statements import close_links, end_sessions, lock_account
@@ -98,7 +98,7 @@ class PostgresOwnAccounts:
                 account is None
                 or own is None
                 or account.password_hash != verified_hash
-                or account.suspended_at
+                or not is_open(account)
             ):
                 return None
             account.password_hash, account.is_password_changed = password_hash, True

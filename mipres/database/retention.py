@@ -107,6 +107,7 @@ class PostgresRetention:
             (
                 AccountRow,
                 AccountRow.password_hash.is_(None)
+                & AccountRow.joined_to.is_(None)
                 & (AccountRow.updated_at <= now - UNFINISHED_ACCOUNTS)
                 & ~open_link.exists(),
             ),

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from mipres.database.access import access_of, note_mail, profile_access
+from mipres.database.access import access_of, account_state, is_open, note_mail, profile_access
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
 from mipres.database.link_statements import lock_account
@@ -122,8 +122,8 @@ class PostgresSessions:
         async with self._sessions.begin() as session:
             # The change of a password holds the same row, so it ends this session or is seen here.
             account = await lock_account(session, account_id)
-            if account is None or account.password_hash != verified_hash or account.suspended_at:
-                cause = "suspended" if account and account.suspended_at else "password_changed"
+            if account is None or account.password_hash != verified_hash or not is_open(account):
+                cause = "password_changed" if account is None or is_open(account) else account_state(account)
                 login = account.login if account else None
                 await self._note(session, AuditEventType.LOGIN_FAILED, login, application, cause)
                 return None

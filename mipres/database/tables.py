@@ -42,7 +42,8 @@ class Base(DeclarativeBase):
 class AccountRow(Base):
     """One person, by document. Without `password_hash` the account opens nothing.
 
-    `is_password_changed` says that the password replaced another one.
+    `is_password_changed` says that the password replaced another one. `joined_to` is the account that goes on
+    for this one, whose document was replaced.
     """
 
     __tablename__ = "accounts"
@@ -62,6 +63,10 @@ class AccountRow(Base):
     password_hash: Mapped[str | None]
     password_set_at: Mapped[datetime | None]
     suspended_at: Mapped[datetime | None]
+    joined_to: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), index=True
+    )
+    joined_at: Mapped[datetime | None]
     is_password_changed: Mapped[bool] = mapped_column(default=False, server_default=false())
     last_login_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -31,10 +31,11 @@ class AccountState(StrEnum):
 
     OPEN = "open"
     SUSPENDED = "suspended"
+    JOINED = "joined"
 
     @property
     def label(self) -> str:
-        return "abierta" if self is AccountState.OPEN else "suspendida"
+        return _ACCOUNT_LABELS[self]
 
 
 class AccessCause(StrEnum):
@@ -48,6 +49,11 @@ class AccessCause(StrEnum):
     PLACEMENT_OVER = "placement_over"
 
 
+_ACCOUNT_LABELS = {
+    AccountState.OPEN: "abierta",
+    AccountState.SUSPENDED: "suspendida",
+    AccountState.JOINED: "unida a la de su nuevo documento",
+}
 _LABELS = {
     AccessState.IN_FORCE: "vigente",
     AccessState.SUSPENDED: "suspendido",
@@ -108,8 +114,8 @@ class Access:
     profiles: tuple[ProfileAccess, ...]
 
     def applications(self, today: date) -> frozenset[Application]:
-        """What the person may enter today: nothing while the account is suspended."""
-        if self.account is AccountState.SUSPENDED:
+        """What the person may enter today: nothing unless the account is open."""
+        if self.account is not AccountState.OPEN:
             return frozenset()
         in_force = (item for item in self.profiles if item.state(today) is AccessState.IN_FORCE)
         return frozenset(application_of(item.user_type) for item in in_force)
@@ -117,7 +123,7 @@ class Access:
     def state_of(self, profile: ProfileAccess, today: date) -> AccessState:
         """How one profile stands today, with the account that it belongs to."""
         state = profile.state(today)
-        is_held = self.account is AccountState.SUSPENDED and state is AccessState.IN_FORCE
+        is_held = self.account is not AccountState.OPEN and state is AccessState.IN_FORCE
         return AccessState.SUSPENDED if is_held else state
 
     def closed(self, today: date) -> tuple[ProfileAccess, ...]:
@@ -130,6 +136,8 @@ class AccessChange(StrEnum):
 
     ACCOUNT_SUSPENDED = "account_suspended"
     ACCOUNT_REINSTATED = "account_reinstated"
+    ACCOUNT_REPLACED = "account_replaced"
+    ACCOUNT_JOINED = "account_joined"
     PROFILE_SUSPENDED = "profile_suspended"
     PROFILE_REINSTATED = "profile_reinstated"
     PROFILE_ENDED = "profile_ended"
@@ -168,6 +176,16 @@ _HELP_DESK = "Comuníquese con la mesa de ayuda del Ministerio para conocer el m
 ACCOUNT_SUSPENDED_WORDS = AccessWords(
     title="Su cuenta está suspendida por soporte", remedy=f"{_HELP_DESK} {_NOTHING_LOST}"
 )
+
+
+def joined_words(login: str) -> AccessWords:
+    """What the owner of a replaced login reads after the right password."""
+    return AccessWords(
+        title="Su cuenta se unió a la de su nuevo documento",
+        remedy=f"Ingrese con el usuario {login} y la contraseña de esa cuenta. Sus perfiles están allí.",
+    )
+
+
 CLOSED_WORDS: dict[AccessCause, AccessWords] = {
     AccessCause.SUPPORT: AccessWords(
         title="Soporte suspendió este perfil", remedy=f"{_HELP_DESK} {_NOTHING_LOST}"
@@ -206,6 +224,14 @@ _CHANGE_WORDS = {
     AccessChange.ACCOUNT_REINSTATED: AccessWords(
         title="Soporte volvió a abrir su cuenta",
         remedy="Ya puede ingresar con el usuario y la contraseña de siempre. Si no pidió este cambio, comuníquese con la mesa de ayuda del Ministerio.",
+    ),
+    AccessChange.ACCOUNT_REPLACED: AccessWords(
+        title="Su cuenta se unió a la de su nuevo documento",
+        remedy="Ingrese con el usuario de su documento nuevo; este ya no abre nada. Sus perfiles siguen allí. Si no pidió este cambio, comuníquese con la mesa de ayuda del Ministerio.",
+    ),
+    AccessChange.ACCOUNT_JOINED: AccessWords(
+        title="Los perfiles de su documento anterior están ahora en esta cuenta",
+        remedy="Ingrese con este usuario y su contraseña. Si no pidió este cambio, comuníquese con la mesa de ayuda del Ministerio.",
     ),
     AccessChange.PROFILE_REINSTATED: AccessWords(
         title="Su perfil vuelve a estar vigente",

@@ -54,6 +54,8 @@ class AuditEventType(StrEnum):
     UNLOCKED = "unlocked", "Usuario desbloqueado"
     ACCOUNT_SUSPENDED = "account_suspended", "Cuenta suspendida"
     ACCOUNT_REINSTATED = "account_reinstated", "Cuenta abierta otra vez"
+    ACCOUNT_REPLACED = "account_replaced", "Cuenta unida a la del nuevo documento"
+    ACCOUNT_JOINED = "account_joined", "Cuenta del documento anterior recibida"
     PROFILE_SUSPENDED = "profile_suspended", "Perfil suspendido"
     PROFILE_REINSTATED = "profile_reinstated", "Perfil vigente otra vez"
     PROFILE_ENDED = "profile_ended", "Perfil terminado"

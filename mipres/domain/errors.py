@@ -82,6 +82,10 @@ class MailBeingSentError(MipresError):
     """Another attempt is sending the same mail at this moment."""
 
 
+class DocumentReplacedError(MipresError):
+    """The account of this document goes on in another account of the person."""
+
+
 class PersonErasedError(MipresError):
     """The person was erased after this was submitted, so nothing of it is written."""
 

@@ -15,6 +15,7 @@ class Refusal(StrEnum):
     NOT_IN_SSO = "not_in_sso"
     NO_VALID_EMAIL = "no_valid_email"
     DATA_ERASED = "data_erased"
+    DOCUMENT_REPLACED = "document_replaced"
 
 
 class OutcomeStatus(StrEnum):
@@ -109,6 +110,10 @@ REFUSAL_MESSAGES: dict[Refusal, RefusalMessage] = {
     Refusal.DATA_ERASED: RefusalMessage(
         title="Los datos de este documento se suprimieron después de enviar este registro",
         remedy="Se atendió una solicitud de supresión de datos: no se creó ninguna cuenta. Si quiere registrarse, envíe de nuevo el formulario.",
+    ),
+    Refusal.DOCUMENT_REPLACED: RefusalMessage(
+        title="Este documento fue reemplazado por otro",
+        remedy="Soporte unió la cuenta de este documento a la de su documento nuevo: no se creó nada. Regístrese o ingrese con el documento nuevo.",
     ),
 }
 

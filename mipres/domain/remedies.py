@@ -84,6 +84,7 @@ _COMPARED = {
     Refusal.NOT_IN_SSO: "Buscamos para este tipo y número de identificación una plaza de Servicio Social Obligatorio vigente hoy en el aplicativo del Ministerio, y no figura.",
     Refusal.NO_VALID_EMAIL: "Leímos el correo electrónico que figura en www.miseguridadsocial.gov.co para este tipo y número de identificación: falta o no es una dirección a la que se pueda escribir.",
     Refusal.DATA_ERASED: "Comparamos la fecha de este registro con la de la solicitud de supresión.",
+    Refusal.DOCUMENT_REPLACED: "Comparamos su documento con los que soporte reemplazó a petición de su titular.",
 }
 _PROVIDER_COMPARED = "Comparamos el departamento, el municipio y el tipo y número de identificación con los proveedores sin NIT que figuran en www.miseguridadsocial.gov.co."
 _PROVIDER_REMEDY = "Un proveedor sin NIT se registra con el departamento y el municipio en los que figura allí: si es otro municipio, corríjalo aquí con «Corregir los datos». Si no figura en ninguno, regístrese primero en www.miseguridadsocial.gov.co y luego repita este registro. Si tiene NIT, corrija la respuesta a «Sí» y escríbalo."

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
@@ -33,7 +33,7 @@ from mipres.database.tables import (
     SessionRow,
 )
 from mipres.domain.audit import AuditEvent, AuditEventType
-from mipres.domain.documents import Document
+from mipres.domain.documents import Document, parse_document
 from mipres.domain.errors import MipresError
 from mipres.domain.limits import DOCUMENT_ANSWERS, DOCUMENT_RECOVERIES, DOCUMENT_SUBMISSIONS
 from mipres.domain.radicado import KNOWN_BY_DOCUMENT, KNOWN_BY_MORE, radicado_of, recovery_reference
@@ -102,10 +102,14 @@ class PersonData:
 
         Those are theirs alone.
         """
-        runs = [run async for run in self._runs(document)]
-        entries = await self._audit.entries(login=document.login, limit=10_000)
+        documents = await self._documents(document)
+        runs = [run for each in documents for run in [found async for found in self._runs(each)]]
+        entries = [
+            entry for each in documents for entry in await self._audit.entries(login=each.login, limit=10_000)
+        ]
+        logins = [each.login for each in documents]
         async with self._sessions.begin() as session:
-            accounts = await _rows(session, AccountRow, AccountRow.login == document.login)
+            accounts = await _rows(session, AccountRow, AccountRow.login.in_(logins))
             ids = [account["id"] for account in accounts]
             held: dict[str, Any] = {
                 "documento": str(document),
@@ -151,6 +155,34 @@ class PersonData:
             NotGoneError: Temporal is still removing histories; the account has been removed.
             TemporalUnavailableError: Temporal gave no answer.
         """
+        erased = [
+            await self._erase_one(each, actor=actor, reason=reason)
+            for each in await self._documents(document)
+        ]
+        return Erased(
+            accounts=sum(each.accounts for each in erased), workflows=sum(each.workflows for each in erased)
+        )
+
+    async def _documents(self, document: Document) -> list[Document]:
+        """The document, and those whose accounts support joined with its account.
+
+        The account that goes on comes last: the others leave with it, and would not be found again.
+        """
+        own = select(func.coalesce(AccountRow.joined_to, AccountRow.id)).where(
+            AccountRow.login == document.login
+        )
+        lasting = own.scalar_subquery()
+        family = (
+            select(AccountRow)
+            .where((AccountRow.id == lasting) | (AccountRow.joined_to == lasting))
+            .order_by(AccountRow.joined_at.asc().nulls_last())
+        )
+        async with self._sessions() as session:
+            rows = await session.scalars(family)
+            found = [parse_document(row.document_type, row.document_number) for row in rows]
+        return found or [document]
+
+    async def _erase_one(self, document: Document, *, actor: str, reason: str) -> Erased:
         runs = [run async for run in self._runs(document)]
         await self._lockouts.lift(document.login)
         for limit in (DOCUMENT_ANSWERS, DOCUMENT_RECOVERIES, DOCUMENT_SUBMISSIONS):

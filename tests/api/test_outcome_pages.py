@@ -105,7 +105,9 @@ async def test_a_refusal_says_what_to_do_and_where(refusal: Refusal) -> None:
     page = await page_of(OTHER, Outcome(status=OutcomeStatus.REFUSED, refusal=refusal))
     outside = re.findall(r'<a href="(https://[^"]+)" target="_blank" rel="noopener noreferrer">', page)
     # The application of social service has no public page, and an erasure is the product's own.
-    assert len(outside) == (0 if refusal in {Refusal.NOT_IN_SSO, Refusal.DATA_ERASED} else 1)
+    assert len(outside) == (
+        0 if refusal in {Refusal.NOT_IN_SSO, Refusal.DATA_ERASED, Refusal.DOCUMENT_REPLACED} else 1
+    )
     assert all(address.split("/")[2].endswith(".gov.co") for address in outside)
 
 

@@ -35,6 +35,7 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> Tools:
     stand_in = Tools(
         support=support,
         accounts=AsyncMock(),
+        joins=AsyncMock(),
         reviews=AsyncMock(),
         staff=AsyncMock(),
         audit=AsyncMock(),

@@ -20,6 +20,7 @@ from mipres.domain.stages import EngineState, Stage, WaitingOn
 from mipres.support.accounts import Decision, DecisionRefusedError, UnknownAccountError
 from mipres.support.actions import BulkResult, Found
 from mipres.support.desk import Action, ActionRefusedError, ActionUnansweredError, Case, PendingActivity
+from mipres.support.joins import Joined
 from mipres.support.person_data import Erased, NotGoneError
 from mipres.support.reviews import NoReviewStoppedError, ReviewDecision, ReviewView
 from mipres.support.staff import StaffNameError, StaffUnknownError
@@ -434,6 +435,19 @@ def test_a_decision_that_is_not_possible_says_why(
     answers(tools).accounts.decide.side_effect = error
     done = command("account", "suspend", "CC1", "--reason", REASON, "--profile", RADICADO)
     assert (done.exit_code, line in done.stderr) == (NOT_POSSIBLE, True)
+
+
+def test_a_join_takes_both_logins_a_reason_and_the_proof(tools: Tools, command: Command) -> None:
+    old, new = uuid.uuid4(), uuid.uuid4()
+    answers(tools).accounts.id_of.side_effect = [old, new]
+    answers(tools).joins.join.return_value = Joined(moved=(RADICADO,), dropped=(), sessions=1)
+    words = ("PT1", "CC2", "--reason", REASON, "--as", "ana", "--proof")
+    done = command("account", "join", *words, "SOL-118")
+    assert (done.exit_code, f"Perfil {RADICADO} pasó" in done.output) == (0, True)
+    answers(tools).joins.join.assert_awaited_once_with(
+        old, new, reason=REASON, proof="SOL-118", actor="operator:ana"
+    )
+    assert command("account", "join", *words, "la cédula de Ana").exit_code == MISUSED
 
 
 def test_an_unknown_login_is_named_so(tools: Tools, command: Command) -> None:

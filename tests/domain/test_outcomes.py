@@ -37,6 +37,7 @@ def test_the_manual_has_no_words_for_two_refusals_only() -> None:
         Refusal.PROFESSION_NOT_AUTHORIZED,
         Refusal.NO_VALID_EMAIL,
         Refusal.DATA_ERASED,
+        Refusal.DOCUMENT_REPLACED,
     }
 
 

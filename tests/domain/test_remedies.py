@@ -34,6 +34,7 @@ TABLE: list[Row] = [
     (Refusal.PROFESSION_NOT_AUTHORIZED, SOCIAL_SERVICE, None, False, "la profesión de su plaza", "pida la corrección a la entidad que se la asignó", OTHER),
     (Refusal.NOT_IN_SSO, SOCIAL_SERVICE, None, True, "una plaza de Servicio Social Obligatorio vigente hoy", "su plaza de Servicio Social Obligatorio esté asignada", None),
     *((Refusal.NO_VALID_EMAIL, user_type, None, False, "el correo electrónico que figura en www.miseguridadsocial.gov.co", "Actualícelo en www.miseguridadsocial.gov.co", None) for user_type in UserType),
+    *((Refusal.DOCUMENT_REPLACED, user_type, None, False, "los que soporte reemplazó", "con el documento nuevo", None) for user_type in UserType),
     *((Refusal.DATA_ERASED, user_type, None, False, "la solicitud de supresión", "envíe de nuevo el formulario", None) for user_type in UserType),
 ]  # fmt: skip
 

@@ -371,7 +371,7 @@ def test_the_seed_registers_every_type_of_user_and_refuses_every_form_of_a_deleg
 
 
 # The person's own wish, which meets a registration that is under way: no registry and no form provokes it.
-OF_NO_REGISTRY = {Refusal.DATA_ERASED}
+OF_NO_REGISTRY = {Refusal.DATA_ERASED, Refusal.DOCUMENT_REPLACED}
 # Shown to every type of user, whatever the registries say of the person.
 EVERYBODY = {
     "registered": test_a_registration_is_told_by_the_form_and_by_the_api,

@@ -1,0 +1,152 @@
+"""Two accounts of one person become one."""
+
+import asyncio
+import uuid
+from dataclasses import replace
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.database.access_notices import PostgresAccessNotices
+from mipres.database.accounts import PostgresAccounts
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.credentials import Hasher, PostgresCredentials
+from mipres.database.lockouts import LoginLockouts
+from mipres.database.password_links import PostgresPasswordLinks
+from mipres.database.sessions import PostgresSessions
+from mipres.domain.applications import Application
+from mipres.domain.audit import operator
+from mipres.domain.documents import parse_document
+from mipres.domain.errors import DocumentReplacedError
+from mipres.support.accounts import Decision, DecisionRefusedError, SupportAccounts, UnknownAccountError
+from mipres.support.joins import Joined, SupportJoins
+from tests.database.registrations import DELEGATE, DOCTOR, registration
+from tests.database.stored_accounts import give_password, register
+from tests.fakes import FakeClock
+
+ACTOR, REASON, PROOF = operator("ana"), "cambió de PT a cédula de ciudadanía", "SOL-2026-118"
+OLD, NEW = parse_document("PT", "1234567"), parse_document("CC", "1020304050")
+OLD_DOCTOR, OLD_DELEGATE = "RM-000000000002", "RM-000000000003"
+PASSWORD, MIPRES = "Clave-larga-2027", Application.MIPRES
+
+
+@pytest.fixture
+def joins(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> SupportJoins:
+    return SupportJoins(engine, audit=audit, clock=clock)
+
+
+@pytest.fixture
+def decided(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> SupportAccounts:
+    return SupportAccounts(engine, audit=audit, clock=clock)
+
+
+@pytest.fixture
+def sessions(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> PostgresSessions:
+    return PostgresSessions(engine, audit=audit, clock=clock)
+
+
+@pytest.fixture
+def notices(engine: AsyncEngine, clock: FakeClock) -> PostgresAccessNotices:
+    return PostgresAccessNotices(engine, clock=clock)
+
+
+@pytest.fixture
+def doors(
+    engine: AsyncEngine, hasher: Hasher, lockouts: LoginLockouts, audit: PostgresAuditTrail, clock: FakeClock
+) -> PostgresCredentials:
+    return PostgresCredentials(engine, hasher=hasher, lockouts=lockouts, audit=audit, clock=clock)
+
+
+@pytest.fixture
+async def old_with_password(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, hasher: Hasher, old_id: uuid.UUID
+) -> uuid.UUID:
+    await give_password(accounts, links, old_id, await hasher.hash(PASSWORD))
+    return old_id
+
+
+@pytest.fixture
+async def new_id(accounts: PostgresAccounts) -> uuid.UUID:
+    return await register(accounts)
+
+
+@pytest.fixture
+async def old_id(accounts: PostgresAccounts) -> uuid.UUID:
+    doctor, delegate = replace(DOCTOR, document=OLD), replace(DELEGATE, document=OLD)
+    await accounts.register(registration(doctor, radicado=OLD_DOCTOR))
+    return (await accounts.register(registration(delegate, radicado=OLD_DELEGATE))).account_id
+
+
+async def joined(joins: SupportJoins, old: uuid.UUID, new: uuid.UUID) -> Joined:
+    return await joins.join(old, new, reason=REASON, proof=PROOF, actor=ACTOR)
+
+
+async def test_profiles_move_once_and_both_trails_and_both_addresses_learn_of_it(
+    joins: SupportJoins,
+    audit: PostgresAuditTrail,
+    notices: PostgresAccessNotices,
+    decided: SupportAccounts,
+    old_id: uuid.UUID,
+    new_id: uuid.UUID,
+) -> None:
+    done = await joined(joins, old_id, new_id)
+    assert len(done.moved) == 1
+    assert len(done.dropped) == 1
+    assert len((await decided.show(new_id, actor=ACTOR)).profiles) == 2
+    assert (await decided.show(old_id, actor=ACTOR)).profiles == ()
+    for document, event in ((OLD, "account_replaced"), (NEW, "account_joined")):
+        rows = [row for row in await audit.entries(login=document.login) if row.type == event]
+        assert [(row.reason, row.details["proof"]) for row in rows] == [(REASON, PROOF)]
+    waiting = await notices.waiting(limit=9)
+    assert {notice.contact.login for notice in waiting} == {OLD.login, NEW.login}
+
+
+async def test_the_old_login_tells_the_new_one_after_the_right_password_only(
+    joins: SupportJoins,
+    doors: PostgresCredentials,
+    sessions: PostgresSessions,
+    old_with_password: uuid.UUID,
+    new_id: uuid.UUID,
+) -> None:
+    old_id = old_with_password
+    before = (await doors.authenticate(OLD.login, PASSWORD, MIPRES)).account
+    assert before is not None
+    token = await sessions.open(old_id, MIPRES, verified_hash=before.verified_hash)
+    assert token is not None
+    assert (await joined(joins, old_id, new_id)).sessions == 1
+    assert await sessions.user_of(token, MIPRES) is None
+    assert await sessions.open(old_id, MIPRES, verified_hash=before.verified_hash) is None
+    assert (await doors.authenticate(OLD.login, "otra-clave-2027", MIPRES)).account is None
+    after = (await doors.authenticate(OLD.login, PASSWORD, MIPRES)).account
+    assert after is not None
+    assert (after.joined_login, after.applications) == (NEW.login, frozenset())
+
+
+async def test_the_old_document_registers_nothing_and_recovers_the_new_account(
+    joins: SupportJoins, accounts: PostgresAccounts, old_id: uuid.UUID, new_id: uuid.UUID
+) -> None:
+    await joined(joins, old_id, new_id)
+    with pytest.raises(DocumentReplacedError):
+        await accounts.register(registration(replace(DOCTOR, document=OLD), radicado=OLD_DOCTOR))
+    assert await accounts.find(OLD) == new_id
+
+
+async def test_what_cannot_be_joined_is_refused(
+    joins: SupportJoins, decided: SupportAccounts, old_id: uuid.UUID, new_id: uuid.UUID
+) -> None:
+    with pytest.raises(UnknownAccountError):
+        await joined(joins, old_id, uuid.uuid4())
+    with pytest.raises(DecisionRefusedError, match="misma cuenta"):
+        await joined(joins, old_id, old_id)
+    await decided.decide(Decision.SUSPEND, new_id, reason=REASON, actor=ACTOR)
+    with pytest.raises(DecisionRefusedError, match="suspendida"):
+        await joined(joins, old_id, new_id)
+
+
+async def test_of_two_joins_in_opposite_directions_one_is_done(
+    joins: SupportJoins, old_id: uuid.UUID, new_id: uuid.UUID
+) -> None:
+    both = await asyncio.gather(
+        joined(joins, old_id, new_id), joined(joins, new_id, old_id), return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in both) == ["DecisionRefusedError", "Joined"]
