@@ -45,7 +45,9 @@ class AddressActivities:
         itself enters no history.
         """
         address = await self._address_of(request.document)
-        change_id = await self._changes.note(request.account_id, address, reference=request.reference)
+        change_id = await self._changes.note(
+            request.account_id, address, document=request.document, reference=request.reference
+        )
         return SettleAddressResult(change_id=change_id)
 
     async def _address_of(self, document: Document) -> str | None:

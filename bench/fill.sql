@@ -62,3 +62,11 @@ FROM generate_series(1, :rows) i;
 INSERT INTO ended_sessions
 SELECT sha256(('ended' || i)::bytea), md5(i::text)::uuid, now() - i * interval '1 second'
 FROM generate_series(1, :rows) i;
+
+INSERT INTO known_browsers
+SELECT md5(i::text)::uuid, sha256(('browser' || i)::bytea), now() - i * interval '1 second'
+FROM generate_series(1, :rows) i;
+
+INSERT INTO login_origins (origin_hash, login_hash, failures, failed_at)
+SELECT sha256(('origin' || i)::bytea), sha256(('login' || i)::bytea), 1, now() - i * interval '1 second'
+FROM generate_series(1, :rows) i;

@@ -120,7 +120,9 @@ class Accounts(Protocol):
 class AddressChanges(Protocol):
     """Changes of the address of accounts in use, which wait."""
 
-    async def note(self, account_id: uuid.UUID, address: str | None, *, reference: str) -> uuid.UUID | None:
+    async def note(
+        self, account_id: uuid.UUID, address: str | None, *, document: Document, reference: str
+    ) -> uuid.UUID | None:
         """Bring an address up to date, or begin the wait for it; None is no news.
 
         The change that waits, if one does.

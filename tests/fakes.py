@@ -172,7 +172,12 @@ class FakeAccounts:
         change = None
         if known is not None and known.has_password and self.changes is not None:
             self.accounts[account_id] = replace(contact, email=known.email)
-            change = await self.changes.note(account_id, person.email, reference=registration.radicado)
+            change = await self.changes.note(
+                account_id,
+                person.email,
+                document=registration.submission.document,
+                reference=registration.radicado,
+            )
         else:
             self.accounts[account_id] = contact
         return RegisteredAccount(
@@ -265,7 +270,9 @@ class FakeAddressChanges:
     warned: set[uuid.UUID] = field(default_factory=set)
     stopped: set[str] = field(default_factory=set)
 
-    async def note(self, account_id: uuid.UUID, address: str | None, *, reference: str) -> uuid.UUID | None:
+    async def note(
+        self, account_id: uuid.UUID, address: str | None, *, document: Document, reference: str
+    ) -> uuid.UUID | None:
         self.apply_due()
         contact = self.accounts.accounts[account_id]
         known = next((one for one in self.waiting.values() if one.login == contact.login), None)

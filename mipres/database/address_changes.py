@@ -57,11 +57,16 @@ class PostgresAddressChanges:
         self._wait = wait
         self._clock = clock
 
-    async def note(self, account_id: uuid.UUID, address: str | None, *, reference: str) -> uuid.UUID | None:
+    async def note(
+        self, account_id: uuid.UUID, address: str | None, *, document: Document, reference: str
+    ) -> uuid.UUID | None:
         async with self._sessions.begin() as session:
             account = await lock_account(session, account_id)
             if account is None:
                 return None
+            if account.login != document.login:
+                # A replaced document: what the registry still has of it says nothing of the account that goes on.
+                address = None
             return await self.note_in(session, account, address, reference=reference)
 
     async def note_in(

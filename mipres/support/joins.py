@@ -58,7 +58,7 @@ class SupportJoins:
             moved, dropped = await self._move_profiles(session, old, new)
             ended = await end_sessions(session, old.id)
             await close_links(session, LinkState.SUPERSEDED, now, PasswordLinkRow.account_id == old.id)
-            # Whoever changed documents twice is led to the last one at once.
+            # A person who changed documents twice is led to the last one at once.
             earlier = update(AccountRow).where(AccountRow.joined_to == old.id)
             await session.execute(earlier.values(joined_to=new.id))
             old.joined_to, old.joined_at = new.id, now
@@ -115,7 +115,7 @@ class SupportJoins:
 
 
 async def _both(session: AsyncSession, old_id: uuid.UUID, new_id: uuid.UUID) -> tuple[AccountRow, AccountRow]:
-    """Hold both accounts, in one order whoever is old and new, so that two joins never wait in a ring."""
+    """Hold both accounts in one order, so that two joins never wait in a ring."""
     held = {each: await lock_account(session, each) for each in sorted({old_id, new_id})}
     old, new = held[old_id], held[new_id]
     if old is None or new is None:

@@ -16,6 +16,7 @@ from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.tables import AccountRow, AddressChangeRow
 from mipres.domain.accounts import NewRegistration
 from mipres.domain.address_changes import ChangeState
+from mipres.domain.documents import Document, DocumentType
 from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.links import LinkPurpose, LinkState
 from tests.database.registrations import ANA, DOCTOR, registration
@@ -100,9 +101,9 @@ async def test_the_wait_begins_when_the_old_address_is_warned(
     clock.advance(WAIT - timedelta(seconds=1))
     # Asking again makes the wait no longer.
     await warned(changes, change_id)
-    assert await changes.note(account_id, None, reference=RECOVERY) == change_id
+    assert await changes.note(account_id, None, document=DOCTOR.document, reference=RECOVERY) == change_id
     clock.advance(timedelta(seconds=1))
-    assert await changes.note(account_id, None, reference=RECOVERY) is None
+    assert await changes.note(account_id, None, document=DOCTOR.document, reference=RECOVERY) is None
     assert await address_of(accounts, account_id) == NEW
 
 
@@ -125,7 +126,7 @@ async def test_the_person_stops_it_and_the_same_address_is_not_taken_again(
         await changes.stop(token)
     clock.advance(WAIT)
     assert (await accounts.register(again(NEW.upper()))).address_change is None
-    assert await changes.note(account_id, NEW, reference=RECOVERY) is None
+    assert await changes.note(account_id, NEW, document=DOCTOR.document, reference=RECOVERY) is None
     assert await address_of(accounts, account_id) == ANA.email
     assert await recovery_link(accounts, account_id, "r1") is not None
     entries = {entry.type: entry.actor for entry in await audit.entries(login=DOCTOR.document.login)}
@@ -157,10 +158,15 @@ async def test_another_address_begins_another_wait_and_the_old_one_none(
 ) -> None:
     account_id = await in_use(accounts, links)
     token = await warned(changes, (await accounts.register(again())).address_change)
-    third = await changes.note(account_id, "tercera@ejemplo.test", reference=RECOVERY)
+    third = await changes.note(
+        account_id, "tercera@ejemplo.test", document=DOCTOR.document, reference=RECOVERY
+    )
     assert third is not None
     assert (await changes.view(token)).state is ChangeState.WITHDRAWN
-    assert await changes.note(account_id, ANA.email.upper(), reference=RECOVERY) is None
+    assert (
+        await changes.note(account_id, ANA.email.upper(), document=DOCTOR.document, reference=RECOVERY)
+        is None
+    )
     assert await changes.prepare(third) is None
     clock.advance(WAIT)
     assert await address_of(accounts, account_id) == ANA.email
@@ -190,3 +196,12 @@ async def test_a_token_of_another_kind_stops_nothing(
         assert (await changes.view(wrong)).state is ChangeState.UNKNOWN
         with pytest.raises(LinkNotUsableError):
             await changes.stop(wrong)
+
+
+async def test_the_address_of_another_document_is_none_of_the_account(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, changes: PostgresAddressChanges
+) -> None:
+    account_id = await in_use(accounts, links)
+    replaced = Document(type=DocumentType.PE, number="900000000000001")
+    assert await changes.note(account_id, NEW, document=replaced, reference=RECOVERY) is None
+    assert await address_of(accounts, account_id) == ANA.email

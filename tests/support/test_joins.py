@@ -22,7 +22,7 @@ from mipres.support.accounts import Decision, DecisionRefusedError, SupportAccou
 from mipres.support.joins import Joined, SupportJoins
 from tests.database.registrations import DELEGATE, DOCTOR, registration
 from tests.database.stored_accounts import give_password, register
-from tests.fakes import FakeClock
+from tests.fakes import HERE, FakeClock
 
 ACTOR, REASON, PROOF = operator("ana"), "cambió de PT a cédula de ciudadanía", "SOL-2026-118"
 OLD, NEW = parse_document("PT", "1234567"), parse_document("CC", "1020304050")
@@ -109,15 +109,15 @@ async def test_the_old_login_tells_the_new_one_after_the_right_password_only(
     new_id: uuid.UUID,
 ) -> None:
     old_id = old_with_password
-    before = (await doors.authenticate(OLD.login, PASSWORD, MIPRES)).account
+    before = (await doors.authenticate(OLD.login, PASSWORD, MIPRES, origin=HERE)).account
     assert before is not None
     token = await sessions.open(old_id, MIPRES, verified_hash=before.verified_hash)
     assert token is not None
     assert (await joined(joins, old_id, new_id)).sessions == 1
     assert await sessions.user_of(token, MIPRES) is None
     assert await sessions.open(old_id, MIPRES, verified_hash=before.verified_hash) is None
-    assert (await doors.authenticate(OLD.login, "otra-clave-2027", MIPRES)).account is None
-    after = (await doors.authenticate(OLD.login, PASSWORD, MIPRES)).account
+    assert (await doors.authenticate(OLD.login, "otra-clave-2027", MIPRES, origin=HERE)).account is None
+    after = (await doors.authenticate(OLD.login, PASSWORD, MIPRES, origin=HERE)).account
     assert after is not None
     assert (after.joined_login, after.applications) == (NEW.login, frozenset())
 
