@@ -5,7 +5,7 @@ Addresses and links are read where they are used and never enter a history.
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -352,6 +352,11 @@ class EmailActivities:
                     return
                 case MailClaim.BUSY:
                     raise MailBeingSentError
+                case MailClaim.HANDED_OVER if _repeats_after_a_doubt(context):
+                    raise MailBeingSentError
+                case MailClaim.HANDED_OVER:
+                    activity.logger.info("a notice that the server may have is not repeated")
+                    return
             mail = self._composer.compose(name, contact=contact, message_key=message_key, context=context)
             sending = asyncio.create_task(self._see_through(mail, key))
             self._under_way.add(sending)
@@ -395,3 +400,8 @@ class EmailActivities:
             yield
         finally:
             holding.cancel()
+
+
+def _repeats_after_a_doubt(context: Mapping[str, object]) -> bool:
+    """A link is worth a second copy, hours later; a notice is not."""
+    return "token" in context

@@ -271,7 +271,9 @@ class SentMails(Protocol):
         ...
 
     async def record_unknown_end(self, key: str) -> int:
-        """Record that the server got the message and gave no answer; free the mail.
+        """Record that the server got the message and gave no answer.
+
+        The mail stays held for hours.
 
         Returns:
             How often that has happened to this mail.

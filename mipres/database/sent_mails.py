@@ -33,8 +33,11 @@ class PostgresSentMails:
             async with self._engine.begin() as connection:
                 if (await connection.execute(claiming)).first() is not None:
                     return MailClaim.TAKEN
-                sent = select(SentMailRow.sent_at).where(SentMailRow.key == key)
-                return MailClaim.SENT if (await connection.execute(sent)).scalar() else MailClaim.BUSY
+                held = select(SentMailRow.sent_at, SentMailRow.claimed_at > now).where(SentMailRow.key == key)
+                sent_at, is_handed_over = (await connection.execute(held)).one()
+                if sent_at is not None:
+                    return MailClaim.SENT
+                return MailClaim.HANDED_OVER if is_handed_over else MailClaim.BUSY
         except DATABASE_ERRORS as error:
             # Fails open: mails about an outage of the database must not wait for its end.
             log.warning("a mail goes out unclaimed: %s", type(error).__name__)
@@ -47,11 +50,11 @@ class PostgresSentMails:
         await self._update(key, claimed_at=func.clock_timestamp() + HANDED_OVER_LIFETIME)
 
     async def record_unknown_end(self, key: str) -> int:
-        left = func.clock_timestamp() - CLAIM_LIFETIME
-        counting = insert(SentMailRow).values(key=key, claimed_at=left, unknown_ends=1)
+        held = func.clock_timestamp() + HANDED_OVER_LIFETIME
+        counting = insert(SentMailRow).values(key=key, claimed_at=held, unknown_ends=1)
         statement = counting.on_conflict_do_update(
             index_elements=["key"],
-            set_={"claimed_at": left, "unknown_ends": SentMailRow.unknown_ends + 1},
+            set_={"claimed_at": held, "unknown_ends": SentMailRow.unknown_ends + 1},
         ).returning(SentMailRow.unknown_ends)
         try:
             async with self._engine.begin() as connection:

@@ -29,6 +29,8 @@ class MailClaim(StrEnum):
     """The mail has gone out."""
     BUSY = "busy"
     """Another attempt is sending it now."""
+    HANDED_OVER = "handed_over"
+    """The server may have it: its attempt ended without a word, or has not ended."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from activities.emails import (
 )
 from mipres.domain.accounts import AccountContact
 from mipres.domain.links import LinkPurpose
-from mipres.domain.mail import MOST_UNKNOWN_ENDS, Mail
+from mipres.domain.mail import MOST_UNKNOWN_ENDS, Mail, MailClaim
 from mipres.domain.people import Person
 from tests.fakes import FakeAccounts, FakeAddressChanges, FakeClock, FakeComposer, FakeMailer, FakeSentMails
 
@@ -299,3 +299,18 @@ async def test_a_mail_whose_end_stays_unknown_goes_out_three_times_at_most(desk:
     await desk.notify()
     await desk.notify()
     assert desk.sent == [("data_updated", "aviso")] * MOST_UNKNOWN_ENDS
+
+
+async def test_a_notice_that_the_server_may_have_is_not_repeated_and_a_link_is_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def handed_over(_key: str) -> MailClaim:
+        return MailClaim.HANDED_OVER
+
+    monkeypatch.setattr(desk.sent_mails, "claim", handed_over)
+    desk.accounts.set_password_of(ACCOUNT)
+    assert await desk.confirm()
+    with pytest.raises(ApplicationError) as caught:
+        await desk.send_link(purpose=LinkPurpose.RECOVER)
+    assert caught.value.type == "MailBeingSent"
+    assert desk.sent == []

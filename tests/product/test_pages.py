@@ -351,7 +351,7 @@ async def test_the_declaration_is_stored_as_it_was_accepted(product: Product) ->
         receipt = await submit_form(product, visitor, "otro", fields)
     await product.register(user_type="other", document=people[1]["document"])
     assert DECLARATION in html.unescape(form.text)
-    assert "Aceptada, versión 2025-03" in receipt.text
+    assert "Aceptado, versión 2025-03" in receipt.text
     statement = (
         "SELECT c.terms_version, c.terms_sha256, c.accepted_at, c.channel FROM consents c "
         "JOIN accounts a ON a.id = c.account_id WHERE a.login = $1"

@@ -240,7 +240,9 @@ async def test_ids_and_search_attributes_are_opaque(aviary: Aviary) -> None:
         assert dict(execution.raw_info.memo.fields) == {}
     names = {name for attributes in found.values() for name in attributes}
     ours = {"RegistrationStage", "UserType", "WaitingOn", "StuckSince", "ReviewStage", "ReviewedProfiles"}
-    assert names - ours <= {"BuildIds", "TemporalChangeVersion", "TemporalUsedWorkerDeploymentVersions"}
+    of_schedules = {"TemporalScheduledById", "TemporalScheduledStartTime"}
+    of_versions = {"BuildIds", "TemporalChangeVersion", "TemporalUsedWorkerDeploymentVersions"}
+    assert names - ours <= of_versions | of_schedules
     assert found[f"registration/{aviary.radicado('waiting')}"]["WaitingOn"] == ["sso"]
 
 
