@@ -4,6 +4,7 @@ Created by the workers, the first of them once for all.
 """
 
 import dataclasses
+from datetime import timedelta
 
 from temporalio.client import (
     Client,
@@ -30,33 +31,34 @@ from workflows.retention import Retention
 
 def retention_schedule() -> Schedule:
     """Purge each hour, one purge at a time."""
-    return Schedule(
-        action=ScheduleActionStartWorkflow(
-            Retention.run,
-            id=names.RETENTION_ID,
-            task_queue=names.REGISTRATIONS_QUEUE,
-            static_summary="Retención de datos",
-            execution_timeout=policies.PURGE_TOTAL,
-        ),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=policies.PURGE_EVERY)]),
-        # The next purge makes up for one that missed its hour.
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=policies.PURGE_EVERY),
+    action = ScheduleActionStartWorkflow(
+        Retention.run,
+        id=names.RETENTION_ID,
+        task_queue=names.REGISTRATIONS_QUEUE,
+        static_summary="Retención de datos",
+        execution_timeout=policies.PURGE_TOTAL,
     )
+    return _repeated(action, every=policies.PURGE_EVERY)
 
 
 def notices_schedule() -> Schedule:
     """Mail changes of access every few minutes, one round at a time."""
+    action = ScheduleActionStartWorkflow(
+        AccessNotices.run,
+        id=names.ACCESS_NOTICES_ID,
+        task_queue=names.REGISTRATIONS_QUEUE,
+        static_summary="Avisos de cambios de acceso",
+        execution_timeout=policies.NOTICES_TOTAL,
+    )
+    return _repeated(action, every=policies.NOTICES_EVERY)
+
+
+def _repeated(action: ScheduleActionStartWorkflow, *, every: timedelta) -> Schedule:
+    """One round at a time; the next one makes up for a round that was missed."""
     return Schedule(
-        action=ScheduleActionStartWorkflow(
-            AccessNotices.run,
-            id=names.ACCESS_NOTICES_ID,
-            task_queue=names.REGISTRATIONS_QUEUE,
-            static_summary="Avisos de cambios de acceso",
-            execution_timeout=policies.NOTICES_TOTAL,
-        ),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=policies.NOTICES_EVERY)]),
-        # The next round makes up for one that was missed.
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=policies.NOTICES_EVERY),
+        action=action,
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=every),
     )
 
 

@@ -40,6 +40,7 @@ from mipres.domain.radicado import KNOWN_BY_DOCUMENT, KNOWN_BY_MORE, radicado_of
 from mipres.domain.submissions import Submission
 from mipres.temporal import names
 from mipres.temporal.answers import TemporalUnavailableError
+from mipres.temporal.runs import input_of
 
 _NEVER_HANDED_OVER = {"password_hash"}
 _READ_AT_ONCE = 20
@@ -242,17 +243,8 @@ class PersonData:
             raise TemporalUnavailableError from error
 
     async def _input(self, run: WorkflowExecution) -> dict[str, Any]:
-        handle = self._client.get_workflow_handle(run.id, run_id=run.run_id)
-        try:
-            async for event in handle.fetch_history_events(page_size=1):
-                payloads = event.workflow_execution_started_event_attributes.input.payloads
-                # A run that was started without input is about no one, and must not stop the search.
-                requests = await self._client.data_converter.decode(payloads, [dict]) if payloads else [{}]
-                return dict(requests[0])
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise TemporalUnavailableError from error
-        return {}
+        # A run that was started without input is about no one, and must not stop the search.
+        return await input_of(self._client, run.id, run.run_id, dict) or {}
 
     async def _delete(self, runs: Sequence[WorkflowExecution]) -> None:
         """Remove histories for good; the server ends a running one first."""
