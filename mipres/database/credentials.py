@@ -3,8 +3,10 @@
 import asyncio
 import os
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Generic, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
@@ -14,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from mipres.database.access import access_of
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
-from mipres.database.lockouts import LoginLockouts
+from mipres.database.lockouts import LoginLockouts, Turn
 from mipres.database.tables import AccountRow, ProfileRow
 from mipres.domain.access import Access
 from mipres.domain.applications import Application
@@ -25,6 +27,7 @@ from mipres.ports import Clock
 
 # OWASP Password Storage: argon2id with 19 MiB, two passes, one lane.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+Row = TypeVar("Row")
 
 
 class Hasher:
@@ -60,6 +63,75 @@ class Hasher:
     def is_outdated(self, password_hash: str) -> bool:
         """Whether the hash was made with other parameters than today's."""
         return self._parameters.check_needs_rehash(password_hash)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One attempt to log in.
+
+    Attributes:
+        guarded: The login under which failures are counted.
+        origin: Where it was typed.
+        is_human: Whether a captcha was solved for this attempt, or none is in use.
+    """
+
+    guarded: str
+    password: str = field(repr=False)
+    origin: Origin
+    is_human: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement(Generic[Row]):
+    """How an attempt came out.
+
+    Attributes:
+        turn: What the counts of failures say.
+        row: The account of the login, right or wrong.
+        verified_hash: What the password was right for; None for every failure alike.
+    """
+
+    turn: Turn
+    row: Row | None = None
+    verified_hash: str | None = field(default=None, repr=False)
+
+    @property
+    def is_unjudged(self) -> bool:
+        """Whether the password was not looked at, for want of a solved captcha."""
+        return self.turn.gate is Gate.CAPTCHA
+
+
+class PasswordChecks:
+    """Owns the order in which a login is judged, for citizens and support alike.
+
+    It counts a failure before it looks at the password, takes one real hash whatever it knows of the login, and
+    lifts the count only after the right password.
+    """
+
+    def __init__(self, *, hasher: Hasher, lockouts: LoginLockouts) -> None:
+        self._hasher = hasher
+        self._lockouts = lockouts
+
+    async def judge(
+        self, attempt: Attempt, look_up: Callable[[], Awaitable[tuple[Row | None, str | None]]]
+    ) -> Judgement[Row]:
+        """Judge an attempt.
+
+        Args:
+            attempt: What was typed, and where.
+            look_up: Finds the account, and the hash that opens it; both None for an unknown login. It must
+                have given its connection back when it returns.
+        """
+        turn = await self._lockouts.begin(attempt.guarded, attempt.origin, is_human=attempt.is_human)
+        if turn.gate is Gate.CAPTCHA:
+            return Judgement(turn=turn)
+        row, password_hash = await look_up()
+        # Outside the database session: who waits for a processor must not keep a connection.
+        matches = await self._hasher.verify(password_hash, attempt.password)
+        if turn.is_locked or not matches:
+            return Judgement(turn=turn, row=row)
+        await self._lockouts.lift(attempt.guarded)
+        return Judgement(turn=turn, row=row, verified_hash=password_hash)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +192,7 @@ class PostgresCredentials:
         self._sessions = session_factory(engine)
         self._reading = reading_factory(engine)
         self._hasher = hasher
-        self._lockouts = lockouts
+        self._checks = PasswordChecks(hasher=hasher, lockouts=lockouts)
         self._audit = audit
         self._clock = clock
 
@@ -138,13 +210,12 @@ class PostgresCredentials:
             origin: Where it was typed.
             is_human: Whether a captcha was solved for this attempt, or none is in use.
         """
-        turn = await self._lockouts.begin(login, origin, is_human=is_human)
-        if turn.gate is Gate.CAPTCHA:
+        attempt = Attempt(guarded=login, password=password, origin=origin, is_human=is_human)
+        judged = await self._checks.judge(attempt, lambda: self._look_up(login))
+        turn = judged.turn
+        if judged.is_unjudged:
             return LoginResult(account=None, is_unjudged=True, asks_captcha=True)
-        known = await self._look_up(login)
-        # Outside the database session: who waits for a processor must not keep a connection.
-        matches = await self._hasher.verify(known.password_hash if known else None, password)
-        if turn.is_locked or not matches or known is None or known.password_hash is None:
+        if judged.row is None or judged.verified_hash is None:
             cause = turn.gate.value if turn.is_locked else "wrong_credentials"
             failure = AuditEventType.LOGIN_LOCKED if turn.locks else AuditEventType.LOGIN_FAILED
             await self._record(failure, login, wanted, cause)
@@ -154,8 +225,7 @@ class PostgresCredentials:
                 is_closed=turn.gate is Gate.CLOSED,
                 asks_captcha=turn.asks_captcha,
             )
-        await self._lockouts.lift(login)
-        account = await self._welcome(known, password, verified_hash=known.password_hash)
+        account = await self._welcome(judged.row, password, verified_hash=judged.verified_hash)
         if wanted not in account.applications:
             await self._record(AuditEventType.LOGIN_FAILED, login, wanted, "password_right")
         return LoginResult(account=account)
@@ -166,15 +236,15 @@ class PostgresCredentials:
         details = {"application": wanted.value, "cause": cause}
         await self._audit.record(AuditEvent(type=event, actor=CITIZEN, login=login, details=details))
 
-    async def _look_up(self, login: str) -> AccountRow | None:
+    async def _look_up(self, login: str) -> tuple[AccountRow | None, str | None]:
         # PostgreSQL takes no NUL in a text, and no login has anything but letters and digits.
         if not (login.isascii() and login.isalnum()):
-            return None
+            return None, None
         async with self._reading() as session:
             found: AccountRow | None = await session.scalar(
                 select(AccountRow).where(AccountRow.login == login)
             )
-        return found
+        return found, found.password_hash if found else None
 
     async def _welcome(self, account: AccountRow, password: str, *, verified_hash: str) -> Authenticated:
         old = verified_hash

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.audit import PostgresAuditTrail
-from mipres.database.credentials import Hasher
+from mipres.database.credentials import Attempt, Hasher, PasswordChecks
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.tables import StaffRow, StaffSessionRow
@@ -114,6 +114,7 @@ class PostgresStaff:
         self._reading = reading_factory(engine)
         self._hasher = hasher
         self._lockouts = lockouts
+        self._checks = PasswordChecks(hasher=hasher, lockouts=lockouts)
         self._audit = audit
         self._clock = clock
 
@@ -225,25 +226,21 @@ class PostgresStaff:
 
     async def log_in(self, name: str, password: str, *, origin: Origin, is_human: bool = False) -> StaffLogin:
         """Judge one attempt: every failure of a password has one answer."""
-        turn = await self._lockouts.begin(guarded(name), origin, is_human=is_human)
-        if turn.gate is Gate.CAPTCHA:
+        attempt = Attempt(guarded=guarded(name), password=password, origin=origin, is_human=is_human)
+        judged = await self._checks.judge(attempt, lambda: self._look_up(name))
+        if judged.is_unjudged:
             return StaffLogin(token=None, is_unjudged=True, asks_captcha=True)
-        row: StaffRow | None = None
-        if NAME.fullmatch(name):
-            async with self._reading() as session:
-                row = await session.scalar(select(StaffRow).where(StaffRow.name == name))
-        usable = row.password_hash if row and row.disabled_at is None else None
-        # Outside the database session: who waits for a processor must not keep a connection.
-        matches = await self._hasher.verify(usable, password)
-        if turn.is_locked or not matches or row is None or usable is None:
+        row, turn = judged.row, judged.turn
+        if row is None or judged.verified_hash is None:
             event = AuditEventType.STAFF_LOGIN_LOCKED if turn.locks else AuditEventType.STAFF_LOGIN_FAILED
             # An unknown name may be a password typed into the wrong field: it is not recorded.
             await self._audit.record(AuditEvent(type=event, actor=staff(row.name if row else "?")))
             return StaffLogin(token=None, is_closed=turn.gate is Gate.CLOSED, asks_captcha=turn.asks_captcha)
-        await self._lockouts.lift(guarded(name))
         entered = AuditEvent(type=AuditEventType.STAFF_LOGIN_SUCCEEDED, actor=staff(row.name))
         return StaffLogin(
-            token=await self._open(row.id, StaffSessionKind.PAGES, entered, verified_hash=usable)
+            token=await self._open(
+                row.id, StaffSessionKind.PAGES, entered, verified_hash=judged.verified_hash
+            )
         )
 
     async def mint_key(self, member: StaffMember) -> str | None:
@@ -287,6 +284,14 @@ class PostgresStaff:
             await self._audit.record_in(session, event)
 
     # ---- The rest
+
+    async def _look_up(self, name: str) -> tuple[StaffRow | None, str | None]:
+        """Find an account, and the hash that opens it; a closed one opens nothing."""
+        if not NAME.fullmatch(name):
+            return None, None
+        async with self._reading() as session:
+            row: StaffRow | None = await session.scalar(select(StaffRow).where(StaffRow.name == name))
+        return row, row.password_hash if row and row.disabled_at is None else None
 
     async def _open(
         self, staff_id: uuid.UUID, kind: StaffSessionKind, event: AuditEvent, *, verified_hash: str

@@ -7,8 +7,13 @@ import re
 
 import httpx2
 
-from mipres.domain.lockout import CAPTCHA_AFTER, STRANGERS_LIMIT
+from mipres.clock import SystemClock
+from mipres.database.lockouts import LoginLockouts
+from mipres.domain.lockout import CAPTCHA_AFTER, FREE_FAILURES, HARD_LIMIT, STRANGERS_LIMIT, Origin
+from mipres.support.staff import guarded
 from tests.product.conftest import PASSWORD, Product, csrf_of
+from tests.product.storage import derived_key
+from tests.product.support import STAFF_PASSWORD, engine_of, new_staff
 from tests.product.test_enumeration import other_api
 from tests.product.visits import ask_recovery, log_in, login_of, set_password, solved
 
@@ -92,3 +97,60 @@ async def test_a_login_under_attack_asks_for_the_captcha_and_at_last_for_recover
     assert asked.index(True) == CAPTCHA_AFTER - 1
     assert "ya no se comprueba ninguna contraseña" in pages[0][-1]
     assert "ya no se comprueba ninguna contraseña" not in pages[0][-2]
+
+
+# ---- The same at the door of support
+
+
+CLOSED = "ya no se comprueba ninguna contraseña"
+
+
+async def guess(product: Product, name: str, times: int, *, in_known_browsers: bool = False) -> None:
+    """Fail a few times from each of many origins, so that none of them is locked."""
+    async with engine_of(product) as engine:
+        lockouts = LoginLockouts(engine, key=derived_key(product, "lockouts"), clock=SystemClock())
+        for number in range(times):
+            source = f"{in_known_browsers}{number // (FREE_FAILURES - 1)}"
+            origin = Origin(network=source, device=source if in_known_browsers else None)
+            turn = await lockouts.begin(guarded(name), origin, is_human=True)
+            assert not turn.is_locked
+
+
+async def try_as_support(
+    client: httpx2.AsyncClient, name: str, password: str = STAFF_PASSWORD
+) -> httpx2.Response:
+    """Open the form and send it, without any captcha."""
+    page = await client.get("/soporte/ingreso")
+    typed = {"csrf_token": csrf_of(page), "nombre": name, "contrasena": password}
+    return await client.post("/soporte/ingreso", data=typed)
+
+
+async def test_many_guesses_at_a_name_of_support_ask_for_the_captcha(product: Product) -> None:
+    name = await new_staff(product)
+    await guess(product, name, CAPTCHA_AFTER - 1)
+    async with other_api(product, rate_limits="off", captcha="image") as client:
+        wrong = await try_as_support(client, name, OTHER_PASSWORD)
+        assert "Código de la imagen" in wrong.text
+        # The right password is not looked at without it.
+        unproven = await try_as_support(client, name)
+        assert (unproven.status_code, "Código de la imagen" in unproven.text) == (422, True)
+        typed = {"nombre": name, "contrasena": STAFF_PASSWORD, **solved(product, unproven)}
+        assert (await client.post("/soporte/ingreso", data=typed)).url.path == "/soporte"
+
+
+async def test_after_a_hundred_guesses_only_an_operator_opens_a_name_of_support(product: Product) -> None:
+    """Its own browser is let in until then, and no other."""
+    name = await new_staff(product)
+    async with other_api(product, rate_limits="off") as client:
+        assert (await try_as_support(client, name)).url.path == "/soporte"
+        known = dict(client.cookies)
+        await guess(product, name, STRANGERS_LIMIT)
+        client.cookies.clear()
+        stranger = await try_as_support(client, name)
+        assert (stranger.status_code, CLOSED in stranger.text) == (422, True)
+        client.cookies.update(known)
+        assert (await try_as_support(client, name)).url.path == "/soporte"
+        await guess(product, name, HARD_LIMIT - 10)
+        await guess(product, name, 10, in_known_browsers=True)
+        closed = await try_as_support(client, name)
+        assert (closed.status_code, CLOSED in closed.text) == (422, True)
