@@ -32,7 +32,7 @@ RUN chmod -R a+rX /app
 USER 10001:10001
 EXPOSE 8000
 # api/serving.py says why; every `uvicorn` of this image reads them.
-ENV UVICORN_HTTP=h11 \
+ENV UVICORN_HTTP=api.serving:TimedHeads \
     UVICORN_H11_MAX_INCOMPLETE_EVENT_SIZE=32768 \
     UVICORN_WS=none \
     UVICORN_LIMIT_CONCURRENCY=4000

@@ -3,9 +3,9 @@
 import asyncio
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from api.errors import TooManyRequestsError
+from mipres.database.failures import DATABASE_ERRORS
 from mipres.database.limits import Limits
 from mipres.domain.limits import Limit
 
@@ -33,7 +33,7 @@ class Throttle:
         try:
             async with asyncio.timeout(_COUNTING_SECONDS):
                 wait = await self.limits.take(limit, subject)
-        except (OSError, SQLAlchemyError) as error:
+        except DATABASE_ERRORS as error:
             log.warning("limits_unavailable", limit=limit.name, error=type(error).__name__)
             return
         if wait:

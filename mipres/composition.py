@@ -206,8 +206,13 @@ def build_support_reviews(settings: Settings, database: DatabaseServices, client
     return SupportReviews(client, audit=database.audit, ui_url=settings.temporal_ui_url)
 
 
-def build_support_joins(database: DatabaseServices) -> SupportJoins:
-    return SupportJoins(database.engine, audit=database.audit, clock=database.clock)
+def build_support_joins(settings: Settings, database: DatabaseServices) -> SupportJoins:
+    return SupportJoins(
+        database.engine,
+        changes=build_address_changes(settings, database),
+        audit=database.audit,
+        clock=database.clock,
+    )
 
 
 def build_support_accounts(database: DatabaseServices) -> SupportAccounts:

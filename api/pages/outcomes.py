@@ -5,13 +5,13 @@ from http import HTTPStatus
 
 import structlog
 from fastapi import Request, Response
-from sqlalchemy.exc import SQLAlchemyError
 
 from api.answers import FormAnswers, RegistrationAnswer
 from api.forms import typed_for
 from api.registrations.start import Submitted
 from api.sent_forms import SentForms
 from api.templating import Pages
+from mipres.database.failures import DATABASE_ERRORS
 from mipres.database.receipts import PostgresReceipts
 from mipres.domain.applications import application_of
 from mipres.domain.divipola import department_name, department_of, municipality_name
@@ -105,7 +105,7 @@ class OutcomePages:
     async def _receipt_of(self, radicado: str) -> Receipt | None:
         try:
             return await self.receipts.of(radicado)
-        except (OSError, SQLAlchemyError) as error:
+        except DATABASE_ERRORS as error:
             # The registration stands all the same; its page then repeats nothing that was typed.
             log.warning("receipt_unknown", radicado=radicado, error=type(error).__name__)
         return None

@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError, WorkflowQueryRejectedError
 from temporalio.service import RPCError
 
 from api.metrics import ApiMetrics, Fallback
+from mipres.database.failures import DATABASE_ERRORS
 from mipres.database.standings import PostgresStandings
 from mipres.domain.access import AccessState
 from mipres.domain.outcomes import Outcome
@@ -91,7 +91,7 @@ class RegistrationViews:
         if run.engine.was_cut_off and not published.has_ended:
             try:
                 standing = await self._standings.of(radicado)
-            except (OSError, SQLAlchemyError) as error:
+            except DATABASE_ERRORS as error:
                 log.warning("standing_unknown", radicado=radicado, error=type(error).__name__)
                 standing = Standing()
             return _view(run, standing=standing)
@@ -102,7 +102,7 @@ class RegistrationViews:
         """Whether a completed registration opens anything; None if that is unknown."""
         try:
             return await self._standings.access(radicado)
-        except (OSError, SQLAlchemyError) as error:
+        except DATABASE_ERRORS as error:
             log.warning("access_unknown", radicado=radicado, error=type(error).__name__)
             return None
 

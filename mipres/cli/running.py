@@ -58,7 +58,7 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
         yield Tools(
             support=composition.build_support(settings, database, client),
             accounts=composition.build_support_accounts(database),
-            joins=composition.build_support_joins(database),
+            joins=composition.build_support_joins(settings, database),
             reviews=composition.build_support_reviews(settings, database, client),
             staff=composition.build_staff(database, Hasher()),
             audit=database.audit,

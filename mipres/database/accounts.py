@@ -13,7 +13,6 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.access import renew_profile
@@ -21,6 +20,7 @@ from mipres.database.address_changes import PostgresAddressChanges, address_in_f
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.erasures import Erasures
+from mipres.database.failures import DATABASE_ERRORS
 from mipres.database.link_statements import WAS_INSERTED, close_links, link_event, lock_account
 from mipres.database.profiles import profile_values
 from mipres.database.tables import AccountRow, AddressChangeRow, ConsentRow, PasswordLinkRow, ProfileRow
@@ -202,7 +202,7 @@ class PostgresAccounts:
         )
         try:
             await self._audit.record_once(event)
-        except (OSError, SQLAlchemyError):
+        except DATABASE_ERRORS:
             # The database may be what the registration waited for.
             return False
         return True

@@ -106,6 +106,12 @@ class PostgresAddressChanges:
         await self._close(session, waiting, account, ChangeState.APPLIED)
         return None
 
+    async def end_wait_in(self, session: AsyncSession, account: AccountRow) -> None:
+        """Apply the change of a held account that is due; withdraw one that waits."""
+        waiting = await self.settle_in(session, account)
+        if waiting is not None:
+            await self._close(session, waiting, account, ChangeState.WITHDRAWN)
+
     async def prepare(self, change_id: uuid.UUID) -> WaitingChange | None:
         async with self._sessions.begin() as session:
             held = await self._held(session, change_id)

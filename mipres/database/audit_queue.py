@@ -3,8 +3,8 @@
 import asyncio
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
+from mipres.database.failures import DATABASE_ERRORS
 from mipres.domain.audit import AuditEvent
 from mipres.ports import AuditTrail
 
@@ -45,6 +45,6 @@ class AuditQueue:
             events, self._unwritten = self._unwritten, []
             try:
                 await self._audit.record(*events)
-            except (OSError, SQLAlchemyError) as error:
+            except DATABASE_ERRORS as error:
                 types = sorted({event.type.value for event in events})
                 log.warning("audit_not_written", types=types, count=len(events), error=type(error).__name__)

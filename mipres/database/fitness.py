@@ -5,10 +5,11 @@ from typing import Final
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.engine import alembic_config, reading_factory
+from mipres.database.failures import DATABASE_ERRORS
 from mipres.domain.fitness import Fitness
 
 LOOK_SECONDS: Final = 2.0
@@ -48,7 +49,7 @@ class DatabaseFitness:
                     revision = await session.scalar(text("SELECT version_num FROM alembic_version"))
                 except ProgrammingError:
                     revision = None
-        except (OSError, SQLAlchemyError):
+        except DATABASE_ERRORS:
             return {_DATABASE: Fitness.DOWN}
         return {
             _DATABASE: Fitness.OK,

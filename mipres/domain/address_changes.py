@@ -13,7 +13,7 @@ class ChangeState(StrEnum):
     APPLIED = "applied"
     STOPPED = "stopped"
     WITHDRAWN = "withdrawn"
-    """The registry went back to the old address, or on to another."""
+    """The registry has yet another address, or support joined the account."""
     UNKNOWN = "unknown"
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.access import end_sessions, note_mail, profile_access
+from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
 from mipres.database.link_statements import close_links, lock_account
@@ -37,8 +38,11 @@ class Joined:
 class SupportJoins:
     """Joins the account of a replaced document to the one of the new document."""
 
-    def __init__(self, engine: AsyncEngine, *, audit: PostgresAuditTrail, clock: Clock) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, changes: PostgresAddressChanges, audit: PostgresAuditTrail, clock: Clock
+    ) -> None:
         self._sessions = session_factory(engine)
+        self._changes = changes
         self._audit = audit
         self._clock = clock
 
@@ -65,6 +69,8 @@ class SupportJoins:
             note_mail(session, old.id, AccessChange.ACCOUNT_REPLACED, now=now)
             note_mail(session, new.id, AccessChange.ACCOUNT_JOINED, now=now)
             await session.flush()
+            # It writes to the trail, so every lock of rows is held by now.
+            await self._changes.end_wait_in(session, old)
             details: dict[str, str | int] = {
                 "proof": proof,
                 "moved": len(moved),

@@ -1,5 +1,6 @@
 """What the server bounds before the application sees anything, over real sockets."""
 
+import asyncio
 import base64
 import os
 import re
@@ -8,10 +9,15 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from uvicorn import Config
+from uvicorn.importer import import_from_string
+from uvicorn.server import ServerState
 
+from api import serving as served_by
 from api.serving import MOST_CONNECTIONS, MOST_UNFINISHED_HEADER_BYTES, SERVER_ENVIRONMENT
 from dev.probes import LOOPBACK, free_port, http_ok
 from dev.process import SILENT, Part, supervisor_of
@@ -130,6 +136,49 @@ def is_ended(connection: socket.socket) -> bool:
     except ConnectionError:
         return True
     return True
+
+
+@pytest.fixture
+async def timed(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
+    """The port of the image's protocol, with a short time for heads."""
+    monkeypatch.setattr(served_by, "HEAD_SECONDS", 0.2)
+    protocol = import_from_string(SERVER_ENVIRONMENT["UVICORN_HTTP"])
+    config = Config(answer_with_nothing, http=protocol, log_config=None)
+    config.load()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: protocol(config, ServerState(), {}, loop), LOOPBACK, 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def answer_with_nothing(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+@pytest.mark.parametrize("before", [b"", LIVE], ids=["first", "second"])
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nX-Slow: "], ids=["nothing", "slowly"])
+async def test_a_head_that_comes_too_slowly_ends_its_connection(
+    timed: int, before: bytes, begun: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection(LOOPBACK, timed)
+    if before:
+        writer.write(before)
+        assert b" 204 " in await reader.readuntil(b"\r\n\r\n")
+    writer.write(begun)
+    async with asyncio.timeout(10):
+        while not await ended_within(reader, 0.02):
+            writer.write(b"x" if begun else b"")
+    writer.close()
+
+
+async def ended_within(reader: asyncio.StreamReader, seconds: float) -> bool:
+    try:
+        return await asyncio.wait_for(reader.read(1), seconds) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
 
 
 def test_the_image_sets_what_make_run_sets() -> None:

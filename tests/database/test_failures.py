@@ -1,5 +1,8 @@
 """Each failure of a real PostgreSQL has a short name, and never its text."""
 
+import re
+from pathlib import Path
+
 import pytest
 from asyncpg.exceptions import TooManyConnectionsError
 from sqlalchemy import text
@@ -8,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.engine import create_engine
 from mipres.database.failures import database_fault, is_not_migrated
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -51,3 +56,13 @@ def test_a_server_without_a_free_place_is_named() -> None:
 
 def test_an_error_of_the_code_is_none_of_the_database() -> None:
     assert database_fault(ValueError("x")) is None
+
+
+def test_what_a_failure_of_the_database_is_has_one_owner() -> None:
+    sources = [
+        path for part in ("api", "activities", "mipres", "workflows") for path in (ROOT / part).rglob("*.py")
+    ]
+    spelled_again = [
+        path for path in sources if re.search(r"except \([^)]*\bSQLAlchemyError\b", path.read_text("utf-8"))
+    ]
+    assert spelled_again == []

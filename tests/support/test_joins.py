@@ -3,36 +3,43 @@
 import asyncio
 import uuid
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.access_notices import PostgresAccessNotices
 from mipres.database.accounts import PostgresAccounts
+from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
+from mipres.database.retention import PostgresRetention
 from mipres.database.sessions import PostgresSessions
+from mipres.domain.address_changes import ChangeState
 from mipres.domain.applications import Application
 from mipres.domain.audit import operator
 from mipres.domain.documents import parse_document
-from mipres.domain.errors import DocumentReplacedError
+from mipres.domain.errors import DocumentReplacedError, LinkNotUsableError
 from mipres.support.accounts import Decision, DecisionRefusedError, SupportAccounts, UnknownAccountError
 from mipres.support.joins import Joined, SupportJoins
 from tests.database.registrations import DELEGATE, DOCTOR, registration
-from tests.database.stored_accounts import give_password, register
+from tests.database.stored_accounts import RADICADO, give_password, register
 from tests.fakes import HERE, FakeClock
 
 ACTOR, REASON, PROOF = operator("ana"), "cambió de PT a cédula de ciudadanía", "SOL-2026-118"
 OLD, NEW = parse_document("PT", "1234567"), parse_document("CC", "1020304050")
+NEWEST, NEWEST_DOCTOR = parse_document("CE", "987654"), "RM-000000000004"
 OLD_DOCTOR, OLD_DELEGATE = "RM-000000000002", "RM-000000000003"
 PASSWORD, MIPRES = "Clave-larga-2027", Application.MIPRES
 
 
 @pytest.fixture
-def joins(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> SupportJoins:
-    return SupportJoins(engine, audit=audit, clock=clock)
+def joins(
+    engine: AsyncEngine, changes: PostgresAddressChanges, audit: PostgresAuditTrail, clock: FakeClock
+) -> SupportJoins:
+    return SupportJoins(engine, changes=changes, audit=audit, clock=clock)
 
 
 @pytest.fixture
@@ -68,6 +75,14 @@ async def old_with_password(
 @pytest.fixture
 async def new_id(accounts: PostgresAccounts) -> uuid.UUID:
     return await register(accounts)
+
+
+@pytest.fixture
+async def new_with_password(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, new_id: uuid.UUID
+) -> uuid.UUID:
+    await give_password(accounts, links, new_id)
+    return new_id
 
 
 @pytest.fixture
@@ -150,3 +165,99 @@ async def test_of_two_joins_in_opposite_directions_one_is_done(
         joined(joins, old_id, new_id), joined(joins, new_id, old_id), return_exceptions=True
     )
     assert sorted(type(each).__name__ for each in both) == ["DecisionRefusedError", "Joined"]
+
+
+async def test_a_change_of_address_that_waits_for_the_old_account_ends(
+    joins: SupportJoins,
+    accounts: PostgresAccounts,
+    changes: PostgresAddressChanges,
+    audit: PostgresAuditTrail,
+    old_with_password: uuid.UUID,
+    new_id: uuid.UUID,
+) -> None:
+    change_id = await changes.note(old_with_password, "otra@ejemplo.test", document=OLD, reference=OLD_DOCTOR)
+    assert change_id is not None
+    waiting = await changes.prepare(change_id)
+    assert waiting is not None
+    await changes.mark_warned(change_id)
+    await joined(joins, old_with_password, new_id)
+    assert await changes.prepare(change_id) is None
+    assert (await changes.view(waiting.token)).state is ChangeState.WITHDRAWN
+    with pytest.raises(LinkNotUsableError):
+        await changes.stop(waiting.token)
+    assert "address_change_withdrawn" in [row.type for row in await audit.entries(login=OLD.login)]
+    contact = await accounts.contact(old_with_password)
+    assert contact is not None
+    assert contact.email == waiting.old_address
+
+
+async def test_a_change_that_was_due_is_applied_before_the_join(
+    joins: SupportJoins,
+    accounts: PostgresAccounts,
+    changes: PostgresAddressChanges,
+    clock: FakeClock,
+    old_with_password: uuid.UUID,
+    new_id: uuid.UUID,
+) -> None:
+    change_id = await changes.note(old_with_password, "otra@ejemplo.test", document=OLD, reference=OLD_DOCTOR)
+    assert change_id is not None
+    waiting = await changes.prepare(change_id)
+    assert waiting is not None
+    await changes.mark_warned(change_id)
+    clock.advance(waiting.remaining)
+    await joined(joins, old_with_password, new_id)
+    assert (await changes.view(waiting.token)).state is ChangeState.APPLIED
+    contact = await accounts.contact(old_with_password)
+    assert contact is not None
+    assert contact.email == waiting.new_address
+
+
+@pytest.fixture
+async def newest_id(accounts: PostgresAccounts) -> uuid.UUID:
+    doctor = replace(DOCTOR, document=NEWEST)
+    return (await accounts.register(registration(doctor, radicado=NEWEST_DOCTOR))).account_id
+
+
+async def test_a_chain_of_documents_leads_to_the_last_from_each(
+    joins: SupportJoins,
+    doors: PostgresCredentials,
+    accounts: PostgresAccounts,
+    old_with_password: uuid.UUID,
+    new_id: uuid.UUID,
+    newest_id: uuid.UUID,
+) -> None:
+    await joined(joins, old_with_password, new_id)
+    assert (await joined(joins, new_id, newest_id)).moved == (OLD_DELEGATE,)
+    for document in (OLD, NEW, NEWEST):
+        assert await accounts.find(document) == newest_id
+    account = (await doors.authenticate(OLD.login, PASSWORD, MIPRES, origin=HERE)).account
+    assert account is not None
+    assert account.joined_login == NEWEST.login
+
+
+async def test_of_two_equal_profiles_the_one_of_the_new_account_stays(
+    joins: SupportJoins, decided: SupportAccounts, accounts: PostgresAccounts, new_id: uuid.UUID
+) -> None:
+    doctor = replace(DOCTOR, document=OLD)
+    old_id = (await accounts.register(registration(doctor, radicado=OLD_DOCTOR))).account_id
+    assert await joined(joins, old_id, new_id) == Joined(moved=(), dropped=(OLD_DOCTOR,), sessions=0)
+    assert [row.radicado for row in (await decided.show(new_id, actor=ACTOR)).profiles] == [RADICADO]
+
+
+@pytest.fixture
+def retention(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> PostgresRetention:
+    return PostgresRetention(engine, audit=audit, clock=clock)
+
+
+async def test_the_purge_keeps_the_old_login_that_leads_to_the_new_one(
+    joins: SupportJoins,
+    accounts: PostgresAccounts,
+    retention: PostgresRetention,
+    clock: FakeClock,
+    old_id: uuid.UUID,
+    new_with_password: uuid.UUID,
+) -> None:
+    await joined(joins, old_id, new_with_password)
+    clock.advance(timedelta(days=4000))
+    await retention.purge()
+    assert await accounts.find(OLD) == new_with_password
