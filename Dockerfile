@@ -27,6 +27,12 @@ COPY deploy/__init__.py deploy/current_build.py deploy/temporal_setup.py deploy/
 COPY dev/__init__.py dev/serving.py dev/
 COPY dev/registry_simulator/ dev/registry_simulator/
 COPY worker.py ./
+# The revision, which `docker build --build-arg BUILD=$(git rev-parse --short HEAD)` knows and the files do not.
+ARG BUILD=none
+RUN echo "$BUILD" > mipres/build.txt
+LABEL org.opencontainers.image.title="Registro MIPRES" \
+    org.opencontainers.image.version=0.1.0 \
+    org.opencontainers.image.revision=$BUILD
 # COPY keeps the modes of the checkout, which under a strict umask only its owner could read.
 RUN chmod -R a+rX /app
 USER 10001:10001

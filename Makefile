@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: run test check fuzz chaos attacks bench bench-growth lint style audit sbom reset lock help
+.PHONY: run test check fuzz chaos attacks bench bench-growth lint style audit sbom openapi reset lock help
 
 PYTHON := .venv/bin/python
 PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes
@@ -52,6 +52,9 @@ sbom: .venv/.audit ## Write sbom.json: the image's Python packages as CycloneDX,
 	@.venv/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
 		--output-reproducible --of JSON -o sbom.json
 	@echo "sbom.json"
+
+openapi: .venv/.dev ## Write docs/openapi.json, the JSON API as a file
+	@$(PYTHON) -m dev.openapi
 
 reset: ## Delete the data of the product that `make run` started
 	@python3 -m dev.reset

@@ -1,5 +1,6 @@
 """One worker process: connect, build, run."""
 
+import argparse
 import asyncio
 import dataclasses
 import signal
@@ -24,6 +25,7 @@ from mipres.temporal.connection import (
     require_search_attributes,
 )
 from mipres.temporal.names import SEARCH_ATTRIBUTES
+from mipres.version import VERSION_LINE
 from workflows.schedules import ensure_schedules
 from workflows.workers import build_workers, running, versioning
 
@@ -99,5 +101,8 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    program = argparse.ArgumentParser(prog="python worker.py", description="Worker de Registro MIPRES.")
+    program.add_argument("--version", action="version", version=VERSION_LINE)
+    program.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())

@@ -9,13 +9,14 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from api.protection import METRICS_KEY_REQUIRED, PUBLIC, READS
 from api.services import OperationsDep
 from mipres.domain.fitness import Fitness
+from mipres.version import BUILD, VERSION
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.api_route("/health/live", methods=READS, dependencies=[PUBLIC])
 async def live() -> dict[str, str]:
-    return {"status": "ok"}
+    return {"status": "ok", "version": VERSION, "build": BUILD}
 
 
 @router.api_route("/health/ready", methods=READS, dependencies=[PUBLIC])

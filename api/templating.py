@@ -17,6 +17,7 @@ from mipres.domain.help import HelpContact
 from mipres.domain.stages import STAGES_FOR_STAFF, WAITING_FOR_STAFF
 from mipres.domain.submissions import UserType
 from mipres.mail.dates import long_date, long_date_time
+from mipres.version import BUILD, VERSION
 
 
 class Pages:
@@ -52,6 +53,8 @@ class Pages:
         self._environment.globals |= {
             "static_url": self.static_url,
             "help_contact": help_contact or HelpContact(),
+            "version": VERSION,
+            "build": BUILD,
         }
         self._environment.filters |= _FILTERS
 

@@ -5,7 +5,7 @@ Exit codes: 0 done, 1 not possible, 2 misused, 3 something does not answer.
 
 import os
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -17,6 +17,7 @@ from mipres.cli.registrations import cancel, find, resend, retry, show, stuck
 from mipres.cli.reviews import review
 from mipres.cli.staff import staff
 from mipres.cli.trail import audit
+from mipres.version import VERSION_LINE
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for command in (migrate, find, show, stuck, audit, retry, resend, cancel, unlock):
@@ -28,8 +29,19 @@ app.add_typer(review, name="review")
 app.add_typer(staff, name="staff")
 
 
+def _version_asked(value: bool) -> None:  # noqa: FBT001 - Typer's form.
+    if value:
+        print(VERSION_LINE)
+        raise typer.Exit
+
+
 @app.callback()
-def main() -> None:
+def main(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version_asked, is_eager=True, help="Muestra la versión.")
+    ] = False,
+) -> None:
     """Registro MIPRES: comandos de operación."""
 
 

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from api.main import create_app
 from dev.probes import free_port
 from mipres.settings import Settings
+from mipres.version import BUILD, VERSION
 from tests.api.conftest import hidden
 
 BODY = {"user_type": "other", "document": {"type": "CC", "number": "1020304050"}, "data_terms_accepted": True}
@@ -67,7 +68,11 @@ async def test_without_temporal_nothing_is_promised(database_url: str) -> None:
         ready, dependencies = [await client.get(f"/health/{name}") for name in ("ready", "dependencies")]
         assert (ready.status_code, ready.json()) == (200, fine)
         assert (dependencies.status_code, dependencies.json()) == (503, fine)
-        assert (await client.get("/health/live")).status_code == 200
+        assert (await client.get("/health/live")).json() == {
+            "status": "ok",
+            "version": VERSION,
+            "build": BUILD,
+        }
 
 
 async def test_without_the_database_the_login_says_so(database_url: str) -> None:

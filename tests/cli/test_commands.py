@@ -25,6 +25,7 @@ from mipres.support.person_data import Erased, NotGoneError
 from mipres.support.reviews import NoReviewStoppedError, ReviewDecision, ReviewView
 from mipres.support.staff import StaffNameError, StaffUnknownError
 from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError
+from mipres.version import VERSION_LINE
 from tests.cli.conftest import UI_LIST, URL, Command
 
 RADICADO = "RM-QVDYJ9H16Q02"
@@ -81,6 +82,12 @@ def test_what_is_typed_wrongly_is_explained(
 @pytest.mark.parametrize("words", [(), ("nada",), ("keys",), ("person",), ("staff",)])
 def test_without_a_known_command_the_help_shows(command: Command, words: tuple[str, ...]) -> None:
     assert command(*words).exit_code == MISUSED
+
+
+def test_the_version_needs_no_settings(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MIPRES_SECRET_KEY")
+    result = command("--version")
+    assert (result.exit_code, result.stdout) == (0, f"{VERSION_LINE}\n")
 
 
 # ---- What does not answer ends with 3

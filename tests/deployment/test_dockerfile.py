@@ -8,6 +8,7 @@ import pytest
 
 from dev.probes import LOOPBACK, free_port, http_ok
 from dev.process import SILENT, Part, supervisor_of
+from mipres.version import VERSION
 from tests.deployment.composed import ROOT
 from tests.deployment.image import (
     argument_of,
@@ -133,8 +134,7 @@ def test_the_image_runs_as_a_numbered_account_that_is_not_root() -> None:
 
 
 def test_no_instruction_holds_a_setting_or_a_secret() -> None:
-    words = {word for word, _rest in instructions()}
-    assert "ARG" not in words
+    assert [rest for word, rest in instructions() if word == "ARG"] == ["BUILD=none"]
     assert all("MIPRES_" not in rest for _word, rest in instructions())
 
 
@@ -146,6 +146,15 @@ def test_programs_need_nothing_beyond_the_lock(image_tree: Path) -> None:
 def test_a_program_of_development_shows_that_the_others_are_hidden(image_tree: Path) -> None:
     done = run_in(image_tree, "-c", HIDE_ALL_BUT, *sorted(locked_names()), "--", "pytest")
     assert "No module named 'pytest'" in done.stderr
+
+
+@pytest.mark.parametrize("program", [("-m", "mipres.cli"), ("worker.py",)], ids=["cli", "worker"])
+def test_programs_name_the_release_and_the_build(open_directory: Path, program: tuple[str, ...]) -> None:
+    tree = build_tree(open_directory / f"built-{len(program)}")
+    assert ("RUN", 'echo "$BUILD" > mipres/build.txt') in instructions()
+    (tree / "mipres" / "build.txt").write_text("3f2a1c9\n", encoding="utf-8")
+    done = run_in(tree, *program, "--version")
+    assert (done.returncode, done.stdout) == (0, f"Registro MIPRES {VERSION} (3f2a1c9)\n")
 
 
 def test_running_writes_nothing_into_the_image(open_directory: Path, composed: dict[str, Any]) -> None:
