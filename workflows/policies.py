@@ -34,8 +34,9 @@ UNDO_AGAIN = timedelta(hours=1)
 PURGE_ATTEMPT = timedelta(minutes=5)
 PURGE_TOTAL = timedelta(hours=1)
 
-# A person who is kept out reads why at the login at once; the mail may take some minutes.
-NOTICES_EVERY = timedelta(minutes=5)
+# A warning about a new browser or a join must be read soon. The list is written in the transaction of the change,
+# so nothing is lost while Temporal is away; a round that finds nothing is one query.
+NOTICES_EVERY = timedelta(minutes=1)
 # Two hundred mails at a slow server; the next round goes on where this one ended.
 NOTICES_ATTEMPT = timedelta(minutes=30)
 NOTICES_TOTAL = timedelta(hours=12)

@@ -8,20 +8,21 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.address_changes import PostgresAddressChanges
-from mipres.database.audit import PostgresAuditTrail
-from mipres.database.engine import create_engine
+from mipres.database.audit import GENESIS, PostgresAuditTrail, _seal
+from mipres.database.engine import create_engine, session_factory
 from mipres.database.erasures import Erasures
 from mipres.database.password_links import PostgresPasswordLinks
+from mipres.database.tables import AuditRow
 from mipres.domain.audit import AuditEvent, AuditEventType, operator
 from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.outcomes import Refusal
-from mipres.keys import LinkTokens, audit_keys
+from mipres.keys import AuditKey, LinkTokens, audit_keys
 from tests.conftest import AUDIT_KEYS
 from tests.database.registrations import CONSENT, registration
 from tests.database.stored_accounts import RADICADO, give_password, issue, register
@@ -219,6 +220,48 @@ async def test_a_row_cannot_be_given_to_another_key(engine: AsyncEngine, clock: 
     await fill(trail, 1)
     await behind_its_back(engine, "UPDATE audit_entries SET key_id = 'a2'")
     assert (await trail.verify()).broken_at == 1
+
+
+async def seal_again(engine: AsyncEngine, key: AuditKey, *, last: int) -> None:
+    """Rewrite the chain up to a row, as a holder of its key can."""
+    seal = GENESIS
+    async with session_factory(engine)() as session:
+        rows = (await session.scalars(select(AuditRow).order_by(AuditRow.number).limit(last))).all()
+    for row in rows:
+        row.actor, row.previous_seal = "operator:otra", seal
+        seal = _seal(key, row)
+        await behind_its_back(
+            engine,
+            f"UPDATE audit_entries SET actor = 'operator:otra', previous_seal = '\\x{row.previous_seal.hex()}', "
+            f"seal = '\\x{seal.hex()}' WHERE number = {row.number}",
+        )
+
+
+async def test_a_replaced_key_cannot_seal_again_what_a_newer_key_follows(
+    engine: AsyncEngine, clock: FakeClock
+) -> None:
+    await fill(keyed(engine, clock, ONE, SECRETS[0]), 3)
+    rotated = keyed(engine, clock, TWO, SECRETS[0])
+    await fill(rotated, 1)
+    [replaced] = audit_keys(ONE, secrets=())
+    await seal_again(engine, replaced, last=3)
+    verdict = await rotated.verify()
+    assert (verdict.checked, verdict.broken_at) == (3, 4)
+
+
+async def test_another_chain_of_a_replaced_key_misses_a_head_noted_before(
+    engine: AsyncEngine, clock: FakeClock
+) -> None:
+    await fill(keyed(engine, clock, ONE, SECRETS[0]), 3)
+    rotated = keyed(engine, clock, TWO, SECRETS[0])
+    await fill(rotated, 1)
+    noted = (await rotated.verify()).head
+    await behind_its_back(engine, "DELETE FROM audit_entries WHERE number = 4")
+    [replaced] = audit_keys(ONE, secrets=())
+    await seal_again(engine, replaced, last=3)
+    await fill(rotated, 1)
+    assert (await rotated.verify()).is_intact
+    assert not await rotated.holds(str(noted))
 
 
 def test_seals_and_people_have_keys_of_their_own() -> None:

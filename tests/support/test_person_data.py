@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,18 +11,21 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from mipres.database.accounts import PostgresAccounts
+from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.erasures import Erasures
 from mipres.database.limits import PostgresLimits
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.domain.audit import operator
+from mipres.domain.documents import Document, parse_document
 from mipres.domain.limits import DOCUMENT_ANSWERS
 from mipres.domain.radicado import recovery_reference
 from mipres.domain.stages import EngineState
 from mipres.domain.submissions import UserType
 from mipres.support import person_data as person_data_module
 from mipres.support.desk import SupportDesk
+from mipres.support.joins import SupportJoins
 from mipres.support.person_data import NotGoneError, PersonData, as_json_value
 from mipres.temporal import names
 from tests.database.registrations import DOCTOR, registration
@@ -32,7 +36,15 @@ from tests.support.registrations import NOT_SERVED, REASON, new_radicado, start
 
 ACTOR = operator("ana")
 DOCUMENT = DOCTOR.document
+REPLACED = parse_document("PT", "1234567")
 DELEGATE = TypedSearchAttributes([SearchAttributePair(names.USER_TYPE, UserType.DELEGATE.value)])
+
+
+@pytest.fixture
+def joins(
+    engine: AsyncEngine, changes: PostgresAddressChanges, audit: PostgresAuditTrail, clock: FakeClock
+) -> SupportJoins:
+    return SupportJoins(engine, changes=changes, audit=audit, clock=clock)
 
 
 @pytest.fixture
@@ -116,6 +128,23 @@ async def test_everything_but_secrets_is_handed_over(
     assert "un-hash-secreto" not in json.dumps(held, default=as_json_value)
     for handle in handles:
         await handle.terminate("prueba")
+
+
+@pytest.mark.parametrize("asked_by", [REPLACED, DOCUMENT], ids=["old document", "new document"])
+async def test_after_a_join_either_document_stands_for_both_accounts(
+    person_data: PersonData, accounts: PostgresAccounts, joins: SupportJoins, asked_by: Document
+) -> None:
+    old = await accounts.register(registration(replace(DOCTOR, document=REPLACED), radicado=new_radicado()))
+    new = await accounts.register(registration(radicado=new_radicado()))
+    await joins.join(old.account_id, new.account_id, reason=REASON, proof="SOL-2026-118", actor=ACTOR)
+
+    held = await person_data.export(asked_by, actor=ACTOR, reason=REASON)
+    assert {account["login"] for account in held["cuenta"]} == {REPLACED.login, DOCUMENT.login}
+    assert len(held["perfiles"]) == 1
+    assert len(held["cambios_de_acceso"]) == 2
+
+    assert (await person_data.erase(asked_by, actor=ACTOR, reason=REASON)).accounts == 2
+    assert [await accounts.find(document) for document in (REPLACED, DOCUMENT)] == [None, None]
 
 
 async def test_erasing_leaves_nothing_in_either_store(
