@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse
 
 from api.security import Cookies
 from mipres.domain.applications import Application
+from mipres.domain.documents import Document
 from mipres.domain.outcomes import Outcome
 from mipres.domain.submissions import Submission
 from mipres.ports import Clock
@@ -85,7 +86,32 @@ class StatusAnswer:
     wait_seconds: int = 0
 
 
-Answer = RegistrationAnswer | ReceivedAnswer | RecoveryAnswer | PasswordAnswer | StatusAnswer
+@dataclass(frozen=True, kw_only=True)
+class SearchAnswer:
+    """The document that support looked for, which no address holds."""
+
+    kind: Literal["search"] = "search"
+    document: Document
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaffAnswer:
+    """What support did, and the page that shows it."""
+
+    kind: Literal["staff"] = "staff"
+    page: str
+    done: str
+
+
+Answer = (
+    RegistrationAnswer
+    | ReceivedAnswer
+    | RecoveryAnswer
+    | PasswordAnswer
+    | StatusAnswer
+    | SearchAnswer
+    | StaffAnswer
+)
 
 
 @dataclass(frozen=True, kw_only=True)

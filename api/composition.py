@@ -287,6 +287,9 @@ class Composition:
             accounts=composition.build_support_accounts(self._database),
             staff=self._staff,
             readings=self._readings,
+            answers=self.answers,
+            ask=self.ask,
+            lockouts=self._database.lockouts,
             public_url=self._settings.public_url,
         )
 

@@ -107,6 +107,10 @@ _PAGES: dict[int, tuple[str, str]] = {
 }  # fmt: skip
 
 
+_NOT_FOUND_BY_SUPPORT = (
+    "No hay nada en esta dirección",
+    "Ningún registro, cuenta o página de soporte está aquí. Temporal olvida un registro un tiempo después de que termina: busque a la persona por su usuario o su documento.",
+)
 _STAFF_FORMS_WITH_A_PAGE = ("/soporte/registro/", "/soporte/cuenta/", "/soporte/contrasena")
 
 Kept = Sequence[tuple[str, str]]
@@ -191,6 +195,10 @@ def _is_api(request: Request) -> bool:
     return request.url.path.startswith("/api/")
 
 
+def _is_support(request: Request) -> bool:
+    return f"{request.url.path}/".startswith("/soporte/")
+
+
 def _answer(
     request: Request, status: int, headers: Mapping[str, str] | None = None, *, kept: Kept = ()
 ) -> Response:
@@ -202,8 +210,11 @@ def _answer(
         problem = ProblemError(status, code, title, text)
         return JSONResponse(problem.body, status_code=status, media_type=PROBLEM_JSON, headers=headers)
     pages = request.app.state.services.pages
+    template = "support_error" if _is_support(request) else "error"
+    if _is_support(request) and status == HTTPStatus.NOT_FOUND:
+        title, text = _NOT_FOUND_BY_SUPPORT
     response: Response = pages.render(
-        request, "error", status=status, title=title, text=text, action=request.url.path, kept=kept
+        request, template, status=status, title=title, text=text, action=request.url.path, kept=kept
     )
     response.headers.update(headers or {})
     return response

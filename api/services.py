@@ -23,6 +23,7 @@ from api.temporal_gauges import TemporalGauges
 from api.throttle import Throttle
 from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.credentials import Hasher, PostgresCredentials
+from mipres.database.lockouts import LoginLockouts
 from mipres.database.own_account import PostgresOwnAccounts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.sessions import PostgresSessions
@@ -146,6 +147,9 @@ class SupportServices:
     accounts: SupportAccounts
     staff: PostgresStaff
     readings: Readings
+    answers: FormAnswers
+    ask: RegistrationViews
+    lockouts: LoginLockouts
     public_url: str
 
 

@@ -1,5 +1,6 @@
 """`/soporte…`: find registrations, see one, act on it; everything is audited."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,10 +9,12 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
+from api.answers import SearchAnswer, StaffAnswer
 from api.captcha import CAPTCHA_NEEDED, FormCaptcha
 from api.clients import network_of
 from api.errors import StaffLoginRequiredError
 from api.forms import DOCUMENT_FIELDS, DOCUMENT_OPTIONS, by_field, form_errors, secret_of, text_of, typed_in
+from api.pages.support_cases import CHOICES, explain_case
 from api.protection import (
     LOOKS,
     PROTECTED_FORM,
@@ -30,7 +33,8 @@ from mipres.domain.audit import ReasonRefusedError, checked_reason
 from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.limits import LOGINS, STAFF_LOGINS
 from mipres.domain.lockout import Origin
-from mipres.domain.radicado import is_reference
+from mipres.domain.radicado import is_radicado, is_reference
+from mipres.domain.stages import OPEN_STAGES, STAGES_FOR_STAFF, WAITING_FOR_STAFF, WaitingOn
 from mipres.domain.submissions import check_document
 from mipres.support.desk import (
     Action,
@@ -38,6 +42,7 @@ from mipres.support.desk import (
     ActionUnansweredError,
 )
 from mipres.support.staff import KEY_LIFETIME, StaffLogin, StaffMember, guarded
+from mipres.temporal import names
 from mipres.temporal.answers import UnknownWorkflowError
 from workflows.saved_views import saved_views
 
@@ -48,8 +53,9 @@ _CLOSED = (
     "Con este nombre hubo demasiados intentos fallidos y por seguridad ya no se comprueba ninguna contraseña. "
     "Pida a quien administra las cuentas de soporte que la desbloquee"
 )
+_NO_LOGIN = "Escriba el radicado completo, como RM-9TK0WVFK6AQB, o el usuario, como CC1020304050"
 _REVEAL = "mostrar"
-_ACTIONS = {"reintentar": Action.RETRY, "reenviar": Action.RESEND, "cancelar": Action.CANCEL}
+_REVEALED = "Los datos de la persona se muestran mientras dure esta sesión."
 _DONE = {
     Action.RETRY: "Reintento pedido: el próximo intento se hace ya.",
     Action.RESEND: "Enlace pedido: la persona recibirá otro y el anterior dejó de servir.",
@@ -57,12 +63,22 @@ _DONE = {
 }
 
 
+_LISTS = {
+    **{stage.value: (STAGES_FOR_STAFF[stage].label, names.running_in(stage)) for stage in OPEN_STAGES},
+    **{
+        what.value: (f"espera a {WAITING_FOR_STAFF[what]}".replace(" a el ", " al "), names.waiting_for(what))
+        for what in WaitingOn
+    },
+    "stuck": ("atascados hace más de diez minutos", names.STUCK),
+}
+_LISTED = 50
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Feedback:
-    """What the page of a registration says of the action before it."""
+    """What the page of a registration says of a form that was not taken."""
 
     typed: str = ""
-    done: str | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -122,20 +138,47 @@ async def overview(request: Request, services: SupportDep, member: StaffDep) -> 
 
 @router.post("/buscar", dependencies=[STAFF_FORM])
 async def search(request: Request, services: SupportDep, member: StaffDep) -> Response:
-    """Find by radicado or document; by POST, because no address holds a document."""
+    """Find by radicado, login or document; no address holds a document."""
     typed = typed_in(await request.form(), ("radicado", *DOCUMENT_FIELDS))
-    if reference := typed["radicado"].strip().upper():
-        if not is_reference(reference):
-            errors = {"radicado": "Escriba el radicado completo, como RM-9TK0WVFK6AQB"}
-            return await _overview(request, services, member, typed=typed, errors=errors)
-        return RedirectResponse(f"/soporte/registro/{reference}", status_code=HTTPStatus.SEE_OTHER)
+    kind, number = typed["tipo_documento"], typed["numero_documento"]
+    if wanted := re.sub(r"[\s.]", "", typed["radicado"]).upper():
+        if is_reference(wanted):
+            return RedirectResponse(f"/soporte/registro/{wanted}", status_code=HTTPStatus.SEE_OTHER)
+        kind, number = wanted[:2], wanted[2:]
     try:
-        document = check_document(typed["tipo_documento"], typed["numero_documento"])
+        document = check_document(kind, number)
     except InvalidSubmissionError as error:
-        errors = by_field(form_errors(error))
+        errors = {"radicado": _NO_LOGIN} if wanted else by_field(form_errors(error))
         return await _overview(request, services, member, typed=typed, errors=errors)
-    result = await services.support.find(document, actor=member.actor)
+    return services.answers.redirect(request, SearchAnswer(document=document), "/soporte/hallado/{id}")
+
+
+@router.api_route("/hallado/{answer_id}", methods=READS, dependencies=[STAFF_REQUIRED])
+async def show_found(answer_id: str, request: Request, services: SupportDep, member: StaffDep) -> Response:
+    """Show what a search found, as often as it is loaded in the browser that sent it."""
+    answer = services.answers.find(request, answer_id)
+    if not isinstance(answer, SearchAnswer):
+        return RedirectResponse("/soporte", status_code=HTTPStatus.SEE_OTHER)
+    result = await services.support.find(answer.document, actor=member.actor)
     return services.pages.render(request, "support_results", member=member, result=result)
+
+
+@router.api_route("/lista/{name}", methods=READS, dependencies=[STAFF_REQUIRED])
+async def show_list(name: str, request: Request, services: SupportDep, member: StaffDep) -> Response:
+    """List the registrations behind one of the counts."""
+    if name not in _LISTS:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    title, query = _LISTS[name]
+    desk = services.support.desk
+    return services.pages.render(
+        request,
+        "support_list",
+        member=member,
+        title=title,
+        cases=await desk.newest(query, limit=_LISTED),
+        most=_LISTED,
+        elsewhere=desk.url_of_list(query),
+    )
 
 
 @router.api_route("/registro/{reference}", methods=READS, dependencies=[STAFF_REQUIRED])
@@ -148,7 +191,7 @@ async def show(reference: str, request: Request, services: SupportDep, member: S
 
 @router.post("/registro/{reference}", dependencies=[STAFF_FORM])
 async def act(reference: str, request: Request, services: SupportDep, member: StaffDep) -> Response:
-    """Do one thing with a reason: retry, resend, cancel, or see the person's data."""
+    """Do one thing with a reason: retry, resend, or see the person's data."""
     form = await request.form()
     wanted, typed = text_of(form, "accion"), text_of(form, "motivo")
     try:
@@ -158,16 +201,36 @@ async def act(reference: str, request: Request, services: SupportDep, member: St
         return await _case(request, services, member, reference, feedback=feedback)
     if wanted == _REVEAL:
         await services.readings.give_reason(request.state.staff_token, _known(reference), reason)
-        return await _case(request, services, member, reference, reason=reason)
-    if wanted not in _ACTIONS:
+        return lead_back(request, services, f"/soporte/registro/{reference}", _REVEALED)
+    if wanted not in CHOICES:
         raise HTTPException(HTTPStatus.BAD_REQUEST)
-    problem = await _act(services, member, _ACTIONS[wanted], _known(reference), reason)
-    feedback = (
-        _Feedback(typed=typed, errors={"_accion": problem})
-        if problem
-        else _Feedback(done=_DONE[_ACTIONS[wanted]])
-    )
-    return await _case(request, services, member, reference, feedback=feedback)
+    action, _ = CHOICES[wanted]
+    if problem := await _act(services, member, action, _known(reference), reason):
+        feedback = _Feedback(typed=typed, errors={"_accion": problem})
+        return await _case(request, services, member, reference, feedback=feedback)
+    return lead_back(request, services, f"/soporte/registro/{reference}", _DONE[action])
+
+
+@router.api_route("/registro/{reference}/cancelar", methods=READS, dependencies=[STAFF_REQUIRED])
+async def confirm_cancel(
+    reference: str, request: Request, services: SupportDep, member: StaffDep
+) -> Response:
+    return _cancel_form(request, services, member, _known(reference))
+
+
+@router.post("/registro/{reference}/cancelar", dependencies=[STAFF_FORM])
+async def cancel(reference: str, request: Request, services: SupportDep, member: StaffDep) -> Response:
+    """Cancel a registration, from the page that says what follows."""
+    typed = text_of(await request.form(), "motivo")
+    try:
+        reason = checked_reason(typed)
+    except ReasonRefusedError as error:
+        errors = {"motivo": str(error)}
+        return _cancel_form(request, services, member, _known(reference), typed=typed, errors=errors)
+    if problem := await _act(services, member, Action.CANCEL, _known(reference), reason):
+        errors = {"motivo": problem}
+        return _cancel_form(request, services, member, reference, typed=typed, errors=errors)
+    return lead_back(request, services, f"/soporte/registro/{reference}", _DONE[Action.CANCEL])
 
 
 @router.post("/clave", dependencies=[STAFF_FORM])
@@ -195,6 +258,38 @@ async def _act(
     except ActionUnansweredError:
         return "Nadie lo confirmó a tiempo: ¿corre algún worker? Puede que aún se haga"
     return None
+
+
+def lead_back(request: Request, services: SupportServices, page: str, done: str) -> Response:
+    """Lead to a page that shows once what was done, and can be loaded again."""
+    return services.answers.redirect(request, StaffAnswer(page=page, done=done), f"{page}?respuesta={{id}}")
+
+
+def done_before(request: Request, services: SupportServices) -> str | None:
+    """What was done on the page before this one."""
+    answer = services.answers.find(request, request.query_params.get("respuesta", ""))
+    is_own = isinstance(answer, StaffAnswer) and answer.page == request.url.path
+    return answer.done if isinstance(answer, StaffAnswer) and is_own else None
+
+
+def _cancel_form(
+    request: Request,
+    services: SupportServices,
+    member: StaffMember,
+    reference: str,
+    *,
+    typed: str = "",
+    errors: Mapping[str, str] | None = None,
+) -> Response:
+    return services.pages.render(
+        request,
+        "support_cancel",
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
+        member=member,
+        reference=reference,
+        typed=typed,
+        errors=errors or {},
+    )
 
 
 def _known(reference: str) -> str:
@@ -260,14 +355,15 @@ async def _case(
     member: StaffMember,
     reference: str,
     *,
-    reason: str | None = None,
     feedback: _Feedback = _NO_FEEDBACK,
 ) -> Response:
-    """Show one registration; its person in clear only with a reason."""
+    """Show one registration; its person in clear only with a reason of this login."""
+    reason = (await services.readings.reasons(member, [_known(reference)])).get(reference)
     try:
         case, person = await services.support.show(_known(reference), actor=member.actor, reason=reason)
     except UnknownWorkflowError:
         raise HTTPException(HTTPStatus.NOT_FOUND) from None
+    view = await services.ask.view(reference) if is_radicado(reference) else None
     return services.pages.render(
         request,
         "support_case",
@@ -275,8 +371,9 @@ async def _case(
         member=member,
         case=case,
         person=person,
+        explanation=explain_case(case, view),
         entries=await services.support.audit.entries(reference=reference),
         typed=feedback.typed,
-        done=feedback.done,
+        done=done_before(request, services),
         errors=feedback.errors,
     )

@@ -11,107 +11,185 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from api.forms import text_of
+from api.pages.support import done_before, lead_back
 from api.protection import READS, STAFF_FORM, STAFF_REQUIRED, StaffDep
 from api.services import SupportDep, SupportServices
-from mipres.domain.access import CAUSES_FOR_STAFF
+from mipres.domain.access import CAUSES_FOR_STAFF, AccountState
 from mipres.domain.audit import ReasonRefusedError, checked_reason
 from mipres.domain.radicado import is_radicado
-from mipres.support.accounts import Decision, DecisionRefusedError, UnknownAccountError
+from mipres.support.accounts import AccountView, Decision, DecisionRefusedError, UnknownAccountError
 from mipres.support.staff import StaffMember
 
 router = APIRouter(prefix="/soporte/cuenta", include_in_schema=False)
 
-_DECISIONS = {
-    "suspender": Decision.SUSPEND,
-    "reinstalar": Decision.REINSTATE,
-    "cerrar-sesiones": Decision.END_SESSIONS,
-}
-_QUESTIONS = {
-    Decision.SUSPEND: "¿Suspender el acceso?",
-    Decision.REINSTATE: "¿Volver a abrir el acceso?",
-    Decision.END_SESSIONS: "¿Cerrar todas las sesiones?",
-}
-_CONSEQUENCES = {
-    Decision.SUSPEND: "La persona no puede ingresar con lo que se suspende hasta que soporte lo vuelva a abrir. Si es toda la cuenta, sus sesiones se cierran ya. No se borra nada y se le avisa por correo.",
-    Decision.REINSTATE: "La persona puede ingresar otra vez con el usuario y la contraseña de siempre. Se le avisa por correo.",
-    Decision.END_SESSIONS: "Las sesiones abiertas se cierran ya. La persona puede volver a ingresar con su contraseña.",
-}
-_DONE = {
-    Decision.SUSPEND: "Acceso suspendido.",
-    Decision.REINSTATE: "Acceso abierto otra vez.",
-    Decision.END_SESSIONS: "Sesiones cerradas.",
+
+@dataclass(frozen=True, kw_only=True)
+class _Choice:
+    """One thing that support can do, with the words of its page.
+
+    Attributes:
+        decision: None to unlock the login.
+    """
+
+    link: str
+    question: str
+    consequence: str
+    done: str
+    decision: Decision | None = None
+
+
+_CHOICES = {
+    "suspender": _Choice(
+        link="Suspender el acceso",
+        question="¿Suspender el acceso?",
+        consequence="La persona no puede ingresar con lo que se suspende hasta que soporte lo vuelva a abrir. Si es toda la cuenta, sus sesiones se cierran ya. No se borra nada y se le avisa por correo.",
+        done="Acceso suspendido.",
+        decision=Decision.SUSPEND,
+    ),
+    "reinstalar": _Choice(
+        link="Volver a abrir el acceso",
+        question="¿Volver a abrir el acceso?",
+        consequence="La persona puede ingresar otra vez con el usuario y la contraseña de siempre. Se le avisa por correo.",
+        done="Acceso abierto otra vez.",
+        decision=Decision.REINSTATE,
+    ),
+    "cerrar-sesiones": _Choice(
+        link="Cerrar todas las sesiones",
+        question="¿Cerrar todas las sesiones?",
+        consequence="Las sesiones abiertas se cierran ya. La persona puede volver a ingresar con su contraseña.",
+        done="Sesiones cerradas.",
+        decision=Decision.END_SESSIONS,
+    ),
+    "desbloquear": _Choice(
+        link="Desbloquear el ingreso",
+        question="¿Desbloquear el ingreso?",
+        consequence="Se olvidan los intentos fallidos de este usuario y se vuelve a comprobar su contraseña. Hágalo solo si la persona confirma que los intentos eran suyos.",
+        done="Ingreso desbloqueado.",
+    ),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Feedback:
-    """What the page says of the form before it."""
+    """What the page says of a form that was not taken."""
 
     typed: Mapping[str, str] = field(default_factory=dict)
-    done: str | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
+
+
+_NO_FEEDBACK = _Feedback()
+_NEVER_LOCKED = "El ingreso no tenía intentos fallidos ni bloqueo."
 
 
 @router.api_route("/{account_id}", methods=READS, dependencies=[STAFF_REQUIRED])
 async def show(account_id: uuid.UUID, request: Request, services: SupportDep, member: StaffDep) -> Response:
-    return await _account(request, services, member, account_id, _Feedback())
+    account = await _view(services, member, account_id)
+    return services.pages.render(
+        request,
+        "support_account",
+        member=member,
+        account=account,
+        causes=CAUSES_FOR_STAFF,
+        choices=[(name, _CHOICES[name].link) for name in _applicable(account)],
+        done=done_before(request, services),
+    )
 
 
-@router.post("/{account_id}", dependencies=[STAFF_FORM])
-async def decide(account_id: uuid.UUID, request: Request, services: SupportDep, member: StaffDep) -> Response:
-    """Ask for confirmation, then suspend, reinstate or end sessions with a reason."""
-    form = await request.form()
-    typed = {name: text_of(form, name) for name in ("accion", "motivo", "perfil")}
-    decision, radicado = _DECISIONS.get(typed["accion"]), typed["perfil"] or None
-    if decision is None or (radicado and not is_radicado(radicado)):
+@router.api_route("/{account_id}/{action}", methods=READS, dependencies=[STAFF_REQUIRED])
+async def ask(
+    account_id: uuid.UUID, action: str, request: Request, services: SupportDep, member: StaffDep
+) -> Response:
+    """Ask for the reason, and say what follows."""
+    return await _form(request, services, member, account_id, action)
+
+
+@router.post("/{account_id}/{action}", dependencies=[STAFF_FORM])
+async def decide(
+    account_id: uuid.UUID, action: str, request: Request, services: SupportDep, member: StaffDep
+) -> Response:
+    """Suspend, reinstate, end sessions or unlock, with a reason."""
+    form, choice = await request.form(), _chosen(action)
+    typed = {name: text_of(form, name) for name in ("motivo", "perfil")}
+    radicado = typed["perfil"] or None
+    if radicado and not is_radicado(radicado):
         raise HTTPException(HTTPStatus.BAD_REQUEST)
     try:
-        reason = checked_reason(typed["motivo"])
-    except ReasonRefusedError as error:
-        feedback = _Feedback(typed=typed, errors={"motivo": str(error)})
-        return await _account(request, services, member, account_id, feedback)
-    if text_of(form, "confirmado") != "si":
-        return services.pages.render(
-            request,
-            "support_account_confirm",
-            member=member,
-            account_id=account_id,
-            typed=typed | {"motivo": reason},
-            question=_QUESTIONS[decision],
-            consequence=_CONSEQUENCES[decision],
-        )
-    try:
-        await services.accounts.decide(
-            decision, account_id, reason=reason, actor=member.actor, radicado=radicado
-        )
+        done = await _do(services, member, account_id, choice, typed["motivo"], radicado)
     except UnknownAccountError:
         raise HTTPException(HTTPStatus.NOT_FOUND) from None
-    except DecisionRefusedError as error:
-        feedback = _Feedback(typed=typed, errors={"_accion": str(error)})
-        return await _account(request, services, member, account_id, feedback)
-    return await _account(request, services, member, account_id, _Feedback(done=_DONE[decision]))
+    except (ReasonRefusedError, DecisionRefusedError) as error:
+        feedback = _Feedback(typed=typed, errors={"motivo": str(error)})
+        return await _form(request, services, member, account_id, action, feedback)
+    return lead_back(request, services, f"/soporte/cuenta/{account_id}", done)
 
 
-async def _account(
+async def _do(
+    services: SupportServices,
+    member: StaffMember,
+    account_id: uuid.UUID,
+    choice: _Choice,
+    motive: str,
+    radicado: str | None,
+) -> str:
+    reason = checked_reason(motive)
+    if choice.decision is None:
+        lifted = await services.accounts.unlock(
+            account_id, services.lockouts, reason=reason, actor=member.actor
+        )
+        return choice.done if lifted else _NEVER_LOCKED
+    await services.accounts.decide(
+        choice.decision, account_id, reason=reason, actor=member.actor, radicado=radicado
+    )
+    return choice.done
+
+
+async def _form(
     request: Request,
     services: SupportServices,
     member: StaffMember,
     account_id: uuid.UUID,
-    feedback: _Feedback,
+    action: str,
+    feedback: _Feedback = _NO_FEEDBACK,
 ) -> Response:
-    try:
-        account = await services.accounts.show(account_id, actor=member.actor)
-    except UnknownAccountError:
-        raise HTTPException(HTTPStatus.NOT_FOUND) from None
+    account, choice = await _view(services, member, account_id), _chosen(action)
+    is_about_profiles = choice.decision in {Decision.SUSPEND, Decision.REINSTATE}
+    profiles = [(item.radicado, item.user_type.label) for item in account.profiles]
     return services.pages.render(
         request,
-        "support_account",
+        "support_account_confirm",
         status=HTTPStatus.UNPROCESSABLE_ENTITY if feedback.errors else HTTPStatus.OK,
         member=member,
         account=account,
-        causes=CAUSES_FOR_STAFF,
-        profiles=[(profile.radicado, profile.user_type.label) for profile in account.profiles],
+        action=action,
+        choice=choice,
+        profiles=profiles if is_about_profiles else [],
         typed=feedback.typed,
-        done=feedback.done,
         errors=feedback.errors,
     )
+
+
+def _chosen(action: str) -> _Choice:
+    if action not in _CHOICES:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return _CHOICES[action]
+
+
+def _applicable(account: AccountView) -> list[str]:
+    """Name what can be done with an account as it stands."""
+    if account.state is AccountState.JOINED:
+        return []
+    applicable = {
+        "suspender": account.state is AccountState.OPEN,
+        "reinstalar": account.state is AccountState.SUSPENDED
+        or any(profile.is_suspended_by_support for profile in account.profiles),
+        "cerrar-sesiones": bool(account.sessions),
+        "desbloquear": account.password_set_at is not None,
+    }
+    return [name for name, applies in applicable.items() if applies]
+
+
+async def _view(services: SupportServices, member: StaffMember, account_id: uuid.UUID) -> AccountView:
+    try:
+        return await services.accounts.show(account_id, actor=member.actor)
+    except UnknownAccountError:
+        raise HTTPException(HTTPStatus.NOT_FOUND) from None

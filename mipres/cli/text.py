@@ -73,6 +73,8 @@ def account_lines(view: AccountView) -> Iterator[str]:
     """An account, its profiles, logins, sessions and links."""
     since = f" desde {moment(view.suspended_at)}" if view.suspended_at else ""
     yield f"{view.login} · cuenta {view.state.label}{since}"
+    if view.joined_login:
+        yield _fact("sigue en", view.joined_login)
     yield _fact("persona", f"{view.full_name} · {view.email}")
     yield _fact(
         "contraseña", f"creada {moment(view.password_set_at)}" if view.password_set_at else "sin crear"

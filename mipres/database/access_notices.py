@@ -3,13 +3,15 @@
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import ScalarSelect, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.orm import aliased
 
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.tables import AccessChangeRow, AccountRow, ProfileRow
 from mipres.domain.access import AccessCause, AccessChange, AccessNotice, words_of_change
 from mipres.domain.accounts import AccountContact
+from mipres.domain.masking import mask_login
 from mipres.domain.submissions import UserType
 from mipres.ports import Clock
 
@@ -26,7 +28,7 @@ class PostgresAccessNotices:
 
     async def waiting(self, *, limit: int) -> Sequence[AccessNotice]:
         statement = (
-            select(AccessChangeRow, AccountRow, ProfileRow)
+            select(AccessChangeRow, AccountRow, ProfileRow, _other_login())
             .join(AccountRow, AccountRow.id == AccessChangeRow.account_id)
             .outerjoin(ProfileRow, ProfileRow.id == AccessChangeRow.profile_id)
             .where(AccessChangeRow.mailed_at.is_(None))
@@ -42,7 +44,23 @@ class PostgresAccessNotices:
             await session.execute(mailed.values(mailed_at=self._clock.now()))
 
 
-def _notice(change: AccessChangeRow, account: AccountRow, profile: ProfileRow | None) -> AccessNotice:
+def _other_login() -> ScalarSelect[str]:
+    """The login of the account that was joined with this one in the very change."""
+    other = aliased(AccountRow)
+    is_lasting = (AccessChangeRow.change == AccessChange.ACCOUNT_REPLACED) & (
+        other.id == AccountRow.joined_to
+    )
+    is_replaced = (
+        (AccessChangeRow.change == AccessChange.ACCOUNT_JOINED)
+        & (other.joined_to == AccountRow.id)
+        & (other.joined_at == AccessChangeRow.changed_at)
+    )
+    return select(other.login).where(is_lasting | is_replaced).limit(1).scalar_subquery()
+
+
+def _notice(
+    change: AccessChangeRow, account: AccountRow, profile: ProfileRow | None, other_login: str | None
+) -> AccessNotice:
     return AccessNotice(
         id=change.id,
         contact=AccountContact(
@@ -52,7 +70,9 @@ def _notice(change: AccessChangeRow, account: AccountRow, profile: ProfileRow | 
             password_set_at=account.password_set_at,
         ),
         words=words_of_change(
-            AccessChange(change.change), AccessCause(change.cause) if change.cause else None
+            AccessChange(change.change),
+            AccessCause(change.cause) if change.cause else None,
+            other_login=mask_login(other_login) if other_login else None,
         ),
         mail=_MAILS.get(AccessChange(change.change), "access_changed"),
         about=_about(profile) if profile else None,

@@ -4,7 +4,7 @@
 """
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
@@ -252,8 +252,25 @@ _CHANGE_WORDS = {
 }
 
 
-def words_of_change(change: AccessChange, cause: AccessCause | None) -> AccessWords:
-    """What the mail about a change says; a closed profile is explained by its cause."""
+_OTHER_ACCOUNT = {
+    AccessChange.ACCOUNT_REPLACED: "El usuario de su documento nuevo es {}.",
+    AccessChange.ACCOUNT_JOINED: "El usuario de su documento anterior era {}.",
+}
+
+
+def words_of_change(
+    change: AccessChange, cause: AccessCause | None, *, other_login: str | None = None
+) -> AccessWords:
+    """What the mail about a change says; a closed profile is explained by its cause.
+
+    Args:
+        change: What happened.
+        cause: Why a profile was closed.
+        other_login: The masked login of the other account of a join.
+    """
+    if other_login and change in _OTHER_ACCOUNT:
+        words = _CHANGE_WORDS[change]
+        return replace(words, remedy=f"{_OTHER_ACCOUNT[change].format(other_login)} {words.remedy}")
     if change in _CHANGE_WORDS:
         return _CHANGE_WORDS[change]
     if cause is None:

@@ -22,6 +22,7 @@ from mipres.database.access import (
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
 from mipres.database.link_statements import lock_account
+from mipres.database.lockouts import LoginLockouts
 from mipres.database.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT
 from mipres.database.tables import AccountRow, PasswordLinkRow, ProfileRow, SessionRow
 from mipres.domain.access import AccessCause, AccessChange, AccessState, AccountState
@@ -69,6 +70,7 @@ class ProfileView:
     cause: AccessCause | None
     until: date | None
     reviewed_at: datetime | None
+    is_suspended_by_support: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +104,10 @@ class AccountView:
     """An account and all that decides about its access.
 
     Masked unless it was asked for with a reason.
+
+    Attributes:
+        joined_to: The lasting account, where support joined this one to it.
+        joined_login: Its login.
     """
 
     account_id: uuid.UUID
@@ -115,6 +121,8 @@ class AccountView:
     sessions: tuple[SessionView, ...]
     links: tuple[LinkView, ...]
     logins: tuple[LoginView, ...]
+    joined_to: uuid.UUID | None = None
+    joined_login: str | None = None
 
     def masked(self) -> "AccountView":
         return replace(
@@ -122,6 +130,7 @@ class AccountView:
             login=mask_login(self.login),
             full_name=mask_name(self.full_name),
             email=mask_email(self.email),
+            joined_login=self.joined_login and mask_login(self.joined_login),
         )
 
 
@@ -147,6 +156,23 @@ class SupportAccounts:
         if found is None:
             raise UnknownAccountError
         return uuid.UUID(str(found))
+
+    async def unlock(
+        self, account_id: uuid.UUID, lockouts: LoginLockouts, *, reason: str, actor: str
+    ) -> bool:
+        """Forget the failed attempts at the login; whether there were any.
+
+        Raises:
+            UnknownAccountError: there is none.
+        """
+        async with self._sessions.begin() as session:
+            account = await session.get(AccountRow, account_id)
+            if account is None:
+                raise UnknownAccountError
+            lifted = await lockouts.lift_in(session, account.login)
+            event = AuditEvent(type=AuditEventType.UNLOCKED, actor=actor, login=account.login, reason=reason)
+            await self._audit.record_in(session, event)
+        return lifted
 
     async def show(self, account_id: uuid.UUID, *, actor: str, reason: str | None = None) -> AccountView:
         """Everything about one account's access; the person in clear only with a reason.
@@ -245,6 +271,7 @@ class SupportAccounts:
 
     async def _view(self, session: AsyncSession, account: AccountRow) -> AccountView:
         now = self._clock.now()
+        lasting = await session.get(AccountRow, account.joined_to) if account.joined_to else None
         own = select(ProfileRow).where(ProfileRow.account_id == account.id).order_by(ProfileRow.created_at)
         live = select(SessionRow).where(
             SessionRow.account_id == account.id,
@@ -270,6 +297,8 @@ class SupportAccounts:
             sessions=_session_views((await session.scalars(live.order_by(SessionRow.created_at))).all()),
             links=_link_views((await session.scalars(links)).all()),
             logins=await self._logins(account.login),
+            joined_to=account.joined_to,
+            joined_login=lasting.login if lasting else None,
         )
 
     async def _logins(self, login: str) -> tuple[LoginView, ...]:
@@ -311,6 +340,7 @@ def _profile_view(row: ProfileRow, *, today: date) -> ProfileView:
         cause=cause,
         until=row.sanctioned_until if cause is AccessCause.SANCTIONED else row.ends_on,
         reviewed_at=row.reviewed_at,
+        is_suspended_by_support=row.support_suspended_at is not None,
     )
 
 

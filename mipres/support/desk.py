@@ -163,6 +163,17 @@ class SupportDesk:
         """Every registration that waits for something, stuck or not, the oldest first."""
         return sorted(await self._listed(names.waiting_for(waiting_on)), key=_age)
 
+    async def newest(self, query: str, *, limit: int) -> list[Case]:
+        """The newest registrations of a query, and why they wait."""
+        request = ListWorkflowExecutionsRequest(
+            namespace=self._client.namespace, query=query, page_size=limit
+        )
+        with translated():
+            page = await self._client.workflow_service.list_workflow_executions(
+                request, retry=True, timeout=_LOOK
+            )
+        return await self._with_errors([self._case(run_of(info)) for info in page.executions])
+
     async def oldest_waiting(self, *, limit: int = 10) -> list[Case]:
         """The registrations that have waited longest for something that is down, and why."""
         return await self._with_errors(sorted(await self._listed(names.WAITING), key=_age)[:limit])

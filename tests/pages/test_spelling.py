@@ -12,18 +12,21 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DICTIONARY = Path("/usr/share/hunspell/es_CO.dic")
 WORDS = ROOT / "tests" / "pages" / "own_words.txt"
-_FOR_STAFF = ("support", "review", "partials/support", "api_docs")
+_FOR_PROGRAMMERS = ("api_docs",)
 TEMPLATES = sorted(
     path
     for path in (ROOT / "templates").rglob("*")
-    # Support's pages repeat names of Temporal and commands, and the API's are for programmers.
     if path.suffix in {".html", ".txt"}
-    and not f"{path.parent.name}/{path.name}".removeprefix("pages/").startswith(_FOR_STAFF)
+    and not f"{path.parent.name}/{path.name}".removeprefix("pages/").startswith(_FOR_PROGRAMMERS)
 )
 SENTENCES = sorted(
     ROOT / name
     for name in (
         "api/errors.py",
+        "api/pages/support.py",
+        "api/pages/support_accounts.py",
+        "api/pages/support_cases.py",
+        "api/pages/support_password.py",
         "api/pages/timeline.py",
         "mipres/domain/access.py",
         "mipres/domain/applications.py",

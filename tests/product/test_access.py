@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 
-from tests.product.conftest import Product, csrf_of
+from tests.product.conftest import Product
 from tests.product.support import REASON, officer, post_form
 from tests.product.visits import log_in, login_of, set_password
 
@@ -19,11 +19,8 @@ async def ready(product: Product, visitor: httpx2.AsyncClient) -> tuple[dict[str
 
 
 async def decides(desk: httpx2.AsyncClient, address: str, action: str) -> httpx2.Response:
-    """Fill in the form of the account, and confirm."""
-    question = await post_form(desk, address, address, accion=action, motivo=REASON)
-    assert "¿" in question.text
-    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', question.text))
-    return await desk.post(address, data=hidden | {"csrf_token": csrf_of(question)})
+    """Open the page that says what follows, and confirm."""
+    return await post_form(desk, f"{address}/{action}", f"{address}/{action}", motivo=REASON)
 
 
 async def test_support_suspends_and_reinstates_and_the_person_learns_why(product: Product) -> None:
@@ -42,8 +39,9 @@ async def test_support_suspends_and_reinstates_and_the_person_learns_why(product
         page = await desk.get(address)
         assert ("MIPRES No UPC, desde" in page.text, login_of(person) in page.text) == (True, False)
 
-        unconfirmed = await post_form(desk, address, address, accion="suspender", motivo=REASON)
-        assert unconfirmed.status_code == 200
+        unconfirmed = await desk.get(f"{address}/suspender")
+        assert "¿Suspender el acceso?" in unconfirmed.text
+        assert f"{address}/reinstalar" not in page.text
         assert (await visitor.get("/inicio/mipres")).url.path == "/inicio/mipres"
         assert "Acceso suspendido." in (await decides(desk, address, "suspender")).text
         assert (await product.view(radicado))["access"] == "suspended"
@@ -70,9 +68,26 @@ async def test_the_page_of_an_account_asks_for_a_reason_and_a_known_action(produ
             numero_documento=document["number"],
         )
         address = re.findall(r'href="(/soporte/cuenta/[^"]+)"', results.text)[0]
-        short = await post_form(desk, address, address, accion="suspender", motivo="no")
+        asking = f"{address}/suspender"
+        short = await post_form(desk, asking, asking, motivo="no")
         assert (short.status_code, "al menos 10 caracteres" in short.text) == (422, True)
-        odd = await post_form(desk, address, address, accion="borrar", motivo=REASON)
-        assert odd.status_code == 400
+        assert (await desk.get(f"{address}/borrar")).status_code == 404
+
+
+async def test_support_unlocks_a_login_with_a_reason(product: Product) -> None:
+    async with product.browser() as visitor, officer(product) as (desk, _):
+        person, _ = await ready(product, visitor)
+        for _ in range(10):
+            await log_in(visitor, person, "Otra-Clave-2027")
+        assert (await log_in(visitor, person)).status_code == 422
+        results = await post_form(desk, "/soporte", "/soporte/buscar", radicado=login_of(person).lower())
+        address = re.findall(r'href="(/soporte/cuenta/[^"]+)"', results.text)[0]
+        assert "Ingreso desbloqueado." in (await decides(desk, address, "desbloquear")).text
+        assert (await log_in(visitor, person)).url.path == "/inicio/mipres"
+        assert "no tenía intentos fallidos" in (await decides(desk, address, "desbloquear")).text
+
+
+async def test_the_page_of_an_account_is_found_by_its_number_only(product: Product) -> None:
+    async with officer(product) as (desk, _):
         unknown = "/soporte/cuenta/00000000-0000-0000-0000-000000000000"
         assert (await desk.get(unknown)).status_code == 404

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from typing import Any
 
 import httpx2
@@ -29,7 +30,8 @@ FORMS = (
     "/soporte/contrasena",
     "/soporte/salir",
     "/soporte/registro/RM-000000000000",
-    ACCOUNT,
+    "/soporte/registro/RM-000000000000/cancelar",
+    f"{ACCOUNT}/suspender",
 )
 
 
@@ -189,14 +191,55 @@ async def test_a_person_is_found_by_document_masked_and_the_look_is_written_down
 async def test_a_search_says_what_is_wrong_with_it(product: Product) -> None:
     async with officer(product) as (visitor, _):
         wrong = await post_form(visitor, "/soporte", "/soporte/buscar", radicado="RM-1")
-        assert (wrong.status_code, "Escriba el radicado completo" in wrong.text) == (422, True)
+        assert (wrong.status_code, "Escriba el radicado completo, como" in wrong.text) == (422, True)
         empty = await post_form(visitor, "/soporte", "/soporte/buscar")
         assert empty.status_code == 422
         nobody = {"tipo_documento": "CC", "numero_documento": "99999998"}
         unknown = await post_form(visitor, "/soporte", "/soporte/buscar", **nobody)
+        # The answer has an address of its own, and the document is not in it.
+        assert unknown.url.path.startswith("/soporte/hallado/")
+        assert (await visitor.get(str(unknown.url))).text.count("Este documento no tiene cuenta") == 1
+        async with officer(product) as (another, _):
+            assert (await another.get(str(unknown.url))).url.path == "/soporte"
         assert "Este documento no tiene cuenta" in unknown.text
         assert (await visitor.get("/soporte/registro/RM-000000000000")).status_code == 404
         assert (await visitor.get("/soporte/registro/1020304050")).status_code == 404
+
+
+async def test_what_support_does_not_find_has_support_s_own_page(product: Product) -> None:
+    async with officer(product) as (visitor, _):
+        for path in ("/soporte/registro/RM-000000000000", "/soporte/nada", "/soporte/lista/nada"):
+            page = await visitor.get(path)
+            assert (page.status_code, "No hay nada en esta dirección" in page.text) == (404, True), path
+            assert 'href="/soporte"' in page.text
+
+
+async def test_each_count_leads_to_its_list(product: Product) -> None:
+    _, radicado = await registered(product)
+    async with officer(product) as (visitor, _):
+        for path in re.findall(r'href="(/soporte/lista/[^"]+)"', (await visitor.get("/soporte")).text):
+            assert (await visitor.get(path)).status_code == 200, path
+
+        async def is_listed() -> bool:
+            page = await visitor.get("/soporte/lista/awaiting_password")
+            return f'href="/soporte/registro/{radicado}"' in page.text
+
+        await product.eventually(is_listed)
+
+
+async def test_a_refusal_is_explained_beside_what_the_person_sees(product: Product) -> None:
+    person = await product.new_person()
+    assert (await product.register_professional(person)).status_code == 422
+    login = f"CC{person['document']['number']}"
+    async with officer(product) as (visitor, _):
+        found = await post_form(visitor, "/soporte", "/soporte/buscar", radicado=login)
+        [path] = re.findall(r'href="(/soporte/registro/[^"]+)"', found.text)
+        page = await visitor.get(path)
+    assert "Profesional no encontrado en RETHUS" in page.text
+    assert "Buscamos en ReTHUS este tipo y número de identificación" in page.text
+    assert "Lo que ve la persona" in page.text
+    assert "Cancelar el registro" not in page.text
+    assert person["document"]["number"] not in page.text
 
 
 # ---- Acting
@@ -223,7 +266,16 @@ async def test_actions_are_done_refused_and_written_down(product: Product) -> No
         retried = await post_form(visitor, path, path, accion="reintentar", motivo=REASON)
         assert (retried.status_code, "no espera ningún reintento" in retried.text) == (422, True)
         assert (await post_form(visitor, path, path, accion="otra", motivo=REASON)).status_code == 400
-        done = await post_form(visitor, path, path, accion="cancelar", motivo=REASON)
+        assert "Reintentar ya" not in (await visitor.get(path)).text
+        asking = f"{path}/cancelar"
+        short = await post_form(visitor, asking, asking, motivo="corto")
+        assert (short.status_code, 'value="corto"' in short.text) == (422, True)
+        done = await post_form(visitor, asking, asking, motivo=REASON)
+        assert done.url.path == path
+        again = await visitor.get(str(done.url))
+        assert "Registro cancelado" in again.text
+        assert "/cancelar" not in again.text
+        assert "Registro cancelado y deshecho" not in (await visitor.get(path)).text
         assert (done.status_code, "Registro cancelado" in done.text) == (200, True)
         await product.reaches(radicado, "cancelled")
         acts = [entry for entry in await trail(product, radicado, name) if entry[0].endswith("_asked")]

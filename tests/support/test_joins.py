@@ -22,6 +22,7 @@ from mipres.domain.applications import Application
 from mipres.domain.audit import operator
 from mipres.domain.documents import parse_document
 from mipres.domain.errors import DocumentReplacedError, LinkNotUsableError
+from mipres.domain.masking import mask_login
 from mipres.support.accounts import Decision, DecisionRefusedError, SupportAccounts, UnknownAccountError
 from mipres.support.joins import Joined, SupportJoins
 from tests.database.registrations import DELEGATE, DOCTOR, registration
@@ -261,3 +262,24 @@ async def test_the_purge_keeps_the_old_login_that_leads_to_the_new_one(
     clock.advance(timedelta(days=4000))
     await retention.purge()
     assert await accounts.find(OLD) == new_with_password
+
+
+async def test_the_mails_and_the_page_name_the_other_login_masked(
+    joins: SupportJoins,
+    decided: SupportAccounts,
+    notices: PostgresAccessNotices,
+    old_id: uuid.UUID,
+    new_id: uuid.UUID,
+) -> None:
+    await joins.join(old_id, new_id, reason=REASON, proof=PROOF, actor=ACTOR)
+    remedies = {notice.contact.login: notice.words.remedy for notice in await notices.waiting(limit=10)}
+    new_masked, old_masked = mask_login(NEW.login), mask_login(OLD.login)
+    assert f"El usuario de su documento nuevo es {new_masked}." in remedies[OLD.login]
+    assert f"El usuario de su documento anterior era {old_masked}." in remedies[NEW.login]
+    for remedy in remedies.values():
+        assert OLD.number not in remedy
+        assert NEW.number not in remedy
+    masked = await decided.show(old_id, actor=ACTOR)
+    assert (masked.joined_to, masked.joined_login) == (new_id, new_masked)
+    assert (await decided.show(old_id, actor=ACTOR, reason=REASON)).joined_login == NEW.login
+    assert (await decided.show(new_id, actor=ACTOR)).joined_to is None
