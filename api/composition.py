@@ -290,6 +290,8 @@ class Composition:
             answers=self.answers,
             ask=self.ask,
             lockouts=self._database.lockouts,
+            joins=composition.build_support_joins(self._settings, self._database),
+            reviews=composition.build_support_reviews(self._settings, self._database, self._client),
             public_url=self._settings.public_url,
         )
 

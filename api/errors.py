@@ -111,7 +111,12 @@ _NOT_FOUND_BY_SUPPORT = (
     "No hay nada en esta dirección",
     "Ningún registro, cuenta o página de soporte está aquí. Temporal olvida un registro un tiempo después de que termina: busque a la persona por su usuario o su documento.",
 )
-_STAFF_FORMS_WITH_A_PAGE = ("/soporte/registro/", "/soporte/cuenta/", "/soporte/contrasena")
+_STAFF_FORMS_WITH_A_PAGE = (
+    "/soporte/registro/",
+    "/soporte/cuenta/",
+    "/soporte/revision/",
+    "/soporte/contrasena",
+)
 
 Kept = Sequence[tuple[str, str]]
 """Names and values of a form's fields."""

@@ -24,7 +24,9 @@ from api.pages import (
     registration,
     support,
     support_accounts,
+    support_joins,
     support_password,
+    support_reviews,
 )
 from api.signed_in import WHO_IS_IN
 from api.static_files import ImmutableStaticFiles
@@ -64,8 +66,11 @@ ROUTERS = (
     documentation.router,
     v1_registrations.router,
     support.router,
+    # Before the pages of an account, whose addresses would take these for an action.
+    support_joins.router,
     support_accounts.router,
     support_password.router,
+    support_reviews.router,
     codec.router,
 )
 

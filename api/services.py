@@ -30,7 +30,9 @@ from mipres.database.sessions import PostgresSessions
 from mipres.domain.passwords import PasswordPolicy
 from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
+from mipres.support.joins import SupportJoins
 from mipres.support.readings import Readings
+from mipres.support.reviews import SupportReviews
 from mipres.support.staff import PostgresStaff
 from mipres.temporal.codec import EncryptionCodec
 
@@ -150,6 +152,8 @@ class SupportServices:
     answers: FormAnswers
     ask: RegistrationViews
     lockouts: LoginLockouts
+    joins: SupportJoins
+    reviews: SupportReviews
     public_url: str
 
 

@@ -34,6 +34,7 @@ from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.limits import LOGINS, STAFF_LOGINS
 from mipres.domain.lockout import Origin
 from mipres.domain.radicado import is_radicado, is_reference
+from mipres.domain.review import ReviewStage
 from mipres.domain.stages import OPEN_STAGES, STAGES_FOR_STAFF, WAITING_FOR_STAFF, WaitingOn
 from mipres.domain.submissions import check_document
 from mipres.support.desk import (
@@ -341,6 +342,9 @@ async def _overview(
         counts=await desk.counts(),
         oldest=await desk.oldest_waiting(),
         cut_off=await services.support.cut_off(),
+        is_review_stopped=any(
+            review.stage is ReviewStage.STOPPED for review in await services.reviews.running()
+        ),
         views=[(view.title, desk.url_of_list(view.query)) for view in saved_views(datetime.now(UTC))],
         typed=typed or {},
         errors=errors or {},

@@ -14,6 +14,7 @@ from mipres.domain.audit import ReasonRefusedError, checked_reason, operator
 from mipres.domain.documents import Document, parse_document
 from mipres.domain.radicado import is_radicado, is_reference
 from mipres.domain.stages import WaitingOn
+from mipres.support.joins import ProofRefusedError, checked_proof
 
 Radicado = Annotated[str, typer.Argument(help="Número de radicado: RM- y doce símbolos.")]
 Login = Annotated[str, typer.Argument(help="Usuario, por ejemplo CC1020304050.")]
@@ -65,10 +66,10 @@ def read_document(type_code: str, number: str) -> Document:
 
 
 def read_proof(text: str) -> str:
-    """The reference of a paper: short, and no place for a person's data."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9./-]{2,39}", text):
-        misused("--proof: use de 3 a 40 letras, dígitos, punto, guion o barra, como SOL-2026-118.")
-    return text
+    try:
+        return checked_proof(text)
+    except ProofRefusedError as error:
+        misused(f"--proof: {error}.")
 
 
 def read_radicado(text: str) -> str:

@@ -1,5 +1,6 @@
 """Two accounts of one person become one, because the document was replaced."""
 
+import re
 import uuid
 from dataclasses import dataclass
 
@@ -15,9 +16,25 @@ from mipres.database.tables import AccountRow, PasswordLinkRow, ProfileRow
 from mipres.domain.access import AccessChange, AccessState
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.eligibility import today_in_bogota
+from mipres.domain.errors import MipresError
 from mipres.domain.links import LinkState
 from mipres.ports import Clock
 from mipres.support.accounts import DecisionRefusedError, UnknownAccountError
+
+
+class ProofRefusedError(MipresError):
+    """The reference of a proof cannot be kept; the text is the Spanish sentence."""
+
+
+def checked_proof(text: str) -> str:
+    """The reference of a paper: short, and no place for a person's data.
+
+    Raises:
+        ProofRefusedError: it is of another form.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9./-]{2,39}", text.strip()):
+        raise ProofRefusedError("Use de 3 a 40 letras, dígitos, punto, guion o barra, como SOL-2026-118")
+    return text.strip()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,6 +87,30 @@ async def test_support_unlocks_a_login_with_a_reason(product: Product) -> None:
         assert "no tenía intentos fallidos" in (await decides(desk, address, "desbloquear")).text
 
 
+async def test_support_joins_two_accounts_after_seeing_both(product: Product) -> None:
+    async with product.browser() as visitor, officer(product) as (desk, _):
+        (old, _), (new, _) = await ready(product, visitor), await ready(product, visitor)
+        results = await post_form(desk, "/soporte", "/soporte/buscar", radicado=login_of(old))
+        address = re.findall(r'href="(/soporte/cuenta/[^"]+)"', results.text)[0]
+        asking = f"{address}/unir"
+        unknown = await post_form(desk, asking, asking, usuario="CC99999997")
+        assert (unknown.status_code, "Ninguna cuenta tiene ese usuario" in unknown.text) == (422, True)
+        both = await post_form(desk, asking, asking, usuario=login_of(new).lower())
+        pair = both.url.path
+        for secret in (login_of(old), login_of(new), old["email"], new["email"]):
+            assert secret not in f"{both.text} {both.url}"
+        wrong = await post_form(desk, pair, pair, motivo=REASON, prueba="no vale")
+        assert (wrong.status_code, f'value="{REASON}"' in wrong.text) == (422, True)
+        assert "de 3 a 40 letras" in wrong.text
+        assert (await log_in(visitor, old)).url.path == "/inicio/mipres"
+        done = await post_form(desk, pair, pair, motivo=REASON, prueba="SOL-2026-118")
+        assert "Cuentas unidas." in done.text
+        lasting = done.url.path
+        page = await desk.get(address)
+        assert f'href="{lasting}"' in page.text
+        assert "En esta cuenta no hay nada que decidir" in page.text
+
+
 async def test_the_page_of_an_account_is_found_by_its_number_only(product: Product) -> None:
     async with officer(product) as (desk, _):
         unknown = "/soporte/cuenta/00000000-0000-0000-0000-000000000000"

@@ -206,6 +206,20 @@ async def test_a_search_says_what_is_wrong_with_it(product: Product) -> None:
         assert (await visitor.get("/soporte/registro/1020304050")).status_code == 404
 
 
+async def test_a_review_is_answered_only_while_its_guard_has_stopped_it(product: Product) -> None:
+    async with officer(product) as (visitor, _):
+        page = await visitor.get("/soporte/revision")
+        assert "No hay ninguna revisión en curso" in page.text
+        assert "/soporte/revision/continuar" not in page.text
+        for action in ("continuar", "abandonar"):
+            asking = f"/soporte/revision/{action}"
+            short = await post_form(visitor, asking, asking, motivo="corto")
+            assert (short.status_code, "al menos 10 caracteres" in short.text) == (422, True)
+            none = await post_form(visitor, asking, asking, motivo=REASON)
+            assert (none.status_code, "Ninguna revisión está detenida" in none.text) == (422, True)
+        assert (await visitor.get("/soporte/revision/borrar")).status_code == 404
+
+
 async def test_what_support_does_not_find_has_support_s_own_page(product: Product) -> None:
     async with officer(product) as (visitor, _):
         for path in ("/soporte/registro/RM-000000000000", "/soporte/nada", "/soporte/lista/nada"):
