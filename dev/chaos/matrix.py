@@ -8,12 +8,17 @@ from dataclasses import dataclass
 
 from dev.chaos.disturbances import ACTS, KILLS, ROWS
 from dev.chaos.product import Product
-from dev.chaos.registrant import Registrant, newcomers
+from dev.chaos.registrant import Registrant
 from dev.chaos.steps import STEPS, Step
 from dev.chaos.waiting import NotYetError, patiently
 
 PEOPLE = 2
 # A killed program may lose between sending and recording that a mail was sent: the next attempt sends it again.
+_CHANGES_OF_ONE_KIND = """
+SELECT coalesce(max(times), 0) FROM (
+    SELECT count(*) AS times FROM access_changes JOIN accounts ON accounts.id = account_id
+    WHERE login = $1 GROUP BY change) AS kinds
+"""
 MOST_COPIES = dict.fromkeys(KILLS, 2) | dict.fromkeys(ACTS, 1)
 
 
@@ -67,19 +72,19 @@ Journeys = list[tuple[Registrant, asyncio.Task[float]]]
 
 async def _interrupt(product: Product, row: str, step: Step) -> Journeys:
     """Hold people in a step, have the row happen, and let them go on."""
-    people = await newcomers(product, PEOPLE)
+    people = await step.people(product, PEOPLE)
     if step.before:
         await asyncio.gather(*(step.before(person) for person in people))
     async with step.hold(product, people):
-        journeys = [(person, asyncio.create_task(_finish(person))) for person in people]
+        journeys = [(person, asyncio.create_task(_finish(step, person))) for person in people]
         await step.reached(product, people)
         await ROWS[row](product, people)
     return journeys
 
 
-async def _finish(person: Registrant) -> float:
-    """Finish a registration and return the time of its end."""
-    await person.finish()
+async def _finish(step: Step, person: Registrant) -> float:
+    """Do what is left after the step, and return the time of its end."""
+    await step.finish(person)
     return time.monotonic()
 
 
@@ -107,10 +112,11 @@ async def _is_doubled(product: Product, person: Registrant) -> bool:
     accounts = await product.count("SELECT count(*) FROM accounts WHERE login = $1", person.citizen.login)
     profiles = await product.count("SELECT count(*) FROM profiles WHERE radicado = $1", person.radicado)
     runs = await product.temporal.count_workflows(
-        # Who was cancelled begins anew.
-        f"WorkflowId = 'registration/{person.radicado}' AND RegistrationStage != 'cancelled'"
+        # Whoever was cancelled, or gave up waiting, begins anew.
+        f"WorkflowId = 'registration/{person.radicado}' AND RegistrationStage NOT IN ('cancelled', 'refused')"
     )
-    return max(accounts, profiles, runs.count) > 1
+    changes = await product.count(_CHANGES_OF_ONE_KIND, person.citizen.login)
+    return max(accounts, profiles, runs.count, changes) > 1
 
 
 async def _copies(person: Registrant) -> int:
@@ -150,16 +156,18 @@ def whole() -> int:
 
 
 def diagonal() -> list[tuple[str, Step]]:
-    """Each row once, at one step: the short version for the test suite."""
+    """Each row at one step, and the steps that follow a registration: for the test suite."""
     by_name = {step.name: step for step in STEPS}
-    pairs = {
-        "worker": "ReTHUS",
-        "temporal": "crear cuenta",
-        "correo": "enviar enlace",
-        "registros": "miseguridadsocial",
-        "api": "guardar clave",
-        "postgres": "esperar clave",
-        "cancelar": "crear cuenta",
-        "doble clic": "confirmar",
-    }
-    return [(row, by_name[name]) for row, name in pairs.items()]
+    pairs = (
+        ("worker", "ReTHUS"),
+        ("temporal", "crear cuenta"),
+        ("correo", "enviar enlace"),
+        ("registros", "miseguridadsocial"),
+        ("api", "guardar clave"),
+        ("postgres", "esperar clave"),
+        ("cancelar", "crear cuenta"),
+        ("doble clic", "confirmar"),
+        ("worker", "revisar acceso"),
+        ("temporal", "esperar ReTHUS"),
+    )
+    return [(row, by_name[name]) for row, name in pairs]

@@ -1,6 +1,6 @@
 """The product that is killed part by part, and clients of what people look at."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +32,14 @@ class Product:
 
     async def set_mail(self, mode: str) -> None:
         await patiently(lambda: _put(self.mail, "/_control", {"mode": mode}))
+
+    async def tell_registries(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Have the registries know people, or know something else of them."""
+
+        async def add() -> None:
+            (await self.registries.post("/_control/people", json=list(records))).raise_for_status()
+
+        await patiently(add)
 
     async def count(self, statement: str, *values: object) -> int:
         """The number that a statement yields."""

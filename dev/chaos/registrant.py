@@ -30,6 +30,15 @@ class Registrant:
         if self.radicado is None:
             self.radicado = await patiently(self._submitted)
 
+    async def submit_again(self) -> None:
+        """Submit although the product has accepted it before."""
+        self.radicado = await patiently(self._submitted)
+
+    async def stage(self) -> str:
+        """Where the registration is."""
+        answer = await self.product.api.get(f"/api/v1/registrations/{self.radicado}")
+        return str(answer.raise_for_status().json()["stage"])
+
     async def wait_for_link(self) -> str:
         """The newest link in the person's mail."""
         return await patiently(self._newest_link)
@@ -118,18 +127,15 @@ class Registrant:
 async def newcomers(product: Product, count: int) -> list[Registrant]:
     """People whom the registries know and the product does not."""
     citizens = [Citizen(number=next_number()) for _ in range(count)]
-    body = [citizen.record() for citizen in citizens]
-
-    async def add() -> None:
-        (await product.registries.post("/_control/people", json=body)).raise_for_status()
-
-    await patiently(add)
+    await product.tell_registries([citizen.record() for citizen in citizens])
     return [Registrant(product=product, citizen=citizen) for citizen in citizens]
 
 
-async def has_been_asked(product: Product, registry: str, people: Sequence[Registrant]) -> bool:
-    """Whether a registry has got a call about each of them."""
+async def has_been_asked(
+    product: Product, registry: str, people: Sequence[Registrant], *, times: int = 1
+) -> bool:
+    """Whether a registry has got so many calls about each of them."""
     with suppress(*NO_ANSWER):
         calls = (await product.registries.get("/_control/calls")).raise_for_status().json()[registry]
-        return all(f"CC {person.citizen.number}" in calls for person in people)
+        return all(calls.get(f"CC {person.citizen.number}", 0) >= times for person in people)
     return False

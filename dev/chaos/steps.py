@@ -6,8 +6,17 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from typing import Any
 
+from dev.chaos.access import (
+    appear_and_finish,
+    are_asked_again,
+    be_in_use,
+    be_suspended,
+    sanctioned_under_review,
+    unlisted,
+    wait_by_choice,
+)
 from dev.chaos.product import Product
-from dev.chaos.registrant import Registrant, has_been_asked
+from dev.chaos.registrant import Registrant, has_been_asked, newcomers
 from dev.chaos.waiting import NO_ANSWER, NotYetError, patiently
 
 # Within the three seconds that a first attempt may take, and long enough to be caught.
@@ -28,12 +37,16 @@ class Step:
         hold: Keeps people in the middle of this step.
         reached: Returns once all of them are in it.
         before: What people do before the step is held.
+        people: Who comes.
+        finish: What is left to do after the step.
     """
 
     name: str
     hold: Hold
     reached: Sign
     before: Callable[[Registrant], Awaitable[object]] | None = None
+    people: Callable[[Product, int], Awaitable[list[Registrant]]] = newcomers
+    finish: Callable[[Registrant], Awaitable[None]] = Registrant.finish
 
 
 def _slow(registry: str) -> Hold:
@@ -148,4 +161,19 @@ STEPS = (
     Step(name="esperar clave", hold=_nothing, reached=_at_once, before=_get_link),
     Step(name="guardar clave", hold=_accounts_locked, reached=_blocked, before=_get_link),
     Step(name="confirmar", hold=_slow_mail, reached=_mailed(2), before=_get_link),
+    Step(
+        name="esperar ReTHUS",
+        hold=_nothing,
+        reached=_at_once,
+        people=unlisted,
+        before=wait_by_choice,
+        finish=appear_and_finish,
+    ),
+    Step(
+        name="revisar acceso",
+        hold=sanctioned_under_review,
+        reached=lambda product, people: _until(lambda: are_asked_again(product, people)),
+        before=be_in_use,
+        finish=be_suspended,
+    ),
 )
