@@ -454,10 +454,13 @@ class FakeSentMails:
     sent: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
     unknown_ends: dict[str, int] = field(default_factory=dict)
+    holds_for_hours: bool = False
 
     async def claim(self, key: str) -> MailClaim:
         if key in self.sent:
             return MailClaim.SENT
+        if self.holds_for_hours and key in self.unknown_ends:
+            return MailClaim.HANDED_OVER
         if key in self.held:
             return MailClaim.BUSY
         self.held.add(key)

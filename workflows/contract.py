@@ -60,6 +60,7 @@ class RegistrationState:
         account: None until it is registered.
         outcome: The first answer, once there is one.
         links_sent_at: When each link was sent, which decides when the next one may be.
+        links_replaced: How many links of unknown fate made way for the next one.
         link_expires_at: The deadline of the newest link.
         is_reminded: Whether the reminder of the newest link was sent.
         is_link_asked: Whether another link is due.
@@ -85,6 +86,7 @@ class RegistrationState:
     account: RegisterAccountResult | None = None
     outcome: Outcome | None = None
     links_sent_at: list[datetime] = field(default_factory=list)
+    links_replaced: int = 0
     link_expires_at: datetime | None = None
     is_reminded: bool = False
     is_link_asked: bool = False

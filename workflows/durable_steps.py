@@ -138,6 +138,10 @@ class StepRunner:
         """Whether a step waits for its next attempt, or is in the middle of one."""
         return self._pending is not None or self._left is not None
 
+    def wait_no_longer(self) -> None:
+        """Show that the step that was waited for has been given up for another."""
+        self._show(None)
+
     async def retry_now(self) -> None:
         """Try the pending step at once, and begin with the short pauses again."""
         if self._pending is None:

@@ -1,7 +1,12 @@
 """The steps of a password link, for workflows that send one and wait for its use."""
 
+import asyncio
 import uuid
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+
+from temporalio import workflow
 
 from activities.accounts import ExpireLinkInput, ExpireLinkResult
 from activities.emails import (
@@ -15,6 +20,11 @@ from mipres.domain.links import LinkPurpose
 from workflows import steps
 from workflows.durable_steps import StepRunner
 from workflows.notices import message_key
+from workflows.waiting import to_its_end
+
+
+class LinkReplacedError(Exception):
+    """Another link was asked for before this one was known to be mailed."""
 
 
 class PasswordLinks:
@@ -35,23 +45,55 @@ class PasswordLinks:
         self._purpose = purpose
         self.lifetime = lifetime
 
-    async def send(self, account_id: uuid.UUID, *, number: int) -> SendLinkResult | None:
+    async def send(
+        self,
+        account_id: uuid.UUID,
+        *,
+        number: int,
+        replaced: int,
+        is_another_asked: Callable[[], bool],
+    ) -> SendLinkResult | None:
         """Issue and mail a link that supersedes the older ones.
 
-        None when the address is rejected for good.
+        None when the address is rejected for good. A mail of unknown fate is held for hours; a person who waits for
+        it may ask for another link.
 
         Args:
             account_id: Whose link it is.
-            number: Which link of this registration or recovery it is; the same number is the same link.
+            number: How many links of this registration or recovery count, with this one.
+            replaced: How many more made way for others; the same sum of both is the same link.
+            is_another_asked: Whether this one need not go out any more.
+
+        Raises:
+            LinkReplacedError: another one is due instead.
         """
+        sending = asyncio.create_task(self._send(account_id, number=number, replaced=replaced))
+        try:
+            await workflow.wait_condition(lambda: sending.done() or is_another_asked())
+        except asyncio.CancelledError:
+            sending.cancel()
+            await to_its_end(sending)
+            raise
+        if sending.done() or not workflow.patched("held-link-replaced"):
+            return await sending
+        sending.cancel()
+        await to_its_end(sending)
+        self._runner.wait_no_longer()
+        raise LinkReplacedError
+
+    async def _send(self, account_id: uuid.UUID, *, number: int, replaced: int) -> SendLinkResult | None:
         link = SendLinkInput(
             account_id=account_id,
             reference=self._reference,
             purpose=self._purpose,
             lifetime=self.lifetime,
-            issue_key=message_key(self._reference, f"enlace-{number}"),
+            issue_key=message_key(self._reference, f"enlace-{number + replaced}"),
         )
-        result: SendLinkResult | None = await self._runner.mail(steps.SEND_LINK, link)
+        step = steps.SEND_LINK
+        if replaced % 2:
+            # An id is free again only once the last attempt of the replaced link has ended.
+            step = replace(step, id=f"{step.id}-otra-vez")
+        result: SendLinkResult | None = await self._runner.mail(step, link)
         return result
 
     async def remind(self, account_id: uuid.UUID, *, number: int) -> None:

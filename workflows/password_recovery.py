@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.address_notices import notify_addresses
     from workflows.details import recovery_details
     from workflows.durable_steps import StepFailedError, StepRunner, notified
-    from workflows.links import PasswordLinks
+    from workflows.links import LinkReplacedError, PasswordLinks
     from workflows.notices import message_key
     from workflows.publishing import Position, Publisher
     from workflows.waiting import comes_true
@@ -28,6 +28,7 @@ class PasswordRecovery:
         self._request = request
         self._steps = StepRunner(on_change=self._publish)
         self._sent_at: list[datetime] = []
+        self._replaced = 0
         self._link_asked = True
         self._password_announced = False
         self._change_stopped = False
@@ -101,7 +102,17 @@ class PasswordRecovery:
             if workflow.patched("address-changes") and not await self._settle_address(account_id):
                 break
             self._sent_at.append(workflow.now())
-            await links.send(account_id, number=len(self._sent_at))
+            try:
+                await links.send(
+                    account_id,
+                    number=len(self._sent_at),
+                    replaced=self._replaced,
+                    is_another_asked=lambda: self._link_asked or self._change_stopped,
+                )
+            except LinkReplacedError:
+                self._sent_at.pop()
+                self._replaced += 1
+                continue
             self._publisher.explain()
             await comes_true(
                 lambda: self._password_announced or self._link_asked or self._change_stopped,

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from temporalio import workflow
 
+from activities.emails import SendLinkResult
 from mipres.domain.stages import Stage
 from workflows import policies
 from workflows.contract import RegistrationState
-from workflows.links import PasswordLinks
+from workflows.links import LinkReplacedError, PasswordLinks
 from workflows.waiting import comes_true
 
 
@@ -32,9 +33,7 @@ class PasswordWait:
     async def send_link(self, account_id: uuid.UUID) -> Stage | None:
         """Mail a new link; `completed` when a password exists and none is needed."""
         state = self._state
-        state.is_link_asked = False
-        state.links_sent_at.append(workflow.now())
-        result = await self._links.send(account_id, number=len(state.links_sent_at))
+        result = await self._send_the_one_asked_last(account_id)
         state.is_address_rejected = state.is_address_doubtful = result is None
         if result is None:
             # A try that mailed nothing spends no pause and none of the day's links.
@@ -42,6 +41,24 @@ class PasswordWait:
         state.link_expires_at, state.is_reminded = workflow.now() + self._links.lifetime, False
         self._on_change()
         return Stage.COMPLETED if result is not None and result.password_exists else None
+
+    async def _send_the_one_asked_last(self, account_id: uuid.UUID) -> SendLinkResult | None:
+        """Mail a link; one that is asked for meanwhile takes the place of a held one."""
+        state = self._state
+        while True:
+            state.is_link_asked = False
+            state.links_sent_at.append(workflow.now())
+            try:
+                return await self._links.send(
+                    account_id,
+                    number=len(state.links_sent_at),
+                    replaced=state.links_replaced,
+                    is_another_asked=lambda: state.is_link_asked,
+                )
+            except LinkReplacedError:
+                # What may not have arrived spends none of the day's links.
+                state.links_sent_at.pop()
+                state.links_replaced += 1
 
     async def follow_link(self, account_id: uuid.UUID) -> Stage | None:
         """How the registration ends with this link; None when more is due."""

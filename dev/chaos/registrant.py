@@ -3,9 +3,10 @@
 When a page does not answer, or support cancels the registration, they try again.
 """
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -14,6 +15,7 @@ from dev.chaos.product import Product
 from dev.chaos.waiting import NO_ANSWER, NotYetError, patiently
 from dev.citizen import Citizen, create_password, link_in, next_number
 
+ASKS_AGAIN_SECONDS = 30.0
 ACCEPTED = frozenset({200, 201, 202})
 
 
@@ -24,6 +26,7 @@ class Registrant:
     product: Product
     citizen: Citizen
     radicado: str | None = None
+    asks_at: float = field(default_factory=lambda: time.monotonic() + ASKS_AGAIN_SECONDS)
 
     async def submit(self) -> None:
         """Submit, and again as long as no answer comes."""
@@ -90,8 +93,15 @@ class Registrant:
     async def _newest_link(self) -> str:
         link = await self._link_at_hand()
         if link is None:
+            await self._ask_for_another_link()
             raise NotYetError("no link yet")
         return link
+
+    async def _ask_for_another_link(self) -> None:
+        """Press the button of the status page now and then, as people do whose mail does not come."""
+        if time.monotonic() >= self.asks_at:
+            self.asks_at = time.monotonic() + ASKS_AGAIN_SECONDS
+            await self.product.api.post(f"/api/v1/registrations/{self.radicado}/resend-link")
 
     async def _link_at_hand(self) -> str | None:
         for mail in reversed(await self.mails()):

@@ -11,8 +11,8 @@ import httpx2
 T = TypeVar("T")
 
 PAUSE_SECONDS = 0.1
-# What a restart may need while the machine is busy, and what a lost task needs to be noticed.
-PATIENCE_SECONDS = 90.0
+# What a restart may need while the machine is busy, and the pause before another link may be asked for.
+PATIENCE_SECONDS = 270.0
 # What a program that is being killed or started may answer instead of what was asked.
 NO_ANSWER = (
     httpx2.HTTPError,

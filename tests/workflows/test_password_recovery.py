@@ -66,6 +66,17 @@ async def test_asking_again_mails_again_but_not_at_once(world: World) -> None:
     await world.keep(handle, "recovery-asked-twice")
 
 
+async def test_asking_again_replaces_a_link_of_unknown_fate(world: World) -> None:
+    await _with_account(world)
+    world.sent_mails.holds_for_hours = world.mailer.silent_after_the_message = True
+    handle = await world.recover()
+    await world.mailed("password_recovery")
+    await world.passes(handle, timedelta(minutes=4))
+    world.mailer.silent_after_the_message = False
+    await handle.signal(PasswordRecovery.link_asked)
+    await world.mailed("password_recovery", "password_recovery")
+
+
 async def test_recovery_waits_for_a_database_that_is_away(world: World) -> None:
     await _with_account(world)
     world.accounts.down = True
