@@ -11,8 +11,10 @@ from typing import Any
 
 import uvloop
 from temporalio.client import Client
+from temporalio.runtime import Runtime
 
 from activities.catalog import catalog
+from activities.metrics import WorkerMetrics, count_with
 from mipres import composition
 from mipres.database.failures import database_fault
 from mipres.settings import Settings, load_settings
@@ -26,6 +28,7 @@ from mipres.temporal.connection import (
 )
 from mipres.temporal.names import SEARCH_ATTRIBUTES
 from mipres.version import VERSION_LINE
+from workflows.metrics import begin_at_zero
 from workflows.schedules import ensure_schedules
 from workflows.workers import build_workers, running, versioning
 
@@ -60,10 +63,17 @@ async def connected(
         stack.callback(tracing.close)
     try:
         runtime = runtime_with_metrics(settings.metrics_host, settings.metrics_port)
+        counts = WorkerMetrics(
+            (runtime or Runtime.default()).metric_meter,
+            templates=composition.mail_templates(),
+            build=settings.worker_build,
+        )
         connection = dataclasses.replace(
             composition.temporal_connection(settings),
             converter=WorkerPayloadConverter,
-            on_refused=await stack.enter_async_context(composition.refused_payloads(database, runtime)),
+            on_refused=await stack.enter_async_context(
+                composition.refused_payloads(database, count=counts.payload_refused)
+            ),
         )
         client = await connect_in_time(
             lambda: connect(
@@ -78,6 +88,8 @@ async def connected(
             ),
         )
         await require_search_attributes(client, SEARCH_ATTRIBUTES)
+        count_with(counts)
+        begin_at_zero(counts.meter, namespace=client.namespace)
     except (MetricsPortTakenError, SearchAttributesMissingError) as error:
         raise SystemExit(str(error)) from None
     return client

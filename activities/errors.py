@@ -51,7 +51,7 @@ def translated() -> Iterator[None]:
             next_retry_delay=timedelta(seconds=wait) if wait else None,
         ) from None
     except MailProbablyDeliveredError as error:
-        metrics.mail_failed("probably_delivered")
+        metrics.mail_failed(metrics.MailFailure.PROBABLY_DELIVERED)
         raise ApplicationError(
             f"El servidor de correo recibió el mensaje y no confirmó ({error}): es probable que haya llegado. Se reintenta en unas horas con el mismo Message-ID; revise el servidor de correo.",
             type=MAIL_PROBABLY_DELIVERED,
@@ -59,7 +59,7 @@ def translated() -> Iterator[None]:
             next_retry_delay=_AFTER_A_PROBABLE_DELIVERY,
         ) from None
     except MailNotAcceptedError as error:
-        metrics.mail_failed("not_accepted")
+        metrics.mail_failed(metrics.MailFailure.NOT_ACCEPTED)
         raise ApplicationError(
             f"El servidor de correo no aceptó el mensaje ({error}). Se reintenta solo; si dura, revise el servidor de correo.",
             type=MAIL_NOT_ACCEPTED,
@@ -72,7 +72,7 @@ def translated() -> Iterator[None]:
             category=ApplicationErrorCategory.BENIGN,
         ) from None
     except MailAddressRejectedError:
-        metrics.mail_failed("address_rejected")
+        metrics.mail_failed(metrics.MailFailure.ADDRESS_REJECTED)
         raise ApplicationError(
             "El servidor de correo rechaza la dirección que figura en miseguridadsocial. La persona debe corregirla allí; después, reenvíe el enlace: se consulta otra vez.",
             type=MAIL_ADDRESS_REJECTED,

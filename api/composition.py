@@ -296,10 +296,12 @@ class Composition:
         )
 
     def operations(self) -> OperationsServices:
+        database = DatabaseFitness(self._engine)
         return OperationsServices(
-            readiness=Readiness(self._client, codec=self._codec, database=DatabaseFitness(self._engine)),
+            readiness=Readiness(self._client, codec=self._codec, database=database),
             metrics=self._metrics,
             gauges=TemporalGauges(self._client),
+            database=database,
         )
 
     def codec(self) -> CodecServices:

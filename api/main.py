@@ -2,10 +2,11 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
 
 from api import codec, errors, health, static_files
@@ -80,7 +81,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     It opens connections when it starts, and closes them when it ends.
     """
-    metrics, tracing = ApiMetrics(), composition.build_tracing(settings, service="registro-mipres-api")
+    metrics = ApiMetrics(build=settings.worker_build)
+    tracing = composition.build_tracing(settings, service="registro-mipres-api")
     app = FastAPI(
         title="Registro MIPRES",
         version="1",
@@ -97,9 +99,19 @@ def create_app(settings: Settings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     app.mount(static_files.PREFIX, ImmutableStaticFiles(composition.STATIC), name="static")
+    metrics.expect(every_route())
     errors.install(app)
     add_middleware(app, settings, metrics, tracing)
     return app
+
+
+def every_route() -> Iterator[tuple[str, str]]:
+    """Method and pattern of each route."""
+    for router in (*PAGES, *ROUTERS):
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                for method in sorted(route.methods or ()):
+                    yield method, route.path
 
 
 @asynccontextmanager
@@ -109,7 +121,7 @@ async def lifespan(
     """Hold the process's connections and services."""
     async with (
         composition.open_database(settings) as database,
-        composition.refused_payloads(database) as on_refused,
+        composition.refused_payloads(database, count=metrics.payload_refused) as on_refused,
     ):
         # Lazy, so that pages can say what is wrong while Temporal is away.
         client = await connect(

@@ -47,8 +47,8 @@ class Readiness:
 
     async def checks(self) -> dict[str, Fitness]:
         """Check everything; what lies behind a check that failed is left out."""
-        database, temporal = await asyncio.gather(self._database.checks(), self._temporal())
-        return database | temporal
+        database, temporal = await asyncio.gather(self._database.look(), self._temporal())
+        return {**database.checks, **temporal}
 
     async def _temporal(self) -> dict[str, Fitness]:
         checks = {"temporal": await self._fitness("temporal", self._ask_server)}

@@ -23,6 +23,7 @@ from api.temporal_gauges import TemporalGauges
 from api.throttle import Throttle
 from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.credentials import Hasher, PostgresCredentials
+from mipres.database.fitness import DatabaseFitness
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.own_account import PostgresOwnAccounts
 from mipres.database.password_links import PostgresPasswordLinks
@@ -186,6 +187,7 @@ class OperationsServices:
     readiness: Readiness
     metrics: ApiMetrics
     gauges: TemporalGauges
+    database: DatabaseFitness
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,3 +70,7 @@ FROM generate_series(1, :rows) i;
 INSERT INTO login_origins (origin_hash, login_hash, failures, failed_at)
 SELECT sha256(('origin' || i)::bytea), sha256(('login' || i)::bytea), 1, now() - i * interval '1 second'
 FROM generate_series(1, :rows) i;
+
+INSERT INTO milestones
+SELECT 'made_up_' || i, now() - i * interval '1 second'
+FROM generate_series(1, :rows) i;

@@ -13,7 +13,6 @@ import structlog
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
-from temporalio.runtime import Runtime
 
 from mipres.database.access_notices import PostgresAccessNotices
 from mipres.database.accounts import PostgresAccounts
@@ -147,6 +146,11 @@ async def open_database(settings: Settings) -> AsyncIterator[DatabaseServices]:
         yield build_database(settings, engine)
     finally:
         await engine.dispose()
+
+
+def mail_templates() -> list[str]:
+    """The names of all mails."""
+    return sorted(found.name for found in (TEMPLATES / "email").iterdir() if found.is_dir())
 
 
 def build_accounts(settings: Settings, database: DatabaseServices) -> PostgresAccounts:
@@ -311,18 +315,14 @@ def build_tracing(settings: Settings, *, service: str) -> Tracing | None:
 
 @asynccontextmanager
 async def refused_payloads(
-    database: DatabaseServices, runtime: Runtime | None = None
+    database: DatabaseServices, *, count: Callable[[Fault], None]
 ) -> AsyncIterator[Callable[[Fault, str], None]]:
     """Log, count and audit each payload that the product did not write for its place."""
     queue = AuditQueue(database.audit)
     trail = RefusedPayloads(queue)
-    meter = (runtime or Runtime.default()).metric_meter
-    counter = meter.create_counter(
-        "mipres_payloads_refused", "Payloads that the product did not write for their workflow"
-    )
 
     def refuse(fault: Fault, scope: str) -> None:
-        counter.add(1, {"fault": fault.value})
+        count(fault)
         log.warning("payload_refused", fault=fault.value, scope=scope)
         trail.note(fault, scope)
 

@@ -12,6 +12,8 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from mipres.domain.errors import MipresError
 
 TIME_TO_OUTCOME = "mipres_time_to_outcome"
+MAIL_DELAY = "mipres_mail_delay"
+_MAIL_DELAY_SECONDS = (0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
 # From an answer that comes while the person looks to one that a registry held up for days.
 _TIME_TO_OUTCOME_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400, 259200)
 
@@ -37,7 +39,10 @@ def runtime_with_metrics(host: str, port: int) -> Runtime | None:
         counters_total_suffix=True,
         unit_suffix=True,
         durations_as_seconds=True,
-        histogram_bucket_overrides={TIME_TO_OUTCOME: _TIME_TO_OUTCOME_SECONDS},
+        histogram_bucket_overrides={
+            TIME_TO_OUTCOME: _TIME_TO_OUTCOME_SECONDS,
+            MAIL_DELAY: _MAIL_DELAY_SECONDS,
+        },
     )
     try:
         return Runtime(telemetry=TelemetryConfig(metrics=metrics, attach_service_name=False))

@@ -387,7 +387,8 @@ class Registration:
 
     async def _give_up(self) -> bool:
         """A step was retried for days and nobody mended what it needs."""
-        waited_for = self._steps.waiting_on or "unknown"
+        waited_for = self._steps.waiting_on or metrics.UNKNOWN
+        metrics.registration_given_up(waited_for)
         if self._state.account is not None and not self._state.stage.has_ended:
             with suppress(StepFailedError):
                 self._enter(await self._wait.settle(self._state.account.account_id))

@@ -2,8 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ from temporalio.common import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.metrics import BY_MAIL, UNAVAILABLE, ApiMetrics
+from api.metrics import BY_MAIL, UNAVAILABLE, WATCHING, ApiMetrics
 from mipres.database.audit_queue import AuditQueue
 from mipres.database.password_links import Renewal
 from mipres.domain.audit import CITIZEN, PROGRAM, AuditEvent, AuditEventType
@@ -195,7 +195,8 @@ class RegistrationStarter:
         request = replace(
             self._request(submission, self._consent(channel)), tell_by_mail=True, is_quiet=is_quiet
         )
-        await self._accept(await self._of_the_open_run(request))
+        with self._counting_what_is_not_accepted(request):
+            await self._accept(await self._of_the_open_run(request))
 
     async def _accept(self, request: RegistrationRequest) -> None:
         with translated():
@@ -211,7 +212,7 @@ class RegistrationStarter:
                     static_summary=_summary(request),
                     search_attributes=_first_attributes(request),
                 )
-        self._record(request, BY_MAIL)
+        self._record(request, BY_MAIL, counted_as=BY_MAIL)
 
     def _consent(self, channel: str) -> Consent:
         return Consent(
@@ -237,13 +238,10 @@ class RegistrationStarter:
         return replace(request, radicado=older) if older else request
 
     async def _submit(self, request: RegistrationRequest) -> Submitted:
-        try:
+        with self._counting_what_is_not_accepted(request):
             request = await self._of_the_open_run(request)
-            outcome = await self._first_outcome(request)
-        except TemporalUnavailableError:
-            self._metrics.submitted(request.submission.user_type, request.consent.channel, UNAVAILABLE)
-            raise
-        self._record(request, outcome.code)
+            outcome, counted_as = await self._first_outcome(request)
+        self._record(request, outcome.code, counted_as=counted_as)
         return Submitted(
             radicado=request.radicado,
             submission=request.submission,
@@ -251,10 +249,18 @@ class RegistrationStarter:
             outcome=outcome,
         )
 
-    def _record(self, request: RegistrationRequest, outcome: str) -> None:
+    @contextmanager
+    def _counting_what_is_not_accepted(self, request: RegistrationRequest) -> Iterator[None]:
+        try:
+            yield
+        except TemporalUnavailableError:
+            self._metrics.submitted(request.submission.user_type, request.consent.channel, UNAVAILABLE)
+            raise
+
+    def _record(self, request: RegistrationRequest, outcome: str, *, counted_as: str) -> None:
         """Count, audit and log one accepted submission."""
         channel, user_type = request.consent.channel, request.submission.user_type
-        self._metrics.submitted(user_type, channel, outcome)
+        self._metrics.submitted(user_type, channel, counted_as)
         event = AuditEvent(
             type=AuditEventType.REGISTRATION_SUBMITTED,
             actor=CITIZEN if channel == "web" else PROGRAM,
@@ -265,8 +271,11 @@ class RegistrationStarter:
         self._audit_queue.take(event)
         log.info("registration_submitted", radicado=request.radicado, user_type=user_type, outcome=outcome)
 
-    async def _first_outcome(self, request: RegistrationRequest) -> Outcome:
-        """Wait for the first outcome; without one, promise only what the server holds."""
+    async def _first_outcome(self, request: RegistrationRequest) -> tuple[Outcome, str]:
+        """Wait for the first outcome; without one, promise only what the server holds.
+
+        The outcome, and as what it is counted: who waits by choice got no late answer.
+        """
         try:
             with translated():
                 async with asyncio.timeout(self._submit_wait.total_seconds()):
@@ -282,12 +291,14 @@ class RegistrationStarter:
                 )
             except UnknownWorkflowError as error:
                 if await self._was_erased(request):
-                    return _ERASED
+                    return _ERASED, _ERASED.code
                 raise TemporalUnavailableError("no run was started") from error
             if not run.engine.is_open:
                 raise TemporalUnavailableError(f"no run was started; an older one is {run.engine}")
-            return Outcome(status=OutcomeStatus.IN_PROGRESS)
-        return outcome
+            outcome = Outcome(status=OutcomeStatus.IN_PROGRESS)
+            if run.attributes.get(REGISTRATION_STAGE) == Stage.WATCHING:
+                return outcome, WATCHING
+        return outcome, outcome.code
 
     async def _outcome_of_some_run(self, request: RegistrationRequest) -> Outcome | None:
         """Join the open run or start one; None where that fails for a good reason."""

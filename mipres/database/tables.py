@@ -392,3 +392,12 @@ class StaffReasonRow(Base):
     reference: Mapped[str] = mapped_column(String(15), primary_key=True)
     reason: Mapped[str]
     given_at: Mapped[datetime]
+
+
+class MilestoneRow(Base):
+    """When something that has to be done again and again was last done."""
+
+    __tablename__ = "milestones"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    reached_at: Mapped[datetime]

@@ -118,12 +118,26 @@ The person still waits for something.
 """
 RUNNING_REVIEWS = f'WorkflowType="{WorkflowType.ACCESS_REVIEW}" AND ExecutionStatus="Running"'
 STOPPED_REVIEWS = f'{RUNNING_REVIEWS} AND {REVIEW_STAGE.name}="{ReviewStage.STOPPED}"'
+PURGES = f'WorkflowType="{WorkflowType.RETENTION}" AND ExecutionStatus="Completed"'
 PAUSED = "TemporalPauseInfo IS NOT NULL"
 BROKEN_CODE = "TemporalReportedProblems IS NOT NULL"
 
 
 def running_in(stage: Stage) -> str:
     return f"{RUNNING} AND {_in(stage)}"
+
+
+def checking_by(moment: datetime) -> str:
+    """Registrations without an answer that were submitted by that moment."""
+    return f'{running_in(Stage.CHECKING)} AND StartTime <= "{moment.isoformat()}"'
+
+
+def unseen_by(moment: datetime) -> str:
+    """Registrations that got no answer since that moment and count as stuck nowhere."""
+    return (
+        f'{RUNNING} AND {REGISTRATION_STAGE.name} IN ("{Stage.CHECKING}", "{Stage.WAITING_REGISTRY}")'
+        f' AND {STUCK_SINCE.name} IS NULL AND StartTime <= "{moment.isoformat()}"'
+    )
 
 
 def closed_in(stage: Stage, *, since: datetime) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from alembic.script import ScriptDirectory
@@ -13,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from mipres.database import fitness
 from mipres.database.engine import alembic_config, create_engine
 from mipres.database.fitness import DatabaseFitness
+from mipres.database.milestones import Milestone, Milestones
 from mipres.domain.fitness import Fitness
+from tests.fakes import FakeClock
 
 FITS = {"database": Fitness.OK, "schema": Fitness.OK, "writable": Fitness.OK}
 
@@ -46,12 +49,12 @@ async def run(engine: AsyncEngine, statement: str) -> None:
 
 
 async def test_a_migrated_database_fits(engine: AsyncEngine) -> None:
-    assert await DatabaseFitness(engine).checks() == FITS
+    assert (await DatabaseFitness(engine).look()).checks == FITS
 
 
 async def test_a_database_that_is_gone_is_down(unused_tcp_port: int) -> None:
     async with engine_of(f"postgresql+asyncpg://nobody@127.0.0.1:{unused_tcp_port}/none") as engine:
-        assert await DatabaseFitness(engine).checks() == {"database": Fitness.DOWN}
+        assert (await DatabaseFitness(engine).look()).checks == {"database": Fitness.DOWN}
 
 
 async def test_a_server_that_refuses_the_connection_itself_is_down(engine: AsyncEngine) -> None:
@@ -67,7 +70,7 @@ async def test_a_database_that_stands_still_is_down_and_asked_once(monkeypatch: 
     port = server.sockets[0].getsockname()[1]
     async with server, engine_of(f"postgresql+asyncpg://nobody@127.0.0.1:{port}/none") as engine:
         looks = DatabaseFitness(engine)
-        assert [await looks.checks() for _ in range(3)] == [{"database": Fitness.DOWN}] * 3
+        assert [(await looks.look()).checks for _ in range(3)] == [{"database": Fitness.DOWN}] * 3
         assert len(connections) == 1
         connections[0].close()
 
@@ -75,22 +78,39 @@ async def test_a_database_that_stands_still_is_down_and_asked_once(monkeypatch: 
 @pytest.mark.parametrize("statement", ["DROP TABLE alembic_version", "DELETE FROM alembic_version"])
 async def test_a_database_that_was_never_migrated_does_not_fit(own: AsyncEngine, statement: str) -> None:
     await run(own, statement)
-    assert await DatabaseFitness(own).checks() == FITS | {"schema": Fitness.UNFIT}
+    assert (await DatabaseFitness(own).look()).checks == FITS | {"schema": Fitness.UNFIT}
 
 
 async def test_a_schema_of_a_later_version_fits(own: AsyncEngine) -> None:
     await run(own, "UPDATE alembic_version SET version_num = '9999'")
-    assert await DatabaseFitness(own).checks() == FITS
+    assert (await DatabaseFitness(own).look()).checks == FITS
 
 
 async def test_a_schema_of_an_earlier_version_does_not_fit(own: AsyncEngine) -> None:
     looks = DatabaseFitness(own)
     looks._known.add("0000")
     await run(own, "UPDATE alembic_version SET version_num = '0000'")
-    assert await looks.checks() == FITS | {"schema": Fitness.UNFIT}
+    assert (await looks.look()).checks == FITS | {"schema": Fitness.UNFIT}
 
 
 async def test_a_database_that_takes_no_writes_does_not_fit(own: AsyncEngine) -> None:
     await run(own, f"ALTER DATABASE {own.url.database} SET default_transaction_read_only = on")
     await own.dispose()
-    assert await DatabaseFitness(own).checks() == FITS | {"writable": Fitness.UNFIT}
+    assert (await DatabaseFitness(own).look()).checks == FITS | {"writable": Fitness.UNFIT}
+
+
+async def test_a_look_names_the_revision_and_what_was_done_last(
+    engine: AsyncEngine, clock: FakeClock
+) -> None:
+    await Milestones(engine, clock=clock).reach(Milestone.BACKUP)
+    clock.advance(timedelta(hours=1))
+    await Milestones(engine, clock=clock).reach(Milestone.BACKUP)
+    look = await DatabaseFitness(engine).look()
+    assert (look.is_up, look.is_migrated, look.is_writable) == (True, True, True)
+    assert look.revision == ScriptDirectory.from_config(alembic_config("")).get_current_head()
+    assert look.milestones == {Milestone.BACKUP: clock.now()}
+
+
+async def test_an_older_schema_has_no_milestones(own: AsyncEngine) -> None:
+    look = await DatabaseFitness(own).look()
+    assert (look.is_up, look.milestones) == (True, {})

@@ -145,3 +145,11 @@ async def test_without_it_the_backup_says_what_to_install(
         f"pg_dump is of release {here - 1} and the server of {here}: install postgresql-client-{here}\n"
     )
     assert not list((tmp_path / "saved").glob("*.dump"))
+
+
+async def test_a_backup_is_written_down_for_monitoring(saved: Path, databases: int) -> None:
+    assert (saved / "registro.dump").exists()
+    connection = await connect(databases, USER, THROWAWAY_PASSWORD, "registro")
+    written = "SELECT now() - reached_at < interval '1 hour' FROM milestones WHERE name = 'backup'"
+    assert await connection.fetchval(written)
+    await connection.close()
