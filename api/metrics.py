@@ -5,7 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from http import HTTPStatus
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -52,6 +60,8 @@ class ApiMetrics:
     """
 
     def __init__(self, *, build: str | None = None) -> None:
+        # When each series began: as many lines again, and nothing asks for them.
+        disable_created_metrics()
         self._registry = CollectorRegistry()
         self._submissions = self._counter(
             "mipres_submissions",

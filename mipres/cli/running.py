@@ -19,6 +19,7 @@ from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Hasher
 from mipres.database.failures import DATABASE_ERRORS, database_fault, is_not_migrated
 from mipres.database.lockouts import LoginLockouts
+from mipres.database.milestones import Milestones
 from mipres.settings import Settings, load_settings
 from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
@@ -43,6 +44,7 @@ class Tools:
     reviews: SupportReviews
     staff: PostgresStaff
     audit: PostgresAuditTrail
+    milestones: Milestones
     lockouts: LoginLockouts
     person_data: PersonData
 
@@ -62,6 +64,7 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
             reviews=composition.build_support_reviews(settings, database, client),
             staff=composition.build_staff(database, Hasher()),
             audit=database.audit,
+            milestones=Milestones(database.engine, clock=database.clock),
             lockouts=database.lockouts,
             person_data=composition.build_person_data(settings, database, client),
         )

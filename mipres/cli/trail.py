@@ -7,7 +7,7 @@ import typer
 from mipres.cli import text
 from mipres.cli.arguments import read_login
 from mipres.cli.running import Tools, run_with_tools, stop
-from mipres.database.audit import PostgresAuditTrail
+from mipres.database.milestones import Milestone
 from mipres.domain.radicado import is_reference
 
 
@@ -28,7 +28,7 @@ def audit(
 
     async def work(tools: Tools) -> None:
         if verify:
-            await _verify(tools.audit, head)
+            await _verify(tools, head)
             return
         reference = target.upper() if target and is_reference(target.upper()) else None
         login = read_login(target) if target and not reference else None
@@ -43,14 +43,15 @@ def audit(
     run_with_tools(work)
 
 
-async def _verify(trail: PostgresAuditTrail, head: str | None) -> None:
-    verdict = await trail.verify()
+async def _verify(tools: Tools, head: str | None) -> None:
+    verdict = await tools.audit.verify()
     if verdict.missing_key is not None:
         stop(f"La fila {verdict.broken_at} no se puede comprobar: {verdict.problem}.")
     if not verdict.is_intact:
         stop(f"La auditoría fue alterada en la fila {verdict.broken_at}: {verdict.problem}.")
-    if head is not None and not await trail.holds(head):
+    if head is not None and not await tools.audit.holds(head):
         stop(f"La cabeza {head} ya no está en la cadena: se perdieron sus últimas filas, o se rehízo.")
     print(f"{verdict.checked} filas, todas como se escribieron.")
     if verdict.head:
         print(f"Cabeza: {verdict.head} (anótela fuera de este sistema y compruébela con --head)")
+    await tools.milestones.reach(Milestone.AUDIT_VERIFICATION)

@@ -1,17 +1,22 @@
 """Who may see `/metrics` of the API, and what it says where Temporal is away."""
 
+import asyncio
+import tomllib
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.testing import WorkflowEnvironment
 
+from api import temporal_gauges
 from api.temporal_gauges import TemporalGauges
 from mipres.temporal import names
-from tests.api.conftest import API_KEY, OpenClient
+from mipres.version import VERSION
+from tests.api.conftest import API_KEY, OpenClient, hidden
 
 KEY = "mEtRiCs-k3y-0f-Th15-t35t-0nly-99"
 CLIENTS_KEY = "cL13nTs-k3y-0f-Th15-t35t-0nly-42x"
@@ -108,6 +113,73 @@ async def test_the_oldest_of_all_that_are_stuck_is_found_to_the_minute(
     assert (figures.stuck, figures.waiting["sso"]) == (2, 2)
     age = (datetime.now(UTC) - stuck).total_seconds()
     assert age - 60 <= figures.oldest_stuck_seconds <= age + 120
+
+
+@pytest.fixture
+async def unanswered(temporal_env: WorkflowEnvironment) -> AsyncIterator[None]:
+    """One that is checked since a moment, on a queue that nobody serves."""
+    attributes: list[SearchAttributePair[Any]] = [SearchAttributePair(names.REGISTRATION_STAGE, "checking")]
+    handle = await temporal_env.client.start_workflow(
+        "Registration",
+        id=names.registration_workflow_id("RM-UNSEEN"),
+        task_queue="nobody",
+        search_attributes=TypedSearchAttributes(attributes),
+    )
+    yield
+    await handle.terminate()
+
+
+@pytest.mark.usefixtures("unanswered")
+async def test_who_gets_no_answer_and_counts_as_stuck_nowhere_is_counted(
+    temporal_env: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(temporal_gauges, "UNSEEN_AFTER", timedelta(0))
+    monkeypatch.setattr(temporal_gauges, "_PRECISION", timedelta(milliseconds=500))
+    async with asyncio.timeout(30):
+        while True:
+            figures = await TemporalGauges(temporal_env.client).figures()
+            assert figures is not None
+            if figures.unseen == 1 and figures.oldest_checking_seconds > 0:
+                break
+            await asyncio.sleep(1)
+    monkeypatch.setattr(temporal_gauges, "UNSEEN_AFTER", timedelta(minutes=15))
+    later = await TemporalGauges(temporal_env.client).figures()
+    assert later is not None
+    assert later.unseen == 0
+
+
+async def test_every_counter_begins_at_zero_for_what_is_known_beforehand(open_client: OpenClient) -> None:
+    told = (await (await open_client()).get("/metrics")).text
+    for series in (
+        'mipres_submissions_total{channel="web",outcome="unavailable",user_type="delegate"}',
+        'mipres_submissions_total{channel="api",outcome="not_in_sso",user_type="social_service"}',
+        'mipres_http_requests_total{method="POST",route="/registro/{tipo}",status="503"}',
+        'mipres_payloads_refused_total{fault="tampered"}',
+        'mipres_status_fallbacks_total{cause="unreadable"}',
+    ):
+        assert f"{series} 0.0" in told, series
+    assert 'mipres_build_info{build="none",version="0.1.0"} 1.0' in told
+    assert "mipres_database_up 0.0" in told
+    assert "mipres_schema" not in told
+
+
+def test_the_version_is_the_project_s() -> None:
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    assert tomllib.loads(text)["project"]["version"] == VERSION
+
+
+async def test_a_submission_by_mail_that_is_not_accepted_counts_too(
+    open_client: OpenClient, database_url: str
+) -> None:
+    client = await open_client(enumeration="neutral", database_url=database_url)
+    form = hidden(await client.get("/registro/otro"))
+    typed = {"tipo_documento": "CC", "numero_documento": "70999123", "acepta_datos": "SI"}
+    answer = await client.post("/registro/otro", data=form | typed)
+    assert answer.status_code == 503, answer.text
+    told = (await client.get("/metrics")).text
+    series = 'mipres_submissions_total{channel="web",outcome="unavailable",user_type="other"}'
+    assert f"{series} 1.0" in told
+    assert "mipres_database_up 1.0" in told
 
 
 async def test_figures_are_asked_for_again_only_after_a_while(temporal_env: WorkflowEnvironment) -> None:

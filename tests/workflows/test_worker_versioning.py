@@ -1,6 +1,7 @@
 """Workers that name their build take tasks once that build is current."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from temporalio.api.enums.v1 import VersioningBehavior
@@ -9,9 +10,11 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.catalog import catalog
+from api.temporal_gauges import QueueFigures, TemporalGauges
 from mipres.database.failures import database_fault
 from mipres.domain.outcomes import OutcomeStatus
 from mipres.settings import Settings
+from mipres.temporal.names import REGISTRATIONS_QUEUE
 from tests.conftest import PAYLOAD_KEYS
 from tests.workflows.conftest import MEDICINE, World
 from workflows.workers import build_workers, running, versioning
@@ -75,3 +78,32 @@ async def test_registrations_run_on_the_current_build_and_move_to_the_next(
         versions = (await handle.describe()).raw_description.workflow_execution_info.versioning_info
         assert versions.behavior == VersioningBehavior.VERSIONING_BEHAVIOR_AUTO_UPGRADE
         assert versions.deployment_version.build_id == build
+
+
+async def queue_comes_to(environment: WorkflowEnvironment, holds: Callable[[QueueFigures], bool]) -> None:
+    """Ask for what monitoring sees of the queue `registrations` until it is so."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            figures = await TemporalGauges(environment.client).figures()
+            assert figures is not None
+            if holds(figures.queues[REGISTRATIONS_QUEUE]):
+                return
+            await asyncio.sleep(0.1)
+
+
+async def test_monitoring_sees_workers_that_get_no_work(own_server: WorkflowEnvironment) -> None:
+    workers = build_workers(
+        own_server.client,
+        catalog(World(env=own_server).ports()),
+        database_fault=database_fault,
+        deployment=versioning(DEPLOYMENT, "1"),
+    )
+    async with running(workers):
+        await queue_comes_to(own_server, lambda queue: (queue.pollers, queue.served) == (1, 0))
+        await make_current(own_server, "1")
+        await queue_comes_to(own_server, lambda queue: (queue.pollers, queue.served) == (1, 1))
+    # A current build without workers leaves its tasks behind, and they count too.
+    await own_server.client.start_workflow(
+        "Registration", id="registration/RM-LEFT", task_queue=REGISTRATIONS_QUEUE
+    )
+    await queue_comes_to(own_server, lambda queue: queue.backlog == 1 and queue.backlog_age_seconds > 0)
