@@ -61,7 +61,7 @@ class ApiMetrics:
 
     def __init__(self, *, build: str | None = None) -> None:
         # When each series began: as many lines again, and nothing asks for them.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # The library does not annotate it.
         self._registry = CollectorRegistry()
         self._submissions = self._counter(
             "mipres_submissions",

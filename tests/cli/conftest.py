@@ -39,6 +39,7 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> Tools:
         reviews=AsyncMock(),
         staff=AsyncMock(),
         audit=AsyncMock(),
+        milestones=AsyncMock(),
         lockouts=AsyncMock(),
         person_data=AsyncMock(),
     )

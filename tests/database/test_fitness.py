@@ -60,7 +60,7 @@ async def test_a_database_that_is_gone_is_down(unused_tcp_port: int) -> None:
 async def test_a_server_that_refuses_the_connection_itself_is_down(engine: AsyncEngine) -> None:
     absent = engine.url.set(database="absent").render_as_string(hide_password=False)
     async with engine_of(absent) as refused:
-        assert await DatabaseFitness(refused).checks() == {"database": Fitness.DOWN}
+        assert (await DatabaseFitness(refused).look()).checks == {"database": Fitness.DOWN}
 
 
 async def test_a_database_that_stands_still_is_down_and_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
