@@ -30,7 +30,7 @@ class MailFailure(StrEnum):
 
 
 class WorkerMetrics:
-    """The counters of one process, each at 0 for every value that its labels are known to take.
+    """The counters of one process, each at 0 for every label value that is known.
 
     Prometheus sees no increase in the first figure of a series, and a first burst would pass unseen.
 

@@ -42,6 +42,6 @@ def _answer(checks: dict[str, Fitness], *, bad: set[Fitness]) -> JSONResponse:
 
 @router.api_route("/metrics", methods=READS, dependencies=[METRICS_KEY_REQUIRED])
 async def metrics(services: OperationsDep) -> Response:
-    """Render this process's counts, and the figures of Temporal and database, for Prometheus."""
+    """Render counts, and figures of Temporal and database, for Prometheus."""
     text = await services.metrics.text(services.gauges, services.database)
     return Response(text, media_type=CONTENT_TYPE_LATEST)

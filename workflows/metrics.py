@@ -19,7 +19,7 @@ UNKNOWN = "unknown"
 
 
 def begin_at_zero(meter: MetricMeter, *, namespace: str) -> None:
-    """Begin each counter at 0, by the labels that the SDK gives it in a workflow and by ours.
+    """Begin each counter at 0, by the labels of the SDK in a workflow and by ours.
 
     Prometheus sees no increase in the first figure of a series.
     """
