@@ -87,7 +87,7 @@ _of_this_process: WorkerMetrics | None = None
 
 
 def count_with(metrics: WorkerMetrics) -> None:
-    """Count there from now on. Without it, as in a test of one activity, nothing is counted."""
+    """Count there from now on; without it nothing is counted."""
     global _of_this_process  # noqa: PLW0603 - one a process.
     _of_this_process = metrics
 
@@ -103,7 +103,7 @@ def database_failed() -> None:
 
 
 def mail_sent(template: str) -> None:
-    """Count a mail, and how long after its activity was asked for the mail server took it."""
+    """Count a mail, and how long after its activity was asked for it was taken."""
     if _of_this_process:
         _of_this_process.mails_sent.add(1, {"template": template})
         _of_this_process.mail_delay.record(datetime.now(UTC) - activity.info().scheduled_time)

@@ -1,4 +1,4 @@
-"""What an API process counts, and what it knows of Temporal and database, as Prometheus reads it."""
+"""What an API process counts, and what Temporal and database say of themselves."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
@@ -132,7 +132,7 @@ class ApiMetrics:
         self._refused_payloads.labels(fault.value).inc()
 
     async def text(self, gauges: TemporalGauges, database: DatabaseFitness) -> bytes:
-        """Render everything; Temporal and database are asked first where the figures are not fresh."""
+        """Render everything; Temporal and database are asked first."""
         figures, look = await asyncio.gather(gauges.figures(), database.look())
         # A registry of its own, so that scrapes at the same time do not mix their figures.
         current = CollectorRegistry()

@@ -121,9 +121,9 @@ class TemporalGauges:
         return (await self._client.count_workflows(query, rpc_timeout=_PATIENCE)).count
 
     async def _oldest(self, by: Callable[[datetime], str]) -> float:
-        """Find the age of the oldest, to the minute, by halving: visibility cannot sort by time.
+        """Find the age of the oldest, to the minute, by halving.
 
-        Temporal answers only some dozens of such questions a second, so the last answer is tried first.
+        Visibility cannot sort by time.         Temporal answers only some dozens of such questions a second, so the last answer is tried first.
 
         Args:
             by: The query of all that are as old as a moment, or older.
