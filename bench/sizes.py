@@ -25,8 +25,10 @@ class Sizes:
     pages: int
 
 
-FULL = Sizes(counts={1: 20, 10: 80, 50: 150}, rounds=5, seconds=420, sequential=100, cost=100, pages=100)
-QUICK = Sizes(counts={1: 8, 10: 30, 50: 60}, rounds=1, seconds=60, sequential=20, cost=30, pages=20)
+FULL = Sizes(
+    counts={1: 20, 4: 40, 10: 80, 50: 150}, rounds=5, seconds=420, sequential=100, cost=100, pages=100
+)
+QUICK = Sizes(counts={1: 8, 4: 16, 10: 30, 50: 60}, rounds=1, seconds=60, sequential=20, cost=30, pages=20)
 SMOKE = Sizes(counts={1: 2}, rounds=1, seconds=30, sequential=2, cost=2, pages=2)
 SIZES = {"full": FULL, "quick": QUICK, "smoke": SMOKE}
 
