@@ -9,12 +9,13 @@ import binascii
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
@@ -34,6 +35,8 @@ from mipres.domain.sanctions import SHIPPED_SANCTIONS, SanctionTable
 PREFIX = "MIPRES_"
 SECRETS_FILE = "secrets.env"
 """Secrets that the launcher generated at its first start, below DATA_DIR."""
+OTHER_PROGRAMS = ("MIPRES_SIMULATOR_TOKEN",)
+"""Variables of the development servers."""
 STACK_FILE = "stack.env"
 """Where the running launcher's servers are, below DATA_DIR; gone when it stops."""
 DEVELOPMENT_DATA_DIR = Path(".data")
@@ -49,6 +52,12 @@ WIDEST_PROXY_NETWORK = {4: 8, 6: 16}
 """Length of the shortest prefix, by version of the address."""
 SMTP_SCHEMES = ("smtps", "smtp+starttls", "smtp")
 ENCRYPTED_SMTP_SCHEMES = SMTP_SCHEMES[:2]
+DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
+DATABASE_OPTIONS = {"ssl", "host", "port"}
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_DATABASE_FORM = (
+    "use `postgresql://usuario:clave@servidor:puerto/base`, con `?sslmode=verify-full` si la red no es suya."
+)
 _KEYS_OF_BYTES = ("payload_keys", "audit_keys")
 
 _REMEDY_BY_ERROR_TYPE = {
@@ -182,6 +191,28 @@ def _not_empty(value: SecretStr) -> SecretStr:
     return value
 
 
+def _database_address(value: SecretStr) -> SecretStr:
+    """Read the forms that people use as the one of SQLAlchemy.
+
+    What libpq calls `sslmode` is `ssl` for asyncpg.
+    """
+    try:
+        address = urlsplit(_not_empty(value).get_secret_value())
+        has_port = address.port != 0
+    except ValueError as error:
+        raise ValueError(str(error) if not value.get_secret_value() else _DATABASE_FORM) from None
+    options = {"ssl" if name == "sslmode" else name: text for name, text in parse_qsl(address.query)}
+    is_complete = has_port and bool(address.hostname or options.get("host")) and address.path.strip("/") != ""
+    if address.scheme not in DATABASE_SCHEMES or not is_complete:
+        raise ValueError(_DATABASE_FORM)
+    if unknown := sorted(set(options) - DATABASE_OPTIONS):
+        raise ValueError(f"no conoce la opción {unknown[0]}; use solo `sslmode`.")
+    if options.get("ssl", "prefer") not in SSL_MODES:
+        raise ValueError(f"`sslmode` debe ser {', '.join(SSL_MODES)}.")
+    whole = address._replace(scheme="postgresql+asyncpg", query=urlencode(options))
+    return SecretStr(urlunsplit(whole))
+
+
 def _without_comma(value: SecretStr) -> SecretStr:
     if "," in value.get_secret_value():
         raise ValueError("no puede tener comas: separan las claves anteriores; genere otra.")
@@ -218,7 +249,7 @@ class Settings(BaseSettings):
     api_keys: Secrets = (SecretStr(DEVELOPMENT_KEY),)
 
     postgres_password: SecretStr | None = None
-    database_url: Annotated[SecretStr, AfterValidator(_not_empty)] = Field(
+    database_url: Annotated[SecretStr, AfterValidator(_database_address)] = Field(
         default_factory=_embedded_database_url
     )
 
@@ -346,6 +377,9 @@ def load_settings() -> Settings:
 
     A wrong one ends the process with one line, not a traceback.
     """
+    for name, known in _mistyped(os.environ):
+        hint = f"; ¿quiso decir {known}?" if known else "."
+        sys.stderr.write(f"{name}: ninguna variable del producto se llama así{hint}\n")
     try:
         return Settings()
     except ValidationError as error:
@@ -357,6 +391,14 @@ def load_settings() -> Settings:
         line = str(error)
     sys.stderr.write(f"{line}\n")
     raise SystemExit(2)
+
+
+def _mistyped(given: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+    """Names with the product's prefix that no program reads, each with the nearest that is read."""
+    fields = [variable(field) for field in Settings.model_fields]
+    known = {*fields, *(f"{name}_FILE" for name in fields), *OTHER_PROGRAMS}
+    for name in sorted(name for name in given if name.startswith(PREFIX) and name not in known):
+        yield name, next(iter(get_close_matches(name, known, n=1)), None)
 
 
 def _production_refusals(settings: Settings) -> Iterator[str]:

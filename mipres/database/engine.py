@@ -6,23 +6,66 @@ import time
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import event
+from sqlalchemy import ExceptionContext, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 RESTED_SECONDS = 1.0
 """A restart takes longer, so a connection that survived one has rested."""
+CONNECT_SECONDS = 5.0
+STATEMENT_SECONDS = 30.0
+LOCK_SECONDS = 10
+CLOSE_SECONDS = 2.0
 _FREE_SINCE = "free_since"
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
 
+class _BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
+    """Ends in time also where the server stands still.
+
+    By itself it waits for the answer to its cancellation.
+    """
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's form.
+        try:
+            async with asyncio.timeout(timeout or CLOSE_SECONDS):
+                await super().close(timeout=timeout)
+        except TimeoutError:
+            self.terminate()
+
+
 def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, hide_parameters=True)
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        hide_parameters=True,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": STATEMENT_SECONDS,
+            "connection_class": _BoundedConnection,
+            "server_settings": {"lock_timeout": f"{LOCK_SECONDS}s"},
+        },
+    )
     _ask_rested_connections(engine)
+    _give_up_silent_connections(engine)
     return engine
+
+
+def _give_up_silent_connections(engine: AsyncEngine) -> None:
+    """Take a connection that did not answer in time out of the pool.
+
+    Its rollback would wait as long.
+    """
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def judge(context: ExceptionContext) -> None:
+        if isinstance(context.original_exception, TimeoutError):
+            context.is_disconnect = True
 
 
 def _ask_rested_connections(engine: AsyncEngine) -> None:

@@ -1,5 +1,9 @@
 """Connections that die while they rest are replaced unseen."""
 
+import asyncio
+import os
+import signal
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -41,6 +45,25 @@ async def test_a_connection_that_died_at_rest_is_replaced(
     await kill(database_url, before)
     assert await process_id(engine) != before
     await engine.dispose()
+
+
+async def test_a_server_that_stands_still_is_given_up(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "STATEMENT_SECONDS", 0.2)
+    monkeypatch.setattr(database, "CLOSE_SECONDS", 0.2)
+    engine = database.create_engine(database_url, pool_size=1)
+    stopped = await process_id(engine)
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(10):
+            with pytest.raises(TimeoutError):
+                await process_id(engine)
+            # The pool has room for one: the next question gets another process of the server.
+            assert await process_id(engine) != stopped
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+        await engine.dispose()
 
 
 async def test_a_connection_that_was_just_used_is_not_asked(

@@ -317,3 +317,46 @@ def test_a_table_that_cannot_be_used_is_named(
         (tmp_path / "table.toml").write_text(content)
         tell(monkeypatch, {**DEVELOPMENT, name: str(tmp_path / "table.toml")})
         assert refusal(capsys).startswith(f"MIPRES_{name}: no es una tabla legible")
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("postgres://u:p%40@db/m", "postgresql+asyncpg://u:p%40@db/m"),
+        ("postgresql://u:p@db:6432/m?sslmode=require", "postgresql+asyncpg://u:p@db:6432/m?ssl=require"),
+        ("postgresql+asyncpg://u:p@db/m", "postgresql+asyncpg://u:p@db/m"),
+    ],
+)
+def test_the_database_s_address_is_read_in_each_form(
+    monkeypatch: pytest.MonkeyPatch, given: str, read: str
+) -> None:
+    tell(monkeypatch, {**DEVELOPMENT, "DATABASE_URL": given})
+    assert load_settings().database_url.get_secret_value() == read
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "mysql://u:p@db/m",
+        "db:5432",
+        "postgresql://u:p@db",
+        "postgresql://u:p@db:port/m",
+        "postgresql://u:p@db/m?sslmode=on",
+        "postgresql://u:p@db/m?sslrootcert=x",
+    ],
+)
+def test_another_address_of_the_database_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given: str
+) -> None:
+    tell(monkeypatch, {**DEVELOPMENT, "DATABASE_URL": given})
+    assert refusal(capsys).startswith("MIPRES_DATABASE_URL: ")
+
+
+def test_a_mistyped_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell(monkeypatch, {**DEVELOPMENT, "RATE_LIMIT": "on"})
+    load_settings()
+    assert capsys.readouterr().err == (
+        "MIPRES_RATE_LIMIT: ninguna variable del producto se llama así; ¿quiso decir MIPRES_RATE_LIMITS?\n"
+    )
