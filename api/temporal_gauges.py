@@ -123,7 +123,8 @@ class TemporalGauges:
     async def _oldest(self, by: Callable[[datetime], str]) -> float:
         """Find the age of the oldest, to the minute, by halving.
 
-        Visibility cannot sort by time.         Temporal answers only some dozens of such questions a second, so the last answer is tried first.
+        Visibility cannot sort by time. Temporal answers only some dozens of such questions a second, so the last answer
+        is tried first.
 
         Args:
             by: The query of all that are as old as a moment, or older.

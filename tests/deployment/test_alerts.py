@@ -52,6 +52,15 @@ SENT = 'mipres_mails_sent_total{template="link"}'
 POLLERS = 'mipres_queue_pollers{task_queue="registrations"}'
 FAILED = 'mipres_http_requests_total{status="503"}'
 ANSWERED = 'mipres_http_requests_total{status="200"}'
+SERVED = 'mipres_queue_pollers_served{task_queue="registrations"}'
+BACKLOG_AGE = 'mipres_queue_backlog_age_seconds{task_queue="registrations"}'
+GIVEN_UP = 'mipres_registrations_given_up_total{waiting_on="rethus"}'
+REFUSED = 'mipres_payloads_refused_total{fault="tampered"}'
+MAILS = "mipres_mail_delay_seconds_count"
+MAILS_IN_TIME = 'mipres_mail_delay_seconds_bucket{le="60"}'
+PURGED = "mipres_last_purge_timestamp_seconds"
+BACKED_UP = "mipres_last_backup_timestamp_seconds"
+VERIFIED = "mipres_last_audit_verification_timestamp_seconds"
 API, OTHER_API = 'up{job="api",instance="1"}', 'up{job="api",instance="2"}'
 WORKER = 'up{job="worker",instance="1"}'
 
@@ -105,6 +114,14 @@ CASES = (
         minute=20,
         fires=False,
     ),
+    case("NoCurrentBuild", "none of two is current", {POLLERS: "2x9", SERVED: "0x9"}, minute=3, fires=True),
+    case("NoCurrentBuild", "the old build drains", {POLLERS: "2x9", SERVED: "1x9"}, minute=9, fires=False),
+    case("BacklogTooOld", "too few workers", {BACKLOG_AGE: "90x20"}, minute=6, fires=True),
+    case("BacklogTooOld", "a busy minute", {BACKLOG_AGE: "90x2 5x20"}, minute=9, fires=False),
+    case("StuckUnseen", "one", {"mipres_registrations_unseen": "1x9"}, minute=2, fires=True),
+    case("StuckUnseen", "none", {"mipres_registrations_unseen": "0x9"}, minute=9, fires=False),
+    case("RegistrationsGivenUp", "the first", {GIVEN_UP: "0x5 1x60"}, minute=10, fires=True),
+    case("RegistrationsGivenUp", "long ago", {GIVEN_UP: "0x5 1x90"}, minute=80, fires=False),
     case("AnswersTooLate", "half of them", {LATE: "0+5x30", PROMPT: "0+5x30"}, minute=25, fires=True),
     case("AnswersTooLate", "one in ten", {LATE: "0+1x30", PROMPT: "0+9x30"}, minute=25, fires=False),
     case(
@@ -166,6 +183,53 @@ CASES = (
         {REJECTED: "0x10 0+1x5 5x20", SENT: "0+9x40"},
         minute=20,
         fires=False,
+    ),
+    case("DatabaseUnanswered", "frozen or gone", {"mipres_database_up": "0x9"}, minute=2, fires=True),
+    case("DatabaseUnanswered", "it answers", {"mipres_database_up": "1x9"}, minute=9, fires=False),
+    case("DatabaseUnfit", "a replica", {"mipres_database_writable": "0x9"}, minute=3, fires=True),
+    case("DatabaseUnfit", "an older schema", {"mipres_schema_fits": "0x9"}, minute=3, fires=True),
+    case(
+        "DatabaseUnfit",
+        "all fits",
+        {"mipres_database_writable": "1x9", "mipres_schema_fits": "1x9"},
+        minute=9,
+        fires=False,
+    ),
+    case("PayloadsRefused", "one", {REFUSED: "0x5 1x9"}, minute=7, fires=True),
+    case("PayloadsRefused", "none", {REFUSED: "0x20"}, minute=15, fires=False),
+    # promtool's time begins with 1970, so a moment of before is negative.
+    case("RetentionFailing", "four hours", {PURGED: "-14400x130"}, minute=125, fires=True),
+    case("RetentionFailing", "just now", {PURGED: "0x130"}, minute=125, fires=False),
+    case("BackupOld", "two days", {BACKED_UP: "-172800x70"}, minute=65, fires=True),
+    case("BackupOld", "this night", {BACKED_UP: "-43200x70"}, minute=65, fires=False),
+    case("AuditNotVerified", "nine days", {VERIFIED: "-777600x70"}, minute=65, fires=True),
+    case("AuditNotVerified", "a week", {VERIFIED: "-604800x70"}, minute=65, fires=False),
+    case("AnswersBurnBudget", "one in three", {LATE: "0+1x90", PROMPT: "0+2x90"}, minute=70, fires=True),
+    case(
+        "AnswersBurnBudget",
+        "one in two hundred",
+        {LATE: "0+1x90", PROMPT: "0+199x90"},
+        minute=70,
+        fires=False,
+    ),
+    case("AnswersBurnBudget", "a few at night", {LATE: "0 1 2 2x90", PROMPT: "0x90"}, minute=30, fires=False),
+    case("PagesBurnBudget", "one in ten", {FAILED: "0+1x90", ANSWERED: "0+9x90"}, minute=70, fires=True),
+    case(
+        "PagesBurnBudget",
+        "one in two thousand",
+        {FAILED: "0+1x90", ANSWERED: "0+1999x90"},
+        minute=70,
+        fires=False,
+    ),
+    case(
+        "MailsBurnBudget",
+        "half of them late",
+        {MAILS: "0+4x90", MAILS_IN_TIME: "0+2x90"},
+        minute=70,
+        fires=True,
+    ),
+    case(
+        "MailsBurnBudget", "all in time", {MAILS: "0+4x90", MAILS_IN_TIME: "0+4x90"}, minute=70, fires=False
     ),
     case("DatabaseDown", "two minutes", {waiting("database"): "4x9"}, minute=3, fires=True),
     case("DatabaseDown", "a failover", {waiting("database"): "4 4 0x9"}, minute=4, fires=False),
