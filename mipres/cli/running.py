@@ -27,7 +27,12 @@ from mipres.support.joins import SupportJoins
 from mipres.support.person_data import PersonData
 from mipres.support.reviews import SupportReviews
 from mipres.support.staff import PostgresStaff
-from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError
+from mipres.temporal.answers import (
+    NamespaceMissingError,
+    TemporalUnavailableError,
+    UnknownWorkflowError,
+    UnreadableAnswerError,
+)
 from mipres.temporal.connection import connect
 
 NOT_POSSIBLE, MISUSED, AWAY = 1, 2, 3
@@ -82,13 +87,23 @@ def run_with_tools(work: Callable[[Tools], Awaitable[None]]) -> None:
         asyncio.run(everything())
     except UnknownWorkflowError:
         stop("Temporal no tiene ningún registro con ese radicado.")
-    except TemporalUnavailableError:
-        stop(f"Temporal no responde en {settings.temporal_address}.", AWAY)
+    except TemporalUnavailableError as error:
+        stop(_of_temporal(error, settings), AWAY)
     except BrokenPipeError:
         # Whoever read the output, as `head` does, has read enough: Click ends the command for it.
         raise
     except DATABASE_ERRORS as error:
         stop(_of_database(error), AWAY)
+
+
+def _of_temporal(error: TemporalUnavailableError, settings: Settings) -> str:
+    if isinstance(error, NamespaceMissingError):
+        return (
+            f"Temporal no tiene el namespace {settings.temporal_namespace}: revise MIPRES_TEMPORAL_NAMESPACE."
+        )
+    if isinstance(error, UnreadableAnswerError):
+        return "Temporal respondió algo que aquí no se puede leer: revise MIPRES_PAYLOAD_KEYS y la versión."
+    return f"Temporal no responde en {settings.temporal_address}."
 
 
 def _of_database(error: Exception) -> str:

@@ -24,7 +24,12 @@ from mipres.support.joins import Joined
 from mipres.support.person_data import Erased, NotGoneError
 from mipres.support.reviews import NoReviewStoppedError, ReviewDecision, ReviewView
 from mipres.support.staff import StaffNameError, StaffUnknownError
-from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError
+from mipres.temporal.answers import (
+    NamespaceMissingError,
+    TemporalUnavailableError,
+    UnknownWorkflowError,
+    UnreadableAnswerError,
+)
 from mipres.version import VERSION_LINE
 from tests.cli.conftest import UI_LIST, URL, Command
 
@@ -98,6 +103,8 @@ def test_the_version_needs_no_settings(command: Command, monkeypatch: pytest.Mon
     [
         (UnknownWorkflowError(), NOT_POSSIBLE, "no tiene ningún registro"),
         (TemporalUnavailableError(), AWAY, "Temporal no responde"),
+        (NamespaceMissingError(), AWAY, "MIPRES_TEMPORAL_NAMESPACE"),
+        (UnreadableAnswerError(), AWAY, "MIPRES_PAYLOAD_KEYS"),
         (OSError("secreto"), AWAY, "La base de datos no respondió bien (OSError)"),
         (SQLAlchemyError("secreto"), AWAY, "La base de datos no respondió bien (SQLAlchemyError)"),
     ],
