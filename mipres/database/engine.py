@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import ExceptionContext, event
+from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -52,20 +52,7 @@ def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
         },
     )
     _ask_rested_connections(engine)
-    _give_up_silent_connections(engine)
     return engine
-
-
-def _give_up_silent_connections(engine: AsyncEngine) -> None:
-    """Take a connection that did not answer in time out of the pool.
-
-    Its rollback would wait as long.
-    """
-
-    @event.listens_for(engine.sync_engine, "handle_error")
-    def judge(context: ExceptionContext) -> None:
-        if isinstance(context.original_exception, TimeoutError):
-            context.is_disconnect = True
 
 
 def _ask_rested_connections(engine: AsyncEngine) -> None:
