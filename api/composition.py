@@ -43,6 +43,7 @@ from mipres.database.fitness import DatabaseFitness
 from mipres.database.limits import NoLimits
 from mipres.database.own_account import PostgresOwnAccounts
 from mipres.database.receipts import PostgresReceipts
+from mipres.database.second_steps import SecondSteps
 from mipres.database.sessions import PostgresSessions
 from mipres.database.standings import PostgresStandings
 from mipres.domain.passwords import PasswordPolicy, common_passwords
@@ -271,6 +272,10 @@ class Composition:
             ),
             sessions=PostgresSessions(self._engine, audit=audit, clock=self._clock),
             own_accounts=PostgresOwnAccounts(self._engine, audit=audit, clock=self._clock),
+            factors=composition.build_second_factors(self._settings, self._database),
+            second_steps=SecondSteps(self._engine, clock=self._clock),
+            factor_rule=self._settings.second_factor,
+            clock=self._clock,
             hasher=self._hasher,
             policy=PasswordPolicy(self._settings.password_policy),
             recoveries=self.recoveries,

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.security import FORM_NOT_TAKEN, FormTokenState, is_cross_site
 from mipres.database.failures import DATABASE_ERRORS, database_fault
+from mipres.domain.applications import Application
 from mipres.domain.errors import MipresError
 from mipres.domain.outcomes import FILL_ALL_FIELDS
 from mipres.temporal.answers import TemporalUnavailableError, UpdatesSpentError
@@ -57,6 +58,14 @@ class StaffChangedError(MipresError):
 
 class CodecReaderUnknownError(MipresError):
     """The codec server was asked without a session or key of support."""
+
+
+class SecondFactorDemandedError(MipresError):
+    """A person who must have a second factor is in without one."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        super().__init__(application)
 
 
 class TooManyRequestsError(MipresError):
@@ -342,6 +351,13 @@ async def no_more_updates(request: Request, error: UpdatesSpentError) -> Respons
 @handles(StaffLoginRequiredError)
 async def staff_login(_request: Request, _error: StaffLoginRequiredError) -> Response:
     return RedirectResponse("/soporte/ingreso", status_code=HTTPStatus.SEE_OTHER)
+
+
+@handles(SecondFactorDemandedError)
+async def second_factor_first(_request: Request, error: SecondFactorDemandedError) -> Response:
+    """Lead to where the second factor is set up or shown."""
+    page = f"/cuenta/segundo-factor?aplicacion={error.application}"
+    return RedirectResponse(page, status_code=HTTPStatus.SEE_OTHER)
 
 
 @handles(StaffChangedError)

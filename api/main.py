@@ -23,6 +23,8 @@ from api.pages import (
     login,
     password,
     registration,
+    second_factor,
+    second_step,
     support,
     support_accounts,
     support_joins,
@@ -59,7 +61,9 @@ PAGES = (
     password.router,
     address_change.router,
     login.router,
+    second_step.router,
     account.router,
+    second_factor.router,
 )
 ROUTERS = (
     captcha.router,

@@ -27,8 +27,12 @@ from mipres.database.fitness import DatabaseFitness
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.own_account import PostgresOwnAccounts
 from mipres.database.password_links import PostgresPasswordLinks
+from mipres.database.second_factors import SecondFactors
+from mipres.database.second_steps import SecondSteps
 from mipres.database.sessions import PostgresSessions
 from mipres.domain.passwords import PasswordPolicy
+from mipres.domain.second_factor import SecondFactorRule
+from mipres.ports import Clock
 from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
 from mipres.support.joins import SupportJoins
@@ -132,6 +136,10 @@ class LoginServices:
     credentials: PostgresCredentials
     sessions: PostgresSessions
     own_accounts: PostgresOwnAccounts
+    factors: SecondFactors
+    second_steps: SecondSteps
+    factor_rule: SecondFactorRule
+    clock: Clock
     hasher: Hasher
     policy: PasswordPolicy
     recoveries: RecoveryStarter

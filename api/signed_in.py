@@ -5,10 +5,13 @@ from contextlib import suppress
 
 from fastapi import Depends, Request
 
+from api.errors import SecondFactorDemandedError
 from api.services import LoginDep, LoginServices
 from mipres.database.failures import DATABASE_ERRORS
 from mipres.database.sessions import LoggedInUser
+from mipres.domain.access import AccessState
 from mipres.domain.applications import Application
+from mipres.domain.second_factor import is_multi_factor
 
 
 def session_cookie(application: Application) -> str:
@@ -16,17 +19,45 @@ def session_cookie(application: Application) -> str:
 
 
 async def user_of(
-    request: Request, services: LoginServices, application: Application, *, is_active: bool = True
+    request: Request,
+    services: LoginServices,
+    application: Application,
+    *,
+    is_active: bool = True,
+    before_factor: bool = False,
 ) -> LoggedInUser | None:
-    """Find the user of the browser's session of an application."""
+    """Find the user of the browser's session of an application.
+
+    Args:
+        request: Of the browser.
+        services: Of the login.
+        application: Whose session.
+        is_active: Whether the look counts as activity.
+        before_factor: Whether it is enough for a person who must have a second factor, and has shown none.
+
+    Raises:
+        SecondFactorDemandedError: the person must set one up, or show it, before anything else.
+    """
     token = services.cookies.get(request, session_cookie(application))
-    return await services.sessions.user_of(token, application, is_active=is_active) if token else None
+    user = await services.sessions.user_of(token, application, is_active=is_active) if token else None
+    if user is not None and not before_factor and lacks_factor(services, user):
+        raise SecondFactorDemandedError(application)
+    return user
+
+
+def lacks_factor(services: LoginServices, user: LoggedInUser) -> bool:
+    """Whether a person who must have a second factor is in without one."""
+    types = [profile.user_type for profile in user.profiles if profile.state is AccessState.IN_FORCE]
+    return services.factor_rule.demands(types) and not is_multi_factor(user.amr)
 
 
 async def users_of(
-    request: Request, services: LoginServices, *, is_active: bool = True
+    request: Request, services: LoginServices, *, is_active: bool = True, before_factor: bool = False
 ) -> Sequence[LoggedInUser]:
-    found = [await user_of(request, services, item, is_active=is_active) for item in Application]
+    found = [
+        await user_of(request, services, item, is_active=is_active, before_factor=before_factor)
+        for item in Application
+    ]
     return [user for user in found if user is not None]
 
 
@@ -37,7 +68,7 @@ async def note_who_is_in(services: LoginServices, request: Request) -> None:
     """
     # What needs the database says so itself; a page that does not is shown without the name.
     with suppress(*DATABASE_ERRORS):
-        request.state.signed_in = await users_of(request, services, is_active=False)
+        request.state.signed_in = await users_of(request, services, is_active=False, before_factor=True)
 
 
 async def show_who_is_in(request: Request, services: LoginDep) -> None:
@@ -62,4 +93,5 @@ def own_pages(application: Application) -> tuple[str, ...]:
         f"/inicio/{application}",
         f"/cuenta?aplicacion={application}",
         f"/cuenta/contrasena?aplicacion={application}",
+        f"/cuenta/segundo-factor?aplicacion={application}",
     )

@@ -3,7 +3,7 @@
 Only composition roots import this module.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,6 +29,7 @@ from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.refused_payloads import RefusedPayloads
 from mipres.database.retention import PostgresRetention
 from mipres.database.reviewed_profiles import PostgresReviewedProfiles
+from mipres.database.second_factors import SecondFactors, reseal
 from mipres.database.sent_mails import PostgresSentMails
 from mipres.domain.eligibility import EligibilityRules
 from mipres.domain.help import HelpContact
@@ -36,7 +37,7 @@ from mipres.domain.limits import RELAXED_TIMES
 from mipres.domain.professions import ProfessionTable
 from mipres.domain.review import ReviewPolicy
 from mipres.domain.sanctions import SanctionTable
-from mipres.keys import AuditKey, LinkTokens, audit_keys, derive_key
+from mipres.keys import AuditKey, LinkTokens, SecretBox, audit_keys, derive_key
 from mipres.mail.composer import JinjaMailComposer
 from mipres.mail.smtp import SmtpMailer
 from mipres.port_set import Ports
@@ -240,6 +241,30 @@ def build_staff(database: DatabaseServices, hasher: Hasher) -> PostgresStaff:
     return PostgresStaff(
         database.engine, hasher=hasher, lockouts=database.lockouts, audit=database.audit, clock=database.clock
     )
+
+
+def build_second_factors(settings: Settings, database: DatabaseServices) -> SecondFactors:
+    return SecondFactors(
+        database.engine,
+        box=second_factor_box(settings.payload_keys, active=settings.active_payload_key),
+        keys=(
+            purpose_key(settings, "recovery-codes"),
+            *older_purpose_keys(settings, "recovery-codes"),
+        ),
+        lockouts=database.lockouts,
+        audit=database.audit,
+        clock=database.clock,
+    )
+
+
+async def reseal_second_factors(database: DatabaseServices, keys: Mapping[str, bytes], active: str) -> int:
+    """Encrypt the secrets of codes with the key that becomes, or alone remains, the active one."""
+    return await reseal(database.engine, second_factor_box(keys, active=active))
+
+
+def second_factor_box(keys: Mapping[str, bytes], *, active: str) -> SecretBox:
+    """What encrypts the secrets of codes, with keys of MIPRES_PAYLOAD_KEYS."""
+    return SecretBox(keys, active=active, purpose="second-factor")
 
 
 def build_readings(database: DatabaseServices) -> Readings:

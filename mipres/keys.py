@@ -4,12 +4,18 @@ import base64
 import binascii
 import hashlib
 import hmac
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from mipres.domain.errors import MipresError
+
 _ID_BYTES = 16
+_NONCE_BYTES = 12
 _TOKEN_BYTES = _ID_BYTES + hashlib.sha256().digest_size
 # Programs that turn addresses into links take the sentence's own signs along.
 _ADDED_BEHIND_LINKS = " \t\r\n\u00a0.,;:!?*)]}>\"'»”’\u200b\u200c\u200d\u200e\u200f\u202c\u2060\u2069\ufeff"
@@ -93,3 +99,54 @@ def _link_seal(key: bytes, link_id: bytes) -> bytes:
     """The first of the id's keyed hashes whose last character is a letter or a digit."""
     seals = (hmac.new(key, link_id + bytes(turns), hashlib.sha256).digest() for turns in count())
     return next(seal for seal in seals if base64.urlsafe_b64encode(seal[-3:])[-1:].isalnum())
+
+
+class SecretBox:
+    """Encrypts what the database keeps and must be able to read again: AES-256-GCM.
+
+    Each box belongs to one row, so that what is moved to another row does not open.
+
+    Args:
+        keys: 32-byte keys by id. All of them open.
+        active: Id of the key that closes.
+        purpose: Keeps what these keys do here apart from their other uses.
+    """
+
+    def __init__(self, keys: Mapping[str, bytes], *, active: str, purpose: str) -> None:
+        self._keys = {key_id: AESGCM(_derived(key, purpose)) for key_id, key in keys.items()}
+        self._active = active
+
+    def close(self, secret: bytes, *, row: uuid.UUID) -> bytes:
+        nonce, label = os.urandom(_NONCE_BYTES), self._active.encode()
+        return (
+            bytes([len(label)]) + label + nonce + self._keys[self._active].encrypt(nonce, secret, row.bytes)
+        )
+
+    def open(self, box: bytes, *, row: uuid.UUID) -> bytes:
+        """What was closed.
+
+        Raises:
+            UnknownBoxKeyError: it was closed with a key that this process has not been given.
+            cryptography.exceptions.InvalidTag: it is not what was closed for this row.
+        """
+        key_id, nonce, closed = _parts_of(box)
+        if key_id not in self._keys:
+            raise UnknownBoxKeyError(key_id)
+        return self._keys[key_id].decrypt(nonce, closed, row.bytes)
+
+    def is_current(self, box: bytes) -> bool:
+        """Whether it was closed with the active key."""
+        return _parts_of(box)[0] == self._active
+
+
+class UnknownBoxKeyError(MipresError):
+    """A secret was encrypted with a key that this process has not been given."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"MIPRES_PAYLOAD_KEYS has no key {key_id!r}")
+
+
+def _parts_of(box: bytes) -> tuple[str, bytes, bytes]:
+    """The key's id, the nonce and what is encrypted."""
+    end = 1 + box[0]
+    return box[1:end].decode(), box[end : end + _NONCE_BYTES], box[end + _NONCE_BYTES :]

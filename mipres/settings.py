@@ -31,6 +31,7 @@ from mipres.domain.addresses import is_usable
 from mipres.domain.errors import MipresError, UnusableTableError
 from mipres.domain.professions import SHIPPED_PROFESSIONS, ProfessionTable
 from mipres.domain.sanctions import SHIPPED_SANCTIONS, SanctionTable
+from mipres.domain.second_factor import SecondFactorRule
 
 PREFIX = "MIPRES_"
 SECRETS_FILE = "secrets.env"
@@ -301,6 +302,7 @@ class Settings(BaseSettings):
     password_policy: Literal["manual", "nist"] = "manual"  # noqa: S105 - the name of a policy.
     registry_review_days: int = Field(default=7, ge=0, le=365)
     review_guard_percent: float = Field(default=2, gt=0, le=100)
+    second_factor: SecondFactorRule = SecondFactorRule.OPTIONAL
     submit_wait_seconds: float = Field(default=5, gt=0, le=60)
     captcha: Literal["image", "proof", "off"] = "image"
     captcha_proof_keys: int = Field(default=400, ge=2, le=10_000)

@@ -1,9 +1,11 @@
 """`/ingreso/…`, `/inicio/…` and `/salir`: one login for two applications."""
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
+from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
@@ -18,6 +20,7 @@ from api.services import LoginDep, LoginServices
 from api.signed_in import own_pages, session_cookie, user_of
 from mipres.database.credentials import Authenticated, LoginResult
 from mipres.database.retention import KNOWN_BROWSERS
+from mipres.database.second_factors import Holder
 from mipres.database.sessions import Visitor
 from mipres.domain.access import ACCOUNT_SUSPENDED_WORDS, CLOSED_WORDS, AccountState, joined_words
 from mipres.domain.applications import TODO_SOBRE_MIPRES, Application, application_of
@@ -27,6 +30,7 @@ from mipres.domain.eligibility import has_ended
 from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.limits import ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY, LOGINS
 from mipres.domain.lockout import Origin
+from mipres.domain.second_factor import SECOND_STEP_FOR, Proof
 from mipres.domain.submissions import check_document
 
 
@@ -39,6 +43,8 @@ class SessionEnd(StrEnum):
 
 router = APIRouter(include_in_schema=False)
 
+SECOND_STEP = "segundo_paso"
+"""The cookie of a login whose password was right."""
 _BROWSER = "navegador"
 _BROWSER_SECONDS = int(KNOWN_BROWSERS.total_seconds())
 _ACCOUNT_LIMITS = (ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY)
@@ -79,19 +85,19 @@ class Attempt:
 @router.api_route("/ingreso/{application}", methods=LOOKS, dependencies=[PUBLIC])
 async def show_login(application: str, request: Request, services: LoginDep, volver: str = "") -> Response:
     """Show the form, and why the browser's session is over."""
-    wanted = _application(application)
+    wanted = application_named(application)
     token = services.cookies.get(request, session_cookie(wanted)) or ""
     over = None
     if token and await services.sessions.was_ended_by_new_password(token):
         over = SessionEnd.NEW_PASSWORD
-    elif token and await user_of(request, services, wanted, is_active=False) is None:
+    elif token and await user_of(request, services, wanted, is_active=False, before_factor=True) is None:
         over = SessionEnd.OTHER
     return _form(request, services, wanted, _Shown(typed={"volver": volver}, over=over))
 
 
 @router.post("/ingreso/{application}", dependencies=[limited(LOGINS), PROTECTED_FORM])
 async def log_in(application: str, request: Request, services: LoginDep, client: ClientDep) -> Response:
-    wanted, form = _application(application), await request.form()
+    wanted, form = application_named(application), await request.form()
     typed, password = text_of(form, "usuario"), secret_of(form, "contrasena")
     captcha = services.captcha.of(request, form)
     errors = {} if typed.strip() else {"usuario": "Escriba su usuario"}
@@ -112,25 +118,78 @@ async def log_in(application: str, request: Request, services: LoginDep, client:
         return _failed(request, services, wanted, kept, result)
     if wanted not in result.account.applications:
         return _other_door(request, services, wanted, result.account)
+    entry = Entry(
+        account_id=result.account.account_id,
+        login=login,
+        verified_hash=result.account.verified_hash,
+        proofs=(Proof.PASSWORD,),
+        back=kept["volver"],
+    )
+    if (await services.factors.of(entry.holder)).is_set_up:
+        return await _ask_second_step(services, wanted, entry)
+    response = await enter(request, services, wanted, client, entry)
+    return response or _form(request, services, wanted, _Shown(typed=kept, errors={"_credenciales": _WRONG}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A person who has proven who it is.
+
+    Attributes:
+        verified_hash: What the password was right for; None where none was asked for.
+        back: The page that the person came from.
+    """
+
+    account_id: uuid.UUID
+    login: str
+    verified_hash: str | None = field(repr=False)
+    proofs: tuple[Proof, ...]
+    back: str
+
+    @property
+    def holder(self) -> Holder:
+        return Holder(login=self.login, account_id=self.account_id)
+
+
+async def enter(
+    request: Request, services: LoginServices, wanted: Application, client: str, entry: Entry
+) -> Response | None:
+    """Open the session and lead on; None if what was verified stands no more."""
     visitor = _visitor(request, services, client)
     session = await services.sessions.open(
-        result.account.account_id, wanted, verified_hash=result.account.verified_hash, visitor=visitor
+        entry.account_id,
+        wanted,
+        verified_hash=entry.verified_hash,
+        visitor=visitor,
+        proofs=entry.proofs,
     )
     if session is None:
-        return _form(request, services, wanted, _Shown(typed=kept, errors={"_credenciales": _WRONG}))
-    response = RedirectResponse(_page_after_login(wanted, kept["volver"]), status_code=HTTPStatus.SEE_OTHER)
+        return None
+    response = RedirectResponse(page_after_login(wanted, entry.back), status_code=HTTPStatus.SEE_OTHER)
     services.cookies.set(response, session_cookie(wanted), session)
     services.cookies.set(response, _BROWSER, visitor.browser or "", max_age=_BROWSER_SECONDS)
-    services.devices.remember(request, response, login)
+    services.devices.remember(request, response, entry.login)
     # A form that was opened before the login is not trusted after it.
     services.cookies.set(response, "visita", new_visit())
+    return response
+
+
+async def _ask_second_step(services: LoginServices, wanted: Application, entry: Entry) -> Response:
+    """Lead to the second step: until it is done there is no session."""
+    token = await services.second_steps.begin(
+        entry.account_id, wanted, verified_hash=entry.verified_hash or ""
+    )
+    back = quote(page_after_login(wanted, entry.back), safe="")
+    page = f"/ingreso/{wanted}/segundo-factor?volver={back}"
+    response = RedirectResponse(page, status_code=HTTPStatus.SEE_OTHER)
+    services.cookies.set(response, SECOND_STEP, token, max_age=int(SECOND_STEP_FOR.total_seconds()))
     return response
 
 
 @router.api_route("/inicio/{application}", methods=READS, dependencies=[PUBLIC])
 async def landing(application: str, request: Request, services: LoginDep) -> Response:
     """Show the profiles of the session; without one, lead to the login."""
-    wanted = _application(application)
+    wanted = application_named(application)
     user = await user_of(request, services, wanted)
     if user is None:
         return RedirectResponse(f"/ingreso/{wanted}", status_code=HTTPStatus.SEE_OTHER)
@@ -155,7 +214,7 @@ async def log_out(request: Request, services: LoginDep) -> Response:
     return response
 
 
-def _application(name: str) -> Application:
+def application_named(name: str) -> Application:
     try:
         return Application(name)
     except ValueError:
@@ -238,7 +297,7 @@ def _visitor(request: Request, services: LoginServices, client: str) -> Visitor:
     )
 
 
-def _page_after_login(application: Application, wanted: str) -> str:
+def page_after_login(application: Application, wanted: str) -> str:
     """Lead back to where the person came from, if that is an own page."""
     known = own_pages(application)
     return wanted if wanted in known else known[0]
@@ -258,6 +317,6 @@ def _form(request: Request, services: LoginServices, application: Application, s
         login=shown.typed.get("usuario", ""),
         errors=shown.errors,
         over=shown.over,
-        back=_page_after_login(application, shown.typed.get("volver", "")),
+        back=page_after_login(application, shown.typed.get("volver", "")),
         captcha=shown.captcha.view() if shown.captcha else None,
     )

@@ -19,6 +19,7 @@ from mipres.cli.arguments import (
 )
 from mipres.cli.running import Tools, run_with_tools, stop
 from mipres.domain.audit import AuditEvent, AuditEventType
+from mipres.domain.second_factor import guarded_factor
 from mipres.support.accounts import Decision, DecisionRefusedError, UnknownAccountError
 
 ProfileOption = Annotated[
@@ -103,7 +104,8 @@ def unlock(login: Login, reason: Reason, as_: As = None) -> None:
         await tools.audit.record(
             AuditEvent(type=AuditEventType.UNLOCKED, actor=read_actor(as_), login=document.login, reason=why)
         )
-        lifted = await tools.lockouts.lift(document.login)
+        logins = (document.login, guarded_factor(document.login))
+        lifted = any([await tools.lockouts.lift(login) for login in logins])
         print("Ingreso desbloqueado." if lifted else "El ingreso no tenía intentos fallidos ni bloqueo.")
         known = await tools.support.find(document, actor=read_actor(as_))
         for case in known.cases:

@@ -117,6 +117,8 @@ def rotate(
         await tools.audit.record(
             AuditEvent(type=AuditEventType.KEYS_ROTATED, actor=read_actor(as_), details=details)
         )
+        if kind == "payload" and step != "added":
+            await tools.reseal(settings.payload_keys, key_id)
         print(_next_steps(settings, kind, key_id, step=step, changed=changed))
 
     run_with_tools(work)

@@ -7,9 +7,10 @@ import asyncio
 import getpass
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import NoReturn
 
 import typer
@@ -52,6 +53,7 @@ class Tools:
     milestones: Milestones
     lockouts: LoginLockouts
     person_data: PersonData
+    reseal: Callable[[Mapping[str, bytes], str], Awaitable[int]]
 
 
 @asynccontextmanager
@@ -72,6 +74,7 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
             milestones=Milestones(database.engine, clock=database.clock),
             lockouts=database.lockouts,
             person_data=composition.build_person_data(settings, database, client),
+            reseal=partial(composition.reseal_second_factors, database),
         )
 
 

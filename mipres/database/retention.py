@@ -25,14 +25,17 @@ from mipres.database.tables import (
     KnownBrowserRow,
     LoginGuardRow,
     LoginOriginRow,
+    PasskeyAnswerRow,
     PasswordLinkRow,
     RateLimitRow,
+    SecondStepRow,
     SentMailRow,
     SessionRow,
 )
 from mipres.domain.audit import AuditEventType
 from mipres.domain.links import LinkPurpose, LinkState
 from mipres.domain.lockout import FORGOTTEN_AFTER, KEPT_FOR, STRANGERS_LIMIT
+from mipres.domain.second_factor import CHALLENGE_FOR, SECOND_STEP_FOR
 from mipres.ports import Clock
 
 UNFINISHED_ACCOUNTS = timedelta(days=30)
@@ -120,6 +123,9 @@ class PostgresRetention:
                     SessionRow.created_at <= now - ABSOLUTE_LIMIT,
                 ),
             ),
+            (SecondStepRow, SecondStepRow.began_at <= now - SECOND_STEP_FOR),
+            # A challenge that is over already proves nothing.
+            (PasskeyAnswerRow, PasskeyAnswerRow.answered_at <= now - CHALLENGE_FOR),
             (CaptchaAnswerRow, CaptchaAnswerRow.answered_at <= now - CAPTCHA_ANSWERS),
             (
                 LoginGuardRow,

@@ -22,6 +22,7 @@ from mipres.domain.access import AccessCause, AccessChange, AccessState
 from mipres.domain.applications import Application, application_of
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
 from mipres.domain.eligibility import today_in_bogota
+from mipres.domain.second_factor import Proof, methods_of, more_methods
 from mipres.domain.submissions import UserType
 from mipres.ports import Clock
 
@@ -76,6 +77,8 @@ class LoggedInUser:
     Attributes:
         session_id: Names the session in forms; it opens nothing.
         previous_login_at: The login before the one of this session.
+        amr: How the person was authenticated (RFC 8176).
+        authenticated_at: When, at the latest.
     """
 
     session_id: uuid.UUID
@@ -85,6 +88,8 @@ class LoggedInUser:
     full_name: str
     application: Application
     profiles: tuple[Profile, ...]
+    amr: tuple[str, ...]
+    authenticated_at: datetime
 
 
 _NOBODY_KNOWN = Visitor()
@@ -103,16 +108,19 @@ class PostgresSessions:
         account_id: uuid.UUID,
         application: Application,
         *,
-        verified_hash: str,
+        verified_hash: str | None,
         visitor: Visitor = _NOBODY_KNOWN,
+        proofs: Sequence[Proof] = (Proof.PASSWORD,),
     ) -> str | None:
         """Start a session and return the value of its cookie.
 
         Args:
             account_id: Whose session it is.
             application: The one that the session belongs to.
-            verified_hash: The very hash that the password was verified against.
+            verified_hash: The very hash that the password was verified against; None where no password was
+                asked for.
             visitor: Where the login comes from; a browser that the person has not used before is mailed about.
+            proofs: What the person proved.
 
         Returns:
             None if the password has changed since it was verified, or support has suspended the account: both
@@ -122,7 +130,7 @@ class PostgresSessions:
         async with self._sessions.begin() as session:
             # The change of a password holds the same row, so it ends this session or is seen here.
             account = await lock_account(session, account_id)
-            if account is None or account.password_hash != verified_hash or not is_open(account):
+            if account is None or not _stands(account, verified_hash) or not is_open(account):
                 cause = "password_changed" if account is None or is_open(account) else account_state(account)
                 login = account.login if account else None
                 await self._note(session, AuditEventType.LOGIN_FAILED, login, application, cause)
@@ -137,14 +145,31 @@ class PostgresSessions:
                     device=visitor.device,
                     network=visitor.network,
                     previous_login_at=account.last_login_at,
+                    amr=list(methods_of(*proofs)),
+                    authenticated_at=now,
                 )
             )
             account.last_login_at = now
             if visitor.browser is not None:
                 await _meet(session, account_id, visitor.browser, now=now)
-            await self._note(
-                session, AuditEventType.LOGIN_SUCCEEDED, account.login, application, "password_right"
-            )
+            cause = "password_right" if verified_hash is not None else "passkey_right"
+            await self._note(session, AuditEventType.LOGIN_SUCCEEDED, account.login, application, cause)
+        return token
+
+    async def prove(self, user: LoggedInUser, *proofs: Proof) -> str | None:
+        """Note that the person has proven more in an open session.
+
+        Returns:
+            The new value of its cookie: a stolen copy of the old one gains nothing. None if the session is over.
+        """
+        token, now = new_token(), self._clock.now()
+        which = (SessionRow.id == user.session_id, SessionRow.account_id == user.account_id, *live(now))
+        async with self._sessions.begin() as session:
+            row = await session.scalar(select(SessionRow).where(*which).with_for_update())
+            if row is None:
+                return None
+            row.amr = list(more_methods(row.amr, *proofs))
+            row.id_hash, row.authenticated_at, row.last_seen_at = hashed(token), now, now
         return token
 
     async def _note(
@@ -225,6 +250,13 @@ def live(now: datetime) -> tuple[ColumnElement[bool], ...]:
     return (SessionRow.last_seen_at > now - IDLE_LIMIT, SessionRow.created_at > now - ABSOLUTE_LIMIT)
 
 
+def _stands(account: AccountRow, verified_hash: str | None) -> bool:
+    """Whether what was verified is still so; an account without a password opens nothing."""
+    if verified_hash is None:
+        return account.password_hash is not None
+    return account.password_hash == verified_hash
+
+
 async def _meet(session: AsyncSession, account_id: uuid.UUID, browser: str, *, now: datetime) -> None:
     """Put down the browser, and a mail to come if the person has only used others.
 
@@ -255,6 +287,8 @@ def _user(
         full_name=f"{account.given_names} {account.surnames}".strip(),
         application=application,
         profiles=tuple(item for item in profiles if application_of(item.user_type) is application),
+        amr=tuple(opened.amr),
+        authenticated_at=opened.authenticated_at or opened.created_at,
     )
 
 

@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Date,
     DateTime,
     ForeignKey,
@@ -21,7 +22,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -201,6 +202,10 @@ class SessionRow(Base):
     """A login session. Only a hash of the cookie's value is stored.
 
     `id` names the session to its owner and opens nothing. `previous_login_at` is the login before this one.
+
+    Attributes:
+        amr: How its person was authenticated (RFC 8176).
+        authenticated_at: When, at the latest; None in sessions of an earlier release.
     """
 
     __tablename__ = "sessions"
@@ -214,6 +219,95 @@ class SessionRow(Base):
     device: Mapped[str | None]
     network: Mapped[str | None]
     previous_login_at: Mapped[datetime | None]
+    amr: Mapped[list[str]] = mapped_column(ARRAY(Text()), server_default=text("'{pwd}'"))
+    authenticated_at: Mapped[datetime | None]
+
+
+class SecondFactorRow(Base):
+    """The second factor of one person, of the public or of support.
+
+    `id` is also the name by which passkeys know the person.
+
+    Attributes:
+        code_secret: Encrypted; what the codes of an application are made of.
+        code_step: The step of the last code that was accepted: none is accepted twice.
+        waiting_secret: Encrypted; a secret that no code has confirmed yet.
+    """
+
+    __tablename__ = "second_factors"
+    __table_args__ = (
+        UniqueConstraint("account_id"),
+        UniqueConstraint("staff_id"),
+        CheckConstraint("num_nonnulls(account_id, staff_id) = 1", name="ck_second_factors_holder"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    staff_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
+    code_secret: Mapped[bytes | None]
+    code_since: Mapped[datetime | None]
+    code_step: Mapped[int | None] = mapped_column(BigInteger)
+    waiting_secret: Mapped[bytes | None]
+    waiting_since: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class PasskeyRow(Base):
+    """A passkey: the public half of a key that a device or a password manager keeps.
+
+    `locked_at` says when a copy of it was seen.
+    """
+
+    __tablename__ = "passkeys"
+    __table_args__ = (UniqueConstraint("credential_id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    factor_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("second_factors.id", ondelete="CASCADE"), index=True
+    )
+    credential_id: Mapped[bytes]
+    public_key: Mapped[bytes]
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str]
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    locked_at: Mapped[datetime | None]
+
+
+class RecoveryCodeRow(Base):
+    """A recovery code. Only a keyed hash of it is stored; it works once."""
+
+    __tablename__ = "recovery_codes"
+
+    factor_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("second_factors.id", ondelete="CASCADE"), primary_key=True
+    )
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    used_at: Mapped[datetime | None]
+
+
+class SecondStepRow(Base):
+    """A login whose password was right and whose second step is to come.
+
+    Only hashes are stored: of the cookie's value, and of the very password hash that was verified.
+    """
+
+    __tablename__ = "second_steps"
+
+    id_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    application: Mapped[str]
+    password_seal: Mapped[bytes] = mapped_column(LargeBinary(32))
+    began_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class PasskeyAnswerRow(Base):
+    """A passkey challenge that has been answered, rightly or not: each answers once."""
+
+    __tablename__ = "passkey_answers"
+
+    challenge: Mapped[bytes] = mapped_column(primary_key=True)
+    answered_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class KnownBrowserRow(Base):

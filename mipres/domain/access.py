@@ -144,6 +144,14 @@ class AccessChange(StrEnum):
     PLACEMENT_CHANGED = "placement_changed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a kind of change.
     NEW_BROWSER = "new_browser"
+    CODES_ADDED = "codes_added"
+    CODES_REMOVED = "codes_removed"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    PASSKEY_LOCKED = "passkey_locked"
+    RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    SECOND_FACTOR_RESET = "second_factor_reset"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,6 +227,7 @@ CAUSES_FOR_STAFF: dict[AccessCause, str] = {
     AccessCause.DELEGATION_WITHDRAWN: "la entidad retiró la delegación",
     AccessCause.PLACEMENT_OVER: "la plaza terminó",
 }
+_NOT_YOU = "Si no fue usted, cambie la contraseña, cierre las demás sesiones en su cuenta y avise a la mesa de ayuda del Ministerio."
 _CHANGE_WORDS = {
     AccessChange.ACCOUNT_SUSPENDED: ACCOUNT_SUSPENDED_WORDS,
     AccessChange.ACCOUNT_REINSTATED: AccessWords(
@@ -248,6 +257,35 @@ _CHANGE_WORDS = {
     AccessChange.NEW_BROWSER: AccessWords(
         title="Ingresaron con su usuario desde un navegador que no habíamos visto",
         remedy="Si fue usted, no tiene que hacer nada: también ocurre cuando borra los datos del navegador. Si no fue usted, alguien conoce su contraseña: recupérela de inmediato con «¿Olvidó su contraseña?», que además cierra todas las sesiones, y avise a la mesa de ayuda del Ministerio.",
+    ),
+    AccessChange.CODES_ADDED: AccessWords(
+        title="Su cuenta pide ahora también un código de su aplicación de autenticación",
+        remedy=f"Guarde los códigos de recuperación: con ellos ingresa si pierde el teléfono. {_NOT_YOU}",
+    ),
+    AccessChange.CODES_REMOVED: AccessWords(
+        title="Su cuenta ya no pide códigos de una aplicación de autenticación", remedy=_NOT_YOU
+    ),
+    AccessChange.PASSKEY_ADDED: AccessWords(
+        title="Se agregó una llave de acceso a su cuenta", remedy=_NOT_YOU
+    ),
+    AccessChange.PASSKEY_REMOVED: AccessWords(
+        title="Se quitó una llave de acceso de su cuenta", remedy=_NOT_YOU
+    ),
+    AccessChange.PASSKEY_LOCKED: AccessWords(
+        title="Bloqueamos una llave de acceso de su cuenta porque vimos una copia de ella",
+        remedy="Ingrese con otro medio, quite esa llave en su cuenta y agregue otra. Avise a la mesa de ayuda del Ministerio.",
+    ),
+    AccessChange.RECOVERY_CODES_RENEWED: AccessWords(
+        title="Su cuenta tiene códigos de recuperación nuevos",
+        remedy=f"Los anteriores ya no sirven. {_NOT_YOU}",
+    ),
+    AccessChange.RECOVERY_CODE_USED: AccessWords(
+        title="Ingresaron con uno de sus códigos de recuperación",
+        remedy=f"Ese código ya no sirve. Si le quedan pocos, haga una lista nueva en su cuenta. {_NOT_YOU}",
+    ),
+    AccessChange.SECOND_FACTOR_RESET: AccessWords(
+        title="Soporte quitó el segundo factor de su cuenta",
+        remedy="Ingrese con su contraseña y configure otro en «Mi cuenta». Si no pidió este cambio, cambie la contraseña y avise a la mesa de ayuda del Ministerio.",
     ),
 }
 

@@ -63,6 +63,8 @@ class AuditEventType(StrEnum):
     REVIEW_STOPPED = "review_stopped", "Revisión de accesos detenida"
     REVIEW_GO_ON_ASKED = "review_go_on_asked", "Pedido que la revisión de accesos siga"
     REVIEW_STOP_ASKED = "review_stop_asked", "Pedido que la revisión de accesos se abandone"
+    SECOND_FACTOR_CHANGED = "second_factor_changed", "Segundo factor cambiado"
+    SECOND_FACTOR_FAILED = "second_factor_failed", "Segundo factor fallido"
     SESSIONS_ENDED = "sessions_ended", "Sesiones cerradas"
     DATA_VIEWED = "data_viewed", "Datos de una persona consultados por soporte"
     PAYLOAD_REFUSED = "payload_refused", "Dato ajeno rechazado en Temporal"

@@ -28,8 +28,11 @@ from mipres.database.tables import (
     Base,
     ConsentRow,
     KnownBrowserRow,
+    PasskeyRow,
     PasswordLinkRow,
     ProfileRow,
+    RecoveryCodeRow,
+    SecondFactorRow,
     SessionRow,
 )
 from mipres.domain.audit import AuditEvent, AuditEventType
@@ -37,6 +40,7 @@ from mipres.domain.documents import Document, parse_document
 from mipres.domain.errors import MipresError
 from mipres.domain.limits import DOCUMENT_ANSWERS, DOCUMENT_RECOVERIES, DOCUMENT_SUBMISSIONS
 from mipres.domain.radicado import KNOWN_BY_DOCUMENT, KNOWN_BY_MORE, radicado_of, recovery_reference
+from mipres.domain.second_factor import guarded_factor
 from mipres.domain.submissions import Submission
 from mipres.temporal import names
 from mipres.temporal.answers import TemporalUnavailableError
@@ -112,6 +116,7 @@ class PersonData:
         async with self._sessions.begin() as session:
             accounts = await _rows(session, AccountRow, AccountRow.login.in_(logins))
             ids = [account["id"] for account in accounts]
+            factors = await _rows(session, SecondFactorRow, SecondFactorRow.account_id.in_(ids))
             held: dict[str, Any] = {
                 "documento": str(document),
                 "cuenta": accounts,
@@ -125,6 +130,15 @@ class PersonData:
                     session, AddressChangeRow, AddressChangeRow.account_id.in_(ids)
                 ),
                 "navegadores": await _rows(session, KnownBrowserRow, KnownBrowserRow.account_id.in_(ids)),
+                "segundo_factor": factors,
+                "llaves_de_acceso": await _rows(
+                    session, PasskeyRow, PasskeyRow.factor_id.in_([factor["id"] for factor in factors])
+                ),
+                "codigos_de_recuperacion": await _rows(
+                    session,
+                    RecoveryCodeRow,
+                    RecoveryCodeRow.factor_id.in_([factor["id"] for factor in factors]),
+                ),
                 "sesiones": await _rows(session, SessionRow, SessionRow.account_id.in_(ids)),
                 "registros": [
                     {
@@ -185,7 +199,8 @@ class PersonData:
 
     async def _erase_one(self, document: Document, *, actor: str, reason: str) -> Erased:
         runs = [run async for run in self._runs(document)]
-        await self._lockouts.lift(document.login)
+        for guarded in (document.login, guarded_factor(document.login)):
+            await self._lockouts.lift(guarded)
         for limit in (DOCUMENT_ANSWERS, DOCUMENT_RECOVERIES, DOCUMENT_SUBMISSIONS):
             await self._limits.forget(limit, document.login)
         async with self._sessions.begin() as session:

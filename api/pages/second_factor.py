@@ -1,0 +1,244 @@
+"""`/cuenta/segundo-factor`: what a person sets up beside the password.
+
+Everything that changes it needs a proof of the last minutes, and is mailed about.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from urllib.parse import quote
+
+import pyotp
+import segno
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.datastructures import FormData
+
+from api.clients import network_of
+from api.forms import secret_of, text_of
+from api.pages.login import Attempt, authenticate
+from api.pages.second_step import LOCKED, NO_CODE, WRONG_CODE
+from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
+from api.services import LoginDep, LoginServices
+from api.signed_in import lacks_factor, session_cookie, user_named, users_of
+from mipres.database.second_factors import Holder
+from mipres.database.sessions import LoggedInUser
+from mipres.domain.applications import Application
+from mipres.domain.limits import PASSWORDS
+from mipres.domain.lockout import Origin
+from mipres.domain.second_factor import (
+    FRESH_FOR,
+    Factor,
+    Proof,
+    is_multi_factor,
+    shown_recovery_code,
+)
+
+router = APIRouter(prefix="/cuenta/segundo-factor", include_in_schema=False)
+
+ISSUER = "MIPRES"
+_PATH = "/cuenta/segundo-factor"
+_WRONG_PASSWORD = "No es su contraseña, o hubo demasiados intentos y el ingreso está bloqueado unos minutos"  # noqa: S105 - a sentence.
+_ANOTHER_LOGIN = "No se guardó nada: en este navegador ingresó después otra persona, o usted otra vez"
+_NOT_NOW = "No se guardó nada: confirme primero que es usted"
+_NO_WAITING_SECRET = "El código no es correcto, o pasó demasiado tiempo desde que se mostró la clave"  # noqa: S105 - a sentence.
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Owner:
+    """Who is in, and what the person has set up."""
+
+    user: LoggedInUser
+    holder: Holder
+    factor: Factor
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether what the person proved is recent, and as much as the account asks for."""
+        has_shown_factor = is_multi_factor(self.user.amr) or not self.factor.is_set_up
+        return has_shown_factor and self.user.authenticated_at > now - FRESH_FOR
+
+
+@router.api_route("", methods=LOOKS, dependencies=[PUBLIC])
+async def show_factor(request: Request, services: LoginDep, aplicacion: str = "") -> Response:
+    owner = await _owner(request, services, application=aplicacion)
+    return await _page(request, services, owner) if owner else _login(request, services, aplicacion)
+
+
+@router.post("/confirmar", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
+async def confirm(request: Request, services: LoginDep, client: ClientDep) -> Response:
+    """Take the password, or a code where there is a factor, as a proof of now."""
+    form = await request.form()
+    owner = await _owner(request, services, session=form.get("sesion"))
+    if owner is None:
+        return await _another(request, services)
+    proof, error = await _proven(request, services, owner, form, client)
+    if proof is None:
+        return await _page(request, services, owner, errors=error)
+    return await _go_on(request, services, owner.user, proof)
+
+
+@router.post("/codigos", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
+async def add_codes(request: Request, services: LoginDep) -> Response:
+    """Take an application that gives codes, after its first right code."""
+    form = await request.form()
+    owner, refusal = await _changing(request, services, form)
+    if owner is None:
+        return refusal
+    typed = text_of(form, "codigo")
+    if not typed.strip():
+        return await _page(request, services, owner, errors={"codigo": NO_CODE})
+    codes = await services.factors.confirm_codes(owner.holder, typed)
+    if codes is None:
+        return await _page(request, services, owner, errors={"codigo": _NO_WAITING_SECRET})
+    if not owner.factor.is_set_up:
+        # Sessions that were opened with less than what the account asks for now.
+        await services.own_accounts.end_other_sessions(owner.user)
+    return await _set_up(request, services, owner, Proof.CODE, codes)
+
+
+@router.post("/codigos/quitar", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
+async def remove_codes(request: Request, services: LoginDep) -> Response:
+    owner, refusal = await _changing(request, services, await request.form())
+    if owner is None:
+        return refusal
+    await services.factors.remove_codes(owner.holder)
+    return _to_page(owner.user)
+
+
+@router.post("/recuperacion", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
+async def renew_recovery_codes(request: Request, services: LoginDep) -> Response:
+    """Show ten new recovery codes, once."""
+    owner, refusal = await _changing(request, services, await request.form())
+    if owner is None:
+        return refusal
+    codes = await services.factors.renew_recovery_codes(owner.holder)
+    return _codes_page(request, services, owner.user, codes) if codes else _to_page(owner.user)
+
+
+async def _set_up(
+    request: Request, services: LoginServices, owner: _Owner, proof: Proof, codes: tuple[str, ...]
+) -> Response:
+    """Count what was just set up as shown, and show the recovery codes if they are new."""
+    token = await services.sessions.prove(owner.user, proof)
+    if token is None:
+        return _login(request, services)
+    response = _codes_page(request, services, owner.user, codes) if codes else _to_page(owner.user)
+    services.cookies.set(response, session_cookie(owner.user.application), token)
+    return response
+
+
+async def _go_on(request: Request, services: LoginServices, user: LoggedInUser, proof: Proof) -> Response:
+    token = await services.sessions.prove(user, proof)
+    if token is None:
+        return _login(request, services)
+    response = _to_page(user)
+    services.cookies.set(response, session_cookie(user.application), token)
+    return response
+
+
+async def _proven(
+    request: Request, services: LoginServices, owner: _Owner, form: FormData, client: str
+) -> tuple[Proof | None, dict[str, str]]:
+    network = network_of(client)
+    if owner.factor.is_set_up and not is_multi_factor(owner.user.amr):
+        typed = text_of(form, "codigo")
+        if not typed.strip():
+            return None, {"codigo": NO_CODE}
+        checked = await services.factors.check(owner.holder, typed, Origin(network=network))
+        return checked.proof, {"codigo": LOCKED if checked.is_locked else WRONG_CODE}
+    present = secret_of(form, "actual")
+    if not present:
+        return None, {"actual": "Escriba su contraseña"}
+    # Wrong passwords count by the session, which strangers do not have.
+    session = services.cookies.get(request, session_cookie(owner.user.application))
+    origin = Origin(network=network, device=f"session {session}")
+    attempt = Attempt(login=owner.user.login, password=present, client=client, origin=origin, is_human=True)
+    result = await authenticate(services, attempt, owner.user.application)
+    return (Proof.PASSWORD if result.account else None), {"actual": _WRONG_PASSWORD}
+
+
+async def _changing(
+    request: Request, services: LoginServices, form: FormData
+) -> tuple[_Owner | None, Response]:
+    """Who may change the factor now; else the answer."""
+    owner = await _owner(request, services, session=form.get("sesion"))
+    if owner is None:
+        return None, await _another(request, services)
+    if not owner.is_fresh(services.clock.now()):
+        return None, await _page(request, services, owner, errors={"_prueba": _NOT_NOW})
+    return owner, Response()
+
+
+async def _owner(
+    request: Request, services: LoginServices, *, application: str = "", session: object = None
+) -> _Owner | None:
+    """Find the user of the named session or application, else of any."""
+    users = await users_of(request, services, before_factor=True)
+    if session is not None:
+        user = user_named(users, session)
+    else:
+        named = [item for item in users if item.application == application]
+        user = next(iter(named or ([] if application in set(Application) else users)), None)
+    if user is None:
+        return None
+    holder = Holder(login=user.login, account_id=user.account_id)
+    return _Owner(user=user, holder=holder, factor=await services.factors.of(holder))
+
+
+async def _another(request: Request, services: LoginServices) -> Response:
+    owner = await _owner(request, services)
+    if owner is None:
+        return _login(request, services)
+    return await _page(request, services, owner, errors={"_sesion": _ANOTHER_LOGIN})
+
+
+def _login(request: Request, services: LoginServices, wanted: str = "") -> Response:
+    had = [item for item in Application if services.cookies.get(request, session_cookie(item))]
+    application = Application(wanted) if wanted in set(Application) else (had or [Application.MIPRES])[0]
+    back = quote(f"{_PATH}?aplicacion={application}", safe="")
+    return RedirectResponse(f"/ingreso/{application}?volver={back}", status_code=HTTPStatus.SEE_OTHER)
+
+
+def _to_page(user: LoggedInUser) -> Response:
+    return RedirectResponse(f"{_PATH}?aplicacion={user.application}", status_code=HTTPStatus.SEE_OTHER)
+
+
+def _codes_page(
+    request: Request, services: LoginServices, user: LoggedInUser, codes: tuple[str, ...]
+) -> Response:
+    shown = [shown_recovery_code(code) for code in codes]
+    return services.pages.render(request, "recovery_codes", user=user, codes=shown)
+
+
+async def _page(
+    request: Request, services: LoginServices, owner: _Owner, *, errors: Mapping[str, str] | None = None
+) -> Response:
+    """Show what is set up; what changes it only after a proof of the last minutes."""
+    is_fresh = owner.is_fresh(services.clock.now())
+    secret = None
+    if is_fresh and not owner.factor.has_codes:
+        secret = await services.factors.begin_codes(owner.holder)
+    return services.pages.render(
+        request,
+        "second_factor",
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
+        user=owner.user,
+        factor=owner.factor,
+        is_fresh=is_fresh,
+        is_demanded=lacks_factor(services, owner.user),
+        asks_code=owner.factor.is_set_up and not is_multi_factor(owner.user.amr),
+        secret=_grouped(secret) if secret else None,
+        picture=_picture(secret, owner.user.login) if secret else None,
+        errors=errors or {},
+    )
+
+
+def _picture(secret: str, login: str) -> str:
+    """The secret as a QR code, for the camera of a telephone."""
+    address = pyotp.TOTP(secret).provisioning_uri(name=login, issuer_name=ISSUER)
+    return segno.make(address, micro=False).svg_data_uri(scale=4)
+
+
+def _grouped(secret: str) -> str:
+    return " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))

@@ -1,0 +1,114 @@
+"""`/ingreso/…/segundo-factor`: the second step of a login, after the right password."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from api.clients import network_of
+from api.forms import text_of
+from api.pages.login import SECOND_STEP, Entry, application_named, enter, page_after_login
+from api.protection import PROTECTED_FORM, PUBLIC, READS, ClientDep, limited
+from api.services import LoginDep, LoginServices
+from mipres.database.second_factors import Holder
+from mipres.database.second_steps import SecondStep
+from mipres.domain.applications import Application
+from mipres.domain.limits import LOGINS
+from mipres.domain.lockout import Origin
+from mipres.domain.second_factor import Proof
+
+router = APIRouter(prefix="/ingreso", include_in_schema=False)
+
+NO_CODE = "Escriba el código"
+WRONG_CODE = "El código no es correcto, ya se usó o ya venció. Espere a que su aplicación muestre otro"
+LOCKED = (
+    "Hubo demasiados códigos equivocados y por unos minutos no se comprueba ninguno. Inténtelo más tarde; "
+    "si no tiene su segundo factor, escriba a la mesa de ayuda"
+)
+
+
+@router.api_route("/{application}/segundo-factor", methods=READS, dependencies=[PUBLIC])
+async def show_second_step(
+    application: str, request: Request, services: LoginDep, volver: str = ""
+) -> Response:
+    wanted = application_named(application)
+    step = await _step(request, services, wanted)
+    if step is None:
+        return _begin_again(wanted)
+    return await _page(request, services, wanted, step, back=volver)
+
+
+@router.post("/{application}/segundo-factor", dependencies=[limited(LOGINS), PROTECTED_FORM])
+async def take_second_step(
+    application: str, request: Request, services: LoginDep, client: ClientDep
+) -> Response:
+    """Open the session once the second step is right; of two answers only one opens it."""
+    wanted, form = application_named(application), await request.form()
+    step = await _step(request, services, wanted)
+    if step is None:
+        return _begin_again(wanted)
+    typed, back = text_of(form, "codigo"), text_of(form, "volver")
+    if not typed.strip():
+        return await _page(request, services, wanted, step, back=back, error=NO_CODE)
+    checked = await services.factors.check(_holder(step), typed, Origin(network=network_of(client)))
+    if checked.proof is None:
+        error = LOCKED if checked.is_locked else WRONG_CODE
+        return await _page(request, services, wanted, step, back=back, error=error)
+    return await _enter(request, services, wanted, client, step, checked.proof, back)
+
+
+async def _enter(  # noqa: PLR0913, PLR0917 - all of them are the request's.
+    request: Request,
+    services: LoginServices,
+    wanted: Application,
+    client: str,
+    step: SecondStep,
+    proof: Proof,
+    back: str,
+) -> Response:
+    token = services.cookies.get(request, SECOND_STEP) or ""
+    entry = Entry(
+        account_id=step.account_id,
+        login=step.login,
+        verified_hash=step.verified_hash,
+        proofs=(Proof.PASSWORD, proof),
+        back=back,
+    )
+    is_first = await services.second_steps.end(token)
+    response = await enter(request, services, wanted, client, entry) if is_first else None
+    response = response or _begin_again(wanted)
+    services.cookies.drop(response, SECOND_STEP)
+    return response
+
+
+async def _step(request: Request, services: LoginServices, wanted: Application) -> SecondStep | None:
+    token = services.cookies.get(request, SECOND_STEP)
+    return await services.second_steps.of(token, wanted) if token else None
+
+
+def _holder(step: SecondStep) -> Holder:
+    return Holder(login=step.login, account_id=step.account_id)
+
+
+def _begin_again(wanted: Application) -> Response:
+    return RedirectResponse(f"/ingreso/{wanted}", status_code=HTTPStatus.SEE_OTHER)
+
+
+async def _page(
+    request: Request,
+    services: LoginServices,
+    wanted: Application,
+    step: SecondStep,
+    *,
+    back: str,
+    error: str | None = None,
+) -> Response:
+    return services.pages.render(
+        request,
+        "second_step",
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK,
+        application=wanted,
+        factor=await services.factors.of(_holder(step)),
+        back=page_after_login(wanted, back),
+        errors={"codigo": error} if error else {},
+    )
