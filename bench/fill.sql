@@ -73,4 +73,23 @@ FROM generate_series(1, :rows) i;
 
 INSERT INTO milestones
 SELECT 'made_up_' || i, now() - i * interval '1 second'
+
+INSERT INTO second_factors (id, account_id, code_since, created_at)
+SELECT md5(i::text)::uuid, md5(i::text)::uuid, now(), now()
+FROM generate_series(1, :rows) i;
+
+INSERT INTO passkeys (id, factor_id, credential_id, public_key, sign_count, name, created_at)
+SELECT md5(i::text)::uuid, md5(i::text)::uuid, sha256(('passkey' || i)::bytea), ''::bytea, 0, 'Llave', now()
+FROM generate_series(1, :rows) i;
+
+INSERT INTO recovery_codes
+SELECT md5(i::text)::uuid, sha256(('recovery' || i)::bytea), NULL
+FROM generate_series(1, :rows) i;
+
+INSERT INTO second_steps
+SELECT sha256(('step' || i)::bytea), md5(i::text)::uuid, 'mipres', sha256(''::bytea), now() - i * interval '10 microseconds'
+FROM generate_series(1, :rows) i;
+
+INSERT INTO passkey_answers
+SELECT sha256(('answer' || i)::bytea), now() - i * interval '10 microseconds'
 FROM generate_series(1, :rows) i;

@@ -119,7 +119,7 @@ async def renew_recovery_codes(request: Request, services: LoginDep) -> Response
 async def _set_up(
     request: Request, services: LoginServices, owner: _Owner, proof: Proof, codes: tuple[str, ...]
 ) -> Response:
-    """Count what was just set up as shown, and show the recovery codes if they are new."""
+    """Count what was just set up as shown, and show recovery codes that are new."""
     token = await services.sessions.prove(owner.user, proof)
     if token is None:
         return _login(request, services)

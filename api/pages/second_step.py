@@ -1,4 +1,4 @@
-"""`/ingreso/…/segundo-factor`: the second step of a login, after the right password."""
+"""`/ingreso/…/segundo-factor`: the second step of a login."""
 
 from http import HTTPStatus
 
@@ -42,7 +42,10 @@ async def show_second_step(
 async def take_second_step(
     application: str, request: Request, services: LoginDep, client: ClientDep
 ) -> Response:
-    """Open the session once the second step is right; of two answers only one opens it."""
+    """Open the session once the second step is right.
+
+    Of two answers only one opens it.
+    """
     wanted, form = application_named(application), await request.form()
     step = await _step(request, services, wanted)
     if step is None:

@@ -109,7 +109,10 @@ class SecondFactors:
         return Factor(codes_since=row.code_since, passkeys=passkeys, recovery_codes_left=left or 0)
 
     async def begin_codes(self, holder: Holder) -> str:
-        """The secret to put into an application, in base32; the same for every tab of half an hour."""
+        """The secret to put into an application, in base32.
+
+        It is the same for every tab of half an hour.
+        """
         now = self._clock.now()
         async with self._sessions.begin() as session:
             row = await self.held(session, holder)
@@ -155,7 +158,10 @@ class SecondFactors:
             await self.note(session, holder, AccessChange.CODES_REMOVED)
 
     async def renew_recovery_codes(self, holder: Holder) -> tuple[str, ...]:
-        """Ten new codes; the old ones work no more. None of both without a factor to recover."""
+        """Ten new codes in place of the old ones.
+
+        Without a factor to recover there are none.
+        """
         async with self._sessions.begin() as session:
             row = await self.held(session, holder)
             if not await _is_set_up(session, row):
@@ -208,13 +214,13 @@ class SecondFactors:
         self, session: AsyncSession, holder: Holder, row: SecondFactorRow, plain: str
     ) -> Proof | None:
         hashes = [_hashed(key, row.id, plain) for key in self._keys]
-        using = update(RecoveryCodeRow).where(
+        unused = update(RecoveryCodeRow).where(
             RecoveryCodeRow.factor_id == row.id,
             RecoveryCodeRow.code_hash.in_(hashes),
             RecoveryCodeRow.used_at.is_(None),
         )
-        used = await session.execute(using.values(used_at=self._clock.now()))
-        if not used.rowcount:
+        using = unused.values(used_at=self._clock.now()).returning(RecoveryCodeRow.factor_id)
+        if await session.scalar(using) is None:
             return None
         await self.note(session, holder, AccessChange.RECOVERY_CODE_USED)
         return Proof.RECOVERY_CODE

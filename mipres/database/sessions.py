@@ -251,7 +251,10 @@ def live(now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def _stands(account: AccountRow, verified_hash: str | None) -> bool:
-    """Whether what was verified is still so; an account without a password opens nothing."""
+    """Whether what was verified is still so.
+
+    An account without a password opens nothing.
+    """
     if verified_hash is None:
         return account.password_hash is not None
     return account.password_hash == verified_hash

@@ -1,4 +1,7 @@
-"""The second factor: who must have one, what counts as one, and for how long a proof stands."""
+"""The second factor.
+
+Who must have one, what counts as one, and for how long a proof stands.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -126,7 +129,10 @@ _CONFUSED = str.maketrans("OIL", "011")
 
 
 def plain_code(typed: str) -> str:
-    """A code as it is compared: without spaces and hyphens, and in the letters of its alphabet."""
+    """A code as it is compared.
+
+    Without spaces and hyphens, and in the letters of its alphabet.
+    """
     kept = "".join(char for char in typed.upper() if char.isascii() and char.isalnum())
     return kept if is_application_code(kept) else kept.translate(_CONFUSED)
 

@@ -42,6 +42,7 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> Tools:
         milestones=AsyncMock(),
         lockouts=AsyncMock(),
         person_data=AsyncMock(),
+        reseal=AsyncMock(),
     )
 
     @asynccontextmanager

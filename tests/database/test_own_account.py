@@ -137,6 +137,8 @@ async def test_nobody_ends_the_session_of_another(
         full_name="",
         application=MIPRES,
         profiles=(),
+        amr=("pwd",),
+        authenticated_at=user.authenticated_at,
     )
     assert await own.end_session(stranger, user.session_id) == 0
     assert await own.end_other_sessions(stranger) == 0

@@ -186,7 +186,7 @@ async def test_each_change_is_mailed_and_written_down(
     titles = [notice.words.title for notice in waiting]
     assert len(titles) == 4
     assert "pide ahora también un código" in titles[0]
-    entries = [entry for entry in await audit.entries(login=holder.login)]
+    entries = list(await audit.entries(login=holder.login))
     changes = [entry.details["change"] for entry in entries if entry.type == "second_factor_changed"]
     assert changes == ["codes_added", "recovery_code_used", "recovery_codes_renewed", "codes_removed"]
     assert (await audit.verify()).is_intact
