@@ -73,6 +73,7 @@ FROM generate_series(1, :rows) i;
 
 INSERT INTO milestones
 SELECT 'made_up_' || i, now() - i * interval '1 second'
+FROM generate_series(1, :rows) i;
 
 INSERT INTO second_factors (id, account_id, code_since, created_at)
 SELECT md5(i::text)::uuid, md5(i::text)::uuid, now(), now()
