@@ -44,6 +44,10 @@ class FormOfAnotherVisitError(ForeignFormError):
     """A form was drawn by the product, but before another login in this browser."""
 
 
+class LoginOfAnotherVisitError(FormOfAnotherVisitError):
+    """The form of the login was drawn before another login in this browser."""
+
+
 class ExpiredFormError(MipresError):
     """A form came back after its token's time."""
 
@@ -391,6 +395,17 @@ def cross_origin_headers(origin: str) -> dict[str, str]:
 @handles(ForeignFormError)
 async def foreign_form(request: Request, _error: ForeignFormError) -> Response:
     return _answer(request, HTTPStatus.FORBIDDEN)
+
+
+@handles(FormOfAnotherVisitError)
+async def form_of_before(request: Request, error: FormOfAnotherVisitError) -> Response:
+    """Say who is in now; the person decides again what to do."""
+    if _is_support(request):
+        return await foreign_form(request, error)
+    page: Response = request.app.state.services.pages.render(
+        request, "form_of_before", status=HTTPStatus.FORBIDDEN, action=request.url.path
+    )
+    return page
 
 
 @handles(HTTPException)

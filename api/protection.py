@@ -13,6 +13,7 @@ from api.errors import (
     ExpiredFormError,
     ForeignFormError,
     FormOfAnotherVisitError,
+    LoginOfAnotherVisitError,
     StaffChangedError,
     StaffLoginRequiredError,
     UnauthorizedError,
@@ -56,6 +57,14 @@ async def protected_form(request: Request, services: ProtectionDep) -> None:
             raise FormOfAnotherVisitError
         case FormTokenState.WRONG:
             raise ForeignFormError
+
+
+async def login_form(request: Request, services: ProtectionDep) -> None:
+    """Protect the form of the login, which is drawn again after another login."""
+    try:
+        await protected_form(request, services)
+    except FormOfAnotherVisitError as foreign:
+        raise LoginOfAnotherVisitError from foreign
 
 
 # It only documents the scheme: the product checks by itself, because every refusal must read alike.
@@ -144,6 +153,7 @@ async def codec_reader(request: Request, services: ProtectionDep) -> None:
 PROTECTIONS = (
     public,
     protected_form,
+    login_form,
     api_key_required,
     metrics_key_required,
     staff_required,
@@ -159,6 +169,7 @@ Mail programs and scanners try HEAD or OPTIONS before they open a link.
 READS = ["GET", "HEAD"]
 """Methods of what only answers: HEAD works where GET does."""
 PROTECTED_FORM = Depends(protected_form)
+LOGIN_FORM = Depends(login_form)
 API_KEY_REQUIRED = Depends(api_key_required)
 METRICS_KEY_REQUIRED = Depends(metrics_key_required)
 STAFF_REQUIRED = Depends(staff_required)

@@ -9,12 +9,14 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.datastructures import FormData
 
 from api.captcha import CAPTCHA_NEEDED, FormCaptcha
 from api.clients import network_of
+from api.errors import LoginOfAnotherVisitError, handles
 from api.forms import by_field, secret_of, text_of
 from api.pages.landing import profile_card
-from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, READS, ClientDep, limited
+from api.protection import LOGIN_FORM, LOOKS, PROTECTED_FORM, PUBLIC, READS, ClientDep, limited
 from api.security import new_visit
 from api.services import LoginDep, LoginServices
 from api.signed_in import own_pages, session_cookie, user_of
@@ -62,12 +64,14 @@ class _Shown:
     Attributes:
         typed: What stays in the form.
         over: Why the session of this browser is over.
+        is_of_before: Whether the form that was sent is older than the last login in this browser.
         captcha: The one that failures at this login ask for.
     """
 
     typed: Mapping[str, str]
     errors: Mapping[str, str] = field(default_factory=dict)
     over: SessionEnd | None = None
+    is_of_before: bool = False
     captcha: FormCaptcha | None = None
 
 
@@ -95,7 +99,7 @@ async def show_login(application: str, request: Request, services: LoginDep, vol
     return _form(request, services, wanted, _Shown(typed={"volver": volver}, over=over))
 
 
-@router.post("/ingreso/{application}", dependencies=[limited(LOGINS), PROTECTED_FORM])
+@router.post("/ingreso/{application}", dependencies=[limited(LOGINS), LOGIN_FORM])
 async def log_in(application: str, request: Request, services: LoginDep, client: ClientDep) -> Response:
     wanted, form = application_named(application), await request.form()
     typed, password = text_of(form, "usuario"), secret_of(form, "contrasena")
@@ -104,7 +108,7 @@ async def log_in(application: str, request: Request, services: LoginDep, client:
     errors |= {} if password else {"contrasena": "Escriba su contraseña"}
     if not captcha.another_image_asked:
         errors = errors or by_field(await captcha.refusal())
-    kept = {"usuario": typed, "volver": text_of(form, "volver")}
+    kept = _kept(form)
     if errors or captcha.another_image_asked:
         errors = {} if captcha.another_image_asked else errors
         shown = captcha if captcha.was_shown else None
@@ -186,6 +190,16 @@ async def _ask_second_step(services: LoginServices, wanted: Application, entry: 
     return response
 
 
+@handles(LoginOfAnotherVisitError)
+async def show_login_again(request: Request, _error: LoginOfAnotherVisitError) -> Response:
+    """Draw the form for the visit that goes on, with what was typed but the password."""
+    wanted, typed = application_named(request.path_params["application"]), _kept(await request.form())
+    services = request.app.state.services.login
+    page = _form(request, services, wanted, _Shown(typed=typed, is_of_before=True))
+    page.status_code = HTTPStatus.FORBIDDEN
+    return page
+
+
 @router.api_route("/inicio/{application}", methods=READS, dependencies=[PUBLIC])
 async def landing(application: str, request: Request, services: LoginDep) -> Response:
     """Show the profiles of the session; without one, lead to the login."""
@@ -212,6 +226,10 @@ async def log_out(request: Request, services: LoginDep) -> Response:
             await services.sessions.end(token)
             services.cookies.drop(response, session_cookie(application))
     return response
+
+
+def _kept(form: FormData) -> Mapping[str, str]:
+    return {name: text_of(form, name) for name in ("usuario", "volver")}
 
 
 def application_named(name: str) -> Application:
@@ -317,6 +335,7 @@ def _form(request: Request, services: LoginServices, application: Application, s
         login=shown.typed.get("usuario", ""),
         errors=shown.errors,
         over=shown.over,
+        is_of_before=shown.is_of_before,
         back=page_after_login(application, shown.typed.get("volver", "")),
         captcha=shown.captcha.view() if shown.captcha else None,
     )

@@ -488,14 +488,41 @@ async def test_a_browser_that_says_same_origin_is_let_in(product: Product) -> No
         assert answer.status_code == 200
 
 
-async def test_a_form_opened_before_the_login_is_not_taken_after_it(product: Product) -> None:
+async def test_who_leaves_is_who_the_page_names(product: Product) -> None:
+    """A button of before the login does nothing; the page that says so has one."""
     person = await product.new_professional()
     await product.complete(person)
     async with product.browser() as visitor:
         before = await own_token(visitor)
         await log_in(visitor, person)
         answer = await visitor.post("/salir", data={"csrf_token": before})
-        assert answer.status_code == 403
+        assert (answer.status_code, "No se hizo nada" in answer.text) == (403, True)
+        assert f"sesión de <strong>{login_of(person)}</strong>" in answer.text
+        assert (await visitor.get("/inicio/mipres")).url.path == "/inicio/mipres"
+        main = answer.text.partition("<main")[2]
+        assert '<form class="buttons" method="post" action="/salir">' in main
+        left = await visitor.post("/salir", data={"csrf_token": csrf_of(answer)})
+        assert (left.status_code, left.url.path) == (200, "/")
+        assert (await visitor.get("/inicio/mipres")).url.path == "/ingreso/mipres"
+
+
+async def test_a_login_of_before_another_login_is_asked_for_again(product: Product) -> None:
+    first, second = await product.new_professional(), await product.new_professional()
+    for person in (first, second):
+        await product.complete(person)
+    async with product.browser() as visitor:
+        drawn = await visitor.get("/ingreso/mipres?volver=/cuenta?aplicacion=mipres")
+        await log_in(visitor, first)
+        sent = {**hidden_of(drawn), "usuario": login_of(second), "contrasena": PASSWORD}
+        again = await visitor.post("/ingreso/mipres", data=sent)
+        assert (again.status_code, "Ingrese otra vez" in again.text) == (403, True)
+        assert f"sesión de <strong>{login_of(first)}</strong>" in again.text
+        assert (f'value="{login_of(second)}"' in again.text, PASSWORD in again.text) == (True, False)
+        assert login_of(second) not in (await visitor.get("/inicio/mipres")).text
+        sent = {**hidden_of(again), "usuario": login_of(second), "contrasena": PASSWORD}
+        entered = await visitor.post("/ingreso/mipres", data=sent)
+        assert (entered.status_code, entered.url.path) == (200, "/cuenta")
+        assert login_of(second) in entered.text
 
 
 POISON = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
