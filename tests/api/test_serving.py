@@ -117,6 +117,18 @@ async def test_held_connections_keep_nobody_out(served: tuple[int, psutil.Proces
             connection.close()
 
 
+async def test_beyond_the_limit_of_connections_the_answer_is_503(tmp_path: Path) -> None:
+    few = SERVER_ENVIRONMENT | {"UVICORN_LIMIT_CONCURRENCY": "8"}
+    async with serving(tmp_path, "-m", "uvicorn", **few) as (port, _):
+        assert exchange(port, LIVE).startswith(b"HTTP/1.1 200")
+        held = [socket.create_connection((LOOPBACK, port), timeout=10) for _ in range(8)]
+        try:
+            assert exchange(port, LIVE).startswith(b"HTTP/1.1 503")
+        finally:
+            for connection in held:
+                connection.close()
+
+
 async def test_plain_uvicorn_with_the_locked_packages_has_the_same_edges(tmp_path: Path) -> None:
     locked = set(re.findall(r"^([\w-]+)==", LOCK.read_text(encoding="utf-8"), re.MULTILINE))
     absent = {"httptools", "websockets", "wsproto"} - locked

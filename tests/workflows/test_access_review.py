@@ -1,5 +1,6 @@
 """The workflow AccessReview: its guard, its pace and its ends."""
 
+import re
 import uuid
 from dataclasses import replace
 from datetime import timedelta
@@ -193,7 +194,7 @@ async def test_a_review_keeps_to_its_own_pace_below_the_registries(world: World)
 
 
 async def test_the_schedule_starts_a_review_that_can_read_its_settings(world: World) -> None:
-    """The server gives the workflow another id, to which no input can be bound."""
+    """The server adds the moment to its id, so no input can be bound to the id."""
     profiles(world, 2)
     client, schedule_id = world.env.client, f"access-review-{uuid.uuid4()}"
     schedule = await client.create_schedule(schedule_id, review_schedule())
@@ -206,6 +207,8 @@ async def test_the_schedule_starts_a_review_that_can_read_its_settings(world: Wo
         await world.eventually(started)
         action = (await schedule.describe()).info.recent_actions[0].action
         assert isinstance(action, ScheduleActionExecutionStartWorkflow)
+        moment = action.workflow_id.removeprefix(f"{names.ACCESS_REVIEW_ID}-")
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", moment), action.workflow_id
         handle: Handle = client.get_workflow_handle(action.workflow_id)
         world.handles[handle.id] = handle
         result = ReviewState(**await handle.result())
