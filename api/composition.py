@@ -273,6 +273,7 @@ class Composition:
             sessions=PostgresSessions(self._engine, audit=audit, clock=self._clock),
             own_accounts=PostgresOwnAccounts(self._engine, audit=audit, clock=self._clock),
             factors=composition.build_second_factors(self._settings, self._database),
+            passkeys=composition.build_passkeys(self._settings, self._database),
             second_steps=SecondSteps(self._engine, clock=self._clock),
             factor_rule=self._settings.second_factor,
             clock=self._clock,

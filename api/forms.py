@@ -43,6 +43,12 @@ def text_of(form: FormData, name: str) -> str:
     return value[:_MAX_FIELD] if isinstance(value, str) else ""
 
 
+def whole_text_of(form: FormData, name: str) -> str:
+    """Read what a script wrote, whole: the limit of bodies is its limit."""
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
+
+
 def secret_of(form: FormData, name: str) -> str:
     """Read a password in its normal form, and whole: a cut one would be another."""
     value = form.get(name)

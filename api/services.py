@@ -26,6 +26,7 @@ from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.fitness import DatabaseFitness
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.own_account import PostgresOwnAccounts
+from mipres.database.passkeys import Passkeys
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.second_factors import SecondFactors
 from mipres.database.second_steps import SecondSteps
@@ -138,6 +139,7 @@ class LoginServices:
     own_accounts: PostgresOwnAccounts
     factors: SecondFactors
     second_steps: SecondSteps
+    passkeys: Passkeys
     factor_rule: SecondFactorRule
     clock: Clock
     hasher: Hasher

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 from pydantic import SecretStr
@@ -25,6 +26,7 @@ from mipres.database.engine import create_engine
 from mipres.database.erasures import Erasures
 from mipres.database.limits import PostgresLimits
 from mipres.database.lockouts import LoginLockouts
+from mipres.database.passkeys import Passkeys, Site
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.refused_payloads import RefusedPayloads
 from mipres.database.retention import PostgresRetention
@@ -253,6 +255,17 @@ def build_second_factors(settings: Settings, database: DatabaseServices) -> Seco
         ),
         lockouts=database.lockouts,
         audit=database.audit,
+        clock=database.clock,
+    )
+
+
+def build_passkeys(settings: Settings, database: DatabaseServices) -> Passkeys:
+    address = urlsplit(settings.public_url)
+    return Passkeys(
+        database.engine,
+        factors=build_second_factors(settings, database),
+        site=Site(name=address.hostname or "", origin=f"{address.scheme}://{address.netloc}"),
+        keys=(purpose_key(settings, "passkeys"), *older_purpose_keys(settings, "passkeys")),
         clock=database.clock,
     )
 

@@ -14,13 +14,14 @@ from starlette.datastructures import FormData
 from api.captcha import CAPTCHA_NEEDED, FormCaptcha
 from api.clients import network_of
 from api.errors import LoginOfAnotherVisitError, handles
-from api.forms import by_field, secret_of, text_of
+from api.forms import by_field, secret_of, text_of, whole_text_of
 from api.pages.landing import profile_card
 from api.protection import LOGIN_FORM, LOOKS, PROTECTED_FORM, PUBLIC, READS, ClientDep, limited
 from api.security import new_visit
 from api.services import LoginDep, LoginServices
 from api.signed_in import own_pages, session_cookie, user_of
 from mipres.database.credentials import Authenticated, LoginResult
+from mipres.database.passkeys import Purpose
 from mipres.database.retention import KNOWN_BROWSERS
 from mipres.database.second_factors import Holder
 from mipres.database.sessions import Visitor
@@ -45,6 +46,7 @@ class SessionEnd(StrEnum):
 
 router = APIRouter(include_in_schema=False)
 
+WRONG_PASSKEY = "No reconocimos la llave de acceso, o está bloqueada. Ingrese de otro modo"
 SECOND_STEP = "segundo_paso"
 """The cookie of a login whose password was right."""
 _BROWSER = "navegador"
@@ -135,18 +137,44 @@ async def log_in(application: str, request: Request, services: LoginDep, client:
     return response or _form(request, services, wanted, _Shown(typed=kept, errors={"_credenciales": _WRONG}))
 
 
+@router.post("/ingreso/{application}/llave", dependencies=[limited(LOGINS), PROTECTED_FORM])
+async def log_in_by_passkey(
+    application: str, request: Request, services: LoginDep, client: ClientDep
+) -> Response:
+    """Open a session by a passkey alone, for people whom this door is for."""
+    wanted, form = application_named(application), await request.form()
+    visit, back = services.cookies.visit(request), text_of(form, "volver")
+    answer = whole_text_of(form, "credencial")
+    holder = await services.passkeys.use(Purpose.LOGIN, answer, bound_to=visit)
+    account = await services.credentials.known(holder.account_id) if holder and holder.account_id else None
+    wrong = _Shown(typed={"volver": back}, errors={"_llave": WRONG_PASSKEY})
+    if holder is None or account is None:
+        return _form(request, services, wanted, wrong)
+    if wanted not in account.applications:
+        return _other_door(request, services, wanted, account)
+    entry = Entry(
+        account_id=account.account_id,
+        login=holder.login,
+        verified_hash=account.verified_hash,
+        proofs=(Proof.PASSKEY,),
+        back=back,
+    )
+    response = await enter(request, services, wanted, client, entry)
+    return response or _form(request, services, wanted, wrong)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """A person who has proven who it is.
 
     Attributes:
-        verified_hash: What the password was right for; None where none was asked for.
+        verified_hash: What the password was right for, or stood when a passkey was.
         back: The page that the person came from.
     """
 
     account_id: uuid.UUID
     login: str
-    verified_hash: str | None = field(repr=False)
+    verified_hash: str = field(repr=False)
     proofs: tuple[Proof, ...]
     back: str
 
@@ -180,9 +208,7 @@ async def enter(
 
 async def _ask_second_step(services: LoginServices, wanted: Application, entry: Entry) -> Response:
     """Lead to the second step: until it is done there is no session."""
-    token = await services.second_steps.begin(
-        entry.account_id, wanted, verified_hash=entry.verified_hash or ""
-    )
+    token = await services.second_steps.begin(entry.account_id, wanted, verified_hash=entry.verified_hash)
     back = quote(page_after_login(wanted, entry.back), safe="")
     page = f"/ingreso/{wanted}/segundo-factor?volver={back}"
     response = RedirectResponse(page, status_code=HTTPStatus.SEE_OTHER)
@@ -338,4 +364,5 @@ def _form(request: Request, services: LoginServices, application: Application, s
         is_of_before=shown.is_of_before,
         back=page_after_login(application, shown.typed.get("volver", "")),
         captcha=shown.captcha.view() if shown.captcha else None,
+        passkey=services.passkeys.options_to_use(Purpose.LOGIN, bound_to=services.cookies.visit(request)),
     )

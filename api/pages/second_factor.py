@@ -3,6 +3,7 @@
 Everything that changes it needs a proof of the last minutes, and is mailed about.
 """
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
 from api.clients import network_of
-from api.forms import secret_of, text_of
+from api.forms import secret_of, text_of, whole_text_of
 from api.pages.login import Attempt, authenticate
 from api.pages.second_step import LOCKED, NO_CODE, WRONG_CODE
 from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
@@ -29,6 +30,7 @@ from mipres.domain.limits import PASSWORDS
 from mipres.domain.lockout import Origin
 from mipres.domain.second_factor import (
     FRESH_FOR,
+    MOST_PASSKEYS,
     Factor,
     Proof,
     is_multi_factor,
@@ -42,6 +44,7 @@ _PATH = "/cuenta/segundo-factor"
 _WRONG_PASSWORD = "No es su contraseña, o hubo demasiados intentos y el ingreso está bloqueado unos minutos"  # noqa: S105 - a sentence.
 _ANOTHER_LOGIN = "No se guardó nada: en este navegador ingresó después otra persona, o usted otra vez"
 _NOT_NOW = "No se guardó nada: confirme primero que es usted"
+_NO_PASSKEY = f"No se agregó la llave: el navegador no la confirmó, o ya tiene {MOST_PASSKEYS}"
 _NO_WAITING_SECRET = "El código no es correcto, o pasó demasiado tiempo desde que se mostró la clave"  # noqa: S105 - a sentence.
 
 
@@ -114,6 +117,38 @@ async def renew_recovery_codes(request: Request, services: LoginDep) -> Response
         return refusal
     codes = await services.factors.renew_recovery_codes(owner.holder)
     return _codes_page(request, services, owner.user, codes) if codes else _to_page(owner.user)
+
+
+@router.post("/llaves", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
+async def add_passkey(request: Request, services: LoginDep) -> Response:
+    """Take a passkey that the browser made."""
+    form = await request.form()
+    owner, refusal = await _changing(request, services, form)
+    if owner is None:
+        return refusal
+    codes = await services.passkeys.add(
+        owner.holder,
+        whole_text_of(form, "credencial"),
+        name=text_of(form, "nombre"),
+        bound_to=str(owner.user.session_id),
+    )
+    if codes is None:
+        return await _page(request, services, owner, errors={"_llave": _NO_PASSKEY})
+    if not owner.factor.is_set_up:
+        await services.own_accounts.end_other_sessions(owner.user)
+    return await _set_up(request, services, owner, Proof.PASSKEY, codes)
+
+
+@router.post("/llaves/quitar", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
+async def remove_passkey(request: Request, services: LoginDep) -> Response:
+    form = await request.form()
+    owner, refusal = await _changing(request, services, form)
+    if owner is None:
+        return refusal
+    named = [item.id for item in owner.factor.passkeys if item.id == form.get("cual")]
+    for passkey_id in named:
+        await services.passkeys.remove(owner.holder, uuid.UUID(passkey_id))
+    return _to_page(owner.user)
 
 
 async def _set_up(
@@ -230,6 +265,9 @@ async def _page(
         asks_code=owner.factor.is_set_up and not is_multi_factor(owner.user.amr),
         secret=_grouped(secret) if secret else None,
         picture=_picture(secret, owner.user.login) if secret else None,
+        passkey=await services.passkeys.options_to_add(owner.holder, bound_to=str(owner.user.session_id))
+        if is_fresh
+        else None,
         errors=errors or {},
     )
 

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.clients import network_of
-from api.forms import text_of
-from api.pages.login import SECOND_STEP, Entry, application_named, enter, page_after_login
+from api.forms import text_of, whole_text_of
+from api.pages.login import SECOND_STEP, WRONG_PASSKEY, Entry, application_named, enter, page_after_login
 from api.protection import PROTECTED_FORM, PUBLIC, READS, ClientDep, limited
 from api.services import LoginDep, LoginServices
+from mipres.database.passkeys import Purpose
 from mipres.database.second_factors import Holder
 from mipres.database.second_steps import SecondStep
 from mipres.domain.applications import Application
@@ -51,6 +52,12 @@ async def take_second_step(
     if step is None:
         return _begin_again(wanted)
     typed, back = text_of(form, "codigo"), text_of(form, "volver")
+    if answer := whole_text_of(form, "credencial"):
+        token = services.cookies.get(request, SECOND_STEP) or ""
+        holder = await services.passkeys.use(Purpose.SECOND_STEP, answer, bound_to=token)
+        if holder is None or holder.account_id != step.account_id:
+            return await _page(request, services, wanted, step, back=back, error=WRONG_PASSKEY)
+        return await _enter(request, services, wanted, client, step, Proof.PASSKEY, back)
     if not typed.strip():
         return await _page(request, services, wanted, step, back=back, error=NO_CODE)
     checked = await services.factors.check(_holder(step), typed, Origin(network=network_of(client)))
@@ -112,6 +119,9 @@ async def _page(
         status=HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK,
         application=wanted,
         factor=await services.factors.of(_holder(step)),
+        passkey=services.passkeys.options_to_use(
+            Purpose.SECOND_STEP, bound_to=services.cookies.get(request, SECOND_STEP) or ""
+        ),
         back=page_after_login(wanted, back),
         errors={"codigo": error} if error else {},
     )

@@ -230,6 +230,28 @@ class PostgresCredentials:
             await self._record(AuditEventType.LOGIN_FAILED, login, wanted, "password_right")
         return LoginResult(account=account)
 
+    async def known(self, account_id: uuid.UUID) -> Authenticated | None:
+        """What an account opens whose owner was recognised by a passkey.
+
+        None without a password: such an account opens nothing.
+        """
+        own = select(ProfileRow).where(ProfileRow.account_id == account_id)
+        async with self._reading() as session:
+            account = await session.get(AccountRow, account_id)
+            if account is None or account.password_hash is None:
+                return None
+            profiles = list(await session.scalars(own))
+            successor = await session.scalar(
+                select(AccountRow.login).where(AccountRow.id == account.joined_to)
+            )
+        return Authenticated(
+            account_id=account_id,
+            verified_hash=account.password_hash,
+            access=access_of(account, profiles),
+            today=today_in_bogota(self._clock.now()),
+            joined_login=successor,
+        )
+
     async def _record(self, event: AuditEventType, login: str, wanted: Application, cause: str) -> None:
         # Half a character of a broken form is no text that can be hashed.
         login = login.encode(errors="replace").decode()

@@ -108,7 +108,7 @@ class PostgresSessions:
         account_id: uuid.UUID,
         application: Application,
         *,
-        verified_hash: str | None,
+        verified_hash: str,
         visitor: Visitor = _NOBODY_KNOWN,
         proofs: Sequence[Proof] = (Proof.PASSWORD,),
     ) -> str | None:
@@ -117,8 +117,7 @@ class PostgresSessions:
         Args:
             account_id: Whose session it is.
             application: The one that the session belongs to.
-            verified_hash: The very hash that the password was verified against; None where no password was
-                asked for.
+            verified_hash: The very hash that the password was verified against, or that stood when a passkey was.
             visitor: Where the login comes from; a browser that the person has not used before is mailed about.
             proofs: What the person proved.
 
@@ -130,7 +129,7 @@ class PostgresSessions:
         async with self._sessions.begin() as session:
             # The change of a password holds the same row, so it ends this session or is seen here.
             account = await lock_account(session, account_id)
-            if account is None or not _stands(account, verified_hash) or not is_open(account):
+            if account is None or account.password_hash != verified_hash or not is_open(account):
                 cause = "password_changed" if account is None or is_open(account) else account_state(account)
                 login = account.login if account else None
                 await self._note(session, AuditEventType.LOGIN_FAILED, login, application, cause)
@@ -152,7 +151,7 @@ class PostgresSessions:
             account.last_login_at = now
             if visitor.browser is not None:
                 await _meet(session, account_id, visitor.browser, now=now)
-            cause = "password_right" if verified_hash is not None else "passkey_right"
+            cause = "password_right" if Proof.PASSWORD in proofs else "passkey_right"
             await self._note(session, AuditEventType.LOGIN_SUCCEEDED, account.login, application, cause)
         return token
 
@@ -248,16 +247,6 @@ def new_token() -> str:
 def live(now: datetime) -> tuple[ColumnElement[bool], ...]:
     """Tell the sessions that are open at this moment."""
     return (SessionRow.last_seen_at > now - IDLE_LIMIT, SessionRow.created_at > now - ABSOLUTE_LIMIT)
-
-
-def _stands(account: AccountRow, verified_hash: str | None) -> bool:
-    """Whether what was verified is still so.
-
-    An account without a password opens nothing.
-    """
-    if verified_hash is None:
-        return account.password_hash is not None
-    return account.password_hash == verified_hash
 
 
 async def _meet(session: AsyncSession, account_id: uuid.UUID, browser: str, *, now: datetime) -> None:

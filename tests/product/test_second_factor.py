@@ -126,7 +126,7 @@ async def test_a_form_of_another_session_changes_nothing(product: Product) -> No
         await set_up(visitor)
         page, foreign = await visitor.get(PAGE), await other.get(PAGE)
         session = re.findall(r'name="sesion" value="([^"]+)"', foreign.text)[0]
-        for path in ("confirmar", "codigos", "codigos/quitar", "recuperacion"):
+        for path in ("confirmar", "codigos", "codigos/quitar", "recuperacion", "llaves", "llaves/quitar"):
             sent = {"csrf_token": csrf_of(page), "sesion": session, "actual": PASSWORD, "codigo": "000000"}
             refused = await visitor.post(f"{PAGE}/{path}", data=sent)
             assert (refused.status_code, "No se guardó nada" in refused.text) == (422, True), path
