@@ -224,7 +224,10 @@ class Passkeys:
         return body + _signature(self._keys[0], purpose, bound_to, body)
 
     async def _pop(self, purpose: Purpose, answer: str, bound_to: str) -> bytes | None:
-        """The challenge that an answer names, if it was ours for this and was not answered before."""
+        """The challenge that an answer names.
+
+        None if it was not ours for this, is over, or was answered before.
+        """
         try:
             client_data = base64url_to_bytes(str(json.loads(answer)["response"]["clientDataJSON"]))
             challenge = base64url_to_bytes(str(json.loads(client_data)["challenge"]))
