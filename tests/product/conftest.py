@@ -69,6 +69,11 @@ class Product:
     def url(self) -> str:
         return self.stack.url("API_PORT")
 
+    @property
+    def public_url(self) -> str:
+        """The address that mails and answers name."""
+        return self.stack.stack.settings.public_url
+
     def browser(self) -> httpx2.AsyncClient:
         """A visitor with cookies of their own."""
         return self.client()

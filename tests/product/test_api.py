@@ -58,7 +58,7 @@ async def test_201_tells_login_and_where_to_look(product: Product) -> None:
         "al Módulo Administración de Usuarios, según corresponda",
         "status_url": "",
     }
-    assert body["status_url"] == f"{product.url}/registro/estado/{body['radicado']}"
+    assert body["status_url"] == f"{product.public_url}/registro/estado/{body['radicado']}"
     assert (await product.api.get(body["status_url"])).status_code == 200
 
 
@@ -83,7 +83,7 @@ async def test_202_when_a_registry_is_down_and_the_rest_follows_by_itself(produc
         assert body == {
             "status": "in_progress",
             "radicado": body["radicado"],
-            "status_url": f"{product.url}/registro/estado/{body['radicado']}",
+            "status_url": f"{product.public_url}/registro/estado/{body['radicado']}",
         }
         waiting = await product.reaches(body["radicado"], "waiting_registry")
         assert (waiting["waiting_on"], waiting["outcome"]) == (["rethus"], None)

@@ -3,6 +3,7 @@
 Fill in a form, open a link, log in.
 """
 
+import re
 from collections.abc import Mapping
 
 import httpx2
@@ -47,6 +48,11 @@ async def ask_recovery(
     page = await visitor.get("/contrasena/recuperar")
     typed = {"tipo_documento": document["type"], "numero_documento": document["number"]}
     return await visitor.post("/contrasena/recuperar", data={**solved(product, page), **typed})
+
+
+def without_random(page: httpx2.Response) -> str:
+    """A page without what is drawn by chance: its form token and its passkey challenge."""
+    return re.sub(r'data-options="[^"]*"', "", page.text.replace(csrf_of(page), "TOKEN"))
 
 
 def login_of(person: Mapping[str, object]) -> str:

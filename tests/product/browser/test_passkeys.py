@@ -55,7 +55,7 @@ async def with_device(visitor: Visitor) -> Device:
 
 async def go(visitor: Visitor, path: str) -> None:
     """Open a page by the name that passkeys work under."""
-    await visitor.page.goto(visitor.product.url.replace("127.0.0.1", "localhost") + path)
+    await visitor.page.goto(visitor.product.public_url + path)
 
 
 async def enter(visitor: Visitor, login: str) -> None:

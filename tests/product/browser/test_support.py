@@ -67,7 +67,7 @@ async def test_temporal_s_interface_reads_with_the_session_of_support(
     await page.goto(interface)
     # What the dialog "Codec Server" keeps in the browser.
     chosen = {
-        "endpoint": f'"{product.url}/codec"',
+        "endpoint": f'"{product.public_url}/codec"',
         "includeCredentials": "true",
         "overrideRemoteCodecConfiguration": "true",
     }
