@@ -51,7 +51,7 @@ async def ask_recovery(
 
 
 def without_random(page: httpx2.Response) -> str:
-    """A page without what is drawn by chance: its form token and its passkey challenge."""
+    """A page without its form token and its passkey challenge, which are random."""
     return re.sub(r'data-options="[^"]*"', "", page.text.replace(csrf_of(page), "TOKEN"))
 
 
