@@ -1,4 +1,4 @@
-"""Suspending a person in the whole product, and what the person sees."""
+"""What support does to an account in the whole product, and what the person sees."""
 
 import re
 from typing import Any
@@ -7,7 +7,9 @@ import httpx2
 
 from tests.product.conftest import Product
 from tests.product.support import REASON, officer, post_form
-from tests.product.visits import log_in, login_of, set_password
+from tests.product.visits import ask_recovery, log_in, login_of, set_password
+
+OTHER_PASSWORD = "Otra-Clave-2027"
 
 
 async def ready(product: Product, visitor: httpx2.AsyncClient) -> tuple[dict[str, Any], str]:
@@ -109,6 +111,42 @@ async def test_support_joins_two_accounts_after_seeing_both(product: Product) ->
         page = await desk.get(address)
         assert f'href="{lasting}"' in page.text
         assert "En esta cuenta no hay nada que decidir" in page.text
+
+
+async def joined(product: Product, visitor: httpx2.AsyncClient) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two people of whom support made one: by the old document and by the new."""
+    (old, _), (new, _) = await ready(product, visitor), await ready(product, visitor)
+    async with officer(product) as (desk, _):
+        results = await post_form(desk, "/soporte", "/soporte/buscar", radicado=login_of(old))
+        address = re.findall(r'href="(/soporte/cuenta/[^"]+)"', results.text)[0]
+        asking = f"{address}/unir"
+        pair = (await post_form(desk, asking, asking, usuario=login_of(new))).url.path
+        done = await post_form(desk, pair, pair, motivo=REASON, prueba="SOL-2026-118")
+        assert "Cuentas unidas." in done.text
+    return old, new
+
+
+async def test_the_login_of_the_old_document_names_the_new_one_after_the_password(product: Product) -> None:
+    async with product.browser() as visitor, product.browser() as stranger:
+        old, new = await joined(product, visitor)
+        wrong = await log_in(stranger, old, OTHER_PASSWORD)
+        assert ("no son correctos" in wrong.text, login_of(new) in wrong.text) == (True, False)
+        told = await log_in(stranger, old)
+        assert "Su cuenta se unió a la de su nuevo documento" in told.text
+        assert f"Ingrese con el usuario {login_of(new)}" in told.text
+        assert (await stranger.get("/inicio/mipres")).url.path == "/ingreso/mipres"
+        assert (await log_in(stranger, new)).url.path == "/inicio/mipres"
+
+
+async def test_a_recovery_by_the_old_document_is_of_the_account_that_goes_on(product: Product) -> None:
+    async with product.browser() as visitor:
+        old, new = await joined(product, visitor)
+        assert (await ask_recovery(product, visitor, old["document"])).status_code == 202
+        link = await product.link_for(new, count=2)
+        page = await visitor.get(link)
+        assert (login_of(new) in page.text, login_of(old) in page.text) == (True, False)
+        assert "Su contraseña cambió" in (await set_password(visitor, link, OTHER_PASSWORD)).text
+        assert (await log_in(visitor, new, OTHER_PASSWORD)).url.path == "/inicio/mipres"
 
 
 async def test_the_page_of_an_account_is_found_by_its_number_only(product: Product) -> None:
