@@ -170,7 +170,7 @@ def _stack(data: DataDirectory, settings: Mapping[str, object], database_options
     own: dict[str, Any] = {
         "data_dir": data.path,
         **ports,
-        "public_url": f"http://localhost:{ports['api_port']}",
+        "public_url": f"http://{LOOPBACK}:{ports['api_port']}",
         # Everybody comes from one address and with one key, which is what the limits slow down.
         "rate_limits": "off",
         **settings,
