@@ -21,8 +21,10 @@ from mipres.domain.documents import Document
 from mipres.domain.errors import MailBeingSentError, MailProbablyDeliveredError, MipresError
 from mipres.domain.links import LinkPurpose
 from mipres.domain.mail import CLAIM_LIFETIME, MOST_UNKNOWN_ENDS, Mail, MailClaim
-from mipres.domain.outcomes import REFUSAL_MESSAGES, Refusal
+from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Person
+from mipres.domain.remedies import Explanation, explain_by_mail
+from mipres.domain.submissions import Submission
 from mipres.ports import Accounts, AddressChanges, MailComposer, Mailer, SentMails
 
 
@@ -96,9 +98,16 @@ class NoticeInput:
 
 @dataclass(frozen=True, kw_only=True)
 class RefusalNoticeInput(NoticeInput):
-    """Whom to tell that a registration is refused, where no page could."""
+    """Whom to tell that a registration is refused, where no page could.
+
+    Attributes:
+        submission: What was registered; None in a history of before it came along.
+        may_wait: Whether the registry does not know the person at all.
+    """
 
     refusal: Refusal
+    submission: Submission | None = None
+    may_wait: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,12 +283,12 @@ class EmailActivities:
     @activity.defn
     async def send_refusal_notice(self, notice: RefusalNoticeInput) -> None:
         """Tell the manual's sentence and what the person can do about it."""
-        await self._notify("registration_refused", notice, message=REFUSAL_MESSAGES[notice.refusal])
+        await self._notify("registration_refused", notice, message=_explanation(notice))
 
     @activity.defn
     async def send_wait_ended_notice(self, notice: RefusalNoticeInput) -> None:
         """Tell that the time of waiting for a registry is over."""
-        await self._notify("registration_wait_ended", notice, message=REFUSAL_MESSAGES[notice.refusal])
+        await self._notify("registration_wait_ended", notice, message=_explanation(notice))
 
     @activity.defn
     async def send_lock_notice(self, notice: LockNoticeInput) -> None:
@@ -405,3 +414,13 @@ class EmailActivities:
 def _repeats_after_a_doubt(context: Mapping[str, object]) -> bool:
     """A link is worth a second copy, hours later; a notice is not."""
     return "token" in context
+
+
+def _explanation(notice: RefusalNoticeInput) -> Explanation:
+    submission = notice.submission
+    return explain_by_mail(
+        notice.refusal,
+        submission.user_type if submission else None,
+        entity=submission.entity if submission else None,
+        may_wait=notice.may_wait,
+    )

@@ -24,6 +24,7 @@ class Notices:
 
     def __init__(self, request: contract.RegistrationRequest) -> None:
         self._reference = request.radicado
+        self._submission = request.submission
         self._login = request.submission.document.login
 
     async def delay(self, person: Person) -> None:
@@ -35,11 +36,13 @@ class Notices:
     async def given_up(self, person: Person) -> None:
         await self._send(steps.SEND_GIVEN_UP_NOTICE, self._about(person, "sin-terminar"))
 
-    async def refusal(self, person: Person, refusal: Refusal) -> None:
-        await self._send(steps.SEND_REFUSAL_NOTICE, self._about_refusal(person, refusal))
+    async def refusal(self, person: Person, refusal: Refusal, *, may_wait: bool) -> None:
+        await self._send(steps.SEND_REFUSAL_NOTICE, self._about_refusal(person, refusal, may_wait=may_wait))
 
-    async def wait_ended(self, person: Person, refusal: Refusal) -> None:
-        await self._send(steps.SEND_WAIT_ENDED_NOTICE, self._about_refusal(person, refusal))
+    async def wait_ended(self, person: Person, refusal: Refusal, *, may_wait: bool) -> None:
+        await self._send(
+            steps.SEND_WAIT_ENDED_NOTICE, self._about_refusal(person, refusal, may_wait=may_wait)
+        )
 
     async def support(self, waiting_on: str) -> None:
         notice = SupportNoticeInput(
@@ -57,13 +60,15 @@ class Notices:
             message_key=message_key(self._reference, purpose),
         )
 
-    def _about_refusal(self, person: Person, refusal: Refusal) -> RefusalNoticeInput:
+    def _about_refusal(self, person: Person, refusal: Refusal, *, may_wait: bool) -> RefusalNoticeInput:
         return RefusalNoticeInput(
             person=person,
             login=self._login,
             reference=self._reference,
             message_key=message_key(self._reference, "rechazo"),
             refusal=refusal,
+            submission=self._submission,
+            may_wait=may_wait,
         )
 
     async def _send(self, step: steps.Step, notice: object) -> None:

@@ -269,7 +269,7 @@ class Registration:
         if self._state.person and self._is_refusal_mailed:
             waited = verdict.may_appear and self._state.watched_since is not None
             notice = self._notices.wait_ended if waited else self._notices.refusal
-            await notice(self._state.person, refusal)
+            await notice(self._state.person, refusal, may_wait=verdict.may_appear)
 
     @property
     def _is_refusal_mailed(self) -> bool:

@@ -25,10 +25,18 @@ class Explanation:
     right_form: UserType | None = None
 
 
+def explain_by_mail(
+    refusal: Refusal, user_type: UserType | None, *, entity: Entity | None = None, may_wait: bool = False
+) -> Explanation:
+    """Explain a refusal in a mail, where no button leads back to the form."""
+    explained = explain(refusal, user_type, entity=entity, may_wait=may_wait)
+    return replace(explained, remedy=explained.remedy.replace(_ON_THE_PAGE, _IN_A_MAIL))
+
+
 def explain(
     refusal: Refusal, user_type: UserType | None, *, entity: Entity | None = None, may_wait: bool = False
 ) -> Explanation:
-    """Explain a refusal.
+    """Explain a refusal on a page.
 
     Args:
         refusal: What the registry said.
@@ -86,15 +94,17 @@ _COMPARED = {
     Refusal.DATA_ERASED: "Comparamos la fecha de este registro con la de la solicitud de supresión.",
     Refusal.DOCUMENT_REPLACED: "Comparamos su documento con los que soporte reemplazó a petición de su titular.",
 }
+_ON_THE_PAGE = "aquí con «Corregir los datos»"
+_IN_A_MAIL = "al repetir el registro"
 _PROVIDER_COMPARED = "Comparamos el departamento, el municipio y el tipo y número de identificación con los proveedores sin NIT que figuran en www.miseguridadsocial.gov.co."
-_PROVIDER_REMEDY = "Un proveedor sin NIT se registra con el departamento y el municipio en los que figura allí: si es otro municipio, corríjalo aquí con «Corregir los datos». Si no figura en ninguno, regístrese primero en www.miseguridadsocial.gov.co y luego repita este registro. Si tiene NIT, corrija la respuesta a «Sí» y escríbalo."
+_PROVIDER_REMEDY = f"Un proveedor sin NIT se registra con el departamento y el municipio en los que figura allí: si es otro municipio, corríjalo {_ON_THE_PAGE}. Si no figura en ninguno, regístrese primero en www.miseguridadsocial.gov.co y luego repita este registro. Si tiene NIT, corrija la respuesta a «Sí» y escríbalo."
 _PROVIDER_HINT = (
     "Un proveedor sin NIT revisa también que el departamento y el municipio sean los que figuran allí."
 )
 _EPS_COMPARED = "Comparamos el NIT de la EPS, el régimen y el documento del delegado con los delegados que registró el representante legal en www.miseguridadsocial.gov.co."
-_EPS_REMEDY = "Pida al representante legal de la EPS que confirme allí el régimen y que lo registre como Delegado Administrativo MIPRES con este NIT y este documento: la misma EPS tiene un delegado en cada régimen. Si usted es el delegado del otro régimen, corríjalo aquí con «Corregir los datos»."
+_EPS_REMEDY = f"Pida al representante legal de la EPS que confirme allí el régimen y que lo registre como Delegado Administrativo MIPRES con este NIT y este documento: la misma EPS tiene un delegado en cada régimen. Si usted es el delegado del otro régimen, corríjalo {_ON_THE_PAGE}."
 _ENTITY_COMPARED = "Comparamos el NIT y el documento del delegado con los delegados que el representante legal registró como {} en www.miseguridadsocial.gov.co."
-_ENTITY_REMEDY = "Pida al representante legal de la entidad que lo registre allí como Delegado Administrativo MIPRES, como {}, con este NIT y este documento, y luego repita este registro. Si el tipo de entidad o el NIT no son los suyos, corríjalos aquí con «Corregir los datos»."
+_ENTITY_REMEDY = f"Pida al representante legal de la entidad que lo registre allí como Delegado Administrativo MIPRES, como {{}}, con este NIT y este documento, y luego repita este registro. Si el tipo de entidad o el NIT no son los suyos, corríjalos {_ON_THE_PAGE}."
 _UNKNOWN_TO_RETHUS = "Buscamos en ReTHUS este tipo y número de identificación, y todavía no figura."
 _UNKNOWN_TO_RETHUS_REMEDY = "Si el documento está bien escrito, pida la inscripción o la corrección en ReTHUS al colegio profesional o a la entidad que le otorgó el registro; puede tardar hasta 15 días."
 _PRESCRIBERS = "Medicina, Odontología, Optometría y Nutrición y Dietética se registran como Profesional de la Salud; las demás profesiones y el personal administrativo, como Otro Usuario."

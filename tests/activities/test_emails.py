@@ -11,15 +11,20 @@ from activities.emails import (
     ConfirmPasswordInput,
     EmailActivities,
     NoticeInput,
+    RefusalNoticeInput,
     SendLinkInput,
     SendReminderInput,
     SendUpdateNoticeInput,
     SupportNoticeInput,
 )
 from mipres.domain.accounts import AccountContact
+from mipres.domain.documents import Document, DocumentType
 from mipres.domain.links import LinkPurpose
 from mipres.domain.mail import MOST_UNKNOWN_ENDS, Mail, MailClaim
+from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Person
+from mipres.domain.remedies import explain_by_mail
+from mipres.domain.submissions import Entity, EntityKind, Regime, Submission, UserType
 from tests.fakes import FakeAccounts, FakeAddressChanges, FakeClock, FakeComposer, FakeMailer, FakeSentMails
 
 RADICADO = "RM-000000000001"
@@ -314,3 +319,30 @@ async def test_a_notice_that_the_server_may_have_is_not_repeated_and_a_link_is_l
         await desk.send_link(purpose=LinkPurpose.RECOVER)
     assert caught.value.type == "MailBeingSent"
     assert desk.sent == []
+
+
+EPS_DELEGATE = Submission(
+    user_type=UserType.DELEGATE,
+    document=Document(type=DocumentType.CC, number="1020304050"),
+    entity=Entity(kind=EntityKind.EPS, regime=Regime.SUBSIDIADO, nit="900123456"),
+)
+
+
+@pytest.mark.parametrize("submission", [EPS_DELEGATE, None], ids=["now", "an older history"])
+async def test_a_mailed_refusal_gives_the_remedy_of_its_person(
+    desk: Desk, submission: Submission | None
+) -> None:
+    notice = RefusalNoticeInput(
+        person=Person(given_names="Ana María", surnames="Ruiz", email=ANA.email),
+        login=ANA.login,
+        reference=RADICADO,
+        message_key="rechazo",
+        refusal=Refusal.ENTITY_NOT_IN_MISEGURIDADSOCIAL,
+        submission=submission,
+    )
+    await desk.activities.send_refusal_notice(notice)
+
+    expected = explain_by_mail(
+        notice.refusal, submission and submission.user_type, entity=submission and submission.entity
+    )
+    assert desk.composer.contexts[-1]["message"] == expected

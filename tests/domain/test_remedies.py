@@ -3,7 +3,7 @@
 import pytest
 
 from mipres.domain.outcomes import REFUSAL_MESSAGES, Refusal
-from mipres.domain.remedies import explain
+from mipres.domain.remedies import explain, explain_by_mail
 from mipres.domain.submissions import Entity, EntityKind, Regime, UserType
 
 DELEGATE, PROFESSIONAL = UserType.DELEGATE, UserType.PROFESSIONAL
@@ -65,3 +65,12 @@ def test_a_placement_is_not_corrected_in_rethus() -> None:
     explained = explain(Refusal.PROFESSION_NOT_AUTHORIZED, SOCIAL_SERVICE)
     assert explained.site is None
     assert "ReTHUS" not in explained.remedy
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row[0]}-{row[1]}")
+def test_a_mail_points_to_no_button_of_a_page(row: Row) -> None:
+    refusal, user_type, entity, may_wait, compared, _, _ = row
+    explained = explain_by_mail(refusal, user_type, entity=entity, may_wait=may_wait)
+    assert compared in explained.compared
+    assert "aquí" not in explained.remedy
+    assert "{" not in explained.remedy

@@ -13,7 +13,9 @@ from mipres.domain.access import CLOSED_WORDS, AccessCause, AccessChange, words_
 from mipres.domain.accounts import AccountContact
 from mipres.domain.help import HelpContact
 from mipres.domain.mail import Mail
-from mipres.domain.outcomes import REFUSAL_MESSAGES, Refusal
+from mipres.domain.outcomes import Refusal
+from mipres.domain.remedies import explain_by_mail
+from mipres.domain.submissions import UserType
 from mipres.mail.composer import JinjaMailComposer
 
 TEMPLATES = Path(mipres.__file__).parents[1] / "templates" / "email"
@@ -36,7 +38,7 @@ CONTEXTS: Mapping[str, Mapping[str, object]] = {
     "login_locked": {},
     "registration_refused": {
         "reference": "RM-000000000001",
-        "message": REFUSAL_MESSAGES[Refusal.SANCTIONED],
+        "message": explain_by_mail(Refusal.PROFESSION_NOT_AUTHORIZED, UserType.OTHER),
     },
     "access_changed": {
         "words": CLOSED_WORDS[AccessCause.SANCTIONED],
@@ -46,7 +48,7 @@ CONTEXTS: Mapping[str, Mapping[str, object]] = {
     "new_browser": {"words": words_of_change(AccessChange.NEW_BROWSER, None), "about": None, "until": None},
     "registration_wait_ended": {
         "reference": "RM-000000000001",
-        "message": REFUSAL_MESSAGES[Refusal.NOT_IN_RETHUS],
+        "message": explain_by_mail(Refusal.NOT_IN_RETHUS, UserType.PROFESSIONAL, may_wait=True),
     },
     "registration_delayed": {"reference": "RM-000000000001"},
     "registration_given_up": {"reference": "RM-000000000001"},
@@ -192,3 +194,10 @@ def test_a_hint_never_tells_the_whole_number(login: str) -> None:
     assert hint.startswith(login[:2])
     hidden = len(login) - 2 - len(hint.removeprefix(login[:2]).strip("•"))
     assert hidden >= 2
+
+
+def test_a_refusal_by_mail_says_what_was_compared_and_links_the_right_form() -> None:
+    mail = compose("registration_refused")
+    for body in (" ".join(mail.text.split()), mail.html):
+        assert "Comparamos las profesiones que ReTHUS reporta" in body
+        assert f"{PUBLIC_URL}/registro/{UserType.PROFESSIONAL.slug}" in body
