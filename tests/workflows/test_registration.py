@@ -12,6 +12,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from mipres.domain.outcomes import OutcomeStatus, Refusal
+from mipres.domain.remedies import explain_by_mail
 from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import Submission
 from tests.workflows.conftest import (
@@ -656,6 +657,22 @@ async def test_a_refusal_is_mailed_where_no_page_tells_it(world: World) -> None:
     status = await handle.result()
     assert (status.stage, status.outcome.refusal) == (Stage.REFUSED, Refusal.SANCTIONED)
     await world.mailed("registration_refused")
+
+
+@pytest.mark.parametrize(
+    ("submission", "refusal"),
+    [(DELEGATE, Refusal.ENTITY_NOT_IN_MISEGURIDADSOCIAL), (OTHER, Refusal.PROFESSION_NOT_AUTHORIZED)],
+)
+async def test_a_mailed_refusal_has_the_remedy_of_what_was_submitted(
+    world: World, submission: Submission, refusal: Refusal
+) -> None:
+    world.knows(MEDICINE)
+    handle = await world.accept(submission)
+    assert (await handle.result()).outcome.refusal is refusal
+    await world.mailed("registration_refused")
+    remedy = explain_by_mail(refusal, submission.user_type, entity=submission.entity)
+    assert remedy != explain_by_mail(refusal, None)
+    assert world.composer.contexts[-1]["message"] == remedy
     await world.keep(handle, "refused-by-mail")
 
 

@@ -8,6 +8,7 @@ import pytest
 from mipres.domain.eligibility import BOGOTA
 from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
 from mipres.domain.people import HealthProfessional, Person, Profession
+from mipres.domain.remedies import explain_by_mail
 from mipres.domain.stages import Stage
 from mipres.domain.submissions import Submission
 from tests.workflows.conftest import (
@@ -89,6 +90,8 @@ async def test_nobody_waits_for_ever(world: World) -> None:
     status = await handle.result()
     assert (status.stage, status.outcome and status.outcome.refusal) == (Stage.REFUSED, Refusal.NOT_IN_RETHUS)
     await world.mailed("registration_wait_ended")
+    remedy = explain_by_mail(Refusal.NOT_IN_RETHUS, PROFESSIONAL.user_type, may_wait=True)
+    assert world.composer.contexts[-1]["message"] == remedy
     assert [refusal for _, refusal in world.accounts.refusals] == [Refusal.NOT_IN_RETHUS]
     await world.keep(handle, "watched-in-vain")
 
