@@ -342,7 +342,8 @@ async def test_a_mailed_refusal_gives_the_remedy_of_its_person(
     )
     await desk.activities.send_refusal_notice(notice)
 
-    expected = explain_by_mail(
-        notice.refusal, submission and submission.user_type, entity=submission and submission.entity
-    )
+    if submission:
+        expected = explain_by_mail(notice.refusal, submission.user_type, entity=submission.entity)
+    else:
+        expected = explain_by_mail(notice.refusal, None)
     assert desk.composer.contexts[-1]["message"] == expected
