@@ -4,6 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.access_notices import AccessNotices as NoticeActivities
+    from mipres.temporal.names import MailStep
     from workflows import policies
     from workflows.details import ACCESS_NOTICES
 
@@ -21,6 +22,6 @@ class AccessNotices:
             start_to_close_timeout=policies.NOTICES_ATTEMPT,
             heartbeat_timeout=policies.MAIL_HEARTBEAT,
             retry_policy=policies.PATIENT_RETRY,
-            activity_id="avisar-accesos",
+            activity_id=MailStep.ACCESS,
             summary="Avisar por correo los cambios de acceso",
         )

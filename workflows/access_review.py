@@ -202,7 +202,10 @@ class AccessReview:
         )
         telling = asyncio.create_task(
             _own(
-                AccessReviews.notify_review_stopped, notice, "avisar-soporte", "Avisar que el freno se activó"
+                AccessReviews.notify_review_stopped,
+                notice,
+                names.MailStep.SUPPORT,
+                "Avisar que el freno se activó",
             )
         )
         await workflow.wait_condition(lambda: self._state.is_guard_open or self._state.is_abandon_asked)

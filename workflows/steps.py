@@ -13,7 +13,7 @@ from activities.addresses import AddressActivities
 from activities.emails import EmailActivities
 from activities.registries import HealthTalentChecks, SocialSecurityChecks, SocialServiceChecks
 from mipres.domain.stages import WaitingOn
-from mipres.temporal.names import REGISTRATIONS_QUEUE, registry_queue
+from mipres.temporal.names import REGISTRATIONS_QUEUE, MailStep, registry_queue
 from workflows.policies import DATABASE_ATTEMPT, MAIL_ATTEMPT, MAIL_HEARTBEAT, REGISTRY_ATTEMPT
 
 
@@ -75,7 +75,9 @@ def _database(
     )
 
 
-def _mail(activity: Callable[[Any, Any], Any], id_: str, summary: str, *, starts_local: bool = False) -> Step:
+def _mail(
+    activity: Callable[[Any, Any], Any], id_: MailStep, summary: str, *, starts_local: bool = False
+) -> Step:
     return Step(
         activity=activity,
         id=id_,
@@ -125,38 +127,38 @@ EXPIRE_LINK = _database(
     "vencer-enlace",
     "Preguntar a la base de datos si hay contraseña y, si no, vencer el enlace",
 )
-SEND_LINK = _mail(EmailActivities.send_password_link, "enviar-enlace", "Enviar el enlace de contraseña")
+SEND_LINK = _mail(EmailActivities.send_password_link, MailStep.LINK, "Enviar el enlace de contraseña")
 SEND_REMINDER = _mail(
-    EmailActivities.send_reminder, "enviar-recordatorio", "Recordar que el enlace está por vencer"
+    EmailActivities.send_reminder, MailStep.REMINDER, "Recordar que el enlace está por vencer"
 )
 # The workflow has nothing else to do once the password is set, so a fast attempt saves a task.
 CONFIRM_PASSWORD = _mail(
     EmailActivities.confirm_password_set,
-    "confirmar-contrasena",
+    MailStep.CONFIRMATION,
     "Comprobar que hay contraseña y enviar la confirmación",
     starts_local=True,
 )
 SEND_DELAY_NOTICE = _mail(
-    EmailActivities.send_delay_notice, "avisar-demora", "Avisar a la persona que su registro se demora"
+    EmailActivities.send_delay_notice, MailStep.DELAY, "Avisar a la persona que su registro se demora"
 )
 SEND_GIVEN_UP_NOTICE = _mail(
-    EmailActivities.send_given_up_notice, "avisar-sin-terminar", "Avisar a la persona que no se pudo terminar"
+    EmailActivities.send_given_up_notice, MailStep.GIVEN_UP, "Avisar a la persona que no se pudo terminar"
 )
 NOTIFY_SUPPORT = _mail(
-    EmailActivities.notify_support, "avisar-soporte", "Avisar a soporte que el registro no se pudo terminar"
+    EmailActivities.notify_support, MailStep.SUPPORT, "Avisar a soporte que el registro no se pudo terminar"
 )
 SEND_UPDATE_NOTICE = _mail(
-    EmailActivities.send_update_notice, "avisar-actualizacion", "Avisar que los datos se actualizaron"
+    EmailActivities.send_update_notice, MailStep.UPDATE, "Avisar que los datos se actualizaron"
 )
 SEND_LOCK_NOTICE = _mail(
-    EmailActivities.send_lock_notice, "avisar-bloqueo", "Avisar que el ingreso se bloqueó por unos minutos"
+    EmailActivities.send_lock_notice, MailStep.LOCK, "Avisar que el ingreso se bloqueó por unos minutos"
 )
 SEND_REFUSAL_NOTICE = _mail(
-    EmailActivities.send_refusal_notice, "avisar-rechazo", "Avisar a la persona que el registro no procede"
+    EmailActivities.send_refusal_notice, MailStep.REFUSAL, "Avisar a la persona que el registro no procede"
 )
 SEND_WAIT_ENDED_NOTICE = _mail(
     EmailActivities.send_wait_ended_notice,
-    "avisar-fin-de-espera",
+    MailStep.WAIT_ENDED,
     "Avisar a la persona que el registro no la incluyó en el plazo",
 )
 SETTLE_ADDRESS = _database(
@@ -166,14 +168,14 @@ SETTLE_ADDRESS = _database(
 )
 WARN_OLD_ADDRESS = _mail(
     EmailActivities.warn_old_address,
-    "avisar-correo-anterior",
+    MailStep.OLD_ADDRESS,
     "Avisar al correo anterior que va a cambiar, con el enlace que lo detiene",
 )
 NOTIFY_NEW_ADDRESS = _mail(
-    EmailActivities.notify_new_address, "avisar-correo-nuevo", "Avisar al correo nuevo desde cuándo se usa"
+    EmailActivities.notify_new_address, MailStep.NEW_ADDRESS, "Avisar al correo nuevo desde cuándo se usa"
 )
 NOTIFY_CHANGE_STOPPED = _mail(
     EmailActivities.notify_change_stopped,
-    "avisar-cambio-detenido",
+    MailStep.CHANGE_STOPPED,
     "Avisar a soporte que la persona detuvo un cambio de correo",
 )

@@ -1,5 +1,6 @@
 """Commands about registrations: find, show and list them, and act on them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
@@ -24,7 +25,8 @@ from mipres.cli.arguments import (
 )
 from mipres.cli.running import AWAY, NOT_POSSIBLE, Tools, misused, run_with_tools, stop
 from mipres.domain.stages import WaitingOn
-from mipres.support.desk import Action, ActionRefusedError, ActionUnansweredError
+from mipres.support.desk import Action, ActionRefusedError, ActionUnansweredError, Case
+from mipres.support.mails import WaitingMail
 from mipres.temporal import names
 from mipres.temporal.answers import UnknownWorkflowError
 
@@ -152,24 +154,46 @@ def _one_or_all(
 
 async def _act_on_all(tools: Tools, bulk: _Bulk, waiting_on: WaitingOn, actor: str | None) -> None:
     """Without an actor this is the dry run, which does nothing."""
-    cases = await tools.support.desk.waiting(waiting_on)
-    url = tools.support.desk.url_of_list(names.waiting_for(waiting_on))
-    print(f"{len(cases)} registros esperan a {waiting_on}: {url}")
+    desk = tools.support.desk
+    cases = await desk.waiting(waiting_on)
+    print(f"{len(cases)} registros esperan a {waiting_on}: {desk.url_of_list(names.waiting_for(waiting_on))}")
+    # Notices and recoveries wait for the mail server too, and no registration says so.
+    mails = await desk.mails.waiting() if _reaches_mails(bulk.action, waiting_on) else []
+    if mails:
+        print(f"{len(mails)} avisos y enlaces más esperan al servidor de correo.")
     if actor is None:
-        for case in cases:
-            print(text.case_line(case))
+        for line in (*map(text.case_line, cases), *map(text.mail_line, mails)):
+            print(line)
         print("Simulación: no se hizo nada.")
         return
-    failed = 0
-    results = tools.support.act_on_all(
-        bulk.action, cases, reason=bulk.reason, actor=actor, jitter=bulk.spread
-    )
-    async for result in results:
-        failed += result.failed
-        print(f"{result.case.reference} · {result.feedback}\n  {result.case.ui_url}")
-    print(f"{len(cases) - failed} pedidos o ya resueltos, {failed} sin hacer.")
+    failed = await _act_on_each(tools, bulk, cases, actor)
+    if mails:
+        failed += await _retry_mails(tools, bulk, mails, actor)
+    print(f"{len(cases) + len(mails) - failed} pedidos o ya resueltos, {failed} sin hacer.")
     if failed:
         raise typer.Exit(NOT_POSSIBLE)
+
+
+def _reaches_mails(action: Action, waiting_on: WaitingOn) -> bool:
+    return action is Action.RETRY and waiting_on is WaitingOn.MAIL
+
+
+async def _act_on_each(tools: Tools, bulk: _Bulk, cases: Sequence[Case], actor: str) -> int:
+    failed = 0
+    async for result in tools.support.act_on_all(
+        bulk.action, cases, reason=bulk.reason, actor=actor, jitter=bulk.spread
+    ):
+        failed += result.failed
+        print(f"{result.case.reference} · {result.feedback}\n  {result.case.ui_url}")
+    return failed
+
+
+async def _retry_mails(tools: Tools, bulk: _Bulk, mails: Sequence[WaitingMail], actor: str) -> int:
+    failed = 0
+    async for result in tools.support.retry_mails(mails, reason=bulk.reason, actor=actor, jitter=bulk.spread):
+        failed += result.failed
+        print(f"{result.mail.workflow_id} · {result.mail.step} · {result.feedback}\n  {result.mail.ui_url}")
+    return failed
 
 
 def cancel(radicado: Radicado, reason: Reason, as_: As = None) -> None:

@@ -15,6 +15,7 @@ from mipres.domain.submissions import UserType
 from mipres.support.accounts import AccountView, Decision, ProfileView
 from mipres.support.desk import Case
 from mipres.support.joins import Joined
+from mipres.support.mails import WaitingMail
 from mipres.support.records import PersonView
 from mipres.support.reviews import ReviewView
 from mipres.support.staff import StaffMember
@@ -34,6 +35,11 @@ def case_line(case: Case) -> str:
     espera = f" · espera {waiting}{since}" if waiting else ""
     first = f"{case.reference} · {case.state}{espera} · iniciado {moment(case.started_at)}"
     return joined((first, *(f"  {error}" for error in case.errors), f"  {case.ui_url}"))
+
+
+def mail_line(mail: WaitingMail) -> str:
+    """One mail that waits, with its last error and its address in Temporal's interface."""
+    return joined((f"{mail.workflow_id} · {mail.step}", f"  {mail.error}", f"  {mail.ui_url}"))
 
 
 def case_lines(case: Case, person: PersonView | None) -> Iterator[str]:

@@ -22,9 +22,10 @@ from mipres.support.desk import (
     Case,
     SupportDesk,
 )
+from mipres.support.mails import WaitingMail
 from mipres.support.records import PersonView, SupportRecords
 from mipres.temporal import names
-from mipres.temporal.answers import UnknownWorkflowError
+from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError
 
 _EVENTS = {
     Action.RETRY: AuditEventType.RETRY_ASKED,
@@ -59,6 +60,15 @@ class BulkResult:
     """
 
     case: Case
+    feedback: str
+    failed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailResult:
+    """How the retry of one mail of many went; as in `BulkResult`."""
+
+    mail: WaitingMail
     feedback: str
     failed: bool = False
 
@@ -167,6 +177,44 @@ class Support:
 
         for done in asyncio.as_completed([one(case) for case in cases]):
             yield await done
+
+    async def retry_mails(
+        self,
+        mails: Sequence[WaitingMail],
+        *,
+        reason: str,
+        actor: str,
+        jitter: timedelta,
+        spread: Callable[[], float] = random.random,
+    ) -> AsyncIterator[MailResult]:
+        """Retry mails that no registration waits for, spread over `jitter`."""
+        slots = asyncio.Semaphore(_BULK_AT_ONCE)
+
+        async def one(mail: WaitingMail) -> MailResult:
+            await asyncio.sleep(spread() * jitter.total_seconds())
+            async with slots:
+                return await self._retry_mail(mail, reason=reason, actor=actor)
+
+        for done in asyncio.as_completed([one(mail) for mail in mails]):
+            yield await done
+
+    async def _retry_mail(self, mail: WaitingMail, *, reason: str, actor: str) -> MailResult:
+        await self.audit.record(
+            AuditEvent(
+                type=AuditEventType.RETRY_ASKED,
+                actor=actor,
+                reference=mail.reference,
+                reason=reason,
+                details={"step": mail.step},
+            )
+        )
+        try:
+            await self.desk.mails.retry(mail)
+        except UnknownWorkflowError:
+            return MailResult(mail=mail, feedback=_WENT_ON)
+        except TemporalUnavailableError:
+            return MailResult(mail=mail, feedback="no respondió a tiempo", failed=True)
+        return MailResult(mail=mail, feedback=_ASKED[Action.RETRY])
 
     async def _act_on_one(self, action: Action, case: Case, *, reason: str, actor: str) -> BulkResult:
         try:

@@ -19,6 +19,7 @@ from temporalio.exceptions import ApplicationError
 
 from mipres.domain.errors import MipresError
 from mipres.domain.stages import OPEN_STAGES, EngineState, Stage, WaitingOn, state_for_staff
+from mipres.support.mails import MailDesk
 from mipres.temporal import names
 from mipres.temporal.answers import (
     TemporalUnavailableError,
@@ -132,6 +133,7 @@ class SupportDesk:
     def __init__(self, client: Client, *, ui_url: str) -> None:
         self._client = client
         self._ui_url = ui_url
+        self.mails = MailDesk(client, ui_url=ui_url)
 
     async def case(self, reference: str) -> Case:
         """One registration or recovery, by its newest run.

@@ -76,6 +76,28 @@ def reference_of(workflow_id: str) -> str:
     return workflow_id.rpartition("/")[2]
 
 
+# ---- Ids of the steps that mail, which support asks the server to try again
+
+
+class MailStep(StrEnum):
+    """Activity ids; a workflow that waits for one waits for the mail server."""
+
+    LINK = "enviar-enlace"
+    REMINDER = "enviar-recordatorio"
+    CONFIRMATION = "confirmar-contrasena"
+    DELAY = "avisar-demora"
+    GIVEN_UP = "avisar-sin-terminar"
+    SUPPORT = "avisar-soporte"
+    UPDATE = "avisar-actualizacion"
+    LOCK = "avisar-bloqueo"
+    REFUSAL = "avisar-rechazo"
+    WAIT_ENDED = "avisar-fin-de-espera"
+    OLD_ADDRESS = "avisar-correo-anterior"
+    NEW_ADDRESS = "avisar-correo-nuevo"
+    CHANGE_STOPPED = "avisar-cambio-detenido"
+    ACCESS = "avisar-accesos"
+
+
 # ---- Search attributes
 
 REGISTRATION_STAGE = SearchAttributeKey.for_keyword("RegistrationStage")
@@ -115,6 +137,18 @@ CUT_OFF = (
 """Registrations that ended before they reached an end of their own.
 
 The person still waits for something.
+"""
+_ENDED = ", ".join(f'"{stage}"' for stage in Stage if stage.has_ended)
+_MAILING = ", ".join(
+    f'"{kind}"' for kind in WorkflowType if kind not in {WorkflowType.REGISTRATION, WorkflowType.RETENTION}
+)
+MAY_MAIL = (
+    f'ExecutionStatus="Running" AND (WorkflowType IN ({_MAILING})'
+    f" OR {REGISTRATION_STAGE.name} IN ({_ENDED}) OR {WAITING_ON.name} IS NOT NULL)"
+)
+"""Runs that may have a mail under way which `WaitingOn` does not name.
+
+Which of them do, only their pending steps say.
 """
 RUNNING_REVIEWS = f'WorkflowType="{WorkflowType.ACCESS_REVIEW}" AND ExecutionStatus="Running"'
 STOPPED_REVIEWS = f'{RUNNING_REVIEWS} AND {REVIEW_STAGE.name}="{ReviewStage.STOPPED}"'

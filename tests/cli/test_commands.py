@@ -18,9 +18,10 @@ from mipres.domain.documents import parse_document
 from mipres.domain.review import ReviewStage
 from mipres.domain.stages import EngineState, Stage, WaitingOn
 from mipres.support.accounts import Decision, DecisionRefusedError, UnknownAccountError
-from mipres.support.actions import BulkResult, Found
+from mipres.support.actions import BulkResult, Found, MailResult
 from mipres.support.desk import Action, ActionRefusedError, ActionUnansweredError, Case, PendingActivity
 from mipres.support.joins import Joined
+from mipres.support.mails import WaitingMail
 from mipres.support.person_data import Erased, NotGoneError
 from mipres.support.reviews import NoReviewStoppedError, ReviewDecision, ReviewView
 from mipres.support.staff import StaffNameError, StaffUnknownError
@@ -240,6 +241,37 @@ def test_a_bulk_retry_spreads_over_the_jitter(
     )
 
 
+MAIL = WaitingMail(
+    workflow_id="lock-notice/RC-QVDYJ9H16Q02",
+    run_id="1",
+    step="avisar-bloqueo",
+    error="sin correo",
+    ui_url=URL,
+)
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_bulk_retry_of_mail_reaches_the_notices(command: Command, tools: Tools, *, failed: bool) -> None:
+    answers(tools).support.desk.waiting.return_value = []
+    answers(tools).support.desk.mails.waiting.return_value = [MAIL]
+    answers(tools).support.act_on_all = Mock(return_value=results())
+    answers(tools).support.retry_mails = Mock(
+        return_value=results(MailResult(mail=MAIL, feedback="reintento pedido", failed=failed))
+    )
+    result = command("retry", "--waiting-on", "mail", "--reason", REASON, "--as", "ana")
+    line = f"{int(not failed)} pedidos o ya resueltos, {int(failed)} sin hacer."
+    assert (result.exit_code, line in result.stdout) == (NOT_POSSIBLE if failed else 0, True)
+    assert answers(tools).support.retry_mails.call_args.args == ([MAIL],)
+
+
+def test_a_dry_run_for_mail_names_the_notices(command: Command, tools: Tools) -> None:
+    answers(tools).support.desk.waiting.return_value = []
+    answers(tools).support.desk.mails.waiting.return_value = [MAIL]
+    result = command("retry", "--waiting-on", "mail", "--reason", REASON, "--dry-run")
+    assert all(part in result.stdout for part in ("lock-notice/", "avisar-bloqueo", "sin correo", URL))
+    answers(tools).support.retry_mails.assert_not_called()
+
+
 def test_links_go_out_again_to_all_whose_address_was_refused(command: Command, tools: Tools) -> None:
     answers(tools).support.desk.waiting.return_value = [CASE]
     answers(tools).support.act_on_all = Mock(
@@ -258,7 +290,7 @@ def test_links_are_sent_in_bulk_for_refused_addresses_alone(command: Command) ->
     assert (result.exit_code, "solo mail_address" in result.stderr) == (MISUSED, True)
 
 
-async def results(*items: BulkResult) -> Any:
+async def results(*items: object) -> Any:
     for item in items:
         yield item
 
