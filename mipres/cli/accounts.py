@@ -17,6 +17,7 @@ from mipres.cli.arguments import (
     read_radicado,
     read_reason,
 )
+from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import Tools, run_with_tools, stop
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.second_factor import guarded_factor
@@ -37,6 +38,8 @@ def show(
         typer.Option("--reason", help="Con un motivo se muestran los datos de la persona sin ocultar."),
     ] = None,
     as_: As = None,
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Muestra perfiles y sus estados, últimos ingresos, sesiones y enlaces abiertos."""
     why = None if reason is None else read_reason(reason)
@@ -44,7 +47,10 @@ def show(
     async def work(tools: Tools) -> None:
         account_id = await _account_id(tools, login)
         view = await tools.accounts.show(account_id, actor=read_actor(as_), reason=why)
-        print(text.joined(text.account_lines(view)))
+        if as_json:
+            print_document(view)
+        else:
+            print(text.joined(text.account_lines(view)))
 
     run_with_tools(work)
 

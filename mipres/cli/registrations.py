@@ -23,6 +23,7 @@ from mipres.cli.arguments import (
     read_reference,
     read_waiting_on,
 )
+from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import AWAY, NOT_POSSIBLE, Tools, misused, run_with_tools, stop
 from mipres.domain.stages import WaitingOn
 from mipres.support.desk import Action, ActionRefusedError, ActionUnansweredError, Case
@@ -31,18 +32,18 @@ from mipres.temporal import names
 from mipres.temporal.answers import UnknownWorkflowError
 
 
-def find(tipo: DocumentType, numero: DocumentNumber, as_: As = None) -> None:
+def find(tipo: DocumentType, numero: DocumentNumber, as_: As = None, *, as_json: JsonOption = False) -> None:
     """Busca los registros y recuperaciones de un documento."""
     document = read_document(tipo, numero)
 
     async def work(tools: Tools) -> None:
         known = await tools.support.find(document, actor=read_actor(as_))
-        for line in text.person_lines(known.person):
-            print(line)
+        if as_json:
+            print_document(known)
+        else:
+            print(text.joined((*text.person_lines(known.person), *map(text.case_line, known.cases))))
         if not known.cases:
             stop("Ningún registro de este documento está en Temporal.")
-        for case in known.cases:
-            print(text.case_line(case))
 
     run_with_tools(work)
 
@@ -54,36 +55,43 @@ def show(
         typer.Option("--reason", help="Con un motivo se muestran los datos de la persona sin ocultar."),
     ] = None,
     as_: As = None,
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Muestra un registro: etapa, qué espera, su último error y la cuenta."""
     reference, why = read_reference(radicado), None if reason is None else read_reason(reason)
 
     async def work(tools: Tools) -> None:
         case, person = await tools.support.show(reference, actor=read_actor(as_), reason=why)
-        print(text.joined(text.case_lines(case, person)))
+        if as_json:
+            print_document({"case": case, "person": person})
+        else:
+            print(text.joined(text.case_lines(case, person)))
 
     run_with_tools(work)
 
 
-def stuck(waiting_on: WaitingOnOption = None) -> None:
+def stuck(waiting_on: WaitingOnOption = None, *, as_json: JsonOption = False) -> None:
     """Lista los registros atascados, el más antiguo primero, y los que Temporal interrumpió."""
     wanted = read_waiting_on(waiting_on)
 
     async def work(tools: Tools) -> None:
         cases = await tools.support.desk.stuck(waiting_on=wanted)
+        cut_off = await tools.support.cut_off() if wanted is None else []
+        if as_json:
+            print_document({"stuck": cases, "cut_off": cut_off})
+            return
         print(f"{len(cases)} registros atascados" if cases else "Ningún registro está atascado.")
         for case in cases:
             print(text.case_line(case))
         print(f"En Temporal: {tools.support.desk.url_of_list(names.stuck_on(wanted))}")
-        if wanted is None:
-            await _list_cut_off(tools)
+        _list_cut_off(tools, cut_off)
 
     run_with_tools(work)
 
 
-async def _list_cut_off(tools: Tools) -> None:
+def _list_cut_off(tools: Tools, cases: Sequence[Case]) -> None:
     """List the registrations that nothing continues: the person must register again."""
-    cases = await tools.support.cut_off()
     if not cases:
         return
     print(f"{len(cases)} registros interrumpidos: la persona aún espera y debe registrarse de nuevo")

@@ -4,6 +4,7 @@ import typer
 
 from mipres.cli import text
 from mipres.cli.arguments import As, Reason, read_actor, read_reason
+from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import Tools, run_with_tools, stop
 from mipres.support.reviews import NoReviewStoppedError, ReviewDecision
 
@@ -11,15 +12,17 @@ review = typer.Typer(no_args_is_help=True, help="Revisión de los accesos contra
 
 
 @review.command("show")
-def show() -> None:
+def show(*, as_json: JsonOption = False) -> None:
     """Muestra la revisión en curso y si su freno la detuvo."""
 
     async def work(tools: Tools) -> None:
         views = await tools.reviews.running()
+        if as_json:
+            print_document({"reviews": views})
         if not views:
             stop("No hay ninguna revisión en curso.")
-        for view in views:
-            print(text.review_line(view))
+        if not as_json:
+            print(text.joined(map(text.review_line, views)))
 
     run_with_tools(work)
 

@@ -7,6 +7,7 @@ import typer
 
 from mipres.cli import text
 from mipres.cli.arguments import As, read_actor
+from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import Tools, misused, run_with_tools, stop
 from mipres.domain.passwords import normalise_password
 from mipres.support.staff import (
@@ -86,11 +87,14 @@ def unlock(name: StaffName, as_: As = None) -> None:
 
 
 @staff.command("list")
-def list_() -> None:
+def list_(*, as_json: JsonOption = False) -> None:
     """Lista las cuentas de soporte."""
 
     async def work(tools: Tools) -> None:
         members = await tools.staff.members()
+        if as_json:
+            print_document({"staff": members})
+            return
         if not members:
             print("No hay cuentas de soporte: cree una con `staff add`.")
         for member in members:

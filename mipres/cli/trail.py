@@ -1,13 +1,16 @@
 """The command that reads and checks the audit trail."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from mipres.cli import text
 from mipres.cli.arguments import read_login
+from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import Tools, run_with_tools, stop
 from mipres.database.milestones import Milestone
+from mipres.domain.audit import AuditEntry, AuditVerdict
 from mipres.domain.radicado import is_reference
 
 
@@ -23,35 +26,50 @@ def audit(
         str | None,
         typer.Option("--head", help="Con --verify: una cabeza anotada antes, que debe seguir en la cadena."),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Muestra la auditoría de un radicado o de un usuario, o la comprueba."""
 
     async def work(tools: Tools) -> None:
         if verify:
-            await _verify(tools, head)
+            await _verify(tools, head, as_json=as_json)
             return
         reference = target.upper() if target and is_reference(target.upper()) else None
         login = read_login(target) if target and not reference else None
         entries = await tools.audit.entries(reference=reference, login=login)
+        if as_json:
+            print_document({"entries": entries})
         if not entries:
             stop("La auditoría no tiene nada de ese radicado o usuario.")
-        for entry in entries:
-            print(text.entry_line(entry))
-        for named in dict.fromkeys(entry.reference for entry in entries if entry.reference):
-            print(f"En Temporal: {tools.support.desk.url_of(named)}")
+        if not as_json:
+            _print_entries(tools, entries)
 
     run_with_tools(work)
 
 
-async def _verify(tools: Tools, head: str | None) -> None:
+def _print_entries(tools: Tools, entries: Sequence[AuditEntry]) -> None:
+    for entry in entries:
+        print(text.entry_line(entry))
+    for named in dict.fromkeys(entry.reference for entry in entries if entry.reference):
+        print(f"En Temporal: {tools.support.desk.url_of(named)}")
+
+
+async def _verify(tools: Tools, head: str | None, *, as_json: bool) -> None:
     verdict = await tools.audit.verify()
+    if as_json:
+        print_document(verdict)
     if verdict.missing_key is not None:
         stop(f"La fila {verdict.broken_at} no se puede comprobar: {verdict.problem}.")
     if not verdict.is_intact:
         stop(f"La auditoría fue alterada en la fila {verdict.broken_at}: {verdict.problem}.")
     if head is not None and not await tools.audit.holds(head):
         stop(f"La cabeza {head} ya no está en la cadena: se perdieron sus últimas filas, o se rehízo.")
+    if not as_json:
+        _print_verdict(verdict)
+    await tools.milestones.reach(Milestone.AUDIT_VERIFICATION)
+
+
+def _print_verdict(verdict: AuditVerdict) -> None:
     print(f"{verdict.checked} filas, todas como se escribieron.")
     if verdict.head:
         print(f"Cabeza: {verdict.head} (anótela fuera de este sistema y compruébela con --head)")
-    await tools.milestones.reach(Milestone.AUDIT_VERIFICATION)

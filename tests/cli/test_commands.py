@@ -13,18 +13,19 @@ from asyncpg.exceptions import UndefinedColumnError
 from sqlalchemy.exc import SQLAlchemyError
 
 from mipres.cli.running import AWAY, MISUSED, NOT_POSSIBLE, Tools
+from mipres.domain.access import AccountState
 from mipres.domain.audit import AuditEntry, AuditHead, AuditVerdict
 from mipres.domain.documents import parse_document
 from mipres.domain.review import ReviewStage
 from mipres.domain.stages import EngineState, Stage, WaitingOn
-from mipres.support.accounts import Decision, DecisionRefusedError, UnknownAccountError
+from mipres.support.accounts import AccountView, Decision, DecisionRefusedError, UnknownAccountError
 from mipres.support.actions import BulkResult, Found, MailResult
 from mipres.support.desk import Action, ActionRefusedError, ActionUnansweredError, Case, PendingActivity
 from mipres.support.joins import Joined
 from mipres.support.mails import WaitingMail
 from mipres.support.person_data import Erased, NotGoneError
 from mipres.support.reviews import NoReviewStoppedError, ReviewDecision, ReviewView
-from mipres.support.staff import StaffNameError, StaffUnknownError
+from mipres.support.staff import StaffMember, StaffNameError, StaffUnknownError
 from mipres.temporal.answers import (
     NamespaceMissingError,
     TemporalUnavailableError,
@@ -94,6 +95,97 @@ def test_the_version_needs_no_settings(command: Command, monkeypatch: pytest.Mon
     monkeypatch.delenv("MIPRES_SECRET_KEY")
     result = command("--version")
     assert (result.exit_code, result.stdout) == (0, f"{VERSION_LINE}\n")
+
+
+# ---- With --json a command that reads writes one document and nothing else
+
+
+ENTRY = AuditEntry(
+    number=4,
+    occurred_at=CASE.started_at,
+    type="retry_asked",
+    actor="operator:ana",
+    reference=RADICADO,
+    reason=REASON,
+    details={"refused": "NotRunning"},
+)
+ACCOUNT = AccountView(
+    account_id=uuid.UUID(int=1),
+    login="CC1020304050",
+    full_name="Á*** N***",
+    email="a***@salud.example",
+    state=AccountState.OPEN,
+    suspended_at=None,
+    password_set_at=CASE.started_at,
+    profiles=(),
+    sessions=(),
+    links=(),
+    logins=(),
+)
+MEMBER = StaffMember(
+    id=uuid.UUID(int=2), name="ana", created_at=CASE.started_at, disabled_at=None, password_hash="secreto"
+)
+
+REVIEW = ReviewView(
+    workflow_id="access-review",
+    run_id="1",
+    stage=ReviewStage.STOPPED,
+    looked=7,
+    started_at=CASE.started_at,
+    ui_url=URL,
+)
+
+
+@pytest.fixture
+def all_known(tools: Tools) -> None:
+    known = answers(tools)
+    known.support.find.return_value = Found(person=None, cases=(CASE,))
+    known.support.show.return_value = (CASE, None)
+    known.support.desk.stuck.return_value = [CASE]
+    known.support.cut_off.return_value = [replace(CASE, reference="RM-AAAAAAAAAAAA")]
+    known.accounts.show.return_value = ACCOUNT
+    known.audit.entries.return_value = [ENTRY]
+    known.audit.verify.return_value = AuditVerdict(checked=4, head=AuditHead(number=4, digest="ab"))
+    known.staff.members.return_value = [MEMBER]
+    known.reviews.running.return_value = [REVIEW]
+
+
+@pytest.mark.usefixtures("all_known")
+@pytest.mark.parametrize(
+    ("words", "path", "value"),
+    [
+        (("find", "CC", "1020304050"), ("cases", 0, "waiting_on"), ["rethus"]),
+        (("find", "CC", "1020304050"), ("person",), None),
+        (("show", RADICADO), ("case", "started_at"), "2026-11-24T15:15:00+00:00"),
+        (("stuck",), ("cut_off", 0, "reference"), "RM-AAAAAAAAAAAA"),
+        (("stuck", "--waiting-on", "rethus"), ("cut_off",), []),
+        (("account", "show", "CC1020304050"), ("account_id",), str(uuid.UUID(int=1))),
+        (("audit",), ("entries", 0, "details"), {"refused": "NotRunning"}),
+        (("audit", "--verify"), ("head",), {"number": 4, "digest": "ab"}),
+        (("staff", "list"), ("staff", 0, "name"), "ana"),
+        (("review", "show"), ("reviews", 0, "stage"), ReviewStage.STOPPED.value),
+    ],
+)
+def test_what_is_read_comes_as_one_document(
+    command: Command, words: tuple[str, ...], path: tuple[Any, ...], value: object
+) -> None:
+    result = command(*words, "--json")
+    found = json.loads(result.stdout)
+    for step in path:
+        found = found[step]
+    assert (result.exit_code, found) == (0, value)
+
+
+@pytest.mark.usefixtures("all_known")
+def test_a_document_holds_no_hash(command: Command) -> None:
+    assert "secreto" not in command("staff", "list", "--json").stdout
+
+
+def test_nothing_found_is_a_document_and_a_line_for_people(command: Command, tools: Tools) -> None:
+    answers(tools).support.find.return_value = Found(person=None, cases=())
+    result = command("find", "CC", "1020304050", "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (NOT_POSSIBLE, {"person": None, "cases": []})
+    assert "Ningún registro" in result.stderr
 
 
 # ---- What does not answer ends with 3
