@@ -1,7 +1,7 @@
 """Build the services of one API process from its settings."""
 
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 
 from temporalio.client import Client
 
@@ -22,6 +22,7 @@ from api.services import (
     HelpFacts,
     HelpServices,
     LoginServices,
+    OidcServices,
     OperationsServices,
     PasswordServices,
     ProtectionServices,
@@ -39,6 +40,7 @@ from mipres.captcha.proofs import ProofsOfWork
 from mipres.composition import DatabaseServices
 from mipres.database.audit_queue import AuditQueue
 from mipres.database.credentials import Hasher, PostgresCredentials
+from mipres.database.engine import session_factory
 from mipres.database.fitness import DatabaseFitness
 from mipres.database.limits import NoLimits
 from mipres.database.own_account import PostgresOwnAccounts
@@ -95,6 +97,7 @@ class Composition:
             codec=self.codec(),
             api=self.api(),
             operations=self.operations(),
+            oidc=self.oidc(),
         )
 
     # ---- Shared parts
@@ -299,6 +302,16 @@ class Composition:
             joins=composition.build_support_joins(self._settings, self._database),
             reviews=composition.build_support_reviews(self._settings, self._database, self._client),
             public_url=self._settings.public_url,
+        )
+
+    def oidc(self) -> OidcServices:
+        return OidcServices(
+            pages=self.pages,
+            issuer=self._settings.public_url,
+            clients=self._settings.oidc_clients,
+            keys=cache(partial(composition.signing_keys, self._settings)),
+            sessions=session_factory(self._engine),
+            clock=self._clock,
         )
 
     def operations(self) -> OperationsServices:

@@ -13,6 +13,7 @@ from api import codec, errors, health, static_files
 from api.composition import Composition
 from api.metrics import ApiMetrics
 from api.middleware import AccessLog, RequestLimits, RequestTracing, SecurityHeaders
+from api.oidc import routes as oidc
 from api.pages import (
     account,
     address_change,
@@ -77,6 +78,7 @@ ROUTERS = (
     support_password.router,
     support_reviews.router,
     codec.router,
+    oidc.router,
 )
 
 

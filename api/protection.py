@@ -150,8 +150,21 @@ async def codec_reader(request: Request, services: ProtectionDep) -> None:
     request.state.staff, request.state.staff_token = member, token
 
 
+def client_call() -> None:
+    """Protect what applications call.
+
+    The handler asks for the protocol's own proof of the client or the token.
+    """
+
+
+def sent_on() -> None:
+    """Protect a form of another site that does nothing here but become a GET."""
+
+
 PROTECTIONS = (
     public,
+    client_call,
+    sent_on,
     protected_form,
     login_form,
     api_key_required,
@@ -175,3 +188,5 @@ METRICS_KEY_REQUIRED = Depends(metrics_key_required)
 STAFF_REQUIRED = Depends(staff_required)
 STAFF_FORM = Depends(staff_form)
 CODEC_READER = Depends(codec_reader)
+CLIENT_CALL = Depends(client_call)
+SENT_ON = Depends(sent_on)

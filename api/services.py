@@ -1,6 +1,6 @@
 """What request handlers reach: each family of pages has its own services."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -31,8 +31,10 @@ from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.second_factors import SecondFactors
 from mipres.database.second_steps import SecondSteps
 from mipres.database.sessions import PostgresSessions
+from mipres.domain.clients import Client
 from mipres.domain.passwords import PasswordPolicy
 from mipres.domain.second_factor import SecondFactorRule
+from mipres.oidc_keys import SigningKeys
 from mipres.ports import Clock
 from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
@@ -84,6 +86,24 @@ class RegistrationServices:
     act: RegistrationActs
     answers_by_mail_only: bool
     change_hours: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OidcServices:
+    """What the provider for applications needs.
+
+    Attributes:
+        issuer: The provider's name in every token: the public address.
+        clients: The applications, by id.
+        keys: The signing keys, read when they are first needed.
+    """
+
+    pages: Pages
+    issuer: str
+    clients: Mapping[str, Client]
+    keys: Callable[[], SigningKeys]
+    sessions: Any
+    clock: Clock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +235,7 @@ class Services:
     codec: CodecServices
     api: ApiServices
     operations: OperationsServices
+    oidc: OidcServices
 
 
 def _family(name: str) -> Any:
@@ -234,3 +255,4 @@ SupportDep = Annotated[SupportServices, _family("support")]
 CodecDep = Annotated[CodecServices, _family("codec")]
 ApiDep = Annotated[ApiServices, _family("api")]
 OperationsDep = Annotated[OperationsServices, _family("operations")]
+OidcDep = Annotated[OidcServices, _family("oidc")]

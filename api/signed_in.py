@@ -87,6 +87,14 @@ def user_named(users: Sequence[LoggedInUser], session_id: object) -> LoggedInUse
     return next((user for user in users if str(user.session_id) == session_id), None)
 
 
+def is_authorization(page: str) -> bool:
+    """Whether this is the request of an application.
+
+    It checks itself where it may lead.
+    """
+    return page.startswith("/oidc/authorize?") and page.isascii() and page.isprintable() and "\\" not in page
+
+
 def own_pages(application: Application) -> tuple[str, ...]:
     """Where a login to an application may lead, its landing page first."""
     return (

@@ -94,3 +94,12 @@ FROM generate_series(1, :rows) i;
 INSERT INTO passkey_answers
 SELECT sha256(('answer' || i)::bytea), now() - i * interval '10 microseconds'
 FROM generate_series(1, :rows) i;
+
+INSERT INTO oidc_grants
+SELECT md5(i::text)::uuid, md5(i::text)::uuid, md5(i::text)::uuid, 'app', 'https://app.example/', 'openid', false, NULL, 'x', now(),
+       '{pwd}', sha256(('code' || i)::bytea), now(), now(), now() - i * interval '10 microseconds', NULL, NULL
+FROM generate_series(1, :rows) i;
+
+INSERT INTO oidc_tokens
+SELECT sha256(('token' || i)::bytea), md5(i::text)::uuid, 'access', 'openid', now(), now() - i * interval '10 microseconds', NULL
+FROM generate_series(1, :rows) i;

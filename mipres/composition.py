@@ -42,6 +42,7 @@ from mipres.domain.sanctions import SanctionTable
 from mipres.keys import AuditKey, LinkTokens, SecretBox, audit_keys, derive_key
 from mipres.mail.composer import JinjaMailComposer
 from mipres.mail.smtp import SmtpMailer
+from mipres.oidc_keys import SigningKeys, keys_of_development, read_keys
 from mipres.port_set import Ports
 from mipres.ports import Clock
 from mipres.registries.client import RegistryClient
@@ -303,6 +304,13 @@ def build_limits(settings: Settings, database: DatabaseServices) -> PostgresLimi
 def build_audit_keys(settings: Settings) -> tuple[AuditKey, ...]:
     secrets = [settings.secret_key, *settings.secret_key_previous]
     return audit_keys(settings.audit_keys, secrets=[secret.get_secret_value() for secret in secrets])
+
+
+def signing_keys(settings: Settings) -> SigningKeys:
+    """What signs their tokens; development makes its own at first need."""
+    if settings.oidc_keys_file is not None:
+        return read_keys(settings.oidc_keys_file)
+    return keys_of_development(settings.data_dir / "oidc-keys.json")
 
 
 def help_contact(settings: Settings) -> HelpContact:

@@ -6,6 +6,8 @@ granted and refuses to start on a missing, weak or development value.
 
 import base64
 import binascii
+import hashlib
+import json
 import os
 import re
 import sys
@@ -28,10 +30,13 @@ from pydantic_settings import (
 )
 
 from mipres.domain.addresses import is_usable
+from mipres.domain.applications import Application
+from mipres.domain.clients import Audience, Client, UnusableClientError, clients_in
 from mipres.domain.errors import MipresError, UnusableTableError
 from mipres.domain.professions import SHIPPED_PROFESSIONS, ProfessionTable
 from mipres.domain.sanctions import SHIPPED_SANCTIONS, SanctionTable
 from mipres.domain.second_factor import SecondFactorRule
+from mipres.oidc_keys import UnusableKeysError, read_keys
 
 PREFIX = "MIPRES_"
 SECRETS_FILE = "secrets.env"
@@ -41,6 +46,7 @@ OTHER_PROGRAMS = ("MIPRES_SIMULATOR_TOKEN",)
 STACK_FILE = "stack.env"
 """Where the running launcher's servers are, below DATA_DIR; gone when it stops."""
 DEVELOPMENT_DATA_DIR = Path(".data")
+DEVELOPMENT_CLIENT_SECRET = "desarrollo-solo-local"  # noqa: S105 - the contract's, refused in production.
 DEVELOPMENT_KEY = "desarrollo"
 """API key and registry token of development, which production refuses."""
 DATABASE_NAME = "mipres"
@@ -149,6 +155,33 @@ ProfessionsFile = Annotated[Path, AfterValidator(_usable_table(ProfessionTable.r
 SanctionsFile = Annotated[Path, AfterValidator(_usable_table(SanctionTable.read))]
 
 
+def _clients(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        entries = json.loads(value)
+    except ValueError:
+        entries = None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError("debe ser una lista JSON de aplicaciones; vea `docs/applications.md`.")
+    try:
+        return clients_in(entries)
+    except UnusableClientError as error:
+        raise ValueError(str(error)) from None
+
+
+def _usable_keys(file: Path) -> Path:
+    try:
+        read_keys(file)
+    except UnusableKeysError as error:
+        raise ValueError(str(error)) from None
+    return file
+
+
+OidcClients = Annotated[Mapping[str, Client], NoDecode, BeforeValidator(_clients), Field(repr=False)]
+OidcKeysFile = Annotated[Path, AfterValidator(_usable_keys)]
+
+
 def _smtp_address(value: SecretStr) -> SecretStr:
     try:
         address = urlsplit(value.get_secret_value())
@@ -218,6 +251,30 @@ def _without_comma(value: SecretStr) -> SecretStr:
     if "," in value.get_secret_value():
         raise ValueError("no puede tener comas: separan las claves anteriores; genere otra.")
     return value
+
+
+def _applications_of_development(known: dict[str, Any]) -> Mapping[str, Client]:
+    """The manual's two applications, as `make run` starts them.
+
+    Production has none by itself.
+    """
+    if known.get("environment") != "development":
+        return {}
+    secret_hash = hashlib.sha256(DEVELOPMENT_CLIENT_SECRET.encode()).hexdigest()
+    ports = {"administracion": known["administration_app_port"], "mipres": known["mipres_app_port"]}
+    audiences = {"administracion": Audience.DELEGATES, "mipres": Audience.PRESCRIBERS}
+    return {
+        client_id: Client(
+            client_id=client_id,
+            client_name=Application(client_id).full_title,
+            client_secret_hash=secret_hash,
+            redirect_uris=(f"http://localhost:{port}/volver",),
+            post_logout_redirect_uris=(f"http://localhost:{port}/",),
+            backchannel_logout_uri=f"http://localhost:{port}/cierre",
+            audience=audiences[client_id],
+        )
+        for client_id, port in ports.items()
+    }
 
 
 class Settings(BaseSettings):
@@ -290,6 +347,11 @@ class Settings(BaseSettings):
         default_factory=lambda known: f"http://127.0.0.1:{known['registry_port']}/sso"
     )
     sso_token: SecretStr = SecretStr(DEVELOPMENT_KEY)
+
+    administration_app_port: Port = 8081
+    mipres_app_port: Port = 8082
+    oidc_clients: OidcClients = Field(default_factory=_applications_of_development)
+    oidc_keys_file: OidcKeysFile | None = None
 
     metrics_key: Annotated[SecretStr, Field(min_length=MINIMUM_SECRET_LENGTH)] | None = None
     metrics_host: str = "127.0.0.1"
@@ -416,12 +478,21 @@ def _production_refusals(settings: Settings) -> Iterator[str]:
             yield f"{variable(field)}: en producción debe empezar por https://."
     yield from _connections_in_clear(settings)
     yield from _limits_without_limit(settings)
+    yield from _unsafe_applications(settings)
     if not is_usable(settings.mail_from):
         yield f"{variable('mail_from')}: debe ser una dirección de correo, como `registro@entidad.gov.co`."
     if settings.captcha == "off":
         yield f"{variable('captcha')}: en producción no puede ser `off`; use `image` o `proof`."
     if settings.rate_limits != "on":
         yield f"{variable('rate_limits')}: en producción debe ser `on`."
+
+
+def _unsafe_applications(settings: Settings) -> Iterator[str]:
+    clients = settings.oidc_clients.values()
+    if clients and settings.oidc_keys_file is None:
+        yield f"{variable('oidc_keys_file')}: falta; firma lo que reciben las aplicaciones."
+    if any(client.has_secret(DEVELOPMENT_CLIENT_SECRET) for client in clients):
+        yield f"{variable('oidc_clients')}: una aplicación tiene el secreto de desarrollo; genere otro."
 
 
 def _connections_in_clear(settings: Settings) -> Iterator[str]:

@@ -19,7 +19,7 @@ from api.pages.landing import profile_card
 from api.protection import LOGIN_FORM, LOOKS, PROTECTED_FORM, PUBLIC, READS, ClientDep, limited
 from api.security import new_visit
 from api.services import LoginDep, LoginServices
-from api.signed_in import own_pages, session_cookie, user_of
+from api.signed_in import is_authorization, own_pages, session_cookie, user_of
 from mipres.database.credentials import Authenticated, LoginResult
 from mipres.database.passkeys import Purpose
 from mipres.database.retention import KNOWN_BROWSERS
@@ -197,7 +197,7 @@ async def enter(
     )
     if session is None:
         return None
-    response = RedirectResponse(page_after_login(wanted, entry.back), status_code=HTTPStatus.SEE_OTHER)
+    response = _led_on(request, services, page_after_login(wanted, entry.back))
     services.cookies.set(response, session_cookie(wanted), session)
     services.cookies.set(response, _BROWSER, visitor.browser or "", max_age=_BROWSER_SECONDS)
     services.devices.remember(request, response, entry.login)
@@ -344,7 +344,18 @@ def _visitor(request: Request, services: LoginServices, client: str) -> Visitor:
 def page_after_login(application: Application, wanted: str) -> str:
     """Lead back to where the person came from, if that is an own page."""
     known = own_pages(application)
-    return wanted if wanted in known else known[0]
+    return wanted if wanted in known or is_authorization(wanted) else known[0]
+
+
+def _led_on(request: Request, services: LoginServices, page: str) -> Response:
+    """Lead to a page; to an application's request by a page of our own.
+
+    A browser takes the whole chain of redirects for the answer to the form, and our policy lets no form answer from
+    another site.
+    """
+    if is_authorization(page):
+        return services.pages.render(request, "oidc_continue", address=page)
+    return RedirectResponse(page, status_code=HTTPStatus.SEE_OTHER)
 
 
 def _login(typed: str) -> str:

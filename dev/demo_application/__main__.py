@@ -1,4 +1,4 @@
-"""Command line: `python -m dev.demo_application --client-id ID --name NAME --issuer URL [--port N]`."""
+"""Command line: `python -m dev.demo_application --client-id ID …`."""
 
 import argparse
 import asyncio

@@ -25,6 +25,8 @@ from mipres.database.tables import (
     KnownBrowserRow,
     LoginGuardRow,
     LoginOriginRow,
+    OidcGrantRow,
+    OidcTokenRow,
     PasskeyAnswerRow,
     PasswordLinkRow,
     RateLimitRow,
@@ -52,6 +54,8 @@ ACCESS_CHANGES = timedelta(days=90)
 """As long as SENT_MAILS; the trail keeps the change itself."""
 KNOWN_BROWSERS = timedelta(days=365)
 """As long as the browser keeps the cookie that is recognised by it."""
+OIDC_TOKENS = timedelta(days=1)
+"""So long the replay of a token that has run out still ends its family."""
 CAPTCHA_ANSWERS = timedelta(hours=1)
 """A challenge lives half an hour; after that its answer proves nothing."""
 
@@ -138,5 +142,11 @@ class PostgresRetention:
             (EndedSessionRow, EndedSessionRow.ended_at <= now - ABSOLUTE_LIMIT),
             (ErasureRow, ErasureRow.erased_at <= now - ERASURES),
             (AccessChangeRow, AccessChangeRow.mailed_at <= now - ACCESS_CHANGES),
+            (OidcTokenRow, OidcTokenRow.expires_at <= now - OIDC_TOKENS),
+            (
+                OidcGrantRow,
+                (OidcGrantRow.created_at <= now - OIDC_TOKENS)
+                & ~select(OidcTokenRow.hash).where(OidcTokenRow.grant_id == OidcGrantRow.id).exists(),
+            ),
             (SentMailRow, SentMailRow.claimed_at <= now - SENT_MAILS),
         ]

@@ -495,3 +495,44 @@ class MilestoneRow(Base):
 
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
     reached_at: Mapped[datetime]
+
+
+class OidcGrantRow(Base):
+    """What a person allowed one application: its code, and the family of its tokens.
+
+    Triggers of the database end it with the session, the password or the account that it stands on.
+    """
+
+    __tablename__ = "oidc_grants"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    session_id: Mapped[uuid.UUID] = mapped_column(index=True)
+    client_id: Mapped[str]
+    redirect_uri: Mapped[str]
+    scope: Mapped[str]
+    is_offline: Mapped[bool]
+    nonce: Mapped[str | None]
+    code_challenge: Mapped[str]
+    auth_time: Mapped[datetime]
+    amr: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    code_hash: Mapped[bytes] = mapped_column(unique=True, index=True)
+    code_expires_at: Mapped[datetime]
+    code_used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    ended_at: Mapped[datetime | None]
+    announced_at: Mapped[datetime | None]
+
+
+class OidcTokenRow(Base):
+    """One access or refresh token, by its hash."""
+
+    __tablename__ = "oidc_tokens"
+
+    hash: Mapped[bytes] = mapped_column(primary_key=True)
+    grant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("oidc_grants.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str]
+    scope: Mapped[str]
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime | None]

@@ -56,6 +56,8 @@ ACCOUNT_LOGINS_A_DAY = Limit(name="account-logins-a-day", most=50, window=timede
 
 # The registries take five calls a second from all of us together: more would only queue up.
 API_CALLS = Limit(name="api-calls", most=600, window=timedelta(minutes=1))
+# An application calls for all its people from one address: two calls a login, some fifty logins a second.
+OIDC_CALLS = Limit(name="oidc-calls", most=6000, window=timedelta(minutes=1))
 WRONG_KEYS = Limit(name="wrong-keys", most=20, window=timedelta(minutes=1))
 
 # Support has few people, and a password of fifteen characters is not mistyped for ever.

@@ -214,11 +214,12 @@ def test_generated_secrets_are_good_enough_for_production() -> None:
     from mipres.settings import _production_refusals
 
     refused = {refusal.partition(":")[0] for refusal in _production_refusals(load_settings())}
-    # Only what development may do keeps compose out of production: no encryption, and limits for one visitor.
+    # Only what development may do keeps compose out of production: no encryption, limits for one visitor, and
+    # the applications of demonstration.
     assert refused == {
         *("MIPRES_SMTP_URL", "MIPRES_TEMPORAL_PLAINTEXT", "MIPRES_TEMPORAL_UI_URL"),
         *("MIPRES_PUBLIC_URL", "MIPRES_MISEGURIDADSOCIAL_URL", "MIPRES_RETHUS_URL", "MIPRES_SSO_URL"),
-        "MIPRES_RATE_LIMITS",
+        *("MIPRES_RATE_LIMITS", "MIPRES_OIDC_CLIENTS", "MIPRES_OIDC_KEYS_FILE"),
     }
 
 

@@ -30,6 +30,8 @@ LARGEST_README = 6_144
 # Addresses that the product itself uses; any other host has to be argued for here.
 KNOWN_HOSTS = frozenset(
     {"localhost", "127.0.0.1", "www.miseguridadsocial.gov.co", "sispro.gov.co", "datos.gov.co", "e•••.test"}
+    # The examples of docs/applications.md.
+    | {"registro.example", "app.example"}
 )
 # Where this machine keeps its things: no reader's machine need have them.
 MACHINE_PLACES = {str(place) for place in (ROOT, ROOT.parent, Path.home(), Path(gettempdir()))} - {"/"}

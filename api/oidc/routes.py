@@ -1,0 +1,537 @@
+"""`/oidc/…`: what applications and the browsers that they send here ask.
+
+OpenID Connect Core 1.0, Discovery 1.0 and RP-Initiated Logout 1.0; RFC 6749, 7009, 7636, 7662, 9207 and 9700.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from authlib.oauth2 import OAuth2Error
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+from joserfc import jwt
+from joserfc.errors import JoseError
+from starlette.datastructures import FormData
+
+from api.errors import SecondFactorDemandedError
+from api.oidc.server import (
+    AUTHENTICATIONS,
+    MULTI_FACTOR,
+    PASSWORD_ONLY,
+    Bound,
+    Provider,
+    Received,
+    acr_of,
+)
+from api.protection import CLIENT_CALL, PUBLIC, READS, SENT_ON, limited
+from api.services import LoginDep, LoginServices, OidcDep, OidcServices
+from api.signed_in import session_cookie, user_of
+from mipres.database import grants
+from mipres.database.grants import TokenKind
+from mipres.database.sessions import LoggedInUser
+from mipres.domain.applications import Application
+from mipres.domain.clients import SCOPES, Client, claims_of, may_enter
+from mipres.domain.eligibility import today_in_bogota
+from mipres.domain.limits import OIDC_CALLS
+from mipres.domain.second_factor import is_multi_factor
+from mipres.oidc_keys import ALGORITHMS
+
+router = APIRouter(include_in_schema=False)
+
+AUTHORIZE = "/oidc/authorize"
+_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+# When the login was asked for, in milliseconds; a person who changes it deceives only themselves.
+_ASKED_AT = "desde"
+_AGES = 10**9
+_LONGEST = 2_000
+# SHA-256 in base64url without padding (RFC 7636, section 4.2).
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+_UNSUPPORTED = {
+    "request": "request_not_supported",
+    "request_uri": "request_uri_not_supported",
+    "registration": "registration_not_supported",
+}
+_CLAIMS = (
+    *("sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "sid", "amr", "acr"),
+    *("preferred_username", "name", "email", "document", "profiles", "roles"),
+)
+
+Answer = tuple[int, Any, Sequence[tuple[str, str]]]
+
+
+class _UnreadableError(Exception):
+    """A parameter stands twice, or has characters that none may have."""
+
+
+class _RefusedError(Exception):
+    """What the application is answered instead of a code (RFC 6749, section 4.1.2.1)."""
+
+    def __init__(self, error: str, description: str) -> None:
+        self.error, self.description = error, description
+        super().__init__(error)
+
+
+# ---- What everybody may read
+
+
+@router.api_route("/.well-known/openid-configuration", methods=READS, dependencies=[PUBLIC])
+async def discovery(services: OidcDep) -> Response:
+    issuer = services.issuer
+    return JSONResponse(
+        {
+            "issuer": issuer,
+            "authorization_endpoint": f"{issuer}{AUTHORIZE}",
+            "token_endpoint": f"{issuer}/oidc/token",
+            "userinfo_endpoint": f"{issuer}/oidc/userinfo",
+            "jwks_uri": f"{issuer}/oidc/jwks",
+            "revocation_endpoint": f"{issuer}/oidc/revoke",
+            "introspection_endpoint": f"{issuer}/oidc/introspect",
+            "end_session_endpoint": f"{issuer}/oidc/logout",
+            "scopes_supported": list(SCOPES),
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "code_challenge_methods_supported": ["S256"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": sorted({*ALGORITHMS.values()}),
+            "token_endpoint_auth_methods_supported": list(AUTHENTICATIONS),
+            "revocation_endpoint_auth_methods_supported": list(AUTHENTICATIONS),
+            "introspection_endpoint_auth_methods_supported": list(AUTHENTICATIONS),
+            "acr_values_supported": [PASSWORD_ONLY, MULTI_FACTOR],
+            "prompt_values_supported": ["none", "login"],
+            "claims_supported": list(_CLAIMS),
+            "claims_parameter_supported": False,
+            "request_parameter_supported": False,
+            "request_uri_parameter_supported": False,
+            "authorization_response_iss_parameter_supported": True,
+            "ui_locales_supported": ["es-CO"],
+        }
+    )
+
+
+@router.api_route("/oidc/jwks", methods=READS, dependencies=[PUBLIC])
+async def jwks(services: OidcDep) -> Response:
+    return JSONResponse(services.keys().published(), headers={"Cache-Control": "public, max-age=300"})
+
+
+# ---- The browser comes from an application
+
+
+@router.post(AUTHORIZE, dependencies=[SENT_ON])
+async def authorize_by_form(request: Request) -> Response:
+    """Ask again by GET: a form from another site carries no session."""
+    return await _sent_on(request, AUTHORIZE)
+
+
+@router.api_route(AUTHORIZE, methods=READS, dependencies=[PUBLIC])
+async def authorize(request: Request, services: OidcDep, login: LoginDep) -> Response:
+    """Give the application a code for the person who is in, or have the person log in."""
+    try:
+        values = _once(request.query_params.multi_items())
+    except _UnreadableError:
+        return _refused_here(request, services)
+    client = services.clients.get(values.get("client_id", ""))
+    # Without both there is no address that can be trusted with an answer.
+    if client is None or values.get("redirect_uri") not in client.redirect_uris:
+        return _refused_here(request, services)
+    try:
+        user = await _who_may_go_on(request, login, client, values, now=services.clock.now())
+    except _RefusedError as refusal:
+        answer = {"error": refusal.error, "error_description": refusal.description}
+        return _to_client(services, values, answer)
+    if user is None:
+        return _to_login(request, services, client, values)
+    token = login.cookies.get(request, session_cookie(user.application)) or ""
+    return await _with_code(request, services, values, token)
+
+
+async def _who_may_go_on(
+    request: Request, login: LoginServices, client: Client, values: Mapping[str, str], *, now: datetime
+) -> LoggedInUser | None:
+    """The person who gets the code; None where one has to log in first.
+
+    Raises:
+        _RefusedError: the application gets an error instead.
+        SecondFactorDemandedError: the person sets one up first.
+    """
+    for refusal in _refusals(values):
+        raise refusal
+    prompts = frozenset(values.get("prompt", "").split())
+    try:
+        user = await _who(request, login, client, is_active="none" not in prompts)
+    except SecondFactorDemandedError:
+        if "none" in prompts:
+            raise _RefusedError("interaction_required", "the person needs a second factor") from None
+        raise
+    if user is not None and not _must_log_in_again(user, values, prompts, now=now):
+        return user
+    if "none" in prompts:
+        raise _RefusedError("login_required", "no person is in who may enter")
+    return None
+
+
+async def _who(
+    request: Request, login: LoginServices, client: Client, *, is_active: bool
+) -> LoggedInUser | None:
+    """The person who is in at one of the application's doors, with access today.
+
+    Raises:
+        SecondFactorDemandedError: they, or the application, need a second factor.
+    """
+    for door in client.audience.doors:
+        user = await user_of(request, login, door, is_active=is_active)
+        if user is None:
+            continue
+        if client.require_second_factor and not is_multi_factor(user.amr):
+            raise SecondFactorDemandedError(door)
+        return user
+    return None
+
+
+def _must_log_in_again(
+    user: LoggedInUser, values: Mapping[str, str], prompts: frozenset[str], *, now: datetime
+) -> bool:
+    """Whether the login is too old for the request, or from before it was asked for."""
+    asked_at = int(values.get(_ASKED_AT, "0"))
+    if asked_at and user.authenticated_at.timestamp() * 1000 >= asked_at:
+        return False
+    age = (now - user.authenticated_at).total_seconds()
+    return "login" in prompts or age > int(values.get("max_age", _AGES))
+
+
+def _to_login(
+    request: Request, services: OidcServices, client: Client, values: Mapping[str, str]
+) -> Response:
+    """Show the login of that application; it leads back to this request."""
+    # A login after this moment is one for this request.
+    asked_at = int(services.clock.now().timestamp() * 1000)
+    back = f"{AUTHORIZE}?{urlencode({**values, _ASKED_AT: asked_at})}"
+    doors = client.audience.doors
+    links = {door: f"/ingreso/{door}?{urlencode({'volver': back})}" for door in doors}
+    if len(doors) == 1:
+        return RedirectResponse(links[doors[0]], status_code=HTTPStatus.SEE_OTHER, headers=_NO_STORE)
+    return services.pages.render(request, "oidc_door", client=client, links=links)
+
+
+async def _with_code(
+    request: Request, services: OidcServices, values: Mapping[str, str], token: str
+) -> Response:
+    received = _received(request, {name: [value] for name, value in values.items()})
+
+    def grant(provider: Provider) -> Answer:
+        provider.bound.login = grants.login_of(provider.bound.db, token, now=provider.bound.now)
+        try:
+            consent = provider.get_consent_grant(received, end_user=provider.bound.login)
+        except OAuth2Error as error:
+            return 400, {"error": error.error}, ()
+        answer: Answer = provider.create_authorization_response(
+            received, grant_user=provider.bound.login, grant=consent
+        )
+        return answer
+
+    status, body, headers = await _call(services, grant)
+    if status != HTTPStatus.FOUND:
+        return _to_client(services, values, {"error": body.get("error", "invalid_request")})
+    location = dict(headers)["Location"]
+    return _redirect(f"{location}&{urlencode({'iss': services.issuer})}")
+
+
+# ---- The application's own calls
+
+
+@router.post("/oidc/token", dependencies=[limited(OIDC_CALLS), CLIENT_CALL])
+async def token(request: Request, services: OidcDep) -> Response:
+    """Exchange a code or a refresh token."""
+    received = await _from_client(request)
+    if received is None:
+        return _invalid()
+    return _as_json(await _call(services, lambda provider: provider.create_token_response(received)))
+
+
+@router.api_route("/oidc/userinfo", methods=READS, dependencies=[PUBLIC])
+async def userinfo(request: Request, services: OidcDep) -> Response:
+    """The claims of the token's scopes, as they are at this moment."""
+    return await _userinfo(request, services)
+
+
+@router.post("/oidc/userinfo", dependencies=[limited(OIDC_CALLS), CLIENT_CALL])
+async def userinfo_by_form(request: Request, services: OidcDep) -> Response:
+    return await _userinfo(request, services)
+
+
+async def _userinfo(request: Request, services: OidcServices) -> Response:
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not value:
+        return Response(
+            status_code=HTTPStatus.UNAUTHORIZED, headers={**_NO_STORE, "WWW-Authenticate": "Bearer"}
+        )
+
+    def claims(provider: Provider) -> dict[str, Any] | None:
+        bound = provider.bound
+        found = grants.live_token(bound.db, value.strip(), now=bound.now)
+        if found is None or found[0].kind != TokenKind.ACCESS:
+            return None
+        row, grant = found
+        client = services.clients.get(grant.client_id)
+        person = grants.person_of(bound.db, grant.account_id)
+        today = today_in_bogota(bound.now)
+        if client is None or person is None or not may_enter(person, client.audience, today=today):
+            return None
+        return claims_of(person, frozenset(row.scope.split()), client.audience, today=today)
+
+    found = await _call(services, claims)
+    if found is None:
+        challenge = 'Bearer error="invalid_token"'
+        return Response(
+            status_code=HTTPStatus.UNAUTHORIZED, headers={**_NO_STORE, "WWW-Authenticate": challenge}
+        )
+    return JSONResponse(found, headers=_NO_STORE)
+
+
+@router.post("/oidc/revoke", dependencies=[limited(OIDC_CALLS), CLIENT_CALL])
+async def revoke(request: Request, services: OidcDep) -> Response:
+    """End a token of the client's with its family (RFC 7009).
+
+    What is unknown is no error.
+    """
+
+    def ending(provider: Provider, client: Client, value: str) -> dict[str, Any]:
+        grants.end_family(provider.bound.db, value, client.client_id, now=provider.bound.now)
+        return {}
+
+    return await _for_token(request, services, ending)
+
+
+@router.post("/oidc/introspect", dependencies=[limited(OIDC_CALLS), CLIENT_CALL])
+async def introspect(request: Request, services: OidcDep) -> Response:
+    """Whether a token of the client's opens anything now (RFC 7662)."""
+
+    def looking(provider: Provider, client: Client, value: str) -> dict[str, Any]:
+        bound = provider.bound
+        found = grants.live_token(bound.db, value, now=bound.now)
+        if found is None or found[1].client_id != client.client_id:
+            return {"active": False}
+        row, grant = found
+        person = grants.person_of(bound.db, grant.account_id)
+        if person is None or not may_enter(person, client.audience, today=today_in_bogota(bound.now)):
+            return {"active": False}
+        return {
+            "active": True,
+            "scope": row.scope,
+            "client_id": client.client_id,
+            "username": person.login,
+            "sub": person.subject,
+            "token_type": "Bearer" if row.kind == TokenKind.ACCESS else "refresh_token",
+            "exp": int(row.expires_at.timestamp()),
+            "iat": int(row.issued_at.timestamp()),
+            "iss": services.issuer,
+            "aud": client.client_id,
+            "acr": acr_of(grant.amr),
+        }
+
+    return await _for_token(request, services, looking)
+
+
+async def _for_token(
+    request: Request,
+    services: OidcServices,
+    work: Callable[[Provider, Client, str], dict[str, Any]],
+) -> Response:
+    received = await _from_client(request)
+    if received is None or "token" not in received.form:
+        return _invalid()
+
+    def call(provider: Provider) -> Answer:
+        try:
+            client = provider.authenticate_client(received, AUTHENTICATIONS).own
+        except OAuth2Error as error:
+            return error.status_code, dict(error.get_body()), ()
+        return HTTPStatus.OK, work(provider, client, received.form["token"]), ()
+
+    return _as_json(await _call(services, call))
+
+
+# ---- Leaving
+
+
+@router.post("/oidc/logout", dependencies=[SENT_ON])
+async def log_out_by_form(request: Request) -> Response:
+    return await _sent_on(request, "/oidc/logout")
+
+
+@router.api_route("/oidc/logout", methods=READS, dependencies=[PUBLIC])
+async def log_out(request: Request, services: OidcDep, login: LoginDep) -> Response:
+    """End the session that the application names, or ask the person which it is."""
+    try:
+        values = _once(request.query_params.multi_items())
+    except _UnreadableError:
+        return _refused_here(request, services)
+    hint = _hint(services, values.get("id_token_hint"))
+    client = services.clients.get(hint["aud"]) if hint else services.clients.get(values.get("client_id", ""))
+    if hint and values.get("client_id", hint["aud"]) != hint["aud"]:
+        return _refused_here(request, services)
+    target = _after_logout(client if hint else None, values)
+    users = {
+        door: await user_of(request, login, door, is_active=False, before_factor=True) for door in Application
+    }
+    open_doors = [door for door, user in users.items() if user is not None]
+    named = [door for door, user in users.items() if user and hint and str(user.session_id) == hint["sid"]]
+    if open_doors and not named:
+        return services.pages.render(request, "oidc_logout", client=client)
+    response = _redirect(target or "/")
+    for door in named:
+        await login.sessions.end(login.cookies.get(request, session_cookie(door)) or "")
+        login.cookies.drop(response, session_cookie(door))
+    return response
+
+
+def _hint(services: OidcServices, value: str | None) -> dict[str, Any] | None:
+    """The claims of an id_token that was signed here, also after its time."""
+    if value is None:
+        return None
+    try:
+        claims = jwt.decode(value, services.keys().all, algorithms=sorted({*ALGORITHMS.values()})).claims
+    except (JoseError, ValueError):
+        return None
+    is_ours = claims.get("iss") == services.issuer and claims.get("aud") in services.clients
+    return dict(claims) if is_ours and "sid" in claims else None
+
+
+def _after_logout(client: Client | None, values: Mapping[str, str]) -> str | None:
+    """Where the application wants the browser.
+
+    Only a registered address, and only with its proof.
+    """
+    address = values.get("post_logout_redirect_uri")
+    if client is None or address not in client.post_logout_redirect_uris:
+        return None
+    state = {"state": values["state"]} if "state" in values else {}
+    return _with(address, state)
+
+
+# ---- Shared
+
+
+def _once(items: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Parameters that stand once each, in characters that an address may have.
+
+    Raises:
+        _UnreadableError: they do not; Authlib would end with an error of its own.
+    """
+    values = dict(items)
+    is_plain = all(
+        text.isascii() and text.isprintable() and len(text) <= _LONGEST and not set(text) & {'"', "\\"}
+        for pair in items
+        for text in pair
+    )
+    if len(values) < len(items) or not is_plain:
+        raise _UnreadableError
+    return values
+
+
+def _refusals(values: Mapping[str, str]) -> Iterator[_RefusedError]:
+    """What keeps the request from being answered, no matter who is in."""
+    for name, error in _UNSUPPORTED.items():
+        if name in values:
+            yield _RefusedError(error, f"{name} is not supported")
+    if values.get("response_type") != "code":
+        yield _RefusedError("unsupported_response_type", "response_type must be code")
+    if values.get("response_mode", "query") != "query":
+        yield _RefusedError("invalid_request", "response_mode must be query")
+    if "openid" not in values.get("scope", "").split():
+        yield _RefusedError("invalid_scope", "scope must contain openid")
+    prompts = values.get("prompt", "").split()
+    if "none" in prompts and len(prompts) > 1:
+        yield _RefusedError("invalid_request", "prompt none stands alone")
+    for name in ("max_age", _ASKED_AT):
+        if not re.fullmatch(r"[0-9]{1,15}", values.get(name, "0")):
+            yield _RefusedError("invalid_request", f"{name} must be a number of seconds")
+    is_s256 = values.get("code_challenge_method") == "S256"
+    if not is_s256 or not _CHALLENGE.fullmatch(values.get("code_challenge", "")):
+        yield _RefusedError("invalid_request", "PKCE with code_challenge_method S256 is required")
+
+
+async def _call(services: OidcServices, work: Callable[[Provider], Any]) -> Any:
+    """Run work of Authlib's in one transaction.
+
+    It commits also what Authlib answers with an error: the end of a family must not be undone by it.
+    """
+    async with services.sessions.begin() as session:
+        return await session.run_sync(
+            lambda db: work(
+                Provider(
+                    services.clients,
+                    services.keys(),
+                    issuer=services.issuer,
+                    bound=Bound(db=db, now=services.clock.now()),
+                )
+            )
+        )
+
+
+def _received(request: Request, values: Mapping[str, Sequence[str]]) -> Received:
+    # Authlib looks headers up by their usual spelling, too.
+    headers = dict(request.headers)
+    headers["Authorization"] = headers.get("authorization", "")
+    return Received(request.method, str(request.url), values, headers)
+
+
+async def _from_client(request: Request) -> Received | None:
+    """The form of an application; None where it cannot be read."""
+    form = await request.form()
+    try:
+        values = _once(_texts(form))
+    except _UnreadableError:
+        return None
+    return _received(request, {name: [value] for name, value in values.items()})
+
+
+def _texts(form: FormData) -> list[tuple[str, str]]:
+    return [(name, value if isinstance(value, str) else "\0") for name, value in form.multi_items()]
+
+
+async def _sent_on(request: Request, path: str) -> Response:
+    form = await request.form()
+    return _redirect(f"{path}?{urlencode(_texts(form))}")
+
+
+def _refused_here(request: Request, services: OidcServices) -> Response:
+    return services.pages.render(request, "oidc_error", status=HTTPStatus.BAD_REQUEST)
+
+
+def _to_client(services: OidcServices, values: Mapping[str, str], answer: Mapping[str, str]) -> Response:
+    state = {"state": values["state"]} if values.get("state") else {}
+    return _redirect(_with(values["redirect_uri"], {**answer, **state, "iss": services.issuer}))
+
+
+def _with(address: str, parameters: Mapping[str, str]) -> str:
+    if not parameters:
+        return address
+    return f"{address}{'&' if urlsplit(address).query else '?'}{urlencode(parameters)}"
+
+
+def _redirect(address: str) -> Response:
+    return RedirectResponse(
+        address, status_code=HTTPStatus.SEE_OTHER, headers={**_NO_STORE, "Referrer-Policy": "no-referrer"}
+    )
+
+
+def _invalid() -> Response:
+    return JSONResponse({"error": "invalid_request"}, status_code=HTTPStatus.BAD_REQUEST, headers=_NO_STORE)
+
+
+def _as_json(answer: Answer) -> Response:
+    status, body, _headers = answer
+    headers = dict(_NO_STORE)
+    if status == HTTPStatus.UNAUTHORIZED or (
+        isinstance(body, dict) and body.get("error") == "invalid_client"
+    ):
+        status = HTTPStatus.UNAUTHORIZED
+        headers["WWW-Authenticate"] = 'Basic realm="oidc"'
+    return JSONResponse(
+        dict(body) if not isinstance(body, dict) else body, status_code=status, headers=headers
+    )

@@ -1,0 +1,340 @@
+"""Authlib's server over the product's clients, codes and tokens.
+
+Authlib calls back without `await`, inside `AsyncSession.run_sync`: `Bound` holds the session of that call. What it
+leaves to others is here: PKCE with S256 only, one authentication a request, a code and a refresh token used once.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from authlib.oauth2.rfc6749 import (
+    AuthorizationServer,
+    ClientMixin,
+    InvalidClientError,
+    InvalidRequestError,
+    InvalidScopeError,
+    OAuth2Payload,
+    OAuth2Request,
+)
+from authlib.oauth2.rfc6749 import grants as rfc6749
+from authlib.oauth2.rfc7636 import CodeChallenge, create_s256_code_challenge
+from authlib.oidc.core import OpenIDToken
+from joserfc import jwt
+from sqlalchemy.orm import Session
+
+from mipres.database import grants
+from mipres.database.grants import Asked, Login, TokenKind
+from mipres.database.tables import OidcGrantRow
+from mipres.domain.clients import SCOPES, Client, PersonFacts, claims_of, may_enter
+from mipres.domain.eligibility import today_in_bogota
+from mipres.domain.second_factor import is_multi_factor
+from mipres.oidc_keys import SigningKeys
+
+AUTHENTICATIONS = ("client_secret_basic", "client_secret_post")
+ID_TOKEN_SECONDS = 300
+MULTI_FACTOR, PASSWORD_ONLY = "urn:mipres:2fa", "urn:mipres:pwd"
+"""Values of `acr`: how strongly the person has proved who they are."""
+_CHALLENGE_CHARACTERS = 43
+
+
+class RegisteredClient(ClientMixin):  # type: ignore[misc]
+    """A client as Authlib asks about it."""
+
+    def __init__(self, client: Client) -> None:
+        self.own = client
+
+    def get_client_id(self) -> str:
+        return self.own.client_id
+
+    def get_default_redirect_uri(self) -> None:
+        """No address is the default one, so each request has to name its own."""
+
+    def get_allowed_scope(self, scope: str | None) -> str:
+        return " ".join(item for item in (scope or "").split() if item in SCOPES)
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        return redirect_uri in self.own.redirect_uris
+
+    def check_client_secret(self, client_secret: str) -> bool:
+        return self.own.has_secret(client_secret)
+
+    def check_endpoint_auth_method(self, method: str, _endpoint: str) -> bool:
+        return method in AUTHENTICATIONS
+
+    def check_response_type(self, response_type: str) -> bool:
+        return bool(response_type == "code")
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        return grant_type in {"authorization_code", "refresh_token"}
+
+
+class _Payload(OAuth2Payload):  # type: ignore[misc]
+    def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
+        self._lists = defaultdict(list, {name: list(found) for name, found in values.items()})
+
+    @property
+    def data(self) -> dict[str, str]:
+        return {name: found[-1] for name, found in self._lists.items()}
+
+    @property
+    def datalist(self) -> defaultdict[str, list[str]]:
+        return self._lists
+
+
+class Received(OAuth2Request):  # type: ignore[misc]
+    """One request, as Authlib reads it.
+
+    Args:
+        values: The parameters of its query or its form, each as often as it was sent.
+    """
+
+    def __init__(
+        self, method: str, uri: str, values: Mapping[str, Sequence[str]], headers: Mapping[str, str]
+    ) -> None:
+        # Behind a proxy the inner address is plain http; the settings decide about the outer one.
+        super().__init__(method, uri.replace("http://", "https://", 1), headers=headers)
+        self.payload = _Payload(values)
+
+    @property
+    def args(self) -> dict[str, str]:
+        data: dict[str, str] = self.payload.data
+        return data
+
+    @property
+    def form(self) -> dict[str, str]:
+        data: dict[str, str] = self.payload.data
+        return data
+
+
+@dataclass(kw_only=True)
+class Bound:
+    """What one call works with.
+
+    Attributes:
+        db: The session of the call's transaction.
+        login: Who is logged in, at the authorization.
+    """
+
+    db: Session
+    now: datetime
+    login: Login | None = None
+
+
+class _Grant:
+    """A code or refresh token that was claimed, as Authlib reads it."""
+
+    def __init__(self, row: OidcGrantRow, scope: str) -> None:
+        self.row = row
+        self.scope = scope
+        self.code_challenge = row.code_challenge
+
+    def get_redirect_uri(self) -> str:
+        return self.row.redirect_uri
+
+    def get_scope(self) -> str:
+        return self.scope
+
+    def check_client(self, client: RegisteredClient) -> bool:
+        return self.row.client_id == client.own.client_id
+
+
+class _Code(rfc6749.AuthorizationCodeGrant):  # type: ignore[misc]
+    TOKEN_ENDPOINT_AUTH_METHODS = list(AUTHENTICATIONS)  # noqa: RUF012 - Authlib's own form.
+
+    def save_authorization_code(self, code: str, request: Received) -> None:
+        bound: Bound = self.server.bound
+        if bound.login is None:
+            raise InvalidRequestError("no session")
+        data = request.payload.data
+        asked = Asked(
+            client_id=request.client.own.client_id,
+            redirect_uri=data["redirect_uri"],
+            scope=request.client.get_allowed_scope(request.scope),
+            nonce=data.get("nonce"),
+            code_challenge=data["code_challenge"],
+        )
+        grants.open_grant(bound.db, bound.login, asked, code=code, now=bound.now)
+
+    def generate_authorization_code(self) -> str:
+        return grants.new_value()
+
+    def query_authorization_code(self, code: str, client: RegisteredClient) -> _Grant | None:
+        """Claim it: Authlib asks once, and uses it up only after it has issued tokens."""
+        bound: Bound = self.server.bound
+        row = grants.claim_code(bound.db, code, client.own.client_id, now=bound.now)
+        return _Grant(row, row.scope) if row else None
+
+    def delete_authorization_code(self, _authorization_code: _Grant) -> None:
+        """Nothing is left to do: the claim has used it up."""
+
+    def authenticate_user(self, authorization_code: _Grant) -> PersonFacts | None:
+        person: PersonFacts | None = self.server.person_of(authorization_code.row, self.request.client)
+        return person
+
+
+class _Refresh(rfc6749.RefreshTokenGrant):  # type: ignore[misc]
+    TOKEN_ENDPOINT_AUTH_METHODS = list(AUTHENTICATIONS)  # noqa: RUF012 - Authlib's own form.
+    INCLUDE_NEW_REFRESH_TOKEN = True
+
+    def authenticate_refresh_token(self, refresh_token: str) -> _Grant | None:
+        bound: Bound = self.server.bound
+        client_id = self.request.client.own.client_id
+        found = grants.claim_refresh_token(bound.db, refresh_token, client_id, now=bound.now)
+        return _Grant(found[1], found[0].scope) if found else None
+
+    def authenticate_user(self, refresh_token: _Grant) -> PersonFacts | None:
+        person: PersonFacts | None = self.server.person_of(refresh_token.row, self.request.client)
+        return person
+
+    def revoke_old_credential(self, _refresh_token: _Grant) -> None:
+        """Nothing is left to do: the claim has used it up."""
+
+
+class _S256(CodeChallenge):  # type: ignore[misc]
+    """PKCE (RFC 7636) is required of every client, and `plain` is none."""
+
+    SUPPORTED_CODE_CHALLENGE_METHOD = ["S256"]  # noqa: RUF012 - Authlib's own form.
+    CODE_CHALLENGE_METHODS = {  # noqa: RUF012 - Authlib's own form.
+        "S256": lambda verifier, challenge: create_s256_code_challenge(verifier) == challenge
+    }
+
+    def validate_code_challenge(self, grant: Any, redirect_uri: str) -> None:
+        data = grant.request.payload.data
+        if data.get("code_challenge_method") != "S256":
+            raise InvalidRequestError(
+                "code_challenge_method must be S256", redirect_uri=redirect_uri, state=data.get("state")
+            )
+        if len(data.get("code_challenge", "")) != _CHALLENGE_CHARACTERS:
+            raise InvalidRequestError(
+                "code_challenge is missing or malformed", redirect_uri=redirect_uri, state=data.get("state")
+            )
+        super().validate_code_challenge(grant, redirect_uri)
+
+    def get_authorization_code_challenge_method(self, _authorization_code: _Grant) -> str:
+        return "S256"
+
+
+class _IdToken(OpenIDToken):  # type: ignore[misc]
+    """The id_token: Authlib decides when, the product says what."""
+
+    def __init__(self, server: "Provider") -> None:
+        self._server = server
+
+    def encode_id_token(self, token: Mapping[str, Any], request: Received) -> str:
+        credential: _Grant = request.authorization_code or request.refresh_token
+        return self._server.id_token(credential.row, request.client.own, request.user, scope=token["scope"])
+
+
+class Provider(AuthorizationServer):  # type: ignore[misc]
+    """One call's server: made for it, because it holds the call's transaction."""
+
+    def __init__(
+        self, clients: Mapping[str, Client], keys: SigningKeys, *, issuer: str, bound: Bound
+    ) -> None:
+        super().__init__(scopes_supported=list(SCOPES))
+        self._clients, self._keys, self._issuer = clients, keys, issuer
+        self.bound = bound
+        self.register_token_generator("default", self._new_token)
+        id_token = _IdToken(self)
+        self.register_grant(_Code, [_S256(required=True), id_token])
+        self.register_grant(_Refresh, [id_token])
+
+    # ---- What Authlib asks of a framework
+
+    def query_client(self, client_id: str) -> RegisteredClient | None:
+        client = self._clients.get(client_id)
+        return RegisteredClient(client) if client else None
+
+    def create_oauth2_request(self, request: Received) -> Received:
+        return request
+
+    def handle_response(
+        self, status: int, body: Any, headers: Any
+    ) -> tuple[int, Any, Sequence[tuple[str, str]]]:
+        return status, body, headers
+
+    def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """No part of the product listens to Authlib's signals."""
+
+    def authenticate_client(
+        self, request: Received, methods: Sequence[str], endpoint: str = "token"
+    ) -> RegisteredClient:
+        """Refuse two authentications at once (RFC 6749, section 2.3)."""
+        has_basic = request.headers.get("authorization", "").lower().startswith("basic ")
+        if has_basic and ("client_secret" in request.form or "client_assertion" in request.form):
+            raise InvalidRequestError("more than one client authentication")
+        client: RegisteredClient = super().authenticate_client(request, methods, endpoint)
+        named = request.form.get("client_id")
+        if named is not None and named != client.own.client_id:
+            raise InvalidClientError(status_code=401)
+        return client
+
+    def validate_requested_scope(self, scope: str | None) -> None:
+        """Require `openid`; scopes that are not known count for nothing."""
+        if "openid" not in (scope or "").split():
+            raise InvalidScopeError("scope must contain openid")
+
+    def save_token(self, token: Mapping[str, Any], request: Received) -> None:
+        credential: _Grant = request.authorization_code or request.refresh_token
+        for name, kind in (("access_token", TokenKind.ACCESS), ("refresh_token", TokenKind.REFRESH)):
+            if value := token.get(name):
+                grants.store_token(
+                    self.bound.db,
+                    credential.row.id,
+                    kind,
+                    value,
+                    scope=token["scope"],
+                    now=self.bound.now,
+                )
+
+    # ---- What the product decides
+
+    def person_of(self, row: OidcGrantRow, client: RegisteredClient) -> PersonFacts | None:
+        """The person, while the access that the client is for is in force."""
+        person = grants.person_of(self.bound.db, row.account_id)
+        today = today_in_bogota(self.bound.now)
+        return person if person and may_enter(person, client.own.audience, today=today) else None
+
+    def id_token(self, row: OidcGrantRow, client: Client, person: PersonFacts, *, scope: str) -> str:
+        now, today = int(self.bound.now.timestamp()), today_in_bogota(self.bound.now)
+        claims = {
+            "iss": self._issuer,
+            "aud": client.client_id,
+            "iat": now,
+            "exp": now + ID_TOKEN_SECONDS,
+            "auth_time": int(row.auth_time.timestamp()),
+            "sid": str(row.session_id),
+            "amr": list(row.amr),
+            "acr": acr_of(row.amr),
+            **claims_of(person, frozenset(scope.split()), client.audience, today=today),
+        }
+        if row.nonce:
+            claims["nonce"] = row.nonce
+        return signed(self._keys, claims)
+
+    def _new_token(
+        self, client: RegisteredClient, scope: str | None = None, **_others: object
+    ) -> dict[str, Any]:
+        allowed = client.get_allowed_scope(scope)
+        token = {
+            "token_type": "Bearer",
+            "access_token": grants.new_value(),
+            "expires_in": int(grants.ACCESS_LIFETIME.total_seconds()),
+            "scope": allowed,
+        }
+        if "offline_access" in allowed.split():
+            token["refresh_token"] = grants.new_value()
+        return token
+
+
+def acr_of(amr: Sequence[str]) -> str:
+    return MULTI_FACTOR if is_multi_factor(amr) else PASSWORD_ONLY
+
+
+def signed(keys: SigningKeys, claims: Mapping[str, Any], *, typ: str = "JWT") -> str:
+    """A token with the active key's name, so that applications find it among several."""
+    header = {"alg": keys.algorithm, "kid": str(keys.active.kid), "typ": typ}
+    return jwt.encode(header, dict(claims), keys.active, algorithms=[keys.algorithm])

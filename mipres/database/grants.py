@@ -1,0 +1,226 @@
+"""Codes and tokens of applications in PostgreSQL. Only their hashes are stored.
+
+The functions take a plain `Session`, because Authlib calls back without `await`: `AsyncSession.run_sync` runs them
+on the same connection. Docs/decisions has the reasons.
+"""
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from mipres.database.access import access_of, is_open, profile_access
+from mipres.database.sessions import hashed, live
+from mipres.database.tables import AccountRow, OidcGrantRow, OidcTokenRow, ProfileRow, SessionRow
+from mipres.domain.clients import PersonFacts, ProfileFacts
+
+CODE_LIFETIME = timedelta(seconds=60)
+ACCESS_LIFETIME = timedelta(minutes=5)
+REFRESH_LIFETIME = timedelta(days=30)
+_TOKEN_BYTES = 32
+
+
+class TokenKind(StrEnum):
+    """What a token opens."""
+
+    ACCESS = "access"
+    REFRESH = "refresh"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """The session that an application's request was made in.
+
+    Attributes:
+        amr: How the person proved who they are (RFC 8176).
+    """
+
+    session_id: uuid.UUID
+    account_id: uuid.UUID
+    auth_time: datetime
+    amr: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What an application asked for in its request."""
+
+    client_id: str
+    redirect_uri: str
+    scope: str
+    nonce: str | None
+    code_challenge: str
+
+
+def new_value() -> str:
+    """A code or token that cannot be guessed."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def hash_of(value: str) -> bytes:
+    return hashlib.sha256(value.encode(errors="replace")).digest()
+
+
+def login_of(db: Session, cookie: str, *, now: datetime) -> Login | None:
+    """The live session of a cookie."""
+    row = db.scalar(select(SessionRow).where(SessionRow.id_hash == hashed(cookie), *live(now)))
+    if row is None:
+        return None
+    amr, auth_time = tuple(row.amr), row.authenticated_at or row.created_at
+    return Login(session_id=row.id, account_id=row.account_id, auth_time=auth_time, amr=amr)
+
+
+def open_grant(db: Session, login: Login, asked: Asked, *, code: str, now: datetime) -> None:
+    """Write down what the person allows, and the code that goes to the application."""
+    db.execute(
+        insert(OidcGrantRow).values(
+            id=uuid.uuid4(),
+            account_id=login.account_id,
+            session_id=login.session_id,
+            client_id=asked.client_id,
+            redirect_uri=asked.redirect_uri,
+            scope=asked.scope,
+            is_offline="offline_access" in asked.scope.split(),
+            nonce=asked.nonce,
+            code_challenge=asked.code_challenge,
+            auth_time=login.auth_time,
+            amr=list(login.amr),
+            code_hash=hash_of(code),
+            code_expires_at=now + CODE_LIFETIME,
+            created_at=now,
+        )
+    )
+
+
+def claim_code(db: Session, code: str, client_id: str, *, now: datetime) -> OidcGrantRow | None:
+    """Use a code up; a code that was used before ends all that came of it."""
+    own = (OidcGrantRow.code_hash == hash_of(code), OidcGrantRow.client_id == client_id)
+    claiming = (
+        update(OidcGrantRow)
+        .where(*own, OidcGrantRow.code_used_at.is_(None))
+        .values(code_used_at=now)
+        .returning(OidcGrantRow)
+    )
+    grant = db.scalar(claiming)
+    if grant is None:
+        _end(db, db.scalar(select(OidcGrantRow.id).where(*own)), now=now)
+        return None
+    return grant if grant.code_expires_at > now and grant.ended_at is None else None
+
+
+def claim_refresh_token(
+    db: Session, token: str, client_id: str, *, now: datetime
+) -> tuple[OidcTokenRow, OidcGrantRow] | None:
+    """Use a refresh token up; one that was used before ends its family."""
+    own = (
+        OidcTokenRow.hash == hash_of(token),
+        OidcTokenRow.kind == TokenKind.REFRESH,
+        OidcGrantRow.id == OidcTokenRow.grant_id,
+        OidcGrantRow.client_id == client_id,
+    )
+    claiming = update(OidcTokenRow).where(*own, OidcTokenRow.used_at.is_(None)).values(used_at=now)
+    row = db.scalar(claiming.returning(OidcTokenRow))
+    if row is None:
+        _end(db, db.scalar(select(OidcTokenRow.grant_id).where(*own)), now=now)
+        return None
+    grant = db.get_one(OidcGrantRow, row.grant_id)
+    return (row, grant) if row.expires_at > now and grant.ended_at is None else None
+
+
+def store_token(
+    db: Session, grant_id: uuid.UUID, kind: TokenKind, value: str, *, scope: str, now: datetime
+) -> None:
+    lifetime = ACCESS_LIFETIME if kind is TokenKind.ACCESS else REFRESH_LIFETIME
+    db.execute(
+        insert(OidcTokenRow).values(
+            hash=hash_of(value),
+            grant_id=grant_id,
+            kind=kind,
+            scope=scope,
+            issued_at=now,
+            expires_at=now + lifetime,
+        )
+    )
+
+
+def live_token(db: Session, value: str, *, now: datetime) -> tuple[OidcTokenRow, OidcGrantRow] | None:
+    """A token that opens something at this moment, and the family that it is of."""
+    statement = (
+        select(OidcTokenRow, OidcGrantRow)
+        .join(OidcGrantRow, OidcGrantRow.id == OidcTokenRow.grant_id)
+        .where(
+            OidcTokenRow.hash == hash_of(value),
+            OidcTokenRow.expires_at > now,
+            OidcTokenRow.used_at.is_(None),
+            OidcGrantRow.ended_at.is_(None),
+        )
+    )
+    row = db.execute(statement).first()
+    return (row[0], row[1]) if row else None
+
+
+def end_family(db: Session, value: str, client_id: str, *, now: datetime) -> None:
+    """End all tokens of the family that this one of the client's is of."""
+    own = (OidcTokenRow.hash == hash_of(value), OidcGrantRow.client_id == client_id)
+    family = select(OidcGrantRow.id).join(OidcTokenRow, OidcTokenRow.grant_id == OidcGrantRow.id).where(*own)
+    _end(db, db.scalar(family), now=now)
+
+
+def person_of(db: Session, account_id: uuid.UUID) -> PersonFacts | None:
+    """The account as it is now; None where it is closed."""
+    account = db.get(AccountRow, account_id, populate_existing=True)
+    if account is None or not is_open(account):
+        return None
+    rows = list(db.scalars(select(ProfileRow).where(ProfileRow.account_id == account_id)))
+    return PersonFacts(
+        subject=str(account.id),
+        login=account.login,
+        full_name=f"{account.given_names} {account.surnames}".strip(),
+        email=account.email,
+        document_type=account.document_type,
+        document_number=account.document_number,
+        access=access_of(account, rows),
+        profiles=tuple(_facts(row) for row in sorted(rows, key=lambda row: row.created_at)),
+    )
+
+
+def sessions_to_announce(db: Session, *, limit: int) -> Sequence[OidcGrantRow]:
+    """Grants that ended and whose application has not heard of it."""
+    statement = (
+        select(OidcGrantRow)
+        .where(OidcGrantRow.ended_at.is_not(None), OidcGrantRow.announced_at.is_(None))
+        .order_by(OidcGrantRow.ended_at)
+        .limit(limit)
+    )
+    return list(db.scalars(statement))
+
+
+def _end(db: Session, grant_id: uuid.UUID | None, *, now: datetime) -> None:
+    if grant_id is None:
+        return
+    ending = update(OidcGrantRow).where(OidcGrantRow.id == grant_id, OidcGrantRow.ended_at.is_(None))
+    db.execute(ending.values(ended_at=now))
+
+
+def _facts(row: ProfileRow) -> ProfileFacts:
+    entity = None
+    if row.entity_kind is not None:
+        entity = {
+            "nit": row.entity_nit,
+            "name": row.entity_name,
+            "kind": row.entity_kind,
+            "regime": row.entity_regime,
+        }
+    return ProfileFacts(
+        access=profile_access(row),
+        entity=entity,
+        profession=row.profession_name,
+        professional_registration=row.professional_registration,
+        site_code=row.site_code,
+    )

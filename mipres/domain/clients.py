@@ -1,0 +1,208 @@
+"""Applications that log people in here, and what each learns of a person."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from mipres.domain.access import Access, AccessState, ProfileAccess
+from mipres.domain.applications import Application, application_of
+from mipres.domain.errors import MipresError
+from mipres.domain.roles import roles_of, waits_for_a_role
+from mipres.domain.submissions import UserType
+
+SCOPES = ("openid", "email", "mipres", "offline_access")
+LEAST_SECRET_CHARACTERS = 16
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class UnusableClientError(MipresError):
+    """A client's entry cannot be used; the text names the field and the remedy."""
+
+
+class Audience(StrEnum):
+    """Who may enter an application."""
+
+    DELEGATES = "delegates"
+    PRESCRIBERS = "prescribers"
+    EVERYBODY = "everybody"
+
+    @property
+    def doors(self) -> tuple[Application, ...]:
+        """The logins that lead there, the usual one first."""
+        return _DOORS[self]
+
+
+_DOORS = {
+    Audience.DELEGATES: (Application.ADMINISTRATION,),
+    Audience.PRESCRIBERS: (Application.MIPRES,),
+    Audience.EVERYBODY: (Application.MIPRES, Application.ADMINISTRATION),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """One application, as OIDC_CLIENTS describes it.
+
+    Attributes:
+        client_secret_hash: SHA-256 of its secret, in hexadecimal digits; the secret itself is random, so it needs no
+            slow hash.
+        redirect_uris: Where codes may be sent, to the letter.
+        backchannel_logout_uri: Where the end of a session is announced.
+    """
+
+    client_id: str
+    client_name: str
+    client_secret_hash: str = field(repr=False)
+    redirect_uris: tuple[str, ...]
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    backchannel_logout_uri: str | None = None
+    audience: Audience = Audience.EVERYBODY
+    require_second_factor: bool = False
+
+    def has_secret(self, secret: str) -> bool:
+        """Whether this is its secret, in a time that tells nothing of it."""
+        given = hashlib.sha256(secret.encode(errors="replace")).hexdigest()
+        return hmac.compare_digest(given, self.client_secret_hash)
+
+
+def clients_in(entries: Sequence[Mapping[str, Any]]) -> dict[str, Client]:
+    """Read the clients of a setting, by id.
+
+    Raises:
+        UnusableClientError: an entry is wrong, or an id stands twice.
+    """
+    clients = [_client(dict(entry)) for entry in entries]
+    by_id = {client.client_id: client for client in clients}
+    if len(by_id) < len(clients):
+        raise UnusableClientError("client_id: cada aplicación necesita uno distinto.")
+    return by_id
+
+
+def _client(entry: dict[str, Any]) -> Client:
+    known = set(Client.__dataclass_fields__)
+    if unknown := sorted(set(entry) - known):
+        raise UnusableClientError(f"{unknown[0]}: ese campo no existe; use {', '.join(sorted(known))}.")
+    for name in ("client_id", "client_name", "client_secret_hash", "redirect_uris"):
+        if not entry.get(name):
+            raise UnusableClientError(f"{name}: falta.")
+    client_id, digest = str(entry["client_id"]), str(entry["client_secret_hash"]).lower()
+    if not (client_id.isascii() and client_id.replace("-", "").replace("_", "").isalnum()):
+        raise UnusableClientError("client_id: use letras sin tilde, cifras, guion y guion bajo.")
+    if len(digest) != hashlib.sha256().digest_size * 2 or set(digest) - set("0123456789abcdef"):
+        raise UnusableClientError(
+            "client_secret_hash: use el SHA-256 del secreto, en 64 cifras hexadecimales."
+        )
+    try:
+        audience = Audience(entry.get("audience", Audience.EVERYBODY))
+    except ValueError:
+        raise UnusableClientError(f"audience: use {', '.join(Audience)}.") from None
+    back = entry.get("backchannel_logout_uri")
+    return Client(
+        client_id=client_id,
+        client_name=str(entry["client_name"]),
+        client_secret_hash=digest,
+        redirect_uris=_addresses("redirect_uris", entry["redirect_uris"]),
+        post_logout_redirect_uris=_addresses(
+            "post_logout_redirect_uris", entry.get("post_logout_redirect_uris") or ()
+        ),
+        backchannel_logout_uri=_addresses("backchannel_logout_uri", (back,))[0] if back else None,
+        audience=audience,
+        require_second_factor=entry.get("require_second_factor") is True,
+    )
+
+
+def _addresses(name: str, values: object) -> tuple[str, ...]:
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise UnusableClientError(f"{name}: use una lista de direcciones.")
+    for value in values:
+        parts = urlsplit(str(value))
+        is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+        is_plain = str(value).isascii() and str(value).isprintable() and not parts.fragment
+        if not (is_safe and is_plain and parts.hostname and parts.username is None):
+            raise UnusableClientError(f"{name}: cada dirección empieza por https:// y no lleva fragmento.")
+    return tuple(str(value) for value in values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileFacts:
+    """One profile, with what an application may learn of it."""
+
+    access: ProfileAccess
+    entity: Mapping[str, str | None] | None
+    profession: str | None
+    professional_registration: str | None
+    site_code: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonFacts:
+    """One account, with what an application may learn of it.
+
+    Attributes:
+        subject: Names the account to applications; it is random and never changes.
+    """
+
+    subject: str
+    login: str
+    full_name: str
+    email: str
+    document_type: str
+    document_number: str
+    access: Access
+    profiles: tuple[ProfileFacts, ...]
+
+
+def may_enter(person: PersonFacts, audience: Audience, *, today: date) -> bool:
+    """Whether the person has access today through one of the application's doors."""
+    return bool(person.access.applications(today) & set(audience.doors))
+
+
+def claims_of(
+    person: PersonFacts, scopes: frozenset[str], audience: Audience, *, today: date
+) -> dict[str, Any]:
+    """What an application learns.
+
+    Of profiles only those in force today, and of its own doors.
+    """
+    claims: dict[str, Any] = {
+        "sub": person.subject,
+        "preferred_username": person.login,
+        "name": person.full_name,
+    }
+    if "email" in scopes:
+        claims["email"] = person.email
+    if "mipres" in scopes:
+        profiles = [
+            profile
+            for profile in person.profiles
+            if person.access.state_of(profile.access, today) is AccessState.IN_FORCE
+            and application_of(profile.access.user_type) in audience.doors
+        ]
+        claims["document"] = {"type": person.document_type, "number": person.document_number}
+        claims["profiles"] = [_profile_claim(profile) for profile in profiles]
+        # Applications behind a header read no nested lists.
+        claims["roles"] = sorted({role for item in claims["profiles"] for role in item["roles"]})
+    return claims
+
+
+def _profile_claim(profile: ProfileFacts) -> dict[str, Any]:
+    user_type, last_day = profile.access.user_type, profile.access.last_day
+    return {
+        "user_type": user_type.value,
+        "entity": dict(profile.entity) if profile.entity else None,
+        "profession": profile.profession,
+        "professional_registration": profile.professional_registration,
+        "site_code": profile.site_code,
+        "valid_until": last_day.isoformat() if last_day else None,
+        "roles": _roles(user_type),
+    }
+
+
+def _roles(user_type: UserType) -> list[str]:
+    """The roles that the registration itself gives."""
+    return [] if waits_for_a_role(user_type) else [role.value for role in roles_of(user_type)]

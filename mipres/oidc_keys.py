@@ -1,0 +1,91 @@
+"""The keys that sign what applications get: a JSON Web Key Set in a file.
+
+The first key signs; all are published, so that a key can be changed while tokens of the older one live.
+"""
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet, RSAKey
+
+from mipres.domain.errors import MipresError
+
+ALGORITHMS = {"EC": "ES256", "RSA": "RS256"}
+_OWNER_ONLY = 0o600
+_CURVE = "P-256"
+
+
+class UnusableKeysError(MipresError):
+    """The file of the signing keys cannot be used; the text says why."""
+
+
+class SigningKeys:
+    """The keys of one process.
+
+    Args:
+        keys: The first one signs.
+    """
+
+    def __init__(self, keys: KeySet) -> None:
+        self.all = keys
+        self.active = keys.keys[0]
+        self.algorithm = ALGORITHMS[self.active.key_type]
+
+    def published(self) -> dict[str, list[dict[str, str]]]:
+        """What everybody may know of them (RFC 7517)."""
+        return {
+            "keys": [
+                {
+                    **{name: str(value) for name, value in key.as_dict(private=False).items()},
+                    "kid": str(key.kid),
+                    "use": "sig",
+                    "alg": ALGORITHMS[key.key_type],
+                }
+                for key in self.all.keys
+            ]
+        }
+
+
+def fresh_key() -> ECKey:
+    return ECKey.generate_key(_CURVE, auto_kid=True)
+
+
+def read_keys(path: Path) -> SigningKeys:
+    """Read the file.
+
+    Raises:
+        UnusableKeysError: it is missing, or no key set with private EC P-256 or RSA keys and ids.
+    """
+    try:
+        keys = KeySet.import_key_set(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, JoseError, KeyError, TypeError) as error:
+        raise UnusableKeysError(f"no se pudo leer ({type(error).__name__}).") from error
+    usable = [key for key in keys.keys if isinstance(key, (ECKey, RSAKey)) and key.is_private and key.kid]
+    if not usable or len(usable) < len(keys.keys) or len({key.kid for key in usable}) < len(usable):
+        raise UnusableKeysError("necesita claves privadas EC o RSA, cada una con su `kid`.")
+    return SigningKeys(keys)
+
+
+def write_keys(path: Path, keys: KeySet) -> None:
+    """Replace the file at once; only its owner may read it."""
+    new = path.with_suffix(".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(keys.as_dict(private=True), file)
+    new.replace(path)
+
+
+def keys_of_development(path: Path) -> SigningKeys:
+    """The keys below the data directory; the first process that needs them makes them."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        own = path.with_name(f"{path.name}.{os.getpid()}")
+        write_keys(own, KeySet([fresh_key()]))
+        # Of two processes the first one wins, and the other reads what it wrote.
+        with suppress(FileExistsError):
+            os.link(own, path)
+        own.unlink()
+    return read_keys(path)

@@ -1,0 +1,168 @@
+"""What an attacker tries at the provider, and what comes of it."""
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey
+
+from tests.oidc.conftest import BACK, CHALLENGE, SECRET, VERIFIER, SetStage
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://app.example/volver/",
+        "https://app.example/volver?x=1",
+        "https://app.example/volver#x",
+        "https://app.example/VOLVER",
+        "https://app.example:443/volver",
+        "https://app.example@evil.example/volver",
+        "https://app.example.evil.example/volver",
+        "http://app.example/volver",
+        "//app.example/volver",
+        "javascript:alert(1)",
+        None,
+    ],
+)
+async def test_an_address_that_is_not_registered_gets_no_browser(
+    set_stage: SetStage, address: str | None
+) -> None:
+    stage = await set_stage()
+    reply = await stage.browser.get(stage.request(redirect_uri=address), follow_redirects=False)
+    assert (reply.status_code, "location" in reply.headers) == (400, False)
+    assert "La aplicación no pudo pedir su ingreso" in reply.text
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"code_challenge": None},
+        {"code_challenge_method": None},
+        {"code_challenge_method": "plain"},
+        {"code_challenge": CHALLENGE[:-1]},
+    ],
+)
+async def test_there_is_no_way_around_pkce(set_stage: SetStage, given: dict[str, str | None]) -> None:
+    stage = await set_stage()
+    assert (await stage.answer(stage.request(**given)))["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"request": "x"}, "request_not_supported"),
+        ({"request_uri": "https://app.example/r"}, "request_uri_not_supported"),
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_type": "code id_token"}, "unsupported_response_type"),
+        ({"response_mode": "form_post"}, "invalid_request"),
+        ({"scope": "mipres"}, "invalid_scope"),
+        ({"max_age": "soon"}, "invalid_request"),
+        ({"prompt": "none login"}, "invalid_request"),
+    ],
+)
+async def test_what_is_not_supported_is_said_and_not_ignored(
+    set_stage: SetStage, given: dict[str, str], error: str
+) -> None:
+    stage = await set_stage()
+    assert (await stage.answer(stage.request(**given)))["error"] == error
+
+
+@pytest.mark.parametrize("more", ["&state=other", "&nonce=other", "&scope=openid", "&client_id=app"])
+async def test_a_parameter_that_stands_twice_is_refused(set_stage: SetStage, more: str) -> None:
+    stage = await set_stage()
+    reply = await stage.browser.get(stage.request() + more, follow_redirects=False)
+    assert reply.status_code == 400
+
+
+@pytest.mark.parametrize("text", ['a"b', "a\\b", "á", "\0", "a\nb", "x" * 3000])
+@pytest.mark.parametrize("name", ["client_id", "state", "redirect_uri", "response_type"])
+async def test_no_text_brings_the_provider_down(set_stage: SetStage, name: str, text: str) -> None:
+    stage = await set_stage()
+    reply = await stage.browser.get(stage.request(**{name: text}), follow_redirects=False)
+    assert reply.status_code == 400
+    given = await stage.exchange(**{name: text, "code": text})
+    assert given.status_code in {400, 401}
+
+
+async def test_a_wrong_verifier_burns_the_code(set_stage: SetStage) -> None:
+    stage = await set_stage()
+    code = await stage.code()
+    assert (await stage.exchange(code=code, code_verifier="w" * 64)).json()["error"] == "invalid_grant"
+    assert (await stage.exchange(code=code)).json()["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize("given", [{"code_verifier": None}, {"redirect_uri": "https://app.example/otra?x=1"}])
+async def test_a_code_is_bound_to_its_request(set_stage: SetStage, given: dict[str, str | None]) -> None:
+    stage = await set_stage()
+    assert (await stage.exchange(code=await stage.code(), **given)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "given", [{"client_secret": "wrong"}, {"client_secret": None}, {"client_id": "unknown"}]
+)
+async def test_a_stranger_gets_no_tokens(set_stage: SetStage, given: dict[str, str | None]) -> None:
+    stage = await set_stage()
+    code = await stage.code()
+    reply = await stage.exchange(code=code, **given)
+    assert (reply.status_code, reply.json()["error"]) == (401, "invalid_client")
+    assert "realm=" in reply.headers["www-authenticate"]
+    # The rightful client still has its code.
+    assert (await stage.exchange(code=code)).status_code == 200
+
+
+async def test_two_authentications_at_once_are_none(set_stage: SetStage) -> None:
+    stage = await set_stage()
+    given = {
+        "grant_type": "authorization_code",
+        "code": await stage.code(),
+        "redirect_uri": BACK,
+        "code_verifier": VERIFIER,
+        "client_id": "app",
+        "client_secret": SECRET,
+    }
+    reply = await stage.browser.post("/oidc/token", data=given, auth=("app", SECRET))
+    assert (reply.status_code, reply.json()["error"]) == (400, "invalid_request")
+
+
+async def test_basic_authentication_is_one(set_stage: SetStage) -> None:
+    stage = await set_stage()
+    given = {
+        "grant_type": "authorization_code",
+        "code": await stage.code(),
+        "redirect_uri": BACK,
+        "code_verifier": VERIFIER,
+    }
+    assert (await stage.browser.post("/oidc/token", data=given, auth=("app", SECRET))).status_code == 200
+
+
+async def test_a_logout_hint_that_another_signed_proves_nothing(set_stage: SetStage) -> None:
+    stage = await set_stage()
+    tokens = (await stage.exchange(code=await stage.code())).json()
+    claims = await stage.claims(tokens["id_token"])
+    key = OctKey.import_key((await stage.browser.get("/oidc/jwks")).text)
+    forged = jwt.encode({"alg": "HS256"}, claims, key, algorithms=["HS256"])
+    given = {"id_token_hint": forged, "post_logout_redirect_uri": "https://app.example/fuera"}
+    page = await stage.browser.get("/oidc/logout", params=given)
+    assert "pide terminar su sesión" in page.text
+
+
+async def test_a_logout_leads_to_registered_addresses_only(set_stage: SetStage) -> None:
+    stage = await set_stage()
+    tokens = (await stage.exchange(code=await stage.code())).json()
+    given = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": "https://evil.example/"}
+    reply = await stage.browser.get("/oidc/logout", params=given, follow_redirects=False)
+    assert reply.headers["Location"] == "/"
+
+
+async def test_no_site_may_frame_the_provider(set_stage: SetStage) -> None:
+    stage = await set_stage()
+    page = await stage.browser.get(stage.request())
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "page", ["https://evil.example/", "//evil.example", "/oidc/authorize", "/oidc/authorize?\\evil"]
+)
+async def test_a_login_leads_to_no_other_page(set_stage: SetStage, page: str) -> None:
+    stage = await set_stage()
+    after = await stage.log_in(f"/ingreso/mipres?volver={page}")
+    assert after.url.path == "/inicio/mipres"
