@@ -49,7 +49,7 @@ from mipres.database.second_steps import SecondSteps
 from mipres.database.sessions import PostgresSessions
 from mipres.database.standings import PostgresStandings
 from mipres.domain.passwords import PasswordPolicy, common_passwords
-from mipres.settings import Settings
+from mipres.settings import Settings, names_by_api_key
 
 
 class Composition:
@@ -207,7 +207,7 @@ class Composition:
             cookies=self._cookies,
             form_tokens=self._form_tokens,
             public_url=settings.public_url,
-            api_keys=tuple(key.get_secret_value() for key in settings.api_keys),
+            api_keys=names_by_api_key(settings),
             metrics_key=settings.metrics_key.get_secret_value() if settings.metrics_key else None,
             metrics_open=settings.environment == "development",
             staff=self._staff,

@@ -18,8 +18,9 @@ from api.errors import (
     StaffLoginRequiredError,
     UnauthorizedError,
 )
-from api.security import FormTokenState, is_api_key, is_cross_site
+from api.security import FormTokenState, api_key_in, is_cross_site
 from api.services import ProtectionDep
+from mipres.domain.audit import program
 from mipres.domain.limits import API_CALLS, WRONG_KEYS, Limit
 from mipres.support.staff import StaffMember, StaffSessionKind
 
@@ -76,9 +77,11 @@ async def api_key_required(
 ) -> None:
     """Protect the JSON API."""
     authorization = request.headers.get("authorization")
-    if not is_api_key(authorization, services.api_keys):
+    key = api_key_in(authorization, services.api_keys)
+    if key is None:
         await services.throttle.count(WRONG_KEYS, client)
         raise UnauthorizedError
+    request.state.program = program(services.api_keys[key])
     await services.throttle.count(API_CALLS, str(authorization).partition(" ")[2])
 
 
@@ -88,7 +91,7 @@ async def metrics_key_required(request: Request, services: ProtectionDep, client
         if services.metrics_open:
             return
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    if not is_api_key(request.headers.get("authorization"), (services.metrics_key,)):
+    if api_key_in(request.headers.get("authorization"), (services.metrics_key,)) is None:
         await services.throttle.count(WRONG_KEYS, client)
         raise UnauthorizedError
 

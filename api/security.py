@@ -2,7 +2,7 @@
 
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -112,8 +112,9 @@ def origin_of(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def is_api_key(authorization: str | None, keys: Sequence[str]) -> bool:
-    """Whether a header carries one of the keys, in a time that reveals nothing."""
-    scheme, _, candidate = (authorization or "").partition(" ")
-    matches = [hmac.compare_digest(candidate.encode(errors="surrogatepass"), key.encode()) for key in keys]
-    return scheme.lower() == "bearer" and any(matches)
+def api_key_in(authorization: str | None, keys: Iterable[str]) -> str | None:
+    """Which of the keys a header carries, in a time that reveals nothing."""
+    scheme, _, given = (authorization or "").partition(" ")
+    candidate = given.encode(errors="surrogatepass")
+    matches = [key for key in keys if hmac.compare_digest(candidate, key.encode())]
+    return matches[0] if matches and scheme.lower() == "bearer" else None

@@ -59,7 +59,7 @@ class ProtectionServices:
     cookies: Cookies
     form_tokens: FormTokens
     public_url: str
-    api_keys: tuple[str, ...]
+    api_keys: Mapping[str, str | None]
     metrics_key: str | None
     metrics_open: bool
     staff: PostgresStaff

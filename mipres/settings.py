@@ -51,6 +51,7 @@ DEVELOPMENT_KEY = "desarrollo"
 """API key and registry token of development, which production refuses."""
 DATABASE_NAME = "mipres"
 MINIMUM_SECRET_LENGTH = 32
+_KEY_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,39}")
 KEY_BYTES = 32
 LEAST_DIFFERENT_BYTES = 16
 """Fewer come from a pattern or a keyboard, not from chance: 32 random bytes have some 30."""
@@ -104,6 +105,18 @@ def _separated_by_commas(value: object) -> object:
     return [key.strip() for key in value.split(",") if key.strip()] if isinstance(value, str) else value
 
 
+def _api_keys(value: object) -> object:
+    """`name:key`, or a key alone; each is kept as written."""
+    entries = _separated_by_commas(value)
+    for entry in entries if isinstance(entries, list) else ():
+        name, separator, key = entry.partition(":")
+        if separator and not (_KEY_NAME.fullmatch(name) and key):
+            raise ValueError(
+                "use `nombre:clave` o solo la clave; el nombre, con minúsculas, dígitos, punto o guion."
+            )
+    return entries
+
+
 def _networks(value: object) -> object:
     try:
         return [ip_network(item) for item in _separated_by_commas(value)]  # type: ignore[attr-defined]
@@ -137,6 +150,7 @@ TelephoneNumber = Annotated[str, AfterValidator(_telephone_number)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 KeysById = Annotated[Mapping[str, bytes], NoDecode, BeforeValidator(_keys_by_id), Field(repr=False)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_separated_by_commas)]
+ApiKeys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_api_keys)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 
 
@@ -304,7 +318,7 @@ class Settings(BaseSettings):
     secret_key_previous: Secrets = ()
     payload_keys: KeysById
     audit_keys: KeysById = Field(default_factory=dict)
-    api_keys: Secrets = (SecretStr(DEVELOPMENT_KEY),)
+    api_keys: ApiKeys = (SecretStr(DEVELOPMENT_KEY),)
 
     postgres_password: SecretStr | None = None
     database_url: Annotated[SecretStr, AfterValidator(_database_address)] = Field(
@@ -550,12 +564,23 @@ def _weak_secrets(settings: Settings) -> Iterator[str]:
             yield f"{variable(field)}: use el que entregó la entidad, nunca el valor de desarrollo."
 
 
+def names_by_api_key(settings: Settings) -> dict[str, str | None]:
+    """The keys of the JSON API's clients, each with its name where it has one."""
+    return {key: name for name, key in _named_api_keys(settings)}
+
+
+def _named_api_keys(settings: Settings) -> list[tuple[str | None, str]]:
+    entries = [entry.get_secret_value() for entry in settings.api_keys]
+    parts = [entry.partition(":") if ":" in entry else ("", "", entry) for entry in entries]
+    return [(name or None, key) for name, _, key in parts]
+
+
 def _own_secrets(settings: Settings) -> dict[str, list[bytes]]:
     """Every key and secret that the operator makes, by setting."""
     texts = {
         "secret_key": (settings.secret_key,),
         "secret_key_previous": settings.secret_key_previous,
-        "api_keys": settings.api_keys,
+        "api_keys": tuple(SecretStr(key) for _, key in _named_api_keys(settings)),
         "metrics_key": (settings.metrics_key,) if settings.metrics_key else (),
     }
     return {

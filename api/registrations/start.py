@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.metrics import BY_MAIL, UNAVAILABLE, WATCHING, ApiMetrics
 from mipres.database.audit_queue import AuditQueue
 from mipres.database.password_links import Renewal
-from mipres.domain.audit import CITIZEN, PROGRAM, AuditEvent, AuditEventType
+from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
 from mipres.domain.documents import Document
 from mipres.domain.errors import MipresError
 from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
@@ -117,7 +117,12 @@ class RegistrationStarter:
         self._audit_queue = audit_queue
 
     async def submit(
-        self, submission: Submission, *, channel: str, wait_for_registry: bool = False
+        self,
+        submission: Submission,
+        *,
+        channel: str,
+        wait_for_registry: bool = False,
+        actor: str = CITIZEN,
     ) -> Submitted:
         """Start the registration or join the open run, and wait for its outcome.
 
@@ -125,14 +130,15 @@ class RegistrationStarter:
             submission: What the person typed.
             channel: `web` or `api`.
             wait_for_registry: Wait for a registry that does not know the person yet, instead of refusing.
+            actor: Who sends it, for the trail.
 
         Raises:
             TemporalUnavailableError: the server is not known to hold it.
         """
         request = self._request(submission, self._consent(channel))
         if not wait_for_registry:
-            return await self._submit(request)
-        submitted = await self._submit(self._waiting(request))
+            return await self._submit(request, actor=actor)
+        submitted = await self._submit(self._waiting(request), actor=actor)
         if not submitted.outcome.may_wait:
             return submitted
         # It joined a run that was to be refused, and goes on as one that waits.
@@ -148,7 +154,7 @@ class RegistrationStarter:
         """
         if renewal.consent.terms_sha256 != TERMS_SHA256:
             raise TermsChangedError
-        return await self._submit(self._request(renewal.submission, renewal.consent))
+        return await self._submit(self._request(renewal.submission, renewal.consent), actor=CITIZEN)
 
     async def wait_for_registry(self, radicado: str) -> None:
         """Go on with a registration that a registry refused, once it knows the person.
@@ -212,7 +218,7 @@ class RegistrationStarter:
                     static_summary=_summary(request),
                     search_attributes=_first_attributes(request),
                 )
-        self._record(request, BY_MAIL, counted_as=BY_MAIL)
+        self._record(request, BY_MAIL, counted_as=BY_MAIL, actor=CITIZEN)
 
     def _consent(self, channel: str) -> Consent:
         return Consent(
@@ -237,11 +243,11 @@ class RegistrationStarter:
         older = await _first_open(self._client, radicados, registration_workflow_id)
         return replace(request, radicado=older) if older else request
 
-    async def _submit(self, request: RegistrationRequest) -> Submitted:
+    async def _submit(self, request: RegistrationRequest, *, actor: str) -> Submitted:
         with self._counting_what_is_not_accepted(request):
             request = await self._of_the_open_run(request)
             outcome, counted_as = await self._first_outcome(request)
-        self._record(request, outcome.code, counted_as=counted_as)
+        self._record(request, outcome.code, counted_as=counted_as, actor=actor)
         return Submitted(
             radicado=request.radicado,
             submission=request.submission,
@@ -257,13 +263,13 @@ class RegistrationStarter:
             self._metrics.submitted(request.submission.user_type, request.consent.channel, UNAVAILABLE)
             raise
 
-    def _record(self, request: RegistrationRequest, outcome: str, *, counted_as: str) -> None:
+    def _record(self, request: RegistrationRequest, outcome: str, *, counted_as: str, actor: str) -> None:
         """Count, audit and log one accepted submission."""
         channel, user_type = request.consent.channel, request.submission.user_type
         self._metrics.submitted(user_type, channel, counted_as)
         event = AuditEvent(
             type=AuditEventType.REGISTRATION_SUBMITTED,
-            actor=CITIZEN if channel == "web" else PROGRAM,
+            actor=actor,
             reference=request.radicado,
             login=request.submission.document.login,
             details={"user_type": user_type.value, "channel": channel, "outcome": outcome},

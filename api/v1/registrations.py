@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.errors import (
@@ -27,7 +27,6 @@ from api.v1.models import (
     RegistrationIn,
     RegistrationOut,
 )
-from mipres.domain.audit import PROGRAM
 from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.limits import DOCUMENT_SUBMISSIONS, RESENDS
 from mipres.domain.outcomes import REFUSAL_MESSAGES, OutcomeStatus, message_of
@@ -61,7 +60,7 @@ _CREATED: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=None, responses=_CREATED | _COMMON)
-async def create_registration(body: RegistrationIn, services: ApiDep) -> Response:
+async def create_registration(body: RegistrationIn, request: Request, services: ApiDep) -> Response:
     """Register a person, or join the same registration while it is running."""
     try:
         submission = check_submission(body.raw())
@@ -77,7 +76,10 @@ async def create_registration(body: RegistrationIn, services: ApiDep) -> Respons
             seconds=error.retry_after_seconds,
         ) from None
     submitted = await services.start.submit(
-        submission, channel="api", wait_for_registry=body.wait_for_registry
+        submission,
+        channel="api",
+        wait_for_registry=body.wait_for_registry,
+        actor=request.state.program,
     )
     if refusal := submitted.outcome.refusal:
         title = REFUSAL_MESSAGES[refusal].title
@@ -123,12 +125,14 @@ async def get_registration(radicado: str, services: ApiDep) -> RegistrationOut:
         503: _COMMON[503],
     },
 )
-async def resend_link(radicado: str, services: ApiDep) -> dict[str, str]:
+async def resend_link(radicado: str, request: Request, services: ApiDep) -> dict[str, str]:
     """Mail another link; the older one stops working."""
     await get_registration(radicado, services)
     try:
         await services.throttle.count(RESENDS, radicado)
-        await services.act.resend_link(radicado, reason="pedido por un programa con la API", actor=PROGRAM)
+        await services.act.resend_link(
+            radicado, reason="pedido por un programa con la API", actor=request.state.program
+        )
     except (UnknownWorkflowError, WrongStageError):
         raise ProblemError(
             HTTPStatus.CONFLICT,

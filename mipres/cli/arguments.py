@@ -38,10 +38,12 @@ WaitingOnOption = Annotated[
 
 def read_actor(as_: str | None) -> str:
     """The operator whom the trail names."""
-    name = as_ if as_ is not None else operating_system_user()
-    if not re.fullmatch(r"[\w.-]{2,40}", name):
+    account = operating_system_user()
+    if as_ is None:
+        return operator(account)
+    if not re.fullmatch(r"[\w.-]{2,40}", as_):
         misused("--as: use de 2 a 40 letras, dígitos, punto o guion.")
-    return operator(name)
+    return operator(as_, account=account)
 
 
 def read_reason(text: str) -> str:

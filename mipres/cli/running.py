@@ -4,8 +4,8 @@ Its services, opened for one run, and one line for everything that goes wrong.
 """
 
 import asyncio
-import getpass
 import os
+import pwd
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -130,7 +130,8 @@ def misused(line: str) -> NoReturn:
 def operating_system_user() -> str:
     """The account that runs the command."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        # Not the environment's LOGNAME, which the caller can set.
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         # A container may run under a number that has no name.
         return f"uid-{os.getuid()}"

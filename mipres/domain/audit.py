@@ -84,7 +84,7 @@ class AuditEventType(StrEnum):
 CITIZEN = "citizen"
 """The person of the registration, in a browser."""
 PROGRAM = "program"
-"""A client of the JSON API."""
+"""A client of the JSON API whose key has no name."""
 PRODUCT = "product"
 """The product by itself: a workflow's step or its deadline."""
 
@@ -94,12 +94,19 @@ def staff(name: str) -> str:
     return f"staff:{name}"
 
 
-def operator(name: str) -> str:
+def operator(name: str, *, account: str | None = None) -> str:
     """The person who runs a command.
 
-    The account of the operating system, or the name given with --as.
+    Args:
+        name: The account of the operating system, or the name given with --as.
+        account: The account, where it is another one: anybody can type a name.
     """
-    return f"operator:{name}"
+    return f"operator:{name}" if account in {None, name} else f"operator:{name} ({account})"
+
+
+def program(name: str | None) -> str:
+    """A client of the JSON API, by the name of its key."""
+    return f"{PROGRAM}:{name}" if name else PROGRAM
 
 
 class ReasonRefusedError(MipresError):

@@ -12,9 +12,10 @@ import pytest
 from asyncpg.exceptions import UndefinedColumnError
 from sqlalchemy.exc import SQLAlchemyError
 
-from mipres.cli.running import AWAY, MISUSED, NOT_POSSIBLE, Tools
+from mipres.cli import arguments
+from mipres.cli.running import AWAY, MISUSED, NOT_POSSIBLE, Tools, operating_system_user
 from mipres.domain.access import AccountState
-from mipres.domain.audit import AuditEntry, AuditHead, AuditVerdict
+from mipres.domain.audit import AuditEntry, AuditHead, AuditVerdict, operator
 from mipres.domain.documents import parse_document
 from mipres.domain.review import ReviewStage
 from mipres.domain.stages import EngineState, Stage, WaitingOn
@@ -36,6 +37,7 @@ from mipres.version import VERSION_LINE
 from tests.cli.conftest import UI_LIST, URL, Command
 
 RADICADO = "RM-QVDYJ9H16Q02"
+ANA = operator("ana", account=operating_system_user())
 REASON = "la persona lo pidió en la mesa de ayuda"
 CASE = Case(
     reference=RADICADO,
@@ -97,6 +99,27 @@ def test_the_version_needs_no_settings(command: Command, monkeypatch: pytest.Mon
     assert (result.exit_code, result.stdout) == (0, f"{VERSION_LINE}\n")
 
 
+# ---- Who acts
+
+
+@pytest.mark.parametrize(
+    ("words", "actor"),
+    [((), "operator:root"), (("--as", "ana"), "operator:ana (root)"), (("--as", "root"), "operator:root")],
+)
+def test_a_typed_name_stands_beside_the_account(
+    command: Command, tools: Tools, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], actor: str
+) -> None:
+    monkeypatch.setenv("LOGNAME", "otra")
+    monkeypatch.setattr(arguments, "operating_system_user", lambda: "root")
+    command("cancel", RADICADO, "--reason", REASON, *words)
+    assert answers(tools).support.act.await_args.kwargs["actor"] == actor
+
+
+def test_the_account_is_the_system_s_and_not_the_environment_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "otra")
+    assert operating_system_user() != "otra"
+
+
 # ---- With --json a command that reads writes one document and nothing else
 
 
@@ -104,7 +127,7 @@ ENTRY = AuditEntry(
     number=4,
     occurred_at=CASE.started_at,
     type="retry_asked",
-    actor="operator:ana",
+    actor=ANA,
     reference=RADICADO,
     reason=REASON,
     details={"refused": "NotRunning"},
@@ -233,9 +256,7 @@ def test_find_takes_a_document_however_it_is_written(command: Command, tools: To
     result = command("find", "cc", "1.020.304.050", "--as", "ana")
     assert result.exit_code == 0, result.output
     assert f"{RADICADO} · esperando un registro · espera ReTHUS" in result.stdout
-    answers(tools).support.find.assert_awaited_once_with(
-        parse_document("CC", "1020304050"), actor="operator:ana"
-    )
+    answers(tools).support.find.assert_awaited_once_with(parse_document("CC", "1020304050"), actor=ANA)
 
 
 def test_find_without_cases_is_not_possible(command: Command, tools: Tools) -> None:
@@ -292,7 +313,7 @@ def test_an_action_is_asked_with_its_reason(
 ) -> None:
     result = command(name, RADICADO, "--reason", f"  {REASON} ", "--as", "ana")
     assert (result.exit_code, URL in result.stdout) == (0, True), result.output
-    answers(tools).support.act.assert_awaited_once_with(action, RADICADO, reason=REASON, actor="operator:ana")
+    answers(tools).support.act.assert_awaited_once_with(action, RADICADO, reason=REASON, actor=ANA)
 
 
 @pytest.mark.parametrize(
@@ -329,7 +350,7 @@ def test_a_bulk_retry_spreads_over_the_jitter(
         True,
     )
     answers(tools).support.act_on_all.assert_called_once_with(
-        Action.RETRY, [CASE, CASE], reason=REASON, actor="operator:ana", jitter=timedelta(seconds=spread)
+        Action.RETRY, [CASE, CASE], reason=REASON, actor=ANA, jitter=timedelta(seconds=spread)
     )
 
 
@@ -373,7 +394,7 @@ def test_links_go_out_again_to_all_whose_address_was_refused(command: Command, t
     result = command(*words)
     assert (result.exit_code, "1 pedidos o ya resueltos, 0 sin hacer." in result.stdout) == (0, True)
     answers(tools).support.act_on_all.assert_called_once_with(
-        Action.RESEND, [CASE], reason=REASON, actor="operator:ana", jitter=timedelta(seconds=60)
+        Action.RESEND, [CASE], reason=REASON, actor=ANA, jitter=timedelta(seconds=60)
     )
 
 
@@ -414,7 +435,7 @@ def test_the_trail_is_read_by_radicado_or_by_login(command: Command, tools: Tool
         number=4,
         occurred_at=CASE.started_at,
         type="retry_asked",
-        actor="operator:ana",
+        actor=ANA,
         reference=RADICADO,
         reason=REASON,
         details={},
@@ -557,7 +578,7 @@ def test_a_decision_about_access_takes_login_reason_and_actor(
     assert done.exit_code == 0, done.output
     answers(tools).accounts.id_of.assert_awaited_once_with("CC1020304050")
     answers(tools).accounts.decide.assert_awaited_once_with(
-        decision, account_id, reason=REASON, actor="operator:ana", radicado=radicado
+        decision, account_id, reason=REASON, actor=ANA, radicado=radicado
     )
 
 
@@ -583,9 +604,7 @@ def test_a_join_takes_both_logins_a_reason_and_the_proof(tools: Tools, command: 
     words = ("PT1", "CC2", "--reason", REASON, "--as", "ana", "--proof")
     done = command("account", "join", *words, "SOL-118")
     assert (done.exit_code, f"Perfil {RADICADO} pasó" in done.output) == (0, True)
-    answers(tools).joins.join.assert_awaited_once_with(
-        old, new, reason=REASON, proof="SOL-118", actor="operator:ana"
-    )
+    answers(tools).joins.join.assert_awaited_once_with(old, new, reason=REASON, proof="SOL-118", actor=ANA)
     assert command("account", "join", *words, "la cédula de Ana").exit_code == MISUSED
 
 
@@ -616,7 +635,7 @@ def test_a_stopped_review_is_answered_with_a_reason(
     answers(tools).reviews.decide.return_value = REVIEW
     done = command("review", word, "--reason", REASON, "--as", "ana")
     assert (done.exit_code, URL in done.stdout) == (0, True), done.output
-    answers(tools).reviews.decide.assert_awaited_once_with(decision, reason=REASON, actor="operator:ana")
+    answers(tools).reviews.decide.assert_awaited_once_with(decision, reason=REASON, actor=ANA)
 
 
 def test_without_a_stopped_review_there_is_nothing_to_answer(tools: Tools, command: Command) -> None:

@@ -19,7 +19,7 @@ from temporalio.api.common.v1 import Payload
 from api.clients import client_of, network_of
 from api.errors import in_words
 from api.forms import REGISTRATION_FIELDS, raw_submission, typed_in
-from api.security import Cookies, FormTokens, FormTokenState, is_api_key, is_cross_site
+from api.security import Cookies, FormTokens, FormTokenState, api_key_in, is_cross_site
 from mipres.captcha.challenges import CaptchaChallenges
 from mipres.clock import SystemClock
 from mipres.domain.audit import ReasonRefusedError, checked_reason
@@ -93,8 +93,8 @@ def test_tokens(token: str) -> None:
     tokens = FormTokens(b"k" * 32, cookies=Cookies(https=False))
     assert tokens.state(request(cookie="mipres_visita=v"), token) is FormTokenState.WRONG
     assert not is_radicado(token) or token.startswith("RM-")
-    assert not is_api_key(token, ("k" * 32,))
-    assert not is_api_key(f"Bearer {token}", ("k" * 32,))
+    assert not api_key_in(token, ("k" * 32,))
+    assert not api_key_in(f"Bearer {token}", ("k" * 32,))
 
 
 @cases(100, long=1_000)

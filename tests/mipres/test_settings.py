@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mipres.settings import Settings, load_settings
+from mipres.settings import Settings, load_settings, names_by_api_key
 
 LONG = "kR7vQ2mX9sLw4TbZ8yHc1NfJ6gDp3uEa"
 CLIENTS_KEY = "Wq5zUo0eVi8rCn2xMj7hBk4yGt9sPd6f"
@@ -66,6 +66,21 @@ def test_development_points_at_the_embedded_servers(monkeypatch: pytest.MonkeyPa
     assert settings.temporal_address == "127.0.0.1:7233"
     assert settings.smtp_url.get_secret_value() == "smtp://127.0.0.1:1025"
     assert [key.get_secret_value() for key in settings.api_keys] == ["desarrollo"]
+
+
+def test_keys_of_the_api_have_names_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(monkeypatch, DEVELOPMENT | {"API_KEYS": "siis:one, two,eps-sur.2:three"})
+    assert names_by_api_key(load_settings()) == {"one": "siis", "two": None, "three": "eps-sur.2"}
+
+
+@pytest.mark.parametrize("entry", ["siis:", ":one", "Siis:one", "un nombre:one", "two,siis:"])
+def test_a_named_key_without_name_or_key_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], entry: str
+) -> None:
+    tell(monkeypatch, DEVELOPMENT | {"API_KEYS": entry})
+    with pytest.raises(SystemExit):
+        load_settings()
+    assert "MIPRES_API_KEYS: use `nombre:clave`" in capsys.readouterr().err
 
 
 def test_development_reads_what_the_launcher_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -158,6 +173,7 @@ def test_production_refuses_a_missing_setting(
         *(("SECRET_KEY", value) for value in ("x" * 64, "abcdefghijklmno" * 4, "00ff" * 32)),
         *(("API_KEYS", value) for value in ("1234567890" * 5, f"{CLIENTS_KEY},{CLIENTS_KEY}")),
         ("API_KEYS", f"{CLIENTS_KEY},{LONG}"),
+        ("API_KEYS", f"siis:{CLIENTS_KEY},otro:{CLIENTS_KEY}"),
         ("API_KEYS", LONG),
         ("METRICS_KEY", "a1" * 16),
         ("METRICS_KEY", CLIENTS_KEY),
