@@ -13,12 +13,15 @@ from dev.chaos.steps import STEPS, Step
 from dev.chaos.waiting import NotYetError, patiently
 
 PEOPLE = 2
-# A killed program may lose between sending and recording that a mail was sent: the next attempt sends it again.
 _CHANGES_OF_ONE_KIND = """
 SELECT coalesce(max(times), 0) FROM (
     SELECT count(*) AS times FROM access_changes JOIN accounts ON accounts.id = account_id
     WHERE login = $1 GROUP BY change) AS kinds
 """
+_CHANGES_OF_ADDRESS = """
+SELECT count(*) FROM address_changes JOIN accounts ON accounts.id = account_id WHERE login = $1
+"""
+# A killed program may lose between sending and recording that a mail was sent: the next attempt sends it again.
 MOST_COPIES = dict.fromkeys(KILLS, 2) | dict.fromkeys(ACTS, 1)
 
 
@@ -101,14 +104,14 @@ async def _verdict(product: Product, row: str, step: Step, began: float, journey
         row=row,
         step=step.name,
         lost=lost,
-        doubled=sum([await _is_doubled(product, person) for person in people]),
+        doubled=sum([await _is_doubled(product, person, step) for person in people]),
         mailed_twice=sum(count > 1 for count in copies),
         copies=max(copies),
         seconds=ended - began,
     )
 
 
-async def _is_doubled(product: Product, person: Registrant) -> bool:
+async def _is_doubled(product: Product, person: Registrant, step: Step) -> bool:
     accounts = await product.count("SELECT count(*) FROM accounts WHERE login = $1", person.citizen.login)
     profiles = await product.count("SELECT count(*) FROM profiles WHERE radicado = $1", person.radicado)
     runs = await product.temporal.count_workflows(
@@ -116,7 +119,8 @@ async def _is_doubled(product: Product, person: Registrant) -> bool:
         f"WorkflowId = 'registration/{person.radicado}' AND RegistrationStage NOT IN ('cancelled', 'refused')"
     )
     changes = await product.count(_CHANGES_OF_ONE_KIND, person.citizen.login)
-    return max(accounts, profiles, runs.count, changes) > 1
+    addresses = await product.count(_CHANGES_OF_ADDRESS, person.citizen.login)
+    return max(accounts, profiles, changes, addresses) > 1 or runs.count > step.completed
 
 
 async def _copies(person: Registrant) -> int:
@@ -169,5 +173,6 @@ def diagonal() -> list[tuple[str, Step]]:
         ("doble clic", "confirmar"),
         ("worker", "revisar acceso"),
         ("temporal", "esperar ReTHUS"),
+        ("correo", "cambiar correo"),
     )
     return [(row, by_name[name]) for row, name in pairs]

@@ -28,6 +28,11 @@ class Registrant:
     radicado: str | None = None
     asks_at: float = field(default_factory=lambda: time.monotonic() + ASKS_AGAIN_SECONDS)
 
+    @property
+    def moved_to(self) -> str:
+        """The address that the registry has after a change."""
+        return f"nuevo.{self.citizen.email}"
+
     async def submit(self) -> None:
         """Submit, and again as long as no answer comes."""
         if self.radicado is None:
@@ -64,9 +69,10 @@ class Registrant:
                     await create_password(browser, link)
 
     async def mails(self) -> list[dict[str, Any]]:
-        """What the person got, oldest first."""
+        """What the person got at either address, oldest first."""
         listed = (await self.product.mail.get("/api/v1/messages")).raise_for_status().json()["messages"]
-        return [item for item in reversed(listed) if item["To"][0]["Address"] == self.citizen.email]
+        own = {self.citizen.email, self.moved_to}
+        return [item for item in reversed(listed) if item["To"][0]["Address"] in own]
 
     async def texts(self) -> list[tuple[str, str]]:
         """Subject and text of each mail; two copies of one mail are equal."""

@@ -15,6 +15,7 @@ from dev.chaos.access import (
     unlisted,
     wait_by_choice,
 )
+from dev.chaos.moving import are_warned, be_told_at_both, moved_under_slow_mail, slow_mail
 from dev.chaos.product import Product
 from dev.chaos.registrant import Registrant, has_been_asked, newcomers
 from dev.chaos.waiting import NO_ANSWER, NotYetError, patiently
@@ -39,6 +40,7 @@ class Step:
         before: What people do before the step is held.
         people: Who comes.
         finish: What is left to do after the step.
+        completed: How many registrations each person completes.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Step:
     before: Callable[[Registrant], Awaitable[object]] | None = None
     people: Callable[[Product, int], Awaitable[list[Registrant]]] = newcomers
     finish: Callable[[Registrant], Awaitable[None]] = Registrant.finish
+    completed: int = 1
 
 
 def _slow(registry: str) -> Hold:
@@ -66,16 +69,6 @@ def _asked(registry: str) -> Sign:
         await _until(lambda: has_been_asked(product, registry, people))
 
     return reached
-
-
-@asynccontextmanager
-async def _slow_mail(product: Product, _people: list[Registrant]) -> AsyncIterator[None]:
-    """The mail server takes messages and answers late."""
-    await product.set_mail("slow")
-    try:
-        yield
-    finally:
-        await product.set_mail("up")
 
 
 def _mailed(count: int) -> Sign:
@@ -157,10 +150,10 @@ STEPS = (
     Step(name="miseguridadsocial", hold=_slow("miseguridadsocial"), reached=_asked("miseguridadsocial")),
     Step(name="ReTHUS", hold=_slow("rethus"), reached=_asked("rethus")),
     Step(name="crear cuenta", hold=_accounts_half_made, reached=_blocked),
-    Step(name="enviar enlace", hold=_slow_mail, reached=_mailed(1)),
+    Step(name="enviar enlace", hold=slow_mail, reached=_mailed(1)),
     Step(name="esperar clave", hold=_nothing, reached=_at_once, before=_get_link),
     Step(name="guardar clave", hold=_accounts_locked, reached=_blocked, before=_get_link),
-    Step(name="confirmar", hold=_slow_mail, reached=_mailed(2), before=_get_link),
+    Step(name="confirmar", hold=slow_mail, reached=_mailed(2), before=_get_link),
     Step(
         name="esperar ReTHUS",
         hold=_nothing,
@@ -175,5 +168,13 @@ STEPS = (
         reached=lambda product, people: _until(lambda: are_asked_again(product, people)),
         before=be_in_use,
         finish=be_suspended,
+    ),
+    Step(
+        name="cambiar correo",
+        hold=moved_under_slow_mail,
+        reached=lambda _product, people: _until(lambda: are_warned(people)),
+        before=be_in_use,
+        finish=be_told_at_both,
+        completed=2,
     ),
 )

@@ -35,7 +35,7 @@ async def test_whatever_is_killed_nobody_is_lost_or_doubled() -> None:
             process.terminate()
             await process.wait()
     assert process.returncode == 0, output
-    assert "10 casos, 20 personas: 0 perdidas, 0 duplicadas, " in output
+    assert "11 casos, 22 personas: 0 perdidas, 0 duplicadas, " in output
     assert len(re.findall(r"0/0 ×[12]", output)) == len(diagonal()), output
     assert len(re.findall(r"^(cancelar|doble clic) .*0/0 ×1", output, re.MULTILINE)) == len(ACTS), output
 
@@ -66,5 +66,5 @@ def test_where_nothing_is_killed_no_mail_comes_twice(row: str) -> None:
 def test_the_table_shows_what_ran_and_what_did_not() -> None:
     found = [verdict(lost=1, mailed_twice=1, copies=2)]
     worker = next(line for line in table(found).splitlines() if line.startswith("worker"))
-    assert worker.split() == ["worker", "-", "1/0", "×2", "12", "s", *["-"] * 7]
+    assert worker.split() == ["worker", "-", "1/0", "×2", "12", "s", *["-"] * 8]
     assert summary(found) == "1 casos, 2 personas: 1 perdidas, 0 duplicadas, 1 con un correo repetido."
