@@ -19,9 +19,12 @@ from dev.process import ROOT, Console, LaunchError, Part, Supervisor, supervise
 from dev.process_records import ProcessRecords
 from dev.temporal_server import temporal_server
 from dev.terminal import follow_an_interrupted_make, foreground_of_its_own
+from mipres.domain.clients import Client
 from mipres.settings import PREFIX, Settings, load_settings, variable
 
 PYTHON = sys.executable
+APPLICATION_PORTS = {"administracion": "administration_app_port", "mipres": "mipres_app_port"}
+"""Settings of the ports where the demonstration applications listen, by client."""
 REGISTRY_ADDRESSES = frozenset({"miseguridadsocial_url", "rethus_url", "sso_url"})
 
 
@@ -32,11 +35,13 @@ class Stack:
     Attributes:
         environment: What its parts inherit.
         database_options: How PostgreSQL is set up, when it is one of the parts.
+        shows_applications: Whether the manual's two applications run beside the product.
     """
 
     settings: Settings
     data: DataDirectory
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    shows_applications: bool = False
     database_options: Mapping[str, str] = field(default_factory=lambda: QUIET)
 
     async def start(self, supervisor: Supervisor) -> None:
@@ -49,7 +54,7 @@ class Stack:
             for part in self._servers(environment):
                 group.create_task(supervisor.start(part))
         async with asyncio.TaskGroup() as group:
-            for part in self._applications(environment):
+            for part in (*self._applications(environment), *self._demonstrations(environment)):
                 group.create_task(supervisor.start(part))
 
     async def start_again(self, supervisor: Supervisor, name: str) -> None:
@@ -79,6 +84,8 @@ class Stack:
             fields += ["smtp_port", "mail_ui_port"]
         if self.settings.metrics_port:
             fields.append("metrics_port")
+        if self.shows_applications:
+            fields += APPLICATION_PORTS.values()
         return {variable(field): getattr(self.settings, field) for field in fields}
 
     def _embeds(self, *addresses: str) -> bool:
@@ -126,6 +133,16 @@ class Stack:
             parts.append(_mail_catcher(settings, self.data.path, environment))
         return parts
 
+    def _demonstrations(self, environment: Mapping[str, str]) -> list[Part]:
+        """The manual's applications, which know the product by OpenID Connect alone."""
+        settings = self.settings
+        clients = settings.oidc_clients if self.shows_applications else {}
+        return [
+            demonstration(clients[name], getattr(settings, port), settings.public_url, environment)
+            for name, port in APPLICATION_PORTS.items()
+            if name in clients
+        ]
+
     def _applications(self, environment: Mapping[str, str]) -> list[Part]:
         """The product itself."""
         port = self.settings.api_port
@@ -170,6 +187,18 @@ def _registry_simulator(port: int, directory: Path, environment: Mapping[str, st
     )
 
 
+def demonstration(client: Client, port: int, issuer: str, environment: Mapping[str, str]) -> Part:
+    known = ("--client-id", client.client_id, "--name", client.client_name, "--issuer", issuer)
+    return Part(
+        name=client.client_id,
+        command=(PYTHON, "-m", "dev.demo_application", *known, "--port", str(port)),
+        environment=environment,
+        address=f"http://localhost:{port}",
+        is_ready=http_ok(port, "/"),
+        discreet=True,
+    )
+
+
 def _mail_catcher(settings: Settings, directory: Path, environment: Mapping[str, str]) -> Part:
     ports = ("--smtp-port", str(settings.smtp_port), "--ui-port", str(settings.mail_ui_port))
     return Part(
@@ -205,7 +234,7 @@ def _launch(data: DataDirectory) -> int:
     settings = load_settings()
     if settings.environment != "development":
         raise LaunchError(f"{variable('environment')}: `make run` es solo para desarrollo.")
-    stack = Stack(settings=settings, data=data)
+    stack = Stack(settings=settings, data=data, shows_applications=True)
     _refuse_taken_ports(stack)
     try:
         return asyncio.run(_supervise(stack, records))

@@ -246,7 +246,8 @@ def _database_address(value: SecretStr) -> SecretStr:
     """
     try:
         address = urlsplit(_not_empty(value).get_secret_value())
-        has_port = address.port != 0
+        # 0 is the embedded server's own choice; a port that is no number raises.
+        has_port = address.port is None or address.port >= 0
     except ValueError as error:
         raise ValueError(str(error) if not value.get_secret_value() else _DATABASE_FORM) from None
     options = {"ssl" if name == "sslmode" else name: text for name, text in parse_qsl(address.query)}

@@ -10,6 +10,7 @@ PACKAGES = {
     "prometheus-alertmanager": "prometheus-alertmanager",
     "amtool": "prometheus-alertmanager",
     "nginx": "nginx-light",
+    "apache2": "apache2",
 }
 
 

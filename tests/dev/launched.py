@@ -21,6 +21,8 @@ PORTS = (
     "SMTP_PORT",
     "MAIL_UI_PORT",
     "REGISTRY_PORT",
+    "ADMINISTRATION_APP_PORT",
+    "MIPRES_APP_PORT",
 )
 
 
