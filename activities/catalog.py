@@ -10,6 +10,7 @@ from typing import Any
 from activities.access_notices import AccessNotices
 from activities.accounts import AccountActivities
 from activities.addresses import AddressActivities
+from activities.backchannel_logouts import BackchannelLogouts
 from activities.emails import EmailActivities
 from activities.registries import HealthTalentChecks, SocialSecurityChecks, SocialServiceChecks
 from activities.retention import RetentionActivities
@@ -91,6 +92,9 @@ def catalog(ports: Ports) -> Catalog:
             StepRetries().retry_step,
             RetentionActivities(retention=ports.retention).purge_expired,
             AccessNotices(notices=ports.access_notices, mails=mails).mail_access_changes,
+            BackchannelLogouts(
+                ended=ports.ended_logins, messenger=ports.logout_messenger, clock=ports.clock
+            ).announce_logouts,
             reviews.find_due_profiles,
             reviews.close_profiles,
             reviews.notify_review_stopped,

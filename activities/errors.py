@@ -1,7 +1,7 @@
 """Domain errors become Temporal failures here and nowhere else."""
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +28,7 @@ MAIL_ADDRESS_REJECTED = "MailAddressRejected"
 DATABASE_UNAVAILABLE = "DatabaseUnavailable"
 UNFORESEEN = "Unforeseen"
 ACCOUNT_MISSING = "AccountMissing"
+LOGOUT_NOT_TAKEN = "LogoutNotTaken"
 
 # A second copy confuses the person: by then the first one has arrived, or never will.
 _AFTER_A_PROBABLE_DELIVERY = HANDED_OVER_LIFETIME
@@ -86,6 +87,15 @@ def account_missing() -> ApplicationError:
         "La cuenta de este registro ya no existe. No hay nada que reintentar.",
         type=ACCOUNT_MISSING,
         non_retryable=True,
+    )
+
+
+def logout_not_taken(clients: Iterable[str]) -> ApplicationError:
+    """Applications that could not be told of a logout now."""
+    return ApplicationError(
+        f"No se pudo avisar la salida de personas a: {', '.join(sorted(clients))}. Se reintenta solo durante un día; si dura, avise a quien opera esa aplicación.",
+        type=LOGOUT_NOT_TAKEN,
+        category=ApplicationErrorCategory.BENIGN,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache, partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
+from mipres.backchannel import HttpLogoutMessenger
 from mipres.database.access_notices import PostgresAccessNotices
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.address_changes import PostgresAddressChanges
@@ -22,6 +24,7 @@ from mipres.database.audit import PostgresAuditTrail
 from mipres.database.audit_queue import AuditQueue
 from mipres.database.clock import DatabaseClock
 from mipres.database.credentials import Hasher
+from mipres.database.ended_logins import PostgresEndedLogins
 from mipres.database.engine import create_engine
 from mipres.database.erasures import Erasures
 from mipres.database.limits import PostgresLimits
@@ -83,6 +86,8 @@ async def open_ports(settings: Settings, database: "DatabaseServices") -> AsyncI
         people = registry(
             "miseguridadsocial", settings.miseguridadsocial_url, settings.miseguridadsocial_token
         )
+        messenger = build_logout_messenger(settings, database)
+        stack.push_async_callback(messenger.close)
         yield Ports(
             miseguridadsocial=HttpSocialSecurityRegistry(people),
             rethus=HttpHealthTalentRegistry(registry("rethus", settings.rethus_url, settings.rethus_token)),
@@ -101,6 +106,8 @@ async def open_ports(settings: Settings, database: "DatabaseServices") -> AsyncI
                 database.engine, audit=database.audit, clock=database.clock
             ),
             access_notices=PostgresAccessNotices(database.engine, clock=database.clock),
+            ended_logins=PostgresEndedLogins(database.engine, clock=database.clock),
+            logout_messenger=messenger,
             clock=database.clock,
             support_address=settings.support_email,
             review_policy=ReviewPolicy(
@@ -311,6 +318,15 @@ def signing_keys(settings: Settings) -> SigningKeys:
     if settings.oidc_keys_file is not None:
         return read_keys(settings.oidc_keys_file)
     return keys_of_development(settings.data_dir / "oidc-keys.json")
+
+
+def build_logout_messenger(settings: Settings, database: DatabaseServices) -> HttpLogoutMessenger:
+    return HttpLogoutMessenger(
+        settings.oidc_clients,
+        keys=cache(partial(signing_keys, settings)),
+        issuer=settings.public_url,
+        clock=database.clock,
+    )
 
 
 def help_contact(settings: Settings) -> HelpContact:

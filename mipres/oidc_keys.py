@@ -5,9 +5,12 @@ The first key signs; all are published, so that a key can be changed while token
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
@@ -47,6 +50,12 @@ class SigningKeys:
                 for key in self.all.keys
             ]
         }
+
+
+def signed(keys: SigningKeys, claims: Mapping[str, Any], *, typ: str = "JWT") -> str:
+    """A token with the active key's name, so that applications find it among several."""
+    header = {"alg": keys.algorithm, "kid": str(keys.active.kid), "typ": typ}
+    return jwt.encode(header, dict(claims), keys.active, algorithms=[keys.algorithm])
 
 
 def fresh_key() -> ECKey:

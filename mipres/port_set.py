@@ -9,7 +9,9 @@ from mipres.ports import (
     Accounts,
     AddressChanges,
     Clock,
+    EndedLogins,
     HealthTalentRegistry,
+    LogoutMessenger,
     MailComposer,
     Mailer,
     Retention,
@@ -34,6 +36,8 @@ class Ports:
     sent_mails: SentMails
     retention: Retention
     access_notices: AccessNoticeList
+    ended_logins: EndedLogins
+    logout_messenger: LogoutMessenger
     reviewed_profiles: ReviewedProfiles
     clock: Clock
     support_address: str | None = None

@@ -12,6 +12,7 @@ from mipres.domain.access import AccessNotice
 from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
 from mipres.domain.address_changes import WaitingChange
 from mipres.domain.audit import AuditEvent
+from mipres.domain.clients import EndedLogin, LogoutAnswer
 from mipres.domain.documents import Document
 from mipres.domain.links import LinkPurpose, PasswordLink
 from mipres.domain.mail import Mail, MailClaim
@@ -212,6 +213,35 @@ class AccessNoticeList(Protocol):
 
     async def mark_mailed(self, notice_id: uuid.UUID) -> None:
         """Take one off the list."""
+        ...
+
+
+class EndedLogins(Protocol):
+    """The logins into applications that are over, and that the application does not know to be over."""
+
+    async def pass_over(self, *, except_of: Collection[str]) -> None:
+        """Take off the list what no application can be told: it has no address, or never used its code."""
+        ...
+
+    async def waiting(self, *, limit: int) -> Sequence[EndedLogin]:
+        """The oldest of each application, so that one that does not answer leaves room for the others."""
+        ...
+
+    async def settle(self, login: EndedLogin) -> None:
+        """Take one off the list."""
+        ...
+
+
+class LogoutMessenger(Protocol):
+    """Tells applications of logouts."""
+
+    @property
+    def reachable(self) -> Collection[str]:
+        """The ids of the applications that have an address for it."""
+        ...
+
+    async def tell(self, login: EndedLogin) -> LogoutAnswer:
+        """Tell the login's application; a failure of its own is one of the answers."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from mipres.domain.access import AccessNotice
 from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
 from mipres.domain.address_changes import WaitingChange
 from mipres.domain.audit import AuditEvent
+from mipres.domain.clients import EndedLogin, LogoutAnswer
 from mipres.domain.documents import Document
 from mipres.domain.errors import (
     MailAddressRejectedError,
@@ -415,6 +417,41 @@ class FakeAccessNotices:
 
     async def mark_mailed(self, notice_id: uuid.UUID) -> None:
         self.notices = [notice for notice in self.notices if notice.id != notice_id]
+
+
+@dataclass(kw_only=True)
+class FakeEndedLogins:
+    """A list in memory."""
+
+    logins: list[EndedLogin] = field(default_factory=list)
+
+    async def pass_over(self, *, except_of: Collection[str]) -> None:
+        self.logins = [login for login in self.logins if login.client_id in except_of]
+
+    async def waiting(self, *, limit: int) -> Sequence[EndedLogin]:
+        seen: Counter[str] = Counter()
+        found = []
+        for login in self.logins:
+            seen[login.client_id] += 1
+            if seen[login.client_id] <= limit:
+                found.append(login)
+        return found
+
+    async def settle(self, login: EndedLogin) -> None:
+        self.logins.remove(login)
+
+
+@dataclass(kw_only=True)
+class FakeLogoutMessenger:
+    """Applications that answer as they are set to."""
+
+    reachable: tuple[str, ...] = ("app",)
+    answers: dict[str, LogoutAnswer] = field(default_factory=dict)
+    tried: list[EndedLogin] = field(default_factory=list)
+
+    async def tell(self, login: EndedLogin) -> LogoutAnswer:
+        self.tried.append(login)
+        return self.answers.get(login.client_id, LogoutAnswer.ACCEPTED)
 
 
 @dataclass(kw_only=True)

@@ -30,7 +30,9 @@ from tests.fakes import (
     FakeAddressChanges,
     FakeClock,
     FakeComposer,
+    FakeEndedLogins,
     FakeHealthTalentRegistry,
+    FakeLogoutMessenger,
     FakeMailer,
     FakeRetention,
     FakeReviewedProfiles,
@@ -41,6 +43,7 @@ from tests.fakes import (
 from workflows import steps
 from workflows.access_notices import AccessNotices
 from workflows.access_review import AccessReview
+from workflows.backchannel_logouts import BackchannelLogouts
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
@@ -67,6 +70,8 @@ def test_every_step_is_served_where_it_waits() -> None:
             sent_mails=FakeSentMails(),
             retention=FakeRetention(),
             access_notices=FakeAccessNotices(),
+            ended_logins=FakeEndedLogins(),
+            logout_messenger=FakeLogoutMessenger(),
             reviewed_profiles=FakeReviewedProfiles(),
             clock=FakeClock(),
         )
@@ -129,6 +134,7 @@ def test_the_names_are_those_of_the_workflows() -> None:
         WorkflowType.LOGIN_LOCKED: LoginLocked,
         WorkflowType.RETENTION: Retention,
         WorkflowType.ACCESS_NOTICES: AccessNotices,
+        WorkflowType.BACKCHANNEL_LOGOUTS: BackchannelLogouts,
         WorkflowType.ACCESS_REVIEW: AccessReview,
     }
     assert set(by_name) == set(WorkflowType)

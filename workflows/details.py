@@ -93,6 +93,10 @@ RETENTION = (
     "**Depuración de lo que venció**\n\nCorre cada hora. Si espera, revise PostgreSQL; "
     "la siguiente recupera lo que esta no alcance."
 )
+BACKCHANNEL_LOGOUTS = (
+    "**Avisos de salida a las aplicaciones**\n\nCorre cada minuto: a cada aplicación le dice qué sesiones terminaron. "
+    "Si espera, la aplicación que nombra *Pending Activities* no responde; avise a quien la opera."
+)
 ACCESS_NOTICES = (
     "**Avisos de cambios de acceso**\n\nCorre cada cinco minutos y envía los correos pendientes. "
     "Si espera, revise el servidor de correo; soporte no tiene que hacer nada más."

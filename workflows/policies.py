@@ -41,6 +41,16 @@ NOTICES_EVERY = timedelta(minutes=1)
 NOTICES_ATTEMPT = timedelta(minutes=30)
 NOTICES_TOTAL = timedelta(hours=12)
 
+# Suspended access must end in applications too, and soon; a round that finds nothing is two queries.
+LOGOUTS_EVERY = timedelta(minutes=1)
+# Each application has half a minute of a round, all at the same time.
+LOGOUTS_ATTEMPT = timedelta(minutes=2)
+# A round that waits for one application is the round of the others too, so it comes again soon.
+LOGOUTS_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=2), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
+)
+LOGOUTS_TOTAL = timedelta(hours=12)
+
 # A review asks less than half as often as the registries allow, all workers and registries together: 400,000
 # profiles take 56 of a week's 168 hours, and a person who registers finds the rest of the calls free.
 REVIEW_CALLS_PER_SECOND = 2.0

@@ -26,6 +26,7 @@ from mipres.temporal import names
 from workflows import policies
 from workflows.access_notices import AccessNotices
 from workflows.access_review import AccessReview
+from workflows.backchannel_logouts import BackchannelLogouts
 from workflows.retention import Retention
 
 
@@ -51,6 +52,18 @@ def notices_schedule() -> Schedule:
         execution_timeout=policies.NOTICES_TOTAL,
     )
     return _repeated(action, every=policies.NOTICES_EVERY)
+
+
+def logouts_schedule() -> Schedule:
+    """Tell applications of logouts every minute, one round at a time."""
+    action = ScheduleActionStartWorkflow(
+        BackchannelLogouts.run,
+        id=names.BACKCHANNEL_LOGOUTS_ID,
+        task_queue=names.REGISTRATIONS_QUEUE,
+        static_summary="Avisos de salida a las aplicaciones",
+        execution_timeout=policies.LOGOUTS_TOTAL,
+    )
+    return _repeated(action, every=policies.LOGOUTS_EVERY)
 
 
 def _repeated(action: ScheduleActionStartWorkflow, *, every: timedelta) -> Schedule:
@@ -87,6 +100,7 @@ async def ensure_schedules(client: Client, *, reviews: bool) -> None:
     """
     await _ensure(client, names.RETENTION_ID, retention_schedule())
     await _ensure(client, names.ACCESS_NOTICES_ID, notices_schedule())
+    await _ensure(client, names.BACKCHANNEL_LOGOUTS_ID, logouts_schedule())
     if reviews:
         await _ensure(client, names.ACCESS_REVIEW_ID, review_schedule())
     else:

@@ -17,13 +17,22 @@ from mipres.temporal.trust import TrustedPayloads
 from workflows import policies
 from workflows.access_notices import AccessNotices
 from workflows.access_review import AccessReview
+from workflows.backchannel_logouts import BackchannelLogouts
 from workflows.fast_path import FastPath
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
 from workflows.retention import Retention
 
-WORKFLOWS = (Registration, PasswordRecovery, LoginLocked, Retention, AccessNotices, AccessReview)
+WORKFLOWS = (
+    Registration,
+    PasswordRecovery,
+    LoginLocked,
+    Retention,
+    AccessNotices,
+    BackchannelLogouts,
+    AccessReview,
+)
 
 
 def versioning(deployment: str | None, build: str | None) -> WorkerDeploymentConfig | None:

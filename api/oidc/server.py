@@ -22,7 +22,6 @@ from authlib.oauth2.rfc6749 import (
 from authlib.oauth2.rfc6749 import grants as rfc6749
 from authlib.oauth2.rfc7636 import CodeChallenge, create_s256_code_challenge
 from authlib.oidc.core import OpenIDToken
-from joserfc import jwt
 from sqlalchemy.orm import Session
 
 from mipres.database import grants
@@ -31,7 +30,7 @@ from mipres.database.tables import OidcGrantRow
 from mipres.domain.clients import SCOPES, Client, PersonFacts, claims_of, may_enter
 from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.second_factor import is_multi_factor
-from mipres.oidc_keys import SigningKeys
+from mipres.oidc_keys import SigningKeys, signed
 
 AUTHENTICATIONS = ("client_secret_basic", "client_secret_post")
 ID_TOKEN_SECONDS = 300
@@ -332,9 +331,3 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
 
 def acr_of(amr: Sequence[str]) -> str:
     return MULTI_FACTOR if is_multi_factor(amr) else PASSWORD_ONLY
-
-
-def signed(keys: SigningKeys, claims: Mapping[str, Any], *, typ: str = "JWT") -> str:
-    """A token with the active key's name, so that applications find it among several."""
-    header = {"alg": keys.algorithm, "kid": str(keys.active.kid), "typ": typ}
-    return jwt.encode(header, dict(claims), keys.active, algorithms=[keys.algorithm])

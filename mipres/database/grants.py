@@ -7,7 +7,6 @@ on the same connection. Docs/decisions has the reasons.
 import hashlib
 import secrets
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -166,10 +165,10 @@ def live_token(db: Session, value: str, *, now: datetime) -> tuple[OidcTokenRow,
 
 
 def end_family(db: Session, value: str, client_id: str, *, now: datetime) -> None:
-    """End all tokens of the family that this one of the client's is of."""
+    """End all tokens of the family that this one of the client's is of; the client knows it already."""
     own = (OidcTokenRow.hash == hash_of(value), OidcGrantRow.client_id == client_id)
     family = select(OidcGrantRow.id).join(OidcTokenRow, OidcTokenRow.grant_id == OidcGrantRow.id).where(*own)
-    _end(db, db.scalar(family), now=now)
+    _end(db, db.scalar(family), now=now, announced_at=now)
 
 
 def person_of(db: Session, account_id: uuid.UUID) -> PersonFacts | None:
@@ -190,22 +189,13 @@ def person_of(db: Session, account_id: uuid.UUID) -> PersonFacts | None:
     )
 
 
-def sessions_to_announce(db: Session, *, limit: int) -> Sequence[OidcGrantRow]:
-    """Grants that ended and whose application has not heard of it."""
-    statement = (
-        select(OidcGrantRow)
-        .where(OidcGrantRow.ended_at.is_not(None), OidcGrantRow.announced_at.is_(None))
-        .order_by(OidcGrantRow.ended_at)
-        .limit(limit)
-    )
-    return list(db.scalars(statement))
-
-
-def _end(db: Session, grant_id: uuid.UUID | None, *, now: datetime) -> None:
+def _end(
+    db: Session, grant_id: uuid.UUID | None, *, now: datetime, announced_at: datetime | None = None
+) -> None:
     if grant_id is None:
         return
     ending = update(OidcGrantRow).where(OidcGrantRow.id == grant_id, OidcGrantRow.ended_at.is_(None))
-    db.execute(ending.values(ended_at=now))
+    db.execute(ending.values(ended_at=now, announced_at=announced_at))
 
 
 def _facts(row: ProfileRow) -> ProfileFacts:

@@ -146,6 +146,7 @@ class PostgresRetention:
             (
                 OidcGrantRow,
                 (OidcGrantRow.created_at <= now - OIDC_TOKENS)
+                & (OidcGrantRow.ended_at.is_(None) | OidcGrantRow.announced_at.is_not(None))
                 & ~select(OidcTokenRow.hash).where(OidcTokenRow.grant_id == OidcGrantRow.id).exists(),
             ),
             (SentMailRow, SentMailRow.claimed_at <= now - SENT_MAILS),

@@ -504,6 +504,14 @@ class OidcGrantRow(Base):
     """
 
     __tablename__ = "oidc_grants"
+    __table_args__ = (
+        Index(
+            "ix_oidc_grants_to_announce",
+            "client_id",
+            "ended_at",
+            postgresql_where=text("ended_at IS NOT NULL AND announced_at IS NULL"),
+        ),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)

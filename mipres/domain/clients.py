@@ -2,9 +2,10 @@
 
 import hashlib
 import hmac
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,10 @@ from mipres.domain.submissions import UserType
 SCOPES = ("openid", "email", "mipres", "offline_access")
 LEAST_SECRET_CHARACTERS = 16
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+LOGOUT_WORTH_TELLING = timedelta(days=1)
+"""How long an application that does not answer is told of a logout."""
 
 
 class UnusableClientError(MipresError):
@@ -126,6 +131,32 @@ def _addresses(name: str, values: object) -> tuple[str, ...]:
         if not (is_safe and is_plain and parts.hostname and parts.username is None):
             raise UnusableClientError(f"{name}: cada dirección empieza por https:// y no lleva fragmento.")
     return tuple(str(value) for value in values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndedLogin:
+    """A session that an application let a person in for, and that is over.
+
+    Attributes:
+        ended_at: When the last of what the application was given for it ended.
+    """
+
+    client_id: str
+    account_id: uuid.UUID
+    session_id: uuid.UUID
+    ended_at: datetime
+
+
+class LogoutAnswer(StrEnum):
+    """What an application made of a logout that it was told of."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    """For good: the same again would be refused too."""
+    DEFERRED = "deferred"
+    """It answered, but could not take it now."""
+    NONE = "none"
+    """It did not answer."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,11 +37,13 @@ class WorkflowType(StrEnum):
     LOGIN_LOCKED = "LoginLocked"
     RETENTION = "Retention"
     ACCESS_NOTICES = "AccessNotices"
+    BACKCHANNEL_LOGOUTS = "BackchannelLogouts"
     ACCESS_REVIEW = "AccessReview"
 
 
 RETENTION_ID = "retention"
 ACCESS_NOTICES_ID = "access-notices"
+BACKCHANNEL_LOGOUTS_ID = "backchannel-logouts"
 ACCESS_REVIEW_ID = "access-review"
 _ID_PREFIXES = {
     WorkflowType.REGISTRATION: "registration/",

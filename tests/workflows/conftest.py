@@ -46,7 +46,9 @@ from tests.fakes import (
     FakeAddressChanges,
     FakeClock,
     FakeComposer,
+    FakeEndedLogins,
     FakeHealthTalentRegistry,
+    FakeLogoutMessenger,
     FakeMailer,
     FakeRetention,
     FakeReviewedProfiles,
@@ -57,6 +59,7 @@ from tests.fakes import (
 from workflows import contract
 from workflows.access_notices import AccessNotices
 from workflows.access_review import AccessReview
+from workflows.backchannel_logouts import BackchannelLogouts
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
@@ -113,6 +116,8 @@ class World:
     sent_mails: FakeSentMails = field(default_factory=FakeSentMails)
     retention: FakeRetention = field(default_factory=FakeRetention)
     access_notices: FakeAccessNotices = field(default_factory=FakeAccessNotices)
+    ended_logins: FakeEndedLogins = field(default_factory=FakeEndedLogins)
+    messenger: FakeLogoutMessenger = field(default_factory=FakeLogoutMessenger)
     reviewed: FakeReviewedProfiles = field(default_factory=FakeReviewedProfiles)
     composer: FakeComposer = field(default_factory=FakeComposer)
     handles: dict[str, Handle] = field(default_factory=dict)
@@ -146,6 +151,8 @@ class World:
             sent_mails=self.sent_mails,
             retention=self.retention,
             access_notices=self.access_notices,
+            ended_logins=self.ended_logins,
+            logout_messenger=self.messenger,
             reviewed_profiles=self.reviewed,
             clock=self.clock,
             support_address="soporte@ejemplo.test",
@@ -351,7 +358,15 @@ def unfinished(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 async def replay(histories: list[WorkflowHistory], env: WorkflowEnvironment) -> None:
     replayer = Replayer(
-        workflows=[Registration, PasswordRecovery, LoginLocked, Retention, AccessNotices, AccessReview],
+        workflows=[
+            Registration,
+            PasswordRecovery,
+            LoginLocked,
+            Retention,
+            AccessNotices,
+            BackchannelLogouts,
+            AccessReview,
+        ],
         data_converter=env.client.data_converter,
         namespace=env.client.namespace,
         interceptors=[TrustedPayloads()],
@@ -388,6 +403,7 @@ async def world(temporal_env: WorkflowEnvironment, request: pytest.FixtureReques
                     LoginLocked,
                     Retention,
                     AccessNotices,
+                    BackchannelLogouts,
                     AccessReview,
                 ]
                 if queue == names.REGISTRATIONS_QUEUE

@@ -17,7 +17,12 @@ from tests.workflows.conftest import World, told_to_support
 from workflows.retention import Retention
 from workflows.schedules import ensure_schedules
 
-SCHEDULES = (names.RETENTION_ID, names.ACCESS_NOTICES_ID, names.ACCESS_REVIEW_ID)
+SCHEDULES = (
+    names.RETENTION_ID,
+    names.ACCESS_NOTICES_ID,
+    names.BACKCHANNEL_LOGOUTS_ID,
+    names.ACCESS_REVIEW_ID,
+)
 
 
 async def test_a_purge_is_repeated_until_the_database_answers(world: World) -> None:

@@ -1,0 +1,83 @@
+"""Telling applications of the logouts that they have not heard of."""
+
+import asyncio
+from collections.abc import Iterable
+from itertools import groupby
+
+from temporalio import activity
+
+from activities.errors import logout_not_taken
+from mipres.domain.clients import LOGOUT_WORTH_TELLING, EndedLogin, LogoutAnswer
+from mipres.ports import Clock, EndedLogins, LogoutMessenger
+
+_BATCH = 500
+# One logout that an application cannot take must not hold up its others; an application in trouble takes none.
+_FAILURES_ENOUGH = 10
+# A slow application must not make the others wait for the next round.
+_SECONDS_FOR_EACH_CLIENT = 30.0
+
+
+class BackchannelLogouts:
+    """Served by the queue `registrations`.
+
+    Args:
+        seconds_for_each_client: What one application may take of a round.
+    """
+
+    def __init__(
+        self,
+        *,
+        ended: EndedLogins,
+        messenger: LogoutMessenger,
+        clock: Clock,
+        seconds_for_each_client: float = _SECONDS_FOR_EACH_CLIENT,
+    ) -> None:
+        self._ended, self._messenger, self._clock = ended, messenger, clock
+        self._seconds = seconds_for_each_client
+
+    @activity.defn
+    async def announce_logouts(self) -> None:
+        """Tell every application, all at the same time."""
+        await self._ended.pass_over(except_of=self._messenger.reachable)
+        waiting = await self._ended.waiting(limit=_BATCH)
+        by_client = {
+            client_id: list(logins) for client_id, logins in groupby(waiting, lambda login: login.client_id)
+        }
+        heard = await asyncio.gather(*(self._tell_in_time(logins) for logins in by_client.values()))
+        if silent := [
+            client_id for client_id, all_heard in zip(by_client, heard, strict=True) if not all_heard
+        ]:
+            raise logout_not_taken(silent)
+
+    async def _tell_in_time(self, logins: Iterable[EndedLogin]) -> bool:
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._tell(logins)
+        except TimeoutError:
+            return False
+
+    async def _tell(self, logins: Iterable[EndedLogin]) -> bool:
+        """Tell one application; whether it is done with all of them."""
+        failures = 0
+        for login in logins:
+            answer = await self._messenger.tell(login)
+            if self._is_final(login, answer):
+                await self._ended.settle(login)
+                continue
+            failures += 1
+            if answer is LogoutAnswer.NONE or failures >= _FAILURES_ENOUGH:
+                break
+        return failures == 0
+
+    def _is_final(self, login: EndedLogin, answer: LogoutAnswer) -> bool:
+        if answer is LogoutAnswer.ACCEPTED:
+            return True
+        is_over = login.ended_at <= self._clock.now() - LOGOUT_WORTH_TELLING
+        if answer is LogoutAnswer.REFUSED or is_over:
+            activity.logger.warning(
+                "the application %s did not take a logout: %s; its session may live on",
+                login.client_id,
+                answer.value,
+            )
+            return True
+        return False

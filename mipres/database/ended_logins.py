@@ -1,0 +1,61 @@
+"""The logins into applications that are over and of which the application does not know, in PostgreSQL."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.database.engine import reading_factory, session_factory
+from mipres.database.tables import OidcGrantRow
+from mipres.domain.clients import EndedLogin
+from mipres.ports import Clock
+
+_UNANNOUNCED = (OidcGrantRow.ended_at.is_not(None), OidcGrantRow.announced_at.is_(None))
+
+
+class PostgresEndedLogins:
+    """Implements ports.EndedLogins."""
+
+    def __init__(self, engine: AsyncEngine, *, clock: Clock) -> None:
+        self._sessions = session_factory(engine)
+        self._reading = reading_factory(engine)
+        self._clock = clock
+
+    async def pass_over(self, *, except_of: Collection[str]) -> None:
+        # An application that never used its code has never heard of the session.
+        unheard = or_(OidcGrantRow.client_id.not_in(list(except_of)), OidcGrantRow.code_used_at.is_(None))
+        passing = update(OidcGrantRow).where(*_UNANNOUNCED, unheard)
+        async with self._sessions.begin() as session:
+            await session.execute(passing.values(announced_at=self._clock.now()))
+
+    async def waiting(self, *, limit: int) -> Sequence[EndedLogin]:
+        ended_at = func.max(OidcGrantRow.ended_at).label("ended_at")
+        login = (OidcGrantRow.client_id, OidcGrantRow.account_id, OidcGrantRow.session_id)
+        place = func.row_number().over(
+            partition_by=OidcGrantRow.client_id, order_by=func.max(OidcGrantRow.ended_at)
+        )
+        placed = (
+            select(*login, ended_at, place.label("place")).where(*_UNANNOUNCED).group_by(*login).subquery()
+        )
+        oldest = select(placed).where(placed.c.place <= limit).order_by(placed.c.client_id, placed.c.place)
+        async with self._reading() as session:
+            return [
+                EndedLogin(
+                    client_id=row.client_id,
+                    account_id=row.account_id,
+                    session_id=row.session_id,
+                    ended_at=row.ended_at,
+                )
+                for row in await session.execute(oldest)
+            ]
+
+    async def settle(self, login: EndedLogin) -> None:
+        own = (
+            OidcGrantRow.client_id == login.client_id,
+            OidcGrantRow.session_id == login.session_id,
+            # What ended since the list was read has its own turn.
+            OidcGrantRow.ended_at <= login.ended_at,
+        )
+        settling = update(OidcGrantRow).where(*_UNANNOUNCED, *own)
+        async with self._sessions.begin() as session:
+            await session.execute(settling.values(announced_at=self._clock.now()))
