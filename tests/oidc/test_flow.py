@@ -159,6 +159,8 @@ async def test_discovery_names_what_there_is(set_stage: SetStage) -> None:
     found = (await stage.browser.get("/.well-known/openid-configuration")).json()
     assert (found["issuer"], found["code_challenge_methods_supported"]) == (ISSUER, ["S256"])
     assert found["authorization_response_iss_parameter_supported"] is True
+    assert found["backchannel_logout_supported"] is True
+    assert found["backchannel_logout_session_supported"] is True
     jwks = (await stage.browser.get("/oidc/jwks")).json()
     assert all("d" not in key and key["kid"] and key["use"] == "sig" for key in jwks["keys"])
 

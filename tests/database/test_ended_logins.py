@@ -1,0 +1,222 @@
+"""What ends a person's login into applications, and what of it the applications are still to be told."""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.database import grants
+from mipres.database.accounts import PostgresAccounts
+from mipres.database.address_changes import PostgresAddressChanges
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.ended_logins import PostgresEndedLogins
+from mipres.database.engine import session_factory
+from mipres.database.grants import Asked, TokenKind
+from mipres.database.own_account import PostgresOwnAccounts
+from mipres.database.password_links import PostgresPasswordLinks
+from mipres.database.retention import OIDC_TOKENS, PostgresRetention
+from mipres.database.sessions import PostgresSessions
+from mipres.domain.applications import Application
+from mipres.domain.audit import operator
+from mipres.domain.documents import parse_document
+from mipres.domain.links import LinkPurpose
+from mipres.support.accounts import Decision, SupportAccounts
+from mipres.support.joins import SupportJoins
+from tests.database.registrations import DOCTOR, registration
+from tests.database.stored_accounts import give_password, issue, register
+from tests.fakes import FakeClock
+
+ACTOR, REASON, PROOF = operator("ana"), "robaron el celular de la persona", "SOL-2026-118"
+MIPRES, CLIENTS = Application.MIPRES, ("app", "other")
+
+End = Callable[[str, str], Awaitable[None]]
+
+
+class Doors:
+    """Sessions of one person, and the applications that they let the person into."""
+
+    def __init__(
+        self, engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock, account_id: uuid.UUID
+    ) -> None:
+        self._open, self._clock, self.account_id = session_factory(engine), clock, account_id
+        self.sessions = PostgresSessions(engine, audit=audit, clock=clock)
+        self.own = PostgresOwnAccounts(engine, audit=audit, clock=clock)
+        self.decided = SupportAccounts(engine, audit=audit, clock=clock)
+        self.ended = PostgresEndedLogins(engine, clock=clock)
+
+    async def log_in(self) -> str:
+        token = await self.sessions.open(self.account_id, MIPRES, verified_hash="hash")
+        assert token is not None
+        return token
+
+    async def enter(self, cookie: str, client_id: str = "app", *, uses_code: bool = True) -> str:
+        """Let the session into an application; the access token that it got."""
+        asked = Asked(
+            client_id=client_id,
+            redirect_uri="https://app.example/volver",
+            scope="openid",
+            nonce=None,
+            code_challenge="c" * 43,
+        )
+        code, access, now = grants.new_value(), grants.new_value(), self._clock.now()
+        async with self._open.begin() as session:
+            login = await session.run_sync(lambda db: grants.login_of(db, cookie, now=now))
+            assert login is not None
+            await session.run_sync(lambda db: grants.open_grant(db, login, asked, code=code, now=now))
+        if uses_code:
+            async with self._open.begin() as session:
+                grant = await session.run_sync(lambda db: grants.claim_code(db, code, client_id, now=now))
+                assert grant is not None
+                await session.run_sync(
+                    lambda db: grants.store_token(
+                        db, grant.id, TokenKind.ACCESS, access, scope="openid", now=now
+                    )
+                )
+        return access
+
+    async def revoke(self, access: str, client_id: str = "app") -> None:
+        async with self._open.begin() as session:
+            await session.run_sync(lambda db: grants.end_family(db, access, client_id, now=self._clock.now()))
+
+    async def waiting(self) -> list[str]:
+        """The applications to be told, one for each session."""
+        await self.ended.pass_over(except_of=CLIENTS)
+        return [login.client_id for login in await self.ended.waiting(limit=9)]
+
+
+@pytest.fixture
+async def doors(
+    engine: AsyncEngine,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    audit: PostgresAuditTrail,
+    clock: FakeClock,
+) -> Doors:
+    account_id = await register(accounts)
+    await give_password(accounts, links, account_id)
+    return Doors(engine, audit, clock, account_id)
+
+
+@pytest.fixture
+def joins(
+    engine: AsyncEngine, changes: PostgresAddressChanges, audit: PostgresAuditTrail, clock: FakeClock
+) -> SupportJoins:
+    return SupportJoins(engine, changes=changes, audit=audit, clock=clock)
+
+
+@pytest.fixture
+def end(accounts: PostgresAccounts, links: PostgresPasswordLinks, joins: SupportJoins, doors: Doors) -> End:
+    """End the login of a cookie in one of the ways that there are."""
+
+    async def new_password(cookie: str) -> None:
+        user = await doors.sessions.user_of(cookie, MIPRES)
+        assert user is not None
+        assert await doors.own.change_password(user, verified_hash="hash", password_hash="new")
+
+    async def recovery(_cookie: str) -> None:
+        link = await issue(accounts, doors.account_id, "r", purpose=LinkPurpose.RECOVER)
+        await links.set_password(link.token, "new")
+
+    async def suspension(_cookie: str) -> None:
+        await doors.decided.decide(Decision.SUSPEND, doors.account_id, reason=REASON, actor=ACTOR)
+
+    async def end_sessions(_cookie: str) -> None:
+        await doors.decided.decide(Decision.END_SESSIONS, doors.account_id, reason=REASON, actor=ACTOR)
+
+    async def join(_cookie: str) -> None:
+        newer = replace(DOCTOR, document=parse_document("CE", "987654"))
+        lasting = (await accounts.register(registration(newer, radicado="RM-000000000009"))).account_id
+        await joins.join(doors.account_id, lasting, reason=REASON, proof=PROOF, actor=ACTOR)
+
+    async def logout(cookie: str) -> None:
+        await doors.sessions.end(cookie)
+
+    ways = (logout, new_password, recovery, suspension, end_sessions, join)
+    by_name = {way.__name__: way for way in ways}
+
+    async def by(way: str, cookie: str) -> None:
+        await by_name[way](cookie)
+
+    return by
+
+
+@pytest.mark.parametrize("way", ["logout", "new_password", "recovery", "suspension", "end_sessions", "join"])
+async def test_whatever_ends_a_login_is_to_be_told_once_to_each_application(
+    way: str, doors: Doors, end: End
+) -> None:
+    cookie = await doors.log_in()
+    for client_id in ("app", "app", "other"):
+        await doors.enter(cookie, client_id)
+    assert await doors.waiting() == []
+    await end(way, cookie)
+    logins = await doors.ended.waiting(limit=9)
+    assert [login.client_id for login in logins] == ["app", "other"]
+    assert {login.account_id for login in logins} == {doors.account_id}
+    assert len({login.session_id for login in logins}) == 1
+    await doors.ended.settle(logins[0])
+    assert await doors.waiting() == ["other"]
+
+
+async def test_another_session_of_the_person_goes_on(doors: Doors) -> None:
+    first, second = await doors.log_in(), await doors.log_in()
+    await doors.enter(first)
+    await doors.enter(second, "other")
+    await doors.sessions.end(first)
+    assert await doors.waiting() == ["app"]
+
+
+async def test_who_cannot_be_told_or_never_heard_of_the_session_is_passed_over(doors: Doors) -> None:
+    cookie = await doors.log_in()
+    await doors.enter(cookie, "without-address")
+    await doors.enter(cookie, "other", uses_code=False)
+    await doors.sessions.end(cookie)
+    assert len(await doors.ended.waiting(limit=9)) == 2
+    assert await doors.waiting() == []
+
+
+async def test_an_application_is_not_told_what_it_did_itself(doors: Doors) -> None:
+    cookie = await doors.log_in()
+    await doors.revoke(await doors.enter(cookie))
+    await doors.sessions.end(cookie)
+    assert await doors.waiting() == []
+
+
+async def test_many_logouts_of_one_application_leave_room_for_the_others(doors: Doors) -> None:
+    for client_id in ("app", "app", "app", "other"):
+        cookie = await doors.log_in()
+        await doors.enter(cookie, client_id)
+        await doors.sessions.end(cookie)
+    found = await doors.ended.waiting(limit=2)
+    assert [login.client_id for login in found] == ["app", "app", "other"]
+    assert found[0].ended_at < found[1].ended_at
+
+
+async def test_what_ended_after_the_list_was_read_has_its_own_turn(doors: Doors, end: End) -> None:
+    """After a new password the same session may enter again, and be ended again."""
+    cookie = await doors.log_in()
+    access = await doors.enter(cookie)
+    await end("new_password", cookie)
+    (login,) = await doors.ended.waiting(limit=9)
+    await doors.ended.settle(replace(login, ended_at=login.ended_at - timedelta(seconds=1)))
+    assert await doors.waiting() == ["app"]
+    await doors.ended.settle(login)
+    await doors.revoke(access)
+    assert await doors.waiting() == []
+
+
+async def test_a_purge_leaves_what_is_still_to_be_told(
+    doors: Doors, engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock
+) -> None:
+    retention = PostgresRetention(engine, audit=audit, clock=clock)
+    cookie = await doors.log_in()
+    await doors.enter(cookie)
+    await doors.sessions.end(cookie)
+    clock.advance(2 * OIDC_TOKENS)
+    await retention.purge()
+    await retention.purge()
+    (login,) = await doors.ended.waiting(limit=9)
+    await doors.ended.settle(login)
+    assert (await retention.purge())["oidc_grants"] == 1
