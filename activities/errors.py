@@ -91,7 +91,7 @@ def account_missing() -> ApplicationError:
 
 
 def logout_not_taken(clients: Iterable[str]) -> ApplicationError:
-    """Applications that could not be told of a logout now."""
+    """Applications that could not be notified of a logout now."""
     return ApplicationError(
         f"No se pudo avisar la salida de personas a: {', '.join(sorted(clients))}. Se reintenta solo durante un día; si dura, avise a quien opera esa aplicación.",
         type=LOGOUT_NOT_TAKEN,

@@ -220,7 +220,10 @@ class EndedLogins(Protocol):
     """The logins into applications that are over, and that the application does not know to be over."""
 
     async def pass_over(self, *, except_of: Collection[str]) -> None:
-        """Take off the list what no application can be told: it has no address, or never used its code."""
+        """Take off the list what no application needs to hear.
+
+        It has no address, or has never used its code.
+        """
         ...
 
     async def waiting(self, *, limit: int) -> Sequence[EndedLogin]:

@@ -14,7 +14,7 @@ class BackchannelLogouts:
 
     @workflow.run
     async def run(self) -> None:
-        """Tell until no application is left to try again; the next round waits for this one."""
+        """Tell until none is left to try again; the next round waits for this one."""
         workflow.set_current_details(BACKCHANNEL_LOGOUTS)
         await workflow.execute_activity_method(
             LogoutActivities.announce_logouts,

@@ -1,4 +1,4 @@
-"""The logins into applications that are over and of which the application does not know, in PostgreSQL."""
+"""The ended logins that applications do not know to be over, in PostgreSQL."""
 
 from collections.abc import Collection, Sequence
 

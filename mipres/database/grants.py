@@ -165,7 +165,10 @@ def live_token(db: Session, value: str, *, now: datetime) -> tuple[OidcTokenRow,
 
 
 def end_family(db: Session, value: str, client_id: str, *, now: datetime) -> None:
-    """End all tokens of the family that this one of the client's is of; the client knows it already."""
+    """End all tokens of the family that this one of the client's is of.
+
+    The client asked for it, so it needs no notice.
+    """
     own = (OidcTokenRow.hash == hash_of(value), OidcGrantRow.client_id == client_id)
     family = select(OidcGrantRow.id).join(OidcTokenRow, OidcTokenRow.grant_id == OidcGrantRow.id).where(*own)
     _end(db, db.scalar(family), now=now, announced_at=now)

@@ -500,7 +500,8 @@ class MilestoneRow(Base):
 class OidcGrantRow(Base):
     """What a person allowed one application: its code, and the family of its tokens.
 
-    Triggers of the database end it with the session, the password or the account that it stands on.
+    Triggers of the database end it with the session, the password or the account that it stands on. It outlives an
+    erased account until its application knows.
     """
 
     __tablename__ = "oidc_grants"
@@ -514,7 +515,7 @@ class OidcGrantRow(Base):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(index=True)
     session_id: Mapped[uuid.UUID] = mapped_column(index=True)
     client_id: Mapped[str]
     redirect_uri: Mapped[str]

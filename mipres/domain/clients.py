@@ -22,7 +22,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 LOGOUT_WORTH_TELLING = timedelta(days=1)
-"""How long an application that does not answer is told of a logout."""
+"""How long an application that does not answer is tried."""
 
 
 class UnusableClientError(MipresError):
@@ -148,7 +148,7 @@ class EndedLogin:
 
 
 class LogoutAnswer(StrEnum):
-    """What an application made of a logout that it was told of."""
+    """What an application made of a logout that it was notified of."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"

@@ -1,4 +1,4 @@
-"""What ends a person's login into applications, and what of it the applications are still to be told."""
+"""What ends a login into applications, and what of it they still have to hear."""
 
 import uuid
 from collections.abc import Awaitable, Callable
@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database import grants
@@ -19,6 +20,7 @@ from mipres.database.own_account import PostgresOwnAccounts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.retention import OIDC_TOKENS, PostgresRetention
 from mipres.database.sessions import PostgresSessions
+from mipres.database.tables import AccountRow
 from mipres.domain.applications import Application
 from mipres.domain.audit import operator
 from mipres.domain.documents import parse_document
@@ -82,7 +84,7 @@ class Doors:
             await session.run_sync(lambda db: grants.end_family(db, access, client_id, now=self._clock.now()))
 
     async def waiting(self) -> list[str]:
-        """The applications to be told, one for each session."""
+        """The applications that still have to hear, once for each session."""
         await self.ended.pass_over(except_of=CLIENTS)
         return [login.client_id for login in await self.ended.waiting(limit=9)]
 
@@ -108,7 +110,13 @@ def joins(
 
 
 @pytest.fixture
-def end(accounts: PostgresAccounts, links: PostgresPasswordLinks, joins: SupportJoins, doors: Doors) -> End:
+def end(
+    engine: AsyncEngine,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    joins: SupportJoins,
+    doors: Doors,
+) -> End:
     """End the login of a cookie in one of the ways that there are."""
 
     async def new_password(cookie: str) -> None:
@@ -131,10 +139,14 @@ def end(accounts: PostgresAccounts, links: PostgresPasswordLinks, joins: Support
         lasting = (await accounts.register(registration(newer, radicado="RM-000000000009"))).account_id
         await joins.join(doors.account_id, lasting, reason=REASON, proof=PROOF, actor=ACTOR)
 
+    async def erasure(_cookie: str) -> None:
+        async with engine.begin() as connection:
+            await connection.execute(delete(AccountRow).where(AccountRow.id == doors.account_id))
+
     async def logout(cookie: str) -> None:
         await doors.sessions.end(cookie)
 
-    ways = (logout, new_password, recovery, suspension, end_sessions, join)
+    ways = (logout, new_password, recovery, suspension, end_sessions, join, erasure)
     by_name = {way.__name__: way for way in ways}
 
     async def by(way: str, cookie: str) -> None:
@@ -143,7 +155,9 @@ def end(accounts: PostgresAccounts, links: PostgresPasswordLinks, joins: Support
     return by
 
 
-@pytest.mark.parametrize("way", ["logout", "new_password", "recovery", "suspension", "end_sessions", "join"])
+@pytest.mark.parametrize(
+    "way", ["logout", "new_password", "recovery", "suspension", "end_sessions", "join", "erasure"]
+)
 async def test_whatever_ends_a_login_is_to_be_told_once_to_each_application(
     way: str, doors: Doors, end: End
 ) -> None:
