@@ -298,7 +298,6 @@ class Composition:
             readings=self._readings,
             answers=self.answers,
             ask=self.ask,
-            lockouts=self._database.lockouts,
             joins=composition.build_support_joins(self._settings, self._database),
             reviews=composition.build_support_reviews(self._settings, self._database, self._client),
             public_url=self._settings.public_url,

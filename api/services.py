@@ -24,7 +24,6 @@ from api.throttle import Throttle
 from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.fitness import DatabaseFitness
-from mipres.database.lockouts import LoginLockouts
 from mipres.database.own_account import PostgresOwnAccounts
 from mipres.database.passkeys import Passkeys
 from mipres.database.password_links import PostgresPasswordLinks
@@ -182,7 +181,6 @@ class SupportServices:
     readings: Readings
     answers: FormAnswers
     ask: RegistrationViews
-    lockouts: LoginLockouts
     joins: SupportJoins
     reviews: SupportReviews
     public_url: str

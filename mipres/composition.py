@@ -231,7 +231,9 @@ def build_support_joins(settings: Settings, database: DatabaseServices) -> Suppo
 
 
 def build_support_accounts(database: DatabaseServices) -> SupportAccounts:
-    return SupportAccounts(database.engine, audit=database.audit, clock=database.clock)
+    return SupportAccounts(
+        database.engine, lockouts=database.lockouts, audit=database.audit, clock=database.clock
+    )
 
 
 def build_person_data(settings: Settings, database: DatabaseServices, client: Client) -> PersonData:

@@ -133,9 +133,7 @@ async def _do(
 ) -> str:
     reason = checked_reason(motive)
     if choice.decision is None:
-        lifted = await services.accounts.unlock(
-            account_id, services.lockouts, reason=reason, actor=member.actor
-        )
+        lifted = await services.accounts.unlock(account_id, reason=reason, actor=member.actor)
         return choice.done if lifted else _NEVER_LOCKED
     await services.accounts.decide(
         choice.decision, account_id, reason=reason, actor=member.actor, radicado=radicado
@@ -183,7 +181,7 @@ def _applicable(account: AccountView) -> list[str]:
         "reinstalar": account.state is AccountState.SUSPENDED
         or any(profile.is_suspended_by_support for profile in account.profiles),
         "cerrar-sesiones": bool(account.sessions),
-        "desbloquear": account.password_set_at is not None,
+        "desbloquear": account.lock is not None,
     }
     return [name for name, applies in applicable.items() if applies]
 

@@ -6,6 +6,7 @@ Nothing here decides anything.
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from mipres.database.lockouts import LoginLock
 from mipres.domain.access import CAUSES_FOR_STAFF
 from mipres.domain.audit import AuditEntry
 from mipres.domain.eligibility import BOGOTA
@@ -85,6 +86,11 @@ def account_lines(view: AccountView) -> Iterator[str]:
     yield _fact(
         "contraseña", f"creada {moment(view.password_set_at)}" if view.password_set_at else "sin crear"
     )
+    if view.lock:
+        yield _fact("bloqueo", lock_line(view.lock))
+    if change := view.address_change:
+        until = f" · espera hasta {moment(change.takes_effect_at)}" if change.takes_effect_at else ""
+        yield _fact("otro correo", f"{change.new_address}{until}")
     for profile in view.profiles:
         yield _fact("perfil", profile_line(profile))
     for login in view.logins:
@@ -94,6 +100,11 @@ def account_lines(view: AccountView) -> Iterator[str]:
         yield _fact("sesión", f"{session.application} · {times}")
     for link in view.links:
         yield _fact("enlace", f"{link.reference} · {link.purpose} · vence {moment(link.expires_at)}")
+
+
+def lock_line(lock: LoginLock) -> str:
+    until = f" · hasta {moment(lock.until)}" if lock.until else ""
+    return f"{lock.failures} intentos fallidos{until}{' · cerrado' if lock.is_closed else ''}"
 
 
 def profile_line(profile: ProfileView) -> str:

@@ -249,6 +249,14 @@ def address_in_force(account: AccountRow, change: AddressChangeRow | None, now: 
     return change.new_address if change is not None and _is_due(change, now) else account.email
 
 
+async def waiting_change(
+    session: AsyncSession, account: AccountRow, now: datetime
+) -> AddressChangeRow | None:
+    """The change of an account that still waits; one that is due is none."""
+    waiting: AddressChangeRow | None = await session.scalar(_waiting(account.id))
+    return None if waiting is None or _is_due(waiting, now) else waiting
+
+
 def _waiting(account_id: uuid.UUID) -> Select[AddressChangeRow]:
     return select(AddressChangeRow).where(
         AddressChangeRow.account_id == account_id, AddressChangeRow.closed_at.is_(None)

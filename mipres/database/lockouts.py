@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
@@ -15,6 +15,7 @@ from mipres.database.tables import LoginGuardRow, LoginOriginRow
 from mipres.domain.lockout import (
     FORGOTTEN_AFTER,
     NOTICE_PAUSE,
+    STRANGERS_LIMIT,
     Gate,
     Origin,
     asks_captcha,
@@ -43,6 +44,21 @@ class Turn:
     @property
     def is_locked(self) -> bool:
         return self.gate is not Gate.OPEN
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginLock:
+    """What keeps a login shut now.
+
+    Attributes:
+        failures: Failed attempts in a row, from everywhere.
+        until: When the longest lock of a network or browser ends; None if there is none.
+        is_closed: Whether only a new password or support opens the login in an unknown browser.
+    """
+
+    failures: int
+    until: datetime | None
+    is_closed: bool
 
 
 class LoginLockouts:
@@ -86,6 +102,17 @@ class LoginLockouts:
                 return _count(guard, own, origin, now)
             # Not counted: further attempts must not keep the person out for longer.
             return Turn(gate=gate, asks_captcha=asks_captcha(guard.failures, origin))
+
+    async def lock_in(self, session: AsyncSession, login: str) -> LoginLock | None:
+        """What keeps a login shut now, for support."""
+        hashes = [_hashed(key, login) for key in (self._key, *self._older_keys)]
+        guards = select(func.sum(LoginGuardRow.failures)).where(LoginGuardRow.login_hash.in_(hashes))
+        locks = select(func.max(LoginOriginRow.locked_until)).where(
+            LoginOriginRow.login_hash.in_(hashes), LoginOriginRow.locked_until > self._clock.now()
+        )
+        failures, until = await session.scalar(guards) or 0, await session.scalar(locks)
+        closed = failures >= STRANGERS_LIMIT
+        return LoginLock(failures=failures, until=until, is_closed=closed) if until or closed else None
 
     async def lift(self, login: str) -> bool:
         """Begin again, after a success or by support; whether there was anything to lift."""

@@ -19,12 +19,13 @@ from mipres.database.access import (
     note_change,
     profile_access,
 )
+from mipres.database.address_changes import waiting_change
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
 from mipres.database.link_statements import lock_account
-from mipres.database.lockouts import LoginLockouts
+from mipres.database.lockouts import LoginLock, LoginLockouts
 from mipres.database.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT
-from mipres.database.tables import AccountRow, PasswordLinkRow, ProfileRow, SessionRow
+from mipres.database.tables import AccountRow, AddressChangeRow, PasswordLinkRow, ProfileRow, SessionRow
 from mipres.domain.access import AccessCause, AccessChange, AccessState, AccountState
 from mipres.domain.applications import Application
 from mipres.domain.audit import AuditEvent, AuditEventType
@@ -92,6 +93,19 @@ class LinkView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AddressChangeView:
+    """Another address that waits until the owner of the old one had time to stop it.
+
+    Attributes:
+        takes_effect_at: None until the old address was warned.
+    """
+
+    new_address: str
+    found_at: datetime
+    takes_effect_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoginView:
     """One login that succeeded."""
 
@@ -108,6 +122,8 @@ class AccountView:
     Attributes:
         joined_to: The lasting account, where support joined this one to it.
         joined_login: Its login.
+        lock: What keeps the login shut after failed attempts.
+        address_change: The other address that waits.
     """
 
     account_id: uuid.UUID
@@ -123,6 +139,8 @@ class AccountView:
     logins: tuple[LoginView, ...]
     joined_to: uuid.UUID | None = None
     joined_login: str | None = None
+    lock: LoginLock | None = None
+    address_change: AddressChangeView | None = None
 
     def masked(self) -> "AccountView":
         return replace(
@@ -131,6 +149,8 @@ class AccountView:
             full_name=mask_name(self.full_name),
             email=mask_email(self.email),
             joined_login=self.joined_login and mask_login(self.joined_login),
+            address_change=self.address_change
+            and replace(self.address_change, new_address=mask_email(self.address_change.new_address)),
         )
 
 
@@ -140,8 +160,11 @@ class SupportAccounts:
     A suspension removes nothing: to reinstate is to forget it.
     """
 
-    def __init__(self, engine: AsyncEngine, *, audit: PostgresAuditTrail, clock: Clock) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, lockouts: LoginLockouts, audit: PostgresAuditTrail, clock: Clock
+    ) -> None:
         self._sessions = session_factory(engine)
+        self._lockouts = lockouts
         self._audit = audit
         self._clock = clock
 
@@ -157,9 +180,7 @@ class SupportAccounts:
             raise UnknownAccountError
         return uuid.UUID(str(found))
 
-    async def unlock(
-        self, account_id: uuid.UUID, lockouts: LoginLockouts, *, reason: str, actor: str
-    ) -> bool:
+    async def unlock(self, account_id: uuid.UUID, *, reason: str, actor: str) -> bool:
         """Forget the failed attempts at the login; whether there were any.
 
         Raises:
@@ -169,7 +190,7 @@ class SupportAccounts:
             account = await session.get(AccountRow, account_id)
             if account is None:
                 raise UnknownAccountError
-            lifted = await lockouts.lift_in(session, account.login)
+            lifted = await self._lockouts.lift_in(session, account.login)
             event = AuditEvent(type=AuditEventType.UNLOCKED, actor=actor, login=account.login, reason=reason)
             await self._audit.record_in(session, event)
         return lifted
@@ -299,6 +320,8 @@ class SupportAccounts:
             logins=await self._logins(account.login),
             joined_to=account.joined_to,
             joined_login=lasting.login if lasting else None,
+            lock=await self._lockouts.lock_in(session, account.login),
+            address_change=_address_change_view(await waiting_change(session, account, now)),
         )
 
     async def _logins(self, login: str) -> tuple[LoginView, ...]:
@@ -341,6 +364,14 @@ def _profile_view(row: ProfileRow, *, today: date) -> ProfileView:
         until=row.sanctioned_until if cause is AccessCause.SANCTIONED else row.ends_on,
         reviewed_at=row.reviewed_at,
         is_suspended_by_support=row.support_suspended_at is not None,
+    )
+
+
+def _address_change_view(row: AddressChangeRow | None) -> AddressChangeView | None:
+    if row is None:
+        return None
+    return AddressChangeView(
+        new_address=row.new_address, found_at=row.found_at, takes_effect_at=row.takes_effect_at
     )
 
 

@@ -44,8 +44,10 @@ def joins(
 
 
 @pytest.fixture
-def decided(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> SupportAccounts:
-    return SupportAccounts(engine, audit=audit, clock=clock)
+def decided(
+    engine: AsyncEngine, lockouts: LoginLockouts, audit: PostgresAuditTrail, clock: FakeClock
+) -> SupportAccounts:
+    return SupportAccounts(engine, lockouts=lockouts, audit=audit, clock=clock)
 
 
 @pytest.fixture
