@@ -164,7 +164,7 @@ def _errors(services: LoginServices, user: LoggedInUser, form: FormData) -> dict
     if not password:
         errors["contrasena"] = "Escriba la contraseña nueva"
     elif unmet := unmet_rules(password, services.policy, context):
-        errors["contrasena"] = told(unmet)
+        errors["contrasena"] = told(unmet, password, context)
     elif password == present:
         errors["contrasena"] = _SAME
     if not again:

@@ -1,5 +1,6 @@
 """What answers a submission: registered, refused, or still in progress."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -91,7 +92,9 @@ class OutcomePages:
             submitted=submitted,
             updated=submitted.outcome.status is OutcomeStatus.UPDATED,
             application=application_of(user_type),
-            rows=_receipt_rows(submitted, receipt),
+            person_rows=_document_rows(receipt.submission) if receipt else [],
+            entity_rows=_entity_rows(receipt.submission.entity) if receipt else [],
+            registration_rows=_registration_rows(submitted, receipt),
             is_receipt=receipt is not None,
             successful=REGISTRATION_SUCCESSFUL,
             link_will_be_sent=LINK_WILL_BE_SENT,
@@ -111,13 +114,8 @@ class OutcomePages:
         return None
 
 
-def _receipt_rows(submitted: RegistrationAnswer, receipt: Receipt | None) -> list[tuple[str, str]]:
-    """What was registered; what was typed now may be written in another way."""
-    rows = [
-        ("Tipo de Registro", submitted.submission.user_type.label),
-        *(_rows_of(receipt.submission) if receipt else ()),
-        ("Número de radicado", submitted.radicado),
-    ]
+def _registration_rows(submitted: RegistrationAnswer, receipt: Receipt | None) -> list[tuple[str, str]]:
+    rows = [("Número de radicado", submitted.radicado)]
     if receipt:
         rows += [
             ("Fecha del registro", long_date_time(receipt.registered_at)),
@@ -138,23 +136,33 @@ def _explanation(submitted: RegistrationAnswer, refusal: Refusal) -> Explanation
 
 def _rows_of(submission: Submission) -> list[tuple[str, str]]:
     """Every field of a submission, as the receipt and the refusal repeat them."""
+    return [*_entity_rows(submission.entity), *_document_rows(submission)]
+
+
+def _document_rows(submission: Submission) -> list[tuple[str, str]]:
     document = submission.document
-    rows = {
-        **_entity_rows(submission.entity),
-        "Tipo Documento Identificación": document.type,
-        "Número documento de Identificación": document.number,
-        "Registro profesional": submission.professional_registration,
-    }
-    return [(label, value) for label, value in rows.items() if value]
+    return _given(
+        {
+            "Tipo Documento Identificación": document.type,
+            "Número documento de Identificación": document.number,
+            "Registro profesional": submission.professional_registration,
+        }
+    )
 
 
-def _entity_rows(entity: Entity | None) -> dict[str, str | None]:
+def _entity_rows(entity: Entity | None) -> list[tuple[str, str]]:
     if entity is None:
-        return {}
-    return {
-        "Tipo de entidad": ENTITY_KIND_LABELS[entity.kind],
-        "Régimen de la EPS": entity.regime and REGIME_LABELS[entity.regime],
-        "Nit de la entidad": entity.nit,
-        "Departamento": entity.municipality and department_name(department_of(entity.municipality)),
-        "Municipio": entity.municipality and municipality_name(entity.municipality),
-    }
+        return []
+    return _given(
+        {
+            "Tipo de entidad": ENTITY_KIND_LABELS[entity.kind],
+            "Régimen de la EPS": entity.regime and REGIME_LABELS[entity.regime],
+            "Nit de la entidad": entity.nit,
+            "Departamento": entity.municipality and department_name(department_of(entity.municipality)),
+            "Municipio": entity.municipality and municipality_name(entity.municipality),
+        }
+    )
+
+
+def _given(rows: Mapping[str, str | None]) -> list[tuple[str, str]]:
+    return [(label, value) for label, value in rows.items() if value]

@@ -17,7 +17,7 @@ from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.registrations.start import TermsChangedError
 from api.services import PasswordDep, PasswordServices
 from mipres.database.password_links import PasswordOwner
-from mipres.domain.applications import Application, application_of
+from mipres.domain.applications import Application
 from mipres.domain.errors import FieldError, InvalidSubmissionError, LinkNotUsableError
 from mipres.domain.limits import (
     ANNOUNCEMENTS,
@@ -159,7 +159,7 @@ def _errors(policy: PasswordPolicy, owner: PasswordOwner, password: str, confirm
     if not password:
         errors["contrasena"] = "Escriba la contraseña"
     elif unmet := unmet_rules(password, policy, context):
-        errors["contrasena"] = told(unmet)
+        errors["contrasena"] = told(unmet, password, context)
     if not confirmation:
         errors["confirmacion"] = "Escriba otra vez la contraseña"
     elif password and password != confirmation:
@@ -210,13 +210,14 @@ async def _unusable(request: Request, services: PasswordServices, token: str, cl
     if request.method not in _WITHOUT_EFFECTS:
         await _note_look(services, link.state, token, client)
     renewable = link.state is LinkState.EXPIRED and await services.links.renewal_of(token) is not None
+    owner = await services.links.owner_of(token, state=LinkState.USED)
     page = services.pages.render(
         request,
         "link_unusable",
         status=_STATUS[link.state],
         link=link,
         renewable=renewable,
-        doors=[application_of(link.user_type)] if link.user_type else list(Application),
+        doors=(owner and owner.applications) or tuple(Application),
     )
     if not renewable:
         services.cookies.drop(page, _COOKIE)

@@ -51,18 +51,20 @@ class PasswordRule:
         pattern: JavaScript regular expression (flags s and u) with which the page ticks it; None where only
             the server can tell.
         holds: The test that counts.
-        sentence: The manual's sentence that this is a part of, where it has one for several rules.
+        sentence: The sentence that the page shows for several rules, as the manual does.
+        finds: What of a password breaks the rule, as far as it has a name.
     """
 
     text: str
     pattern: str | None = None
     holds: Callable[[str, PasswordContext], bool]
     sentence: str | None = None
+    finds: Callable[[str, PasswordContext], Iterable[str]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShownRule:
-    """What the page shows of one rule, or of several that the manual has as one."""
+    """What the page shows of one rule, or of several that share a sentence."""
 
     text: str
     rules: tuple[PasswordRule, ...]
@@ -128,6 +130,7 @@ def common_passwords() -> frozenset[str]:
     return colombian_words().union(listed)
 
 
+_NUMBERS = r"(?:19|20)\d\d|0?1234?5?6?7?8?9?0?"
 # What stands for a letter in passwords that look complicated. `1` and `!` stand for two letters, hence two tables.
 _DISGUISES = tuple(
     str.maketrans({"@": "a", "4": "a", "3": "e", "0": "o", "$": "s", "5": "s", "7": "t", "1": one, "!": one})
@@ -151,8 +154,13 @@ def _longest_word_first() -> tuple[str, ...]:
     return tuple(sorted(colombian_words().union(_CONTEXT_WORDS), key=lambda word: (-len(word), word)))
 
 
-def _is_uncommon(password: str, _: PasswordContext) -> bool:
-    return common_passwords().isdisjoint(_guesses(plain(password)))
+def _is_uncommon(password: str, owner: PasswordContext) -> bool:
+    return not _common_in(password, owner)
+
+
+def _common_in(password: str, _: PasswordContext) -> list[str]:
+    """The first guess that leads to a password."""
+    return [guess for guess in _guesses(plain(password)) if guess in common_passwords()][:1]
 
 
 def _guesses(password: str) -> Iterator[str]:
@@ -169,27 +177,35 @@ def _guesses(password: str) -> Iterator[str]:
 
 
 def _is_not_about(password: str, owner: PasswordContext) -> bool:
-    """Whether enough is left without the words, years and marks that anyone tries."""
+    return _known_in(password, owner) is None
+
+
+def _known_in(password: str, owner: PasswordContext) -> list[str] | None:
+    """The words and years that anyone tries; None where enough is left without them."""
     if _shares_half(plain(password), plain(owner.login)):
-        return False
+        return [owner.login]
     # Years and counting are the numbers that people add; other digits may be chance and count as such.
-    left = re.sub(r"(?:19|20)\d\d|0?1234?5?6?7?8?9?0?", " ", plain(password))
+    numbers = re.findall(_NUMBERS, plain(password))
+    left = re.sub(_NUMBERS, " ", plain(password))
     for disguise in (None, *_DISGUISES):
-        rest = _without_words(left if disguise is None else left.translate(disguise), owner)
+        words, rest = _words_and_rest(left if disguise is None else left.translate(disguise), owner)
         if len(rest) < SHORTEST_STEM:
-            return False
-    return True
+            return [*words, *numbers]
+    return None
 
 
-def _without_words(text: str, owner: PasswordContext) -> str:
+def _words_and_rest(text: str, owner: PasswordContext) -> tuple[list[str], str]:
     names = sorted(
         (name for name in plain(owner.full_name).split() if len(name) >= SHORTEST_STEM), key=len, reverse=True
     )
     # Without what stands between the words: `Santa-Marta` is one name, and so is `SantaMarta`.
     text = re.sub(r"[\W_]", "", text)
+    found = []
     for word in (*names, *_longest_word_first()):
-        text = text.replace(word, " ")
-    return text.replace(" ", "")
+        if word in text:
+            found.append(word)
+            text = text.replace(word, " ")
+    return found, text.replace(" ", "")
 
 
 def _shares_half(password: str, login: str) -> bool:
@@ -206,14 +222,19 @@ def _varies(password: str, _: PasswordContext) -> bool:
 
 
 _AT_MOST = _length(f"Tener máximo {MAX_PASSWORD_LENGTH} caracteres", most=MAX_PASSWORD_LENGTH)
+_GUESSED = "No ser fácil de adivinar: una palabra, un nombre o un año con poco más"
 _NOT_GUESSABLE = (
     PasswordRule(
         text="No ser una contraseña común ni una palabra con números o signos al comienzo o al final",
         holds=_is_uncommon,
+        sentence=_GUESSED,
+        finds=_common_in,
     ),
     PasswordRule(
         text="No estar hecha con su documento, su nombre, un año o palabras como MIPRES o Colombia",
         holds=_is_not_about,
+        sentence=_GUESSED,
+        finds=lambda password, owner: _known_in(password, owner) or (),
     ),
     PasswordRule(text="No repetir siempre los mismos caracteres", holds=_varies),
 )
@@ -241,18 +262,26 @@ NOBODY = PasswordContext()
 
 
 def shown_rules(policy: PasswordPolicy) -> list[ShownRule]:
-    """The rules as the page shows them before anything is typed.
-
-    The manual's sentences where it has them.
-    """
+    """The rules as the page shows them before anything is typed."""
     together = groupby(RULES[policy], key=lambda rule: rule.sentence or rule.text)
     return [ShownRule(text=text, rules=tuple(rules)) for text, rules in together]
 
 
-def told(unmet: Iterable[PasswordRule]) -> str:
-    """One sentence of the rules that a password does not meet."""
+def told(unmet: Iterable[PasswordRule], password: str, owner: PasswordContext = NOBODY) -> str:
+    """Say which rules a password does not meet, and what of it breaks them."""
+    rules = list(unmet)
+    findings = (list(rule.finds(password, owner)) for rule in rules if rule.finds)
+    found = next(filter(None, findings), [])
+    texts = [rule.text for rule in rules if not (found and rule.finds)]
+    if found:
+        texts.append(f"No estar hecha con {_listed(found)}: es de lo primero que se prueba")
     # Each rule is a sentence of its own, and becomes a part of this one.
-    return f"La contraseña debe: {'; '.join(f'{rule.text[:1].lower()}{rule.text[1:]}' for rule in unmet)}"
+    return f"La contraseña debe: {'; '.join(f'{text[:1].lower()}{text[1:]}' for text in texts)}"
+
+
+def _listed(parts: Iterable[str]) -> str:
+    *first, last = (f"«{part}»" for part in parts)
+    return f"{', '.join(first)} y {last}" if first else last
 
 
 def unmet_rules(password: str, policy: PasswordPolicy, owner: PasswordContext = NOBODY) -> list[PasswordRule]:

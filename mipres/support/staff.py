@@ -336,8 +336,9 @@ def require_good_password(name: str, password: str) -> None:
     Raises:
         StaffPasswordError: with the rules that the password does not meet.
     """
-    if unmet := unmet_rules(password, PasswordPolicy.NIST, PasswordContext(login=name)):
-        raise StaffPasswordError(told(unmet))
+    owner = PasswordContext(login=name)
+    if unmet := unmet_rules(password, PasswordPolicy.NIST, owner):
+        raise StaffPasswordError(told(unmet, password, owner))
 
 
 def new_password() -> str:

@@ -22,9 +22,10 @@ function tickRules(list) {
   const status = list.querySelector("[data-rules-status]");
   const other = (rule) => document.getElementById(rule.dataset.sameAs);
   const holds = (rule) =>
-    rule.dataset.pattern
+    input.value !== "" &&
+    (rule.dataset.pattern
       ? new RegExp(rule.dataset.pattern, "su").test(input.value)
-      : input.value !== "" && input.value === other(rule).value;
+      : input.value === other(rule).value);
   let timer;
   const update = () => {
     const met = rules.filter((rule) => {

@@ -17,7 +17,7 @@ from api.templating import Pages
 from mipres import composition
 from mipres.clock import SystemClock
 from mipres.domain.documents import parse_document
-from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
+from mipres.domain.outcomes import DATA_UPDATED, USE_FIRST_CREDENTIALS, Outcome, OutcomeStatus, Refusal
 from mipres.domain.receipt import Receipt
 from mipres.domain.submissions import (
     Entity,
@@ -167,6 +167,33 @@ async def test_the_receipt_tells_what_is_stored_and_never_what_is_typed_now() ->
     assert "761234" not in page
     assert "2 de marzo de 2026 a las 10:04 a. m." in page
     assert "Aceptado, versión 2020-01" in page
+
+
+@pytest.mark.parametrize("name", ["ips", "professional"])
+async def test_updated_data_stand_in_the_order_of_the_manual(name: str) -> None:
+    submission = SUBMISSIONS[name]
+    stored = Receipt(
+        submission=submission, registered_at=datetime(2026, 3, 2, 15, 4, tzinfo=UTC), terms_version="1"
+    )
+    page = await page_of(submission, Outcome(status=OutcomeStatus.UPDATED), stored=stored)
+    shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.partition("<main")[2]))
+    order = [
+        "REGISTRO SATISFACTORIO",
+        "LOGIN DE USUARIO: CE654321",
+        f"Tipo de Registro {submission.user_type.label}",
+        DATA_UPDATED,
+        "Tipo Documento Identificación CE",
+        "Número documento de Identificación 654321",
+        *(["Registro profesional 76-1234"] if submission.professional_registration else []),
+        USE_FIRST_CREDENTIALS,
+        "Qué sigue",
+        *(["Nit de la entidad 900123456"] if submission.entity else []),
+        RADICADO,
+        "Fecha del registro 2 de marzo de 2026 a las 10:04 a. m.",
+    ]
+    places = [shown.find(text) for text in order]
+    assert -1 not in places
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize("nothing", [None, OSError("connection refused")])

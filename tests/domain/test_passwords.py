@@ -12,6 +12,7 @@ from mipres.domain.passwords import (
     common_passwords,
     normalise_password,
     shown_rules,
+    told,
     unmet_rules,
 )
 
@@ -103,7 +104,10 @@ def test_the_rules_are_shown_in_the_manuals_words() -> None:
         "Combinar letras mayúsculas y minúsculas",
         AT_MOST,
     ]
-    assert COMMON in shown
+    assert shown[4:] == [
+        "No ser fácil de adivinar: una palabra, un nombre o un año con poco más",
+        REPEATED,
+    ]
 
 
 def test_an_empty_password_meets_no_rule_but_one() -> None:
@@ -262,6 +266,28 @@ def test_what_nobody_tries_first_is_taken(password: str) -> None:
 def test_the_same_characters_over_and_over_are_no_password() -> None:
     assert REPEATED in texts_for_ana("AAaa-AA11aa")
     assert REPEATED not in texts_for_ana("AAaa-AA12aa")
+
+
+@pytest.mark.parametrize(
+    ("password", "found"),
+    [
+        ("Caballo*91", "«caballo»"),
+        ("*91-Murciélago", "«murcielago»"),
+        ("P@ssw0rd1", "«p@ssw0rd»"),
+        ("Gomez.Ruiz-85", "«gomez» y «ruiz»"),
+        ("MiPres-y-2024!", "«mipres» y «2024»"),
+        ("Yo-020304050z", "«CC1020304050»"),
+    ],
+)
+def test_what_makes_a_password_easy_is_named(password: str, found: str) -> None:
+    said = told(unmet_rules(password, PasswordPolicy.MANUAL, ANA), password, ANA)
+    assert said == f"La contraseña debe: no estar hecha con {found}: es de lo primero que se prueba"
+
+
+def test_what_has_no_name_is_said_by_its_rule() -> None:
+    said = told(unmet_rules("a1-A", PasswordPolicy.MANUAL, ANA), "a1-A", ANA)
+    assert "tener mínimo ocho (8) caracteres" in said
+    assert "«" not in said
 
 
 def test_a_short_document_forbids_nothing() -> None:

@@ -160,6 +160,16 @@ def test_a_link_and_the_end_of_its_life_stand_in_both_parts(name: str) -> None:
         assert EXPIRES_IN_WORDS in " ".join(part.split())
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_only_an_address_breaks_within_a_word(name: str) -> None:
+    html = compose(name).html
+    breaking = re.findall(
+        r'<(\w+)[^>]*style="[^"]*(?:word-break|overflow-wrap)[^"]*"[^>]*>(.*?)</\1>', html, re.DOTALL
+    )
+    assert [text for _, text in breaking if not re.fullmatch(rf"{PUBLIC_URL}/\S+", text)] == []
+    assert bool(breaking) == (">AQUÍ</a>" in html or "no abre" in html)
+
+
 @pytest.mark.parametrize("name", WITH_LINK)
 def test_the_secret_of_a_link_is_in_no_subject(name: str) -> None:
     assert TOKEN not in compose(name).subject

@@ -27,6 +27,13 @@ def test_every_form_that_changes_something_carries_the_token() -> None:
     assert [str(path) for path, form in forms if not TOKEN.search(form)] == []
 
 
+def test_citizens_read_every_date_in_one_form() -> None:
+    """Tables of support are narrower, and have a form of their own."""
+    other_form = re.compile(r"short_moment|strftime|isoformat|%[dYm]|_at *}}")
+    texts = [*html(), *((path, path.read_text()) for path in TEMPLATES.rglob("*.txt"))]
+    assert [str(path) for path, text in texts if other_form.search(text) and "support" not in path.name] == []
+
+
 def test_no_template_compares_stages_or_sentences() -> None:
     """What a page shows is decided in Python, where a table of tests covers it."""
     deciding = re.compile(r"stage(\.value)? *(==|in)|waiting_on *(==|in)|outcome *(==|%})")

@@ -1266,6 +1266,9 @@ async def test_recovery_says_the_same_for_everybody_and_its_link_works_once(prod
 
         used = await visitor.get(link)
         assert (used.status_code, "El enlace ya se usó" in used.text) == (410, True)
+        # A recovery belongs to no registration, and leads to the person's own door all the same.
+        assert 'class="button" href="/ingreso/mipres">' in used.text
+        assert 'class="button" href="/ingreso/administracion">' not in used.text
         assert (await log_in(visitor, person, PASSWORD)).status_code == 422
         assert (await log_in(visitor, person, OTHER_PASSWORD)).url.path == "/inicio/mipres"
 
