@@ -106,13 +106,5 @@ def by_field(errors: Iterable[FieldError]) -> dict[str, str]:
     return messages
 
 
-def municipality_options() -> list[tuple[str, str, list[tuple[str, str]]]]:
-    """List every municipality as an option, grouped by department."""
-    return [
-        (
-            department.name,
-            department.code,
-            [(item.code, item.name) for item in divipola.municipalities(department.code)],
-        )
-        for department in divipola.departments()
-    ]
+def municipality_options(department: str) -> list[tuple[str, str]]:
+    return [(item.code, item.name) for item in divipola.municipalities(department)]

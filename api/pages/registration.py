@@ -78,7 +78,7 @@ async def show_form(tipo: str, request: Request, services: RegistrationDep) -> R
 async def submit(tipo: str, request: Request, services: RegistrationDep, client: ClientDep) -> Response:
     user_type, form = _user_type(tipo), await request.form()
     typed, captcha = typed_in(form, REGISTRATION_FIELDS), services.captcha.of(request, form)
-    if captcha.another_image_asked:
+    if captcha.another_image_asked or text_of(form, "ver_municipio"):
         return _form(request, services, user_type, captcha, typed)
     # The button with the NIT that was meant sends the form with it.
     typed["nit"] = text_of(form, "usar_nit") or typed["nit"]
@@ -223,6 +223,6 @@ def _form(
         captcha=captcha.view(),
         document_types=DOCUMENT_OPTIONS,
         departments=[(department.code, department.name) for department in divipola.departments()],
-        municipalities=municipality_options(),
+        municipalities=municipality_options(typed.get("departamento", "")),
         terms=TERMS_TEXT,
     )

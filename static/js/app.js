@@ -67,19 +67,28 @@ function showWhen(form) {
   update();
 }
 
-function filterGroups(select) {
-  const parent = select.form.elements[select.dataset.filteredBy];
-  // Hidden options still appear in Safari's list, so they leave the document.
-  const groups = all("optgroup", select);
-  const update = () => {
-    const chosen = select.value;
-    groups.forEach((group) => group.remove());
-    select.append(...groups.filter((group) => group.dataset.group === parent.value));
-    select.value = chosen;
-    if (select.selectedIndex < 0) select.value = "";
+// The lists come once, when they are needed; where they do not, the button submits the form as it does without this script.
+function fillOptions(select) {
+  const parent = select.form.elements[select.dataset.filledBy];
+  const button = select.form.querySelector(`[data-fill][name="ver_${select.name}"]`);
+  let lists;
+  const fill = async () => {
+    const chosen = parent.value;
+    lists ??= fetch(select.dataset.source).then((response) => response.json());
+    const options = (await lists)[chosen] ?? [];
+    // Another choice was made while the lists came.
+    if (chosen !== parent.value) return;
+    const before = select.value;
+    select.replaceChildren(select.options[0], ...options.map(([code, name]) => new Option(name, code)));
+    select.value = options.some(([code]) => code === before) ? before : "";
   };
+  const update = () => fill().then(() => (button.hidden = true), () => {
+    lists = undefined;
+    button.hidden = false;
+  });
+  button.hidden = true;
   parent.addEventListener("change", update);
-  update();
+  addEventListener("pageshow", () => parent.value && update());
 }
 
 // Another challenge without leaving the page; where that fails, the button submits the form as it does without this script.
@@ -139,7 +148,7 @@ function submitOnce(form) {
 all("[data-toggle-password]").forEach(togglePassword);
 all("[data-rules-for]").forEach(tickRules);
 all("form").forEach(showWhen);
-all("[data-filtered-by]").forEach(filterGroups);
+all("[data-filled-by]").forEach(fillOptions);
 all("[data-captcha]").forEach(redrawCaptcha);
 all("[data-captcha-audio]").forEach(playCaptcha);
 all("form[data-once]").forEach(submitOnce);

@@ -6,6 +6,7 @@ from http import HTTPStatus
 import httpx2
 import pytest
 
+from mipres.domain import divipola
 from tests.api.conftest import OpenClient
 
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -34,6 +35,20 @@ async def test_an_address_that_does_not_name_the_content_is_not_kept(
     page = await client.get("/registro/delegado")
     [path, *_] = re.findall(r"/static/[^?\"]+", page.text)
     assert (await client.get(path + query)).headers["cache-control"] == "no-store"
+
+
+async def test_the_municipalities_are_a_file_of_their_own(client: httpx2.AsyncClient) -> None:
+    page = await client.get("/registro/delegado")
+    assert len(re.findall(r"<option", page.text)) < 100
+    [address] = re.findall(r'data-source="([^"]+)"', page.text)
+    lists = (await client.get(address)).json()
+    # To renew the file after a change of DIVIPOLA: json.dumps(expected, ensure_ascii=False, separators=(",", ":"))
+    expected = {
+        department.code: [[item.code, item.name] for item in divipola.municipalities(department.code)]
+        for department in divipola.departments()
+    }
+    assert lists == expected
+    assert sum(map(len, lists.values())) == 1_122
 
 
 async def test_a_missing_file_is_not_kept(client: httpx2.AsyncClient) -> None:

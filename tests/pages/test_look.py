@@ -18,7 +18,7 @@ FORM = """
 {% call f.form("/registro/otro", "token") %}
 {{ f.radio_group("tipo_entidad", "Tipo de entidad", [("IPS", "IPS"), ("EPS", "EPS", "Con régimen")], "EPS", errors.get("tipo_entidad")) }}
 {{ f.select_field("tipo_documento", "Tipo identificación", [("CC", "Cédula")], "CC", errors.get("tipo_documento")) }}
-{{ f.select_field("municipio", "Municipio", groups=[("Antioquia", "05", [("05001", "Medellín")])], value="05001") }}
+{{ f.select_field("municipio", "Municipio", [("05001", "Medellín")], "05001") }}
 {{ f.text_field("numero_documento", "Número", value, errors.get("numero_documento"), hint="Sin puntos") }}
 {{ f.password_field("contrasena", "Contraseña", errors.get("contrasena"), rules=[("Ocho caracteres", "^.{8,}$")]) }}
 {{ f.captcha_field({"challenge": "abc", "answer": "", "by_proof": false}, errors.get("captcha")) }}

@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
-from tests.product.browser.visitor import PHONE, Visitor, mail_frame, visiting
+from tests.product.browser.visitor import DESKTOP, PHONE, Visitor, mail_frame, visiting
 from tests.product.conftest import PASSWORD, Product
 
 pytestmark = pytest.mark.browser
@@ -168,12 +168,23 @@ async def test_only_the_fields_that_apply_are_shown(
 
 
 async def test_the_municipalities_are_those_of_the_department(visitor: Visitor) -> None:
+    offered = visitor.page.locator("#municipio option:not([value=''])")
     await visitor.open("/registro/delegado")
     await visitor.fill(tipo_entidad="PROVEEDOR", tiene_nit="NO", departamento="11")
-    offered = await visitor.page.locator("#municipio option:not([value=''])").all_inner_texts()
-    assert offered == ["Bogotá, D.C."]
+    await expect(offered).to_have_text(["Bogotá, D.C."])
     await visitor.fill(departamento="05")
+    await expect(offered).to_have_count(125)
+
+
+async def test_where_the_list_does_not_come_a_button_brings_it(visitor: Visitor) -> None:
+    await visitor.page.route("**/municipios.json*", lambda route: route.fulfill(status=200, body="?"))
+    await visitor.open("/registro/delegado")
+    await visitor.fill(tipo_entidad="PROVEEDOR", tiene_nit="NO", departamento="05")
+    await visitor.press("Ver los municipios")
+    assert await visitor.field("departamento").input_value() == "05"
     assert await visitor.page.locator("#municipio option:not([value=''])").count() == 125
+    assert await visitor.page.locator(".error-summary").count() == 0
+    await visitor.fill(municipio="05001")
 
 
 async def _visible(visitor: Visitor) -> set[str]:
@@ -202,6 +213,8 @@ async def test_everything_works_by_keyboard_alone(visitor: Visitor, product: Pro
         ("acepta_datos", " "),
     ):
         await _tab_to(visitor, name)
+        if name == "municipio":
+            await expect(visitor.page.locator("#municipio option")).to_have_count(126)
         await keyboard.type(typed)
         if name == "tiene_nit":
             # Among radios the arrows choose.
@@ -388,3 +401,15 @@ async def _printed_pages(visitor: Visitor) -> int:
     # Letter is the size of Colombia's offices.
     printed = await visitor.page.pdf(format="Letter")
     return len(re.findall(rb"/Type\s*/Page\b", printed))
+
+
+async def test_buttons_beside_each_other_have_one_width(chrome: Browser, product: Product) -> None:
+    for viewport in (PHONE, DESKTOP):
+        async with visiting(chrome, product, viewport=viewport) as visitor:
+            for path in ("/registro/otro", "/contrasena/recuperar"):
+                await visitor.open(path)
+                widths = await visitor.page.locator(".buttons .button:visible").evaluate_all(
+                    "items => items.map(item => item.getBoundingClientRect().width)"
+                )
+                assert len(widths) > 1
+                assert len(set(widths)) == 1

@@ -43,6 +43,9 @@ class Visitor:
     async def fill(self, **fields: str) -> None:
         for name, value in fields.items():
             await self._answer(name, value)
+            step = self.page.get_by_role("button", name="Ver los municipios")
+            if name == "departamento" and await step.is_visible():
+                await self.press("Ver los municipios")
 
     async def solve_captcha(self) -> None:
         await self.page.fill("[name=captcha]", await self.captcha_code())
