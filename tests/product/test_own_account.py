@@ -142,7 +142,7 @@ async def test_an_expired_session_says_so_and_the_login_leads_back(product: Prod
 async def test_a_login_leads_to_own_pages_only(product: Product, back: str) -> None:
     async with product.browser() as visitor:
         page = await visitor.get("/ingreso/mipres", params={"volver": back})
-        assert re.findall(r'name="volver" value="([^"]+)"', page.text) == ["/inicio/mipres"]
+        assert set(re.findall(r'name="volver" value="([^"]+)"', page.text)) == {"/inicio/mipres"}
         person = await ready(product, visitor)
         page = await visitor.get("/ingreso/mipres")
         sent = {"csrf_token": csrf_of(page), "usuario": login_of(person), "contrasena": PASSWORD}
