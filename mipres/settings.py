@@ -326,6 +326,8 @@ class Settings(BaseSettings):
         default_factory=_embedded_database_url
     )
 
+    database_pool: Annotated[int, Field(ge=1, le=100)] = 10
+
     temporal_address: str = Field(default_factory=lambda known: f"127.0.0.1:{known['temporal_port']}")
     temporal_namespace: str = "default"
     temporal_api_key: SecretStr | None = None

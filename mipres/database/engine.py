@@ -9,10 +9,12 @@ from typing import Any
 import asyncpg
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 RESTED_SECONDS = 1.0
 """A restart takes longer, so a connection that survived one has rested."""
@@ -96,7 +98,32 @@ def alembic_config(url: str) -> Config:
     return config
 
 
-async def migrate(url: str) -> None:
-    """Bring the schema to the newest revision."""
+def known_revisions() -> frozenset[str]:
+    """Every revision that this release has."""
+    scripts = ScriptDirectory.from_config(alembic_config(""))
+    return frozenset(script.revision for script in scripts.walk_revisions())
+
+
+async def migrate(url: str) -> str | None:
+    """Bring the schema to the newest revision.
+
+    Returns the schema's revision where a newer release made it: migrations only expand, so there is
+    nothing to do; None otherwise.
+    """
+    revision = await _revision_at(url)
+    if revision is not None and revision not in known_revisions():
+        return revision
     # Alembic drives its own event loop, so it needs a thread without one.
     await asyncio.to_thread(command.upgrade, alembic_config(url), "head")
+    return None
+
+
+async def _revision_at(url: str) -> str | None:
+    engine = create_async_engine(url, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(
+                lambda sync: MigrationContext.configure(sync).get_current_revision()
+            )
+    finally:
+        await engine.dispose()

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from mipres.database.engine import alembic_config, reading_factory
+from mipres.database.engine import alembic_config, known_revisions, reading_factory
 from mipres.database.failures import DATABASE_ERRORS
 from mipres.database.milestones import Milestone, milestones_in
 from mipres.domain.fitness import Fitness
@@ -60,9 +60,8 @@ class DatabaseFitness:
     def __init__(self, engine: AsyncEngine) -> None:
         self._sessions = reading_factory(engine)
         self._look: asyncio.Task[DatabaseLook] | None = None
-        scripts = ScriptDirectory.from_config(alembic_config(""))
-        self._newest = scripts.get_current_head()
-        self._known = {script.revision for script in scripts.walk_revisions()}
+        self._newest = ScriptDirectory.from_config(alembic_config("")).get_current_head()
+        self._known = known_revisions()
 
     async def look(self) -> DatabaseLook:
         """Look at it."""

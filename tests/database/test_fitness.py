@@ -88,7 +88,7 @@ async def test_a_schema_of_a_later_version_fits(own: AsyncEngine) -> None:
 
 async def test_a_schema_of_an_earlier_version_does_not_fit(own: AsyncEngine) -> None:
     looks = DatabaseFitness(own)
-    looks._known.add("0000")
+    looks._known |= {"0000"}
     await run(own, "UPDATE alembic_version SET version_num = '0000'")
     assert (await looks.look()).checks == FITS | {"schema": Fitness.UNFIT}
 

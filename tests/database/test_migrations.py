@@ -5,7 +5,9 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Inspector, inspect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from typer.testing import CliRunner
 
+from mipres.cli.app import app
 from mipres.database.engine import alembic_config, migrate
 from mipres.database.tables import Base
 
@@ -41,6 +43,23 @@ async def test_migrations_go_down_and_up_again(database_url: str, engine: AsyncE
     await alembic(database_url, "head")
     assert await tables_of(engine) == tables
     await asyncio.to_thread(command.check, alembic_config(database_url))
+
+
+async def test_a_schema_of_a_newer_release_is_left_as_it_is(
+    database_url: str, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with engine.begin() as newer_release:
+        await newer_release.exec_driver_sql("ALTER TABLE accounts ADD COLUMN of_tomorrow text")
+        await newer_release.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    monkeypatch.setenv("MIPRES_SECRET_KEY", "s" * 32)
+    monkeypatch.setenv("MIPRES_PAYLOAD_KEYS", "uno:" + "A" * 43 + "=")
+    monkeypatch.setenv("MIPRES_DATABASE_URL", database_url)
+    result = await asyncio.to_thread(CliRunner().invoke, app, ["migrate"])
+    assert (result.exit_code, result.stdout) == (0, ""), result.output
+    assert ("Advertencia" in result.stderr, "9999" in result.stderr) == (True, True)
+    async with engine.connect() as connection:
+        found = await connection.exec_driver_sql("SELECT version_num FROM alembic_version")
+        assert found.scalar_one() == "9999"
 
 
 async def test_a_migration_waits_for_the_one_that_runs(database_url: str, engine: AsyncEngine) -> None:

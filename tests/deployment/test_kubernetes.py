@@ -12,13 +12,17 @@ import yaml
 
 from mipres.settings import Settings, variable
 from mipres.temporal.names import REGISTRATIONS_QUEUE
-from tests.deployment.composed import compose_file
+from tests.deployment.composed import DEPLOY, compose_file
 from tests.deployment.manifests import KUBERNETES, WRITTEN_BUILD, printed, readme, resources
 from tests.deployment.watched import MONITORING
 
 VERSIONS = ("1.31.0", kubernetes_validate.latest_version())
 # Resources that others define; Kubernetes itself ships no schema of them.
 FOREIGN = {"keda.sh/v1alpha1"}
+POSTGRES_CONNECTIONS = 100
+"""PostgreSQL's own max_connections."""
+RESERVED_CONNECTIONS = 13
+"""Its three for administrators, and ten for migrations, commands, backups and monitoring."""
 SETTING_NAMES = {variable(field) for field in Settings.model_fields}
 
 
@@ -54,6 +58,23 @@ def test_a_manifest_is_valid(name: str, version: str) -> None:
     if resource["apiVersion"] in FOREIGN:
         pytest.skip("the schema is its operator's")
     kubernetes_validate.validate(resource, version.removesuffix(".0"), strict=True)
+
+
+def test_all_processes_together_fit_into_the_database() -> None:
+    pool = int(of("ConfigMap", "settings")["data"]["MIPRES_DATABASE_POOL"])
+    scaled = of("ScaledObject", WORKER)["spec"]
+    surges = [WORKLOADS[name]["spec"]["strategy"]["rollingUpdate"]["maxSurge"] for name in ("api", WORKER)]
+    # During an upgrade the workers of the build before run beside, as few as there may be.
+    processes = [
+        of("HorizontalPodAutoscaler", "api")["spec"]["maxReplicas"],
+        scaled["maxReplicaCount"],
+        *surges,
+        scaled["minReplicaCount"],
+    ]
+    assert WORKLOADS[WORKER]["spec"]["replicas"] <= scaled["maxReplicaCount"]
+    assert sum(processes) * pool <= POSTGRES_CONNECTIONS - RESERVED_CONNECTIONS
+    page = (DEPLOY.parent / "docs/deployment.md").read_text(encoding="utf-8")
+    assert f"{' + '.join(map(str, processes))} = {sum(processes)} × {pool} = {sum(processes) * pool}" in page
 
 
 def test_a_wrong_manifest_is_noticed() -> None:
