@@ -1,7 +1,6 @@
 """What the commands accept, what they ask of support, and their exit codes."""
 
 import errno
-import getpass
 import json
 import uuid
 from dataclasses import replace

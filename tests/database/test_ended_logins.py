@@ -16,6 +16,7 @@ from mipres.database.audit import PostgresAuditTrail
 from mipres.database.ended_logins import PostgresEndedLogins
 from mipres.database.engine import session_factory
 from mipres.database.grants import Asked, TokenKind
+from mipres.database.lockouts import LoginLockouts
 from mipres.database.own_account import PostgresOwnAccounts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.retention import OIDC_TOKENS, PostgresRetention
@@ -46,7 +47,8 @@ class Doors:
         self._open, self._clock, self.account_id = session_factory(engine), clock, account_id
         self.sessions = PostgresSessions(engine, audit=audit, clock=clock)
         self.own = PostgresOwnAccounts(engine, audit=audit, clock=clock)
-        self.decided = SupportAccounts(engine, audit=audit, clock=clock)
+        lockouts = LoginLockouts(engine, key=b"k" * 32, clock=clock)
+        self.decided = SupportAccounts(engine, lockouts=lockouts, audit=audit, clock=clock)
         self.ended = PostgresEndedLogins(engine, clock=clock)
 
     async def log_in(self) -> str:

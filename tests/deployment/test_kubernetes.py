@@ -22,7 +22,7 @@ FOREIGN = {"keda.sh/v1alpha1"}
 POSTGRES_CONNECTIONS = 100
 """PostgreSQL's own max_connections."""
 RESERVED_CONNECTIONS = 13
-"""Its three for administrators, and ten for migrations, commands, backups and monitoring."""
+"""Three for administrators, ten for migrations, commands and monitoring."""
 SETTING_NAMES = {variable(field) for field in Settings.model_fields}
 
 
