@@ -168,7 +168,7 @@ async def test_looks_at_wrong_links_are_not_counted(method: str) -> None:
     async def count(limit: Limit, subject: str) -> None:
         counted.append((limit, subject))
 
-    async def nothing(_token: str) -> None:
+    async def nothing(_token: str, **_which: object) -> None:
         return None
 
     async def unknown(_token: str) -> LinkView:
