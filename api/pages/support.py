@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from api.answers import SearchAnswer, StaffAnswer
 from api.captcha import CAPTCHA_NEEDED, FormCaptcha
 from api.clients import network_of
-from api.errors import StaffLoginRequiredError
+from api.errors import StaffLoginRequiredError, in_words
 from api.forms import DOCUMENT_FIELDS, DOCUMENT_OPTIONS, by_field, form_errors, secret_of, text_of, typed_in
 from api.pages.support_cases import CHOICES, explain_case
 from api.protection import (
@@ -253,7 +253,8 @@ async def _act(
     try:
         await services.support.act(action, reference, reason=reason, actor=member.actor)
     except ActionRefusedError as error:
-        return f"El registro no lo admite: {error.message}"
+        wait = f": faltan {in_words(error.wait_seconds)}" if error.wait_seconds else ""
+        return f"El registro no lo admite: {error.message}{wait}"
     except UnknownWorkflowError:
         return "El registro ya terminó"
     except ActionUnansweredError:
@@ -368,6 +369,7 @@ async def _case(
     except UnknownWorkflowError:
         raise HTTPException(HTTPStatus.NOT_FOUND) from None
     view = await services.ask.view(reference) if is_radicado(reference) else None
+    expires_at = person.link_expires_at if person else None
     return services.pages.render(
         request,
         "support_case",
@@ -375,7 +377,9 @@ async def _case(
         member=member,
         case=case,
         person=person,
-        explanation=explain_case(case, view),
+        explanation=explain_case(
+            case, view, link_has_expired=expires_at is not None and expires_at <= datetime.now(UTC)
+        ),
         entries=await services.support.audit.entries(reference=reference),
         typed=feedback.typed,
         done=done_before(request, services),

@@ -25,7 +25,7 @@ _AT_STAGE = {
 }
 _WHEN_WAITING = {
     **{
-        registry: f"Se reintenta solo durante siete días. Si dura, avise a la entidad que opera {WAITING_FOR_STAFF[registry]}; cuando vuelva, todo sigue solo."
+        registry: f"Se reintenta solo durante siete días. Si dura, avise a la entidad que opera {WAITING_FOR_STAFF[registry]} y dígale lo que va entre paréntesis; cuando responda bien, todo sigue solo."
         for registry in REGISTRIES
     },
     WaitingOn.MAIL: "El servidor de correo no recibe. Avise a operaciones; cuando vuelva, el enlace sale solo.",
@@ -34,6 +34,7 @@ _WHEN_WAITING = {
 }
 _GIVEN_UP = "Se reintentó durante siete días y nadie reparó lo que faltaba. Cuando vuelva, la persona debe registrarse de nuevo."
 _CUT_OFF = "Se interrumpió en Temporal y no va a continuar: la persona debe registrarse de nuevo."
+_LINK_EXPIRED = "El enlace enviado ya venció: envíe otro. Si la persona no encontró el correo, que busque en correo no deseado; si el correo ya no es el suyo, que lo corrija antes en miseguridadsocial."
 _RECOVERY = "Es una recuperación de contraseña. Si el correo cambió en miseguridadsocial, el enlace espera a que la persona pueda detener el cambio; nadie acorta esa espera."
 
 
@@ -56,11 +57,20 @@ class CaseExplanation:
     notice: Notice | None = None
 
 
-def explain_case(case: Case, view: RegistrationView | None) -> CaseExplanation:
-    """Explain a registration; `view` is what its person sees, if there is such a page."""
+def explain_case(
+    case: Case, view: RegistrationView | None, *, link_has_expired: bool = False
+) -> CaseExplanation:
+    """Explain a registration.
+
+    Args:
+        case: What the engine says.
+        view: What its person sees, if there is such a page.
+        link_has_expired: Whether the newest link opens nothing any more.
+    """
+    awaits_password = case.stage is Stage.AWAITING_PASSWORD and not case.waiting_on and case.is_running
     return CaseExplanation(
         sentence=STAGES_FOR_STAFF[case.stage].sentence if case.stage else "Recuperación de contraseña",
-        advice=_advice(case),
+        advice=_LINK_EXPIRED if awaits_password and link_has_expired else _advice(case),
         choices=tuple((value, label) for value, (action, label) in CHOICES.items() if _applies(action, case)),
         can_cancel=_applies(Action.CANCEL, case),
         refusal=refusal_of(view) if view else None,

@@ -57,11 +57,13 @@ class ActionRefusedError(MipresError):
     Attributes:
         type: The workflow's own word for the refusal, as `WrongStage`.
         message: The Spanish sentence.
+        wait_seconds: How long it would come too soon; None for any other refusal.
     """
 
-    def __init__(self, type_: str, message: str) -> None:
+    def __init__(self, type_: str, message: str, *, wait_seconds: int | None = None) -> None:
         self.type = type_
         self.message = message
+        self.wait_seconds = wait_seconds
         super().__init__(message)
 
 
@@ -223,7 +225,7 @@ class SupportDesk:
         except WorkflowUpdateFailedError as error:
             cause = error.cause
             if isinstance(cause, ApplicationError):
-                raise ActionRefusedError(cause.type or "", cause.message) from error
+                raise _refusal(cause) from error
             # The registration ended while the update was under way.
             raise UnknownWorkflowError(reference) from error
         except UpdatesSpentError as error:
@@ -321,3 +323,8 @@ class SupportDesk:
 
 def _age(case: Case) -> datetime:
     return case.stuck_since or case.started_at
+
+
+def _refusal(cause: ApplicationError) -> ActionRefusedError:
+    seconds = cause.details[0] if cause.type == names.TOO_SOON and cause.details else None
+    return ActionRefusedError(cause.type or "", cause.message, wait_seconds=seconds)
