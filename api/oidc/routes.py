@@ -34,7 +34,7 @@ from mipres.database import grants
 from mipres.database.grants import TokenKind
 from mipres.database.sessions import LoggedInUser
 from mipres.domain.applications import Application
-from mipres.domain.clients import SCOPES, Client, claims_of, may_enter
+from mipres.domain.clients import SCOPES, Client, claims_of
 from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.limits import OIDC_CALLS
 from mipres.domain.second_factor import is_multi_factor
@@ -279,10 +279,10 @@ async def _userinfo(request: Request, services: OidcServices) -> Response:
             return None
         row, grant = found
         client = services.clients.get(grant.client_id)
-        person = grants.person_of(bound.db, grant.account_id)
-        today = today_in_bogota(bound.now)
-        if client is None or person is None or not may_enter(person, client.audience, today=today):
+        person = provider.person_of(grant, client) if client else None
+        if client is None or person is None:
             return None
+        today = today_in_bogota(bound.now)
         return claims_of(person, frozenset(row.scope.split()), client.audience, today=today)
 
     found = await _call(services, claims)
@@ -318,8 +318,8 @@ async def introspect(request: Request, services: OidcDep) -> Response:
         if found is None or found[1].client_id != client.client_id:
             return {"active": False}
         row, grant = found
-        person = grants.person_of(bound.db, grant.account_id)
-        if person is None or not may_enter(person, client.audience, today=today_in_bogota(bound.now)):
+        person = provider.person_of(grant, client)
+        if person is None:
             return {"active": False}
         return {
             "active": True,

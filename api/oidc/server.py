@@ -170,7 +170,7 @@ class _Code(rfc6749.AuthorizationCodeGrant):  # type: ignore[misc]
         """Nothing is left to do: the claim has used it up."""
 
     def authenticate_user(self, authorization_code: _Grant) -> PersonFacts | None:
-        person: PersonFacts | None = self.server.person_of(authorization_code.row, self.request.client)
+        person: PersonFacts | None = self.server.person_of(authorization_code.row, self.request.client.own)
         return person
 
 
@@ -185,7 +185,7 @@ class _Refresh(rfc6749.RefreshTokenGrant):  # type: ignore[misc]
         return _Grant(found[1], found[0].scope) if found else None
 
     def authenticate_user(self, refresh_token: _Grant) -> PersonFacts | None:
-        person: PersonFacts | None = self.server.person_of(refresh_token.row, self.request.client)
+        person: PersonFacts | None = self.server.person_of(refresh_token.row, self.request.client.own)
         return person
 
     def revoke_old_credential(self, _refresh_token: _Grant) -> None:
@@ -291,11 +291,11 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
 
     # ---- What the product decides
 
-    def person_of(self, row: OidcGrantRow, client: RegisteredClient) -> PersonFacts | None:
+    def person_of(self, row: OidcGrantRow, client: Client) -> PersonFacts | None:
         """The person, while the access that the client is for is in force."""
         person = grants.person_of(self.bound.db, row.account_id)
         today = today_in_bogota(self.bound.now)
-        return person if person and may_enter(person, client.own.audience, today=today) else None
+        return person if person and may_enter(person, client.audience, today=today) else None
 
     def id_token(self, row: OidcGrantRow, client: Client, person: PersonFacts, *, scope: str) -> str:
         now, today = int(self.bound.now.timestamp()), today_in_bogota(self.bound.now)

@@ -78,7 +78,7 @@ async def confirm(request: Request, services: LoginDep, client: ClientDep) -> Re
     proof, error = await _proven(request, services, owner, form, client)
     if proof is None:
         return await _page(request, services, owner, errors=error)
-    return await _go_on(request, services, owner.user, proof)
+    return await _count_as_shown(request, services, owner, proof)
 
 
 @router.post("/codigos", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
@@ -97,7 +97,7 @@ async def add_codes(request: Request, services: LoginDep) -> Response:
     if not owner.factor.is_set_up:
         # Sessions that were opened with less than what the account asks for now.
         await services.own_accounts.end_other_sessions(owner.user)
-    return await _set_up(request, services, owner, Proof.CODE, codes)
+    return await _count_as_shown(request, services, owner, Proof.CODE, codes)
 
 
 @router.post("/codigos/quitar", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
@@ -136,7 +136,7 @@ async def add_passkey(request: Request, services: LoginDep) -> Response:
         return await _page(request, services, owner, errors={"_llave": _NO_PASSKEY})
     if not owner.factor.is_set_up:
         await services.own_accounts.end_other_sessions(owner.user)
-    return await _set_up(request, services, owner, Proof.PASSKEY, codes)
+    return await _count_as_shown(request, services, owner, Proof.PASSKEY, codes)
 
 
 @router.post("/llaves/quitar", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
@@ -151,24 +151,15 @@ async def remove_passkey(request: Request, services: LoginDep) -> Response:
     return _to_page(owner.user)
 
 
-async def _set_up(
-    request: Request, services: LoginServices, owner: _Owner, proof: Proof, codes: tuple[str, ...]
+async def _count_as_shown(
+    request: Request, services: LoginServices, owner: _Owner, proof: Proof, codes: tuple[str, ...] = ()
 ) -> Response:
-    """Count what was just set up as shown, and show recovery codes that are new."""
+    """Count what was proven or set up as shown, and show recovery codes that are new."""
     token = await services.sessions.prove(owner.user, proof)
     if token is None:
         return _login(request, services)
     response = _codes_page(request, services, owner.user, codes) if codes else _to_page(owner.user)
     services.cookies.set(response, session_cookie(owner.user.application), token)
-    return response
-
-
-async def _go_on(request: Request, services: LoginServices, user: LoggedInUser, proof: Proof) -> Response:
-    token = await services.sessions.prove(user, proof)
-    if token is None:
-        return _login(request, services)
-    response = _to_page(user)
-    services.cookies.set(response, session_cookie(user.application), token)
     return response
 
 

@@ -16,7 +16,6 @@ from dev.citizen import MEDICINE, Citizen, next_number
 from mipres.temporal import names
 from mipres.temporal.names import registration_workflow_id
 
-SLOWNESS_MS = 2_000
 _SANCTION = {"authority": "Tribunal de Ética", "kind": "Suspensión", "start": "2020-01-01", "end": None}
 _MAKE_DUE = """
 WITH due AS (UPDATE profiles SET reviewed_at = now() - interval '30 days' WHERE radicado = ANY($1) RETURNING 1)
@@ -74,23 +73,15 @@ async def _give_up(person: Registrant) -> None:
         raise NotYetError("still waiting")
 
 
-async def be_in_use(person: Registrant) -> None:
-    """Register to the end: only access in use is reviewed."""
-    await person.finish()
-
-
 @asynccontextmanager
 async def sanctioned_under_review(product: Product, people: list[Registrant]) -> AsyncIterator[None]:
     """Sanction people whose last answer is old, and review them while ReTHUS is slow."""
     sanctioned = {"rethus": {"professions": [MEDICINE], "sanctions": [_SANCTION]}}
     await product.tell_registries([person.citizen.record() | sanctioned for person in people])
     await product.count(_MAKE_DUE, [person.radicado for person in people])
-    await product.set_registry("rethus", mode="slow", latency_ms=SLOWNESS_MS)
-    await _review(product)
-    try:
+    async with product.slow_registry("rethus"):
+        await _review(product)
         yield
-    finally:
-        await product.set_registry("rethus", mode="up")
 
 
 async def _review(product: Product) -> None:

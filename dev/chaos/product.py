@@ -14,6 +14,8 @@ from mipres import composition
 from mipres.settings import DEVELOPMENT_KEY
 from mipres.temporal.connection import connect
 
+# Within the three seconds that a first attempt may take, and long enough to be caught.
+SLOWNESS_MS = 2_000
 PARTS = ("api", "worker", "temporal", "postgres", "correo", "registros")
 
 
@@ -29,6 +31,15 @@ class Product:
 
     async def set_registry(self, name: str, **behaviour: object) -> None:
         await patiently(lambda: _put(self.registries, f"/_control/{name}", behaviour))
+
+    @asynccontextmanager
+    async def slow_registry(self, name: str) -> AsyncIterator[None]:
+        """Have a registry answer late during the block."""
+        await self.set_registry(name, mode="slow", latency_ms=SLOWNESS_MS)
+        try:
+            yield
+        finally:
+            await self.set_registry(name, mode="up")
 
     async def set_mail(self, mode: str) -> None:
         await patiently(lambda: _put(self.mail, "/_control", {"mode": mode}))

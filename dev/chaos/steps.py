@@ -9,7 +9,6 @@ from typing import Any
 from dev.chaos.access import (
     appear_and_finish,
     are_asked_again,
-    be_in_use,
     be_suspended,
     sanctioned_under_review,
     unlisted,
@@ -20,8 +19,6 @@ from dev.chaos.product import Product
 from dev.chaos.registrant import Registrant, has_been_asked, newcomers
 from dev.chaos.waiting import NO_ANSWER, NotYetError, patiently
 
-# Within the three seconds that a first attempt may take, and long enough to be caught.
-SLOWNESS_MS = 2_000
 _WAITING_FOR_A_LOCK = (
     "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 )
@@ -53,15 +50,7 @@ class Step:
 
 
 def _slow(registry: str) -> Hold:
-    @asynccontextmanager
-    async def hold(product: Product, _people: list[Registrant]) -> AsyncIterator[None]:
-        await product.set_registry(registry, mode="slow", latency_ms=SLOWNESS_MS)
-        try:
-            yield
-        finally:
-            await product.set_registry(registry, mode="up")
-
-    return hold
+    return lambda product, _people: product.slow_registry(registry)
 
 
 def _asked(registry: str) -> Sign:
@@ -166,14 +155,14 @@ STEPS = (
         name="revisar acceso",
         hold=sanctioned_under_review,
         reached=lambda product, people: _until(lambda: are_asked_again(product, people)),
-        before=be_in_use,
+        before=Registrant.finish,
         finish=be_suspended,
     ),
     Step(
         name="cambiar correo",
         hold=moved_under_slow_mail,
         reached=lambda _product, people: _until(lambda: are_warned(people)),
-        before=be_in_use,
+        before=Registrant.finish,
         finish=be_told_at_both,
         completed=2,
     ),

@@ -7,8 +7,7 @@ import sys
 
 from dev.demo_application.app import Registered, create_app
 from dev.serving import PortUnavailableError, open_listener, port_of, run, serve
-
-SECRET = "desarrollo-solo-local"  # noqa: S105 - the contract's secret of the development clients.
+from mipres.settings import DEVELOPMENT_CLIENT_SECRET
 
 
 def main() -> None:
@@ -25,7 +24,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--client-id", required=True, help="nombre con el que la aplicación está inscrita")
     parser.add_argument("--name", required=True, help="título de la página")
     parser.add_argument("--issuer", required=True, help="dirección pública del registro")
-    parser.add_argument("--secret", default=SECRET, help="secreto de la aplicación")
+    parser.add_argument("--secret", default=DEVELOPMENT_CLIENT_SECRET, help="secreto de la aplicación")
     parser.add_argument("--port", type=int, default=0, help="puerto web; 0 toma uno libre")
     parser.add_argument("--host", default="127.0.0.1", help="dirección en la que escucha")
     return parser.parse_args()

@@ -1,10 +1,14 @@
 """People who can log in at a running product."""
 
+import html
+import re
+
 import httpx2
 
-from dev.citizen import Citizen, create_password, link_in, next_number
+from dev.citizen import PASSWORD, Citizen, create_password, link_in, next_number
 from dev.private_stack import PrivateStack
 from mipres.settings import DEVELOPMENT_KEY
+from tests.api.conftest import hidden
 
 
 async def with_account(stack: PrivateStack) -> Citizen:
@@ -28,3 +32,16 @@ async def with_account(stack: PrivateStack) -> Citizen:
     ) as browser:
         assert (await create_password(browser, link)).is_success
     return citizen
+
+
+async def log_in_through(
+    browser: httpx2.AsyncClient, address: str, citizen: Citizen, *, issuer: str
+) -> httpx2.Response:
+    """Open a page of an application and log in on the way; the page that follows."""
+    login = await browser.get(address)
+    assert login.url.path == "/ingreso/mipres", login.text
+    typed = {"usuario": citizen.login, "contrasena": PASSWORD}
+    page = await browser.post(str(login.url.copy_with(query=None)), data={**hidden(login), **typed})
+    onward = re.search(r'http-equiv="refresh" content="0;url=([^"]+)"', page.text)
+    assert onward, page.text
+    return await browser.get(f"{issuer}{html.unescape(onward.group(1))}")

@@ -1,7 +1,6 @@
 """An application from elsewhere: Debian's Apache with mod_auth_openidc."""
 
 import hashlib
-import html
 import json
 import re
 from collections.abc import AsyncIterator
@@ -11,12 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from dev.citizen import PASSWORD, Citizen
+from dev.citizen import Citizen
 from dev.private_stack import PrivateStack, open_directory, private_stack
 from dev.probes import free_port
-from tests.api.conftest import hidden
 from tests.applications.apache import Apache, apache
-from tests.applications.people import with_account
+from tests.applications.people import log_in_through, with_account
 
 SECRET = "an-apache-of-the-tests-0123"
 
@@ -34,14 +32,7 @@ class Site:
         return httpx2.AsyncClient(follow_redirects=True, trust_env=False, timeout=30)
 
     async def enter(self, browser: httpx2.AsyncClient) -> httpx2.Response:
-        """Open the protected page and log in on the way; the page that follows."""
-        login = await browser.get(self.apache.protected)
-        assert login.url.path == "/ingreso/mipres", login.text
-        typed = {"usuario": self.citizen.login, "contrasena": PASSWORD}
-        page = await browser.post(str(login.url.copy_with(query=None)), data={**hidden(login), **typed})
-        onward = re.search(r'http-equiv="refresh" content="0;url=([^"]+)"', page.text)
-        assert onward, page.text
-        return await browser.get(f"{self.issuer}{html.unescape(onward.group(1))}")
+        return await log_in_through(browser, self.apache.protected, self.citizen, issuer=self.issuer)
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,16 @@
 """The demonstration that `make run` starts: Authlib's client before the product."""
 
-import html
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httpx2
 import pytest
 
-from dev.citizen import PASSWORD, Citizen
+from dev.citizen import Citizen
 from dev.private_stack import PrivateStack, private_stack
 from dev.probes import free_port
 from dev.stack import demonstration
-from tests.api.conftest import hidden
-from tests.applications.people import with_account
+from tests.applications.people import log_in_through, with_account
 
 
 @dataclass(kw_only=True)
@@ -25,13 +22,8 @@ class Site:
     address: str
 
     async def enter(self, browser: httpx2.AsyncClient) -> httpx2.Response:
-        login = await browser.get(f"{self.address}/ingresar")
-        assert login.url.path == "/ingreso/mipres", login.text
-        typed = {"usuario": self.citizen.login, "contrasena": PASSWORD}
-        page = await browser.post(str(login.url.copy_with(query=None)), data={**hidden(login), **typed})
-        onward = re.search(r'http-equiv="refresh" content="0;url=([^"]+)"', page.text)
-        assert onward, page.text
-        return await browser.get(f"{self.stack.settings.public_url}{html.unescape(onward.group(1))}")
+        issuer = self.stack.settings.public_url
+        return await log_in_through(browser, f"{self.address}/ingresar", self.citizen, issuer=issuer)
 
 
 @pytest.fixture(scope="module")
