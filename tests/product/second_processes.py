@@ -82,9 +82,19 @@ async def _listen(process: Process, ready: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def second_api(data_dir: Path, **told: str) -> AsyncIterator[Second]:
-    """Start another API; the given settings win over those of the product."""
+async def second_api(
+    data_dir: Path, *, host: str = "127.0.0.1", public: bool = False, **told: str
+) -> AsyncIterator[Second]:
+    """Start another API; the given settings win over those of the product.
+
+    Args:
+        host: The name in its address, one of loopback's.
+        public: Whether it takes this address for the one that people know.
+    """
     port = free_port()
+    url = f"http://{host}:{port}"
+    if public:
+        told = {**told, "public_url": url}
     command = ("-m", "uvicorn", "api.main:app", "--host", "127.0.0.1", "--port", str(port))
     options = (
         "--no-server-header",
@@ -99,7 +109,7 @@ async def second_api(data_dir: Path, **told: str) -> AsyncIterator[Second]:
         async with asyncio.timeout(STOP_SECONDS):
             while not await is_ready():
                 await asyncio.sleep(0.03)
-        yield Second(process=process, url=f"http://127.0.0.1:{port}")
+        yield Second(process=process, url=url)
 
 
 @asynccontextmanager

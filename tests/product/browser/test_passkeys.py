@@ -1,5 +1,6 @@
 """Passkeys in Chromium, with its virtual authenticator."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from playwright.async_api import Browser, CDPSession
 
 from tests.product.browser.visitor import Visitor, visiting
 from tests.product.conftest import PASSWORD, Product
+from tests.product.second_processes import second_api
 from tests.product.visits import login_of
 
 pytestmark = pytest.mark.browser
@@ -16,9 +18,8 @@ AUTHENTICATOR = {
     "hasResidentKey": True,
     "hasUserVerification": True,
     "isUserVerified": True,
-    # Else the form of the login would be filled in before a test presses its button.
-    "automaticPresenceSimulation": False,
 }
+PRESSED_ONLY = "PublicKeyCredential.isConditionalMediationAvailable = async () => false;"
 PAGE = "/cuenta/segundo-factor"
 
 
@@ -27,12 +28,6 @@ class Device:
 
     def __init__(self, session: CDPSession, name: str) -> None:
         self._session, self._name = session, name
-
-    async def touch(self, *, ready: bool) -> None:
-        """Answer by itself from now on, or no more."""
-        await self._session.send(
-            "WebAuthn.setAutomaticPresenceSimulation", {"authenticatorId": self._name, "enabled": ready}
-        )
 
     async def passkeys(self) -> list[dict[str, Any]]:
         found = await self._session.send("WebAuthn.getCredentials", {"authenticatorId": self._name})
@@ -46,62 +41,79 @@ class Device:
         )
 
 
-async def with_device(visitor: Visitor) -> Device:
-    if "//localhost" not in visitor.product.public_url:
-        pytest.skip("browsers have passkeys for localhost, and the product of this folder is at 127.0.0.1")
+async def with_device(visitor: Visitor, *, fills_in_logins: bool = False) -> Device:
+    """Give the browser a device that says yes to every request at once.
+
+    Args:
+        fills_in_logins: Whether it does so before anything is pressed on the page of a login.
+    """
+    if not fills_in_logins:
+        await visitor.page.add_init_script(PRESSED_ONLY)
     session = await visitor.page.context.new_cdp_session(visitor.page)
     await session.send("WebAuthn.enable")
     made = await session.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
     return Device(session, made["authenticatorId"])
 
 
-async def go(visitor: Visitor, path: str) -> None:
-    """Open a page by the name that passkeys work under."""
-    await visitor.page.goto(visitor.product.public_url + path)
+@pytest.fixture(scope="module")
+async def doorstep(product: Product) -> AsyncIterator[str]:
+    """The product by the name of loopback: an IP address has no passkeys."""
+    async with second_api(product.stack.data_dir, host="localhost", public=True) as api:
+        yield api.url
+
+
+@pytest.fixture
+async def visitor(chrome: Browser, product: Product, doorstep: str) -> AsyncIterator[Visitor]:
+    async with visiting(chrome, product, address=doorstep) as somebody:
+        yield somebody
 
 
 async def enter(visitor: Visitor, login: str) -> None:
-    await go(visitor, "/ingreso/mipres")
+    await visitor.open("/ingreso/mipres")
     await visitor.fill(usuario=login, contrasena=PASSWORD)
     await visitor.press("Ingresar")
 
 
-async def add_passkey(visitor: Visitor, device: Device) -> None:
-    await go(visitor, PAGE)
+async def add_passkey(visitor: Visitor) -> None:
+    await visitor.open(PAGE)
     await visitor.fill(nombre="Teléfono")
-    await device.touch(ready=True)
     await visitor.press("Agregar una llave de acceso")
-    await device.touch(ready=False)
 
 
 async def test_a_passkey_is_the_second_step_and_the_whole_login(visitor: Visitor, product: Product) -> None:
     person = await product.new_professional()
     await product.complete(person)
-    device = await with_device(visitor)
+    await with_device(visitor)
     await enter(visitor, login_of(person))
-    await add_passkey(visitor, device)
+    await add_passkey(visitor)
     assert await visitor.title() == "Guarde sus códigos de recuperación"
-    await go(visitor, PAGE)
+    await visitor.open(PAGE)
     assert "Teléfono" in await visitor.said()
     await visitor.press("Salir")
     await enter(visitor, login_of(person))
     assert await visitor.title() == "Segundo paso del ingreso"
-    await device.touch(ready=True)
     await visitor.press("Usar mi llave de acceso")
     assert visitor.page.url.endswith("/inicio/mipres")
     await visitor.press("Salir")
-    await device.touch(ready=False)
-    await go(visitor, "/ingreso/mipres")
-    await device.touch(ready=True)
+    await visitor.open("/ingreso/mipres")
     await visitor.press("Ingresar con una llave de acceso")
     assert visitor.page.url.endswith("/inicio/mipres")
     await visitor.press("Salir")
-    await device.touch(ready=False)
-    await go(visitor, "/ingreso/administracion")
-    await device.touch(ready=True)
+    await visitor.open("/ingreso/administracion")
     await visitor.press("Ingresar con una llave de acceso")
     assert "Salir" not in await visitor.page.locator("header").inner_text()
     assert not visitor.page.url.endswith("/inicio/administracion")
+
+
+async def test_the_browser_offers_the_passkey_at_the_login(visitor: Visitor, product: Product) -> None:
+    person = await product.new_professional()
+    await product.complete(person)
+    await with_device(visitor, fills_in_logins=True)
+    await enter(visitor, login_of(person))
+    await add_passkey(visitor)
+    await visitor.press("Salir")
+    await visitor.page.goto(f"{visitor.address}/ingreso/mipres", wait_until="commit")
+    await visitor.page.wait_for_url("**/inicio/mipres")
 
 
 async def test_a_copied_passkey_is_locked_for_both(
@@ -111,21 +123,18 @@ async def test_a_copied_passkey_is_locked_for_both(
     await product.complete(person)
     device = await with_device(visitor)
     await enter(visitor, login_of(person))
-    await add_passkey(visitor, device)
+    await add_passkey(visitor)
     copied = (await device.passkeys())[0]
     await visitor.press("Salir")
-    await go(visitor, "/ingreso/mipres")
-    await device.touch(ready=True)
+    await visitor.open("/ingreso/mipres")
     await visitor.press("Ingresar con una llave de acceso")
     assert visitor.page.url.endswith("/inicio/mipres")
-    async with visiting(chrome, product) as thief:
+    async with visiting(chrome, product, address=visitor.address) as thief:
         other = await with_device(thief)
         await other.keep(copied)
         for _ in range(3):
-            await other.touch(ready=False)
-            await go(thief, "/ingreso/mipres")
-            await other.touch(ready=True)
+            await thief.open("/ingreso/mipres")
             await thief.press("Ingresar con una llave de acceso")
             assert "está bloqueada" in await thief.said()
-    await go(visitor, PAGE)
+    await visitor.open(PAGE)
     assert "Bloqueada" in await visitor.said()

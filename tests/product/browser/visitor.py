@@ -19,15 +19,17 @@ _EXPECTED_STATUS = re.compile(r"Failed to load resource: the server responded wi
 class Visitor:
     """One visit with cookies of its own.
 
-    `complaints` is what the browser had to say against the pages.
+    `address` is that of the API that is visited, and `complaints` is what the browser had to say
+    against the pages.
     """
 
     product: Product
     page: Page
+    address: str
     complaints: list[str] = field(default_factory=list)
 
     async def open(self, path: str) -> None:
-        await self.page.goto(self.product.url + path)
+        await self.page.goto(self.address + path)
 
     async def title(self) -> str:
         """The heading of the page."""
@@ -107,14 +109,15 @@ class Visitor:
 
 @asynccontextmanager
 async def visiting(
-    browser: Browser, product: Product, *, javascript: bool = True, **options: Any
+    browser: Browser, product: Product, *, address: str = "", javascript: bool = True, **options: Any
 ) -> AsyncIterator[Visitor]:
     """A visit; at its end the browser must have no complaint about any page."""
     options = {"viewport": DESKTOP, "locale": "es-CO"} | options
     context = await browser.new_context(java_script_enabled=javascript, **options)
     context.set_default_timeout(15_000)
     try:
-        visitor = Visitor(product=product, page=await context.new_page())
+        page = await context.new_page()
+        visitor = Visitor(product=product, page=page, address=address or product.url)
         context.on("page", visitor.hear)
         visitor.hear(visitor.page)
         yield visitor
