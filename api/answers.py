@@ -2,19 +2,23 @@
 
 import base64
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+import uuid
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
+from urllib.parse import urlencode
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 
 from api.security import Cookies
+from mipres.domain.access import AccessWords
 from mipres.domain.applications import Application
 from mipres.domain.documents import Document
 from mipres.domain.outcomes import Outcome
@@ -22,10 +26,66 @@ from mipres.domain.submissions import Submission
 from mipres.ports import Clock
 
 LIFETIME: Final = timedelta(minutes=30)
+RESULTS: Final = "/registro/resultado/{}"
 _COOKIE: Final = "respuestas"
-# A browser keeps 4096 bytes of a cookie; the longest answer takes 900 of them.
-_MOST: Final = 3
+_FIELD: Final = "respuesta"
+# A browser keeps 4096 bytes of a cookie, with its name and its attributes.
+_MOST_BYTES: Final = 3800
+_MOST: Final = 5
 _ID_BYTES: Final = 12
+# What a form proves with, and nothing keeps: passwords, codes, texts of a captcha.
+_PROOFS: Final = frozenset(
+    {"actual", "altcha", "captcha", "codigo", "confirmacion", "contrasena", "credencial"}
+)
+
+
+def without_proofs(typed: Mapping[str, str]) -> dict[str, str]:
+    """Keep what a form shows again: nothing that proves who the person is."""
+    return {name: text for name, text in typed.items() if name not in _PROOFS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormAnswer:
+    """A form that its own page shows again, with what was typed and what is wrong.
+
+    Attributes:
+        page: The path of that page.
+        captcha: The challenge that the page shows: empty for another one, None for none.
+        status: Of the page; without it, whether there are errors decides.
+        is_incomplete: Whether a mandatory field was left empty.
+        is_of_before: Whether the form is older than the last login in this browser.
+    """
+
+    kind: Literal["form"] = "form"
+    page: str
+    typed: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    captcha: str | None = None
+    status: int = 0
+    is_incomplete: bool = False
+    is_of_before: bool = False
+
+    @property
+    def shown_status(self) -> int:
+        """Status of the page that shows it: what a program and a password manager look at."""
+        return self.status or (HTTPStatus.UNPROCESSABLE_ENTITY if self.errors else HTTPStatus.OK)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldAnswer:
+    """A form that was not received: what to send again, where, and when.
+
+    Attributes:
+        title: Why it was held back; empty where it was only open too long.
+        until: When a limit lets it pass, in seconds since 1970.
+    """
+
+    kind: Literal["held"] = "held"
+    action: str
+    typed: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
+    text: str = ""
+    until: float = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +140,7 @@ class StatusAnswer:
     """
 
     kind: Literal["status"] = "status"
-    radicado: str
+    page: str
     result: StatusResult
     limit: str = ""
     wait_seconds: int = 0
@@ -103,8 +163,70 @@ class StaffAnswer:
     done: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """A placement of social service that ended."""
+
+    site_name: str | None
+    last_day: date | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoorAnswer:
+    """A right password at a door that is closed.
+
+    Attributes:
+        right: The doors that are open.
+        closed: Why, in words; empty where the login belongs to another door.
+        placement: What ended, where that is why.
+    """
+
+    kind: Literal["door"] = "door"
+    wanted: Application
+    right: tuple[Application, ...] = ()
+    closed: tuple[AccessWords, ...] = ()
+    placement: Placement | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeAnswer:
+    """A change of address that was stopped, and whether support knows."""
+
+    kind: Literal["change"] = "change"
+    page: str
+    support_knows: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodesAnswer:
+    """New recovery codes, for the session that asked for them."""
+
+    kind: Literal["codes"] = "codes"
+    page: str
+    session_id: uuid.UUID
+    codes: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyAnswer:
+    """A key of support, for the member who minted it."""
+
+    kind: Literal["key"] = "key"
+    page: str
+    actor: str
+    key: str = field(repr=False)
+
+
+PageAnswer = FormAnswer | StatusAnswer | ChangeAnswer | CodesAnswer | StaffAnswer | KeyAnswer
+"""Answers that the form's own page shows."""
 Answer = (
-    RegistrationAnswer
+    FormAnswer
+    | HeldAnswer
+    | DoorAnswer
+    | ChangeAnswer
+    | CodesAnswer
+    | KeyAnswer
+    | RegistrationAnswer
     | ReceivedAnswer
     | RecoveryAnswer
     | PasswordAnswer
@@ -112,6 +234,9 @@ Answer = (
     | SearchAnswer
     | StaffAnswer
 )
+
+
+_Shown = TypeVar("_Shown", bound=PageAnswer)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,26 +270,80 @@ class FormAnswers:
         self._clock = clock
 
     def redirect(
-        self, request: Request, answer: Answer, to: str = "/registro/resultado/{id}"
+        self, request: Request, answer: Answer, address: Callable[[str], str] = RESULTS.format
     ) -> RedirectResponse:
         """Lead the browser to the address of this answer."""
-        answer_id = secrets.token_urlsafe(_ID_BYTES)
-        until = (self._clock.now() + LIFETIME).timestamp()
-        newest = [*self._known(request), _Kept(id=answer_id, until=until, answer=answer)][-_MOST:]
-        response = RedirectResponse(to.format(id=answer_id), status_code=HTTPStatus.SEE_OTHER)
-        value = self._encryption.encrypt(_KEPT.dump_json(newest)).decode()
+        kept = _Kept(
+            id=secrets.token_urlsafe(_ID_BYTES),
+            until=(self.now() + LIFETIME).timestamp(),
+            answer=_without_proofs(answer),
+        )
+        response = RedirectResponse(address(kept.id), status_code=HTTPStatus.SEE_OTHER)
+        value = self._sealed([*self._known(request), kept])
         self._cookies.set(response, _COOKIE, value, max_age=int(LIFETIME.total_seconds()))
         return response
+
+    def lead_back(self, request: Request, answer: PageAnswer, **query: str) -> RedirectResponse:
+        """Lead the browser to the page that shows this answer, and keep its query."""
+        fields = {name: value for name, value in query.items() if value}
+        return self.redirect(
+            request, answer, lambda answer_id: f"{answer.page}?{urlencode({**fields, _FIELD: answer_id})}"
+        )
 
     def find(self, request: Request, answer_id: str) -> Answer | None:
         """Find an answer; None for another browser, or after its time."""
         return next((kept.answer for kept in self._known(request) if kept.id == answer_id), None)
 
+    def shown_here(self, request: Request, kind: type[_Shown]) -> _Shown | None:
+        """Find the answer of this kind that the address of the page names."""
+        answer_id = request.query_params.get(_FIELD)
+        if answer_id is None:
+            return None
+        answer = self.find(request, answer_id)
+        is_own = getattr(answer, "page", None) == request.url.path
+        # The page says so: without a word an empty form looks as if nothing had been sent.
+        request.state.is_answer_gone = not is_own
+        return answer if is_own and isinstance(answer, kind) else None
+
+    def form_here(self, request: Request) -> FormAnswer:
+        """What the form on this page shows: empty where nothing was sent."""
+        return self.shown_here(request, FormAnswer) or FormAnswer(page=request.url.path)
+
+    def forget(self, response: Response) -> None:
+        """Leave nothing for the next person at this browser."""
+        self._cookies.drop(response, _COOKIE)
+
+    def now(self) -> datetime:
+        """The time that answers are judged by."""
+        return self._clock.now()
+
+    def _sealed(self, answers: Sequence[_Kept]) -> str:
+        """Seal as many of the newest answers as a browser's cookie takes."""
+        for most in range(_MOST, 0, -1):
+            value = self._seal(answers[-most:])
+            if len(value) <= _MOST_BYTES:
+                return value
+        # Nobody types so much into these fields: the page shows its errors alone.
+        return self._seal([replace(answers[-1], answer=_bare(answers[-1].answer))])
+
+    def _seal(self, answers: Sequence[_Kept]) -> str:
+        return self._encryption.encrypt(zlib.compress(_KEPT.dump_json(list(answers)))).decode()
+
     def _known(self, request: Request) -> list[_Kept]:
         cookie = self._cookies.get(request, _COOKIE) or ""
         try:
-            known = _KEPT.validate_json(self._encryption.decrypt(cookie.encode()))
-        except (InvalidToken, ValidationError, UnicodeEncodeError):
+            known = _KEPT.validate_json(zlib.decompress(self._encryption.decrypt(cookie.encode())))
+        except (InvalidToken, ValidationError, UnicodeEncodeError, zlib.error):
             return []
-        now = self._clock.now().timestamp()
+        now = self.now().timestamp()
         return [kept for kept in known if kept.until > now]
+
+
+def _without_proofs(answer: Answer) -> Answer:
+    if isinstance(answer, FormAnswer | HeldAnswer):
+        return replace(answer, typed=without_proofs(answer.typed))
+    return answer
+
+
+def _bare(answer: Answer) -> Answer:
+    return replace(answer, typed={}) if isinstance(answer, FormAnswer | HeldAnswer) else answer

@@ -1,7 +1,7 @@
 """The captcha of a form: its challenge, and whether the person solved it.
 
-A page asks for it by `services.captcha.of(request)` and judges it by `services.captcha.of(request, form)`: it
-belongs to the form at the request's address, in the request's visit.
+A form's answer is judged by `services.captcha.of(request, form)`, and its page shows `services.captcha.view(request)`:
+the challenge belongs to the form at the request's address, in the request's visit.
 """
 
 from dataclasses import dataclass
@@ -34,14 +34,13 @@ _UNPROVEN = FieldError(
 
 @dataclass(frozen=True, kw_only=True)
 class CaptchaView:
-    """The challenge that a page shows, and a typed answer that is not judged yet.
+    """The challenge that a page shows.
 
     Attributes:
         by_proof: Whether the browser may answer by a proof of work.
     """
 
     challenge: str
-    answer: str = ""
     by_proof: bool = False
 
 
@@ -49,7 +48,7 @@ class FormCaptcha:
     """The captcha of one form in one visit, or none where MIPRES_CAPTCHA is off.
 
     It is judged last, so that one solved challenge buys exactly one answer of the registries, and
-    a challenge that was not judged stays with what was typed.
+    a challenge that was not judged is shown again. Its text is kept nowhere.
     """
 
     def __init__(
@@ -57,19 +56,24 @@ class FormCaptcha:
         challenges: CaptchaChallenges | None,
         proofs: ProofsOfWork | None,
         place: Place,
-        form: FormData | None,
+        form: FormData,
     ) -> None:
         self._challenges, self._proofs = challenges, proofs
-        self._proof = _proof_in(form) if form and proofs else ""
+        self._proof = _proof_in(form) if proofs else ""
         self._place = place
-        self._challenge = text_of(form, "captcha_id") if form else ""
-        self._answer = text_of(form, "captcha") if form else ""
+        self._challenge = text_of(form, "captcha_id")
+        self._answer = text_of(form, "captcha")
         self.was_shown = bool(self._challenge)
-        self.another_image_asked = form is not None and bool(text_of(form, "actualizar_imagen"))
+        self.another_image_asked = bool(text_of(form, "actualizar_imagen"))
 
     @property
     def is_off(self) -> bool:
         return self._challenges is None
+
+    @property
+    def to_show(self) -> str:
+        """The challenge that the page shows again; empty where it shows another one."""
+        return "" if self.another_image_asked else self._challenge
 
     def missing(self) -> tuple[FieldError, ...]:
         """Return the error of an answer that is missing or comes too late."""
@@ -97,15 +101,6 @@ class FormCaptcha:
         """Judge the captcha of a form that shows one only sometimes."""
         return (self.missing() or await self.wrong()) if self.was_shown else ()
 
-    def view(self) -> CaptchaView | None:
-        """Return what the page shows now."""
-        if self._challenges is None:
-            return None
-        by_proof = self._proofs is not None
-        if self.another_image_asked or not self._challenges.is_open(self._challenge, self._place):
-            return CaptchaView(challenge=self._challenges.new(self._place), by_proof=by_proof)
-        return CaptchaView(challenge=self._challenge, answer=self._answer, by_proof=by_proof)
-
 
 class FormCaptchas:
     """The captchas of all forms.
@@ -121,20 +116,29 @@ class FormCaptchas:
         self.challenges, self.proofs = challenges, proofs
         self._cookies = cookies
 
-    def of(self, request: Request, form: FormData | None = None) -> FormCaptcha:
-        """Return the captcha of the form at this address in this visit.
+    def of(self, request: Request, form: FormData) -> FormCaptcha:
+        """Return the captcha of a form that was sent to this address in this visit."""
+        return FormCaptcha(self.challenges, self.proofs, self._place(request), form)
 
-        Args:
-            request: What shows the form or carries it.
-            form: What was sent, or None where the form is shown for the first time.
+    def view(self, request: Request, challenge: str = "") -> CaptchaView | None:
+        """Return what the page of a form shows.
+
+        This challenge if it is still open, else another one.
         """
-        place = Place(form=request.url.path, visit=self._cookies.visit(request))
-        return FormCaptcha(self.challenges, self.proofs, place, form)
+        if self.challenges is None:
+            return None
+        place = self._place(request)
+        if not self.challenges.is_open(challenge, place):
+            challenge = self.challenges.new(place)
+        return CaptchaView(challenge=challenge, by_proof=self.proofs is not None)
 
     def another(self, request: Request, challenge: str) -> str | None:
         """Make another challenge for the form that shows this one."""
         visit = self._cookies.visit(request)
         return self.challenges.another(challenge, visit=visit) if self.challenges else None
+
+    def _place(self, request: Request) -> Place:
+        return Place(form=request.url.path, visit=self._cookies.visit(request))
 
 
 def _proof_in(form: FormData) -> str:

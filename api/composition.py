@@ -87,6 +87,7 @@ class Composition:
         login = self.login()
         return Services(
             pages=self.pages,
+            answers=self.answers,
             who_is_in=partial(note_who_is_in, login),
             protection=self.protection(),
             registration=self.registration(),
@@ -262,6 +263,7 @@ class Composition:
         audit = self._database.audit
         return LoginServices(
             pages=self.pages,
+            answers=self.answers,
             cookies=self._cookies,
             throttle=self.throttle,
             captcha=self.captcha,

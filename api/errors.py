@@ -2,8 +2,8 @@
 
 import math
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -16,7 +16,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.answers import FormAnswers, HeldAnswer, without_proofs
 from api.security import FORM_NOT_TAKEN, FormTokenState, is_cross_site
+from api.templating import Pages
 from mipres.database.failures import DATABASE_ERRORS, database_fault
 from mipres.domain.applications import Application
 from mipres.domain.errors import MipresError
@@ -131,12 +133,8 @@ _STAFF_FORMS_WITH_A_PAGE = (
     "/soporte/contrasena",
 )
 
-Kept = Sequence[tuple[str, str]]
-"""Names and values of a form's fields."""
 # What a form sends once, or never again.
-_ONCE = frozenset(
-    {"csrf_token", "captcha", "captcha_id", "altcha", "confirmacion", "codigo", "actualizar_imagen"}
-)
+_ONCE = frozenset({"csrf_token", "captcha_id", "actualizar_imagen"})
 
 Handler = Callable[[Request, Any], Awaitable[Response]]
 _HANDLERS: dict[type[Exception], Handler] = {}
@@ -182,31 +180,28 @@ class LastResort:
         except Exception as error:
             if begun or scope["type"] != "http":
                 raise
-            answer = unexpected(Request(scope), error)
+            answer = await unexpected(Request(scope), error)
             await answer(scope, receive, send)
 
 
-async def _kept(request: Request) -> Kept:
+async def _kept(request: Request) -> dict[str, str] | None:
     """What a person typed into a form of the product, to send it again; no secrets.
 
     Another site's form is not repeated: the person would send it with a token that holds.
     """
-    if request.method != "POST":
-        return ()
+    if request.method != "POST" or _is_api(request):
+        return None
     protection = request.app.state.services.protection
     try:
-        form = await request.form()
+        form = getattr(request.state, "form", None) or await request.form()
     except (HTTPException, ClientDisconnect):
-        return ()
+        return None
     state = protection.form_tokens.state(request, form.get("csrf_token"))
     is_own = state in {FormTokenState.VALID, FormTokenState.EXPIRED}
     if is_cross_site(request, public_url=protection.public_url) or not is_own:
-        return ()
-    return tuple(
-        (name, value)
-        for name, value in form.multi_items()
-        if name not in _ONCE and "contrasena" not in name and isinstance(value, str)
-    )
+        return None
+    typed = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+    return {name: value for name, value in without_proofs(typed).items() if name not in _ONCE}
 
 
 def _is_api(request: Request) -> bool:
@@ -218,7 +213,11 @@ def _is_support(request: Request) -> bool:
 
 
 def _answer(
-    request: Request, status: int, headers: Mapping[str, str] | None = None, *, kept: Kept = ()
+    request: Request,
+    status: int,
+    headers: Mapping[str, str] | None = None,
+    *,
+    kept: Mapping[str, str] | None = None,
 ) -> Response:
     title, text = _PAGES.get(status, _PAGES[HTTPStatus.INTERNAL_SERVER_ERROR])
     if _is_api(request):
@@ -232,7 +231,7 @@ def _answer(
     if _is_support(request) and status == HTTPStatus.NOT_FOUND:
         title, text = _NOT_FOUND_BY_SUPPORT
     response: Response = pages.render(
-        request, template, status=status, title=title, text=text, action=request.url.path, kept=kept
+        request, template, status=status, title=title, text=text, action=request.url.path, kept=kept or {}
     )
     response.headers.update(headers or {})
     return response
@@ -297,38 +296,57 @@ def validation_problem(errors: Mapping[str, str]) -> ProblemError:
 @handles(ExpiredFormError)
 async def expired_form(request: Request, _error: ExpiredFormError) -> Response:
     """Offer to go on with what the person typed, except secrets and the captcha."""
-    kept, pages = await _kept(request), request.app.state.services.pages
-    page: Response = pages.render(
-        request, "form_expired", status=HTTPStatus.FORBIDDEN, action=request.url.path, kept=kept
-    )
-    return page
+    held = HeldAnswer(action=request.url.path, typed=await _kept(request) or {})
+    answers: FormAnswers = request.app.state.services.answers
+    return answers.redirect(request, held)
 
 
 @handles(TooManyRequestsError)
 async def too_many(request: Request, error: TooManyRequestsError) -> Response:
     seconds = error.retry_after_seconds
     log.info("too_many_requests", retry_after=seconds)
-    text = f"Espere {in_words(seconds)} e intente de nuevo."
-    return await _refuse_for_a_while(request, "Demasiados intentos seguidos", text, seconds=seconds)
+    return await _refuse_for_a_while(request, "Demasiados intentos seguidos", seconds=seconds)
 
 
-async def _refuse_for_a_while(request: Request, title: str, text: str, *, seconds: int) -> Response:
-    headers = {"Retry-After": str(seconds)}
+async def _refuse_for_a_while(request: Request, title: str, text: str = "", *, seconds: int) -> Response:
+    """Tell how long to wait: at an address of its own where a form was sent."""
+    kept = await _kept(request)
+    answers: FormAnswers = request.app.state.services.answers
+    until = answers.now().timestamp() + seconds
+    held = HeldAnswer(action=request.url.path, typed=kept or {}, title=title, text=text, until=until)
+    if kept is not None:
+        return answers.redirect(request, held)
     if _is_api(request):
-        status = HTTPStatus.TOO_MANY_REQUESTS
-        problem = ProblemError(status, "too_many_requests", title, text)
-        return JSONResponse(problem.body, status_code=status, media_type=PROBLEM_JSON, headers=headers)
-    page: Response = request.app.state.services.pages.render(
-        request,
-        "too_many",
-        status=HTTPStatus.TOO_MANY_REQUESTS,
-        title=title,
-        text=text,
-        action=request.url.path,
-        kept=await _kept(request),
+        detail = f"{text} {_wait(seconds)}".strip()
+        problem = ProblemError(HTTPStatus.TOO_MANY_REQUESTS, "too_many_requests", title, detail)
+        return JSONResponse(
+            problem.body,
+            status_code=problem.status,
+            media_type=PROBLEM_JSON,
+            headers={"Retry-After": str(seconds)},
+        )
+    return show_held(request, held, now=answers.now())
+
+
+def show_held(request: Request, held: HeldAnswer, *, now: datetime) -> Response:
+    """Show what to do with a form that was not received."""
+    pages: Pages = request.app.state.services.pages
+    told: dict[str, Any] = {"action": held.action, "kept": held.typed}
+    if not held.title:
+        return pages.render(request, "form_expired", status=HTTPStatus.FORBIDDEN, **told)
+    seconds = math.ceil(held.until - now.timestamp())
+    if seconds <= 0:
+        return pages.render(request, "too_many", title=held.title, text=held.text, is_over=True, **told)
+    status, text = HTTPStatus.TOO_MANY_REQUESTS, f"{held.text} {_wait(seconds)}".strip()
+    page = pages.render(
+        request, "too_many", status=status, title=held.title, text=text, is_over=False, **told
     )
-    page.headers.update(headers)
+    page.headers["Retry-After"] = str(seconds)
     return page
+
+
+def _wait(seconds: int) -> str:
+    return f"Espere {in_words(seconds)} e intente de nuevo."
 
 
 def in_words(seconds: int) -> str:
@@ -347,7 +365,7 @@ async def no_more_updates(request: Request, error: UpdatesSpentError) -> Respons
     return await _refuse_for_a_while(
         request,
         "Este registro recibió demasiadas solicitudes",
-        f"Sigue su curso, pero por ahora no admite más. Espere {in_words(_HOUR)} e intente de nuevo.",
+        "Sigue su curso, pero por ahora no admite más.",
         seconds=_HOUR,
     )
 
@@ -423,13 +441,14 @@ async def unavailable(request: Request, error: Exception) -> Response:
     reason = str(error) if isinstance(error, TemporalUnavailableError) else database_fault(error)
     log.warning("dependency_unavailable", error=type(error).__name__, reason=reason)
     retry_after = {"Retry-After": str(RETRY_SECONDS)}
-    kept = () if _is_api(request) else await _kept(request)
-    return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, retry_after, kept=kept)
+    return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, retry_after, kept=await _kept(request))
 
 
-def unexpected(request: Request, error: Exception) -> Response:
+async def unexpected(request: Request, error: Exception) -> Response:
     # Log neither the message nor the locals: both may repeat what the person typed.
     last = traceback.extract_tb(error.__traceback__)[-1:]
     where = "".join(f"{frame.filename}:{frame.lineno}" for frame in last)
     log.error("unexpected_error", error=type(error).__name__, where=where)
-    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR)
+    # The body is read already; before its form is known there is nothing to repeat.
+    kept = await _kept(request) if hasattr(request.state, "form") else None
+    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, kept=kept)

@@ -50,7 +50,7 @@ async def protected_form(request: Request, services: ProtectionDep) -> None:
     """Protect a route that takes a form: it must be the product's own, and fresh."""
     if is_cross_site(request, public_url=services.public_url):
         raise ForeignFormError
-    form = await request.form()
+    form = request.state.form = await request.form()
     match services.form_tokens.state(request, form.get("csrf_token")):
         case FormTokenState.EXPIRED:
             raise ExpiredFormError

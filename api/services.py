@@ -149,6 +149,7 @@ class LoginServices:
     """What login, landing, own account and logout need."""
 
     pages: Pages
+    answers: FormAnswers
     cookies: Cookies
     throttle: Throttle
     captcha: FormCaptchas
@@ -223,6 +224,7 @@ class Services:
     """Everything with a lifetime. A handler depends on one family, never on this."""
 
     pages: Pages
+    answers: FormAnswers
     who_is_in: Callable[[Request], Awaitable[None]]
     protection: ProtectionServices
     registration: RegistrationServices

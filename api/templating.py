@@ -82,6 +82,7 @@ class Pages:
             csrf_token=self._form_tokens.issue(visit),
             signed_in=getattr(request.state, "signed_in", ()),
             is_form_not_taken=request.url.query == FORM_NOT_TAKEN,
+            is_answer_gone=getattr(request.state, "is_answer_gone", False),
             **context,
         )
         response = HTMLResponse(body, status_code=status)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
+from api.answers import FormAnswer
 from api.clients import network_of
 from api.forms import secret_of
 from api.pages.login import Attempt, authenticate
@@ -26,6 +27,7 @@ from mipres.mail.dates import long_date
 
 router = APIRouter(prefix="/cuenta", include_in_schema=False)
 
+_PASSWORD = "/cuenta/contrasena"  # noqa: S105 - an address.
 _OTHERS = "otras"
 _ANOTHER_LOGIN = (
     "No se guardó nada: en este navegador ingresó después otra persona, o usted otra vez. Esta página es de la sesión "
@@ -55,15 +57,34 @@ class OwnProfile:
 @router.api_route("", methods=LOOKS, dependencies=[PUBLIC])
 async def show_account(request: Request, services: LoginDep, aplicacion: str = "") -> Response:
     user = await _user(request, services, aplicacion)
-    return await _account(request, services, user) if user else _login(request, services, aplicacion)
+    if user is None:
+        return _login(request, services, aplicacion)
+    account, shown = await services.own_accounts.of(user), services.answers.form_here(request)
+    return services.pages.render(
+        request,
+        "account",
+        status=shown.shown_status,
+        user=user,
+        account=account,
+        profiles=[_own_profile(profile) for profile in account.profiles],
+        errors=shown.errors,
+    )
 
 
 @router.api_route("/contrasena", methods=LOOKS, dependencies=[PUBLIC])
 async def show_password_form(request: Request, services: LoginDep, aplicacion: str = "") -> Response:
     user = await _user(request, services, aplicacion)
     if user is None:
-        return _login(request, services, aplicacion, page="/cuenta/contrasena")
-    return _password_form(request, services, user)
+        return _login(request, services, aplicacion, page=_PASSWORD)
+    shown = services.answers.form_here(request)
+    return services.pages.render(
+        request,
+        "account_password",
+        status=shown.shown_status,
+        user=user,
+        errors=shown.errors,
+        rules=[(rule.text, rule.pattern) for rule in shown_rules(services.policy)],
+    )
 
 
 def _proof(
@@ -82,24 +103,24 @@ async def change_password(request: Request, services: LoginDep, client: ClientDe
     user = user_named(users, form.get("sesion"))
     if user is None and users:
         other = {"_sesion": _ANOTHER_LOGIN.format(login=users[0].login)}
-        return _password_form(request, services, users[0], errors=other)
+        return _password_again(request, services, users[0], other)
     if user is None:
-        return _login(request, services, page="/cuenta/contrasena")
+        return _login(request, services, page=_PASSWORD)
     if errors := _errors(services, user, form):
-        return _password_form(request, services, user, errors=errors)
+        return _password_again(request, services, user, errors)
     present = secret_of(form, "actual")
     verified = (
         await authenticate(services, _proof(request, services, user, present, client), user.application)
     ).account
     if verified is None:
-        return _password_form(request, services, user, errors={"actual": _WRONG})
+        return _password_again(request, services, user, {"actual": _WRONG})
     token = await services.own_accounts.change_password(
         user,
         verified_hash=verified.verified_hash,
         password_hash=await services.hasher.hash(secret_of(form, "contrasena")),
     )
     if token is None:
-        return _password_form(request, services, user, errors={"_sesion": _CHANGED_MEANWHILE})
+        return _password_again(request, services, user, {"_sesion": _CHANGED_MEANWHILE})
     response = _to_account(user)
     services.cookies.set(response, session_cookie(user.application), token)
     return response
@@ -113,7 +134,8 @@ async def end_sessions(request: Request, services: LoginDep) -> Response:
     user = user_named(users, form.get("sesion"))
     if user is None and users:
         other = {"_sesion": _ANOTHER_LOGIN.format(login=users[0].login)}
-        return await _account(request, services, users[0], errors=other)
+        answer = FormAnswer(page="/cuenta", errors=other, status=HTTPStatus.CONFLICT)
+        return services.answers.lead_back(request, answer, aplicacion=users[0].application)
     if user is None:
         return _login(request, services)
     which = form.get("cual")
@@ -174,40 +196,11 @@ def _errors(services: LoginServices, user: LoggedInUser, form: FormData) -> dict
     return errors
 
 
-async def _account(
-    request: Request,
-    services: LoginServices,
-    user: LoggedInUser,
-    *,
-    errors: Mapping[str, str] | None = None,
+def _password_again(
+    request: Request, services: LoginServices, user: LoggedInUser, errors: Mapping[str, str]
 ) -> Response:
-    account = await services.own_accounts.of(user)
-    return services.pages.render(
-        request,
-        "account",
-        status=HTTPStatus.CONFLICT if errors else HTTPStatus.OK,
-        user=user,
-        account=account,
-        profiles=[_own_profile(profile) for profile in account.profiles],
-        errors=errors or {},
-    )
-
-
-def _password_form(
-    request: Request,
-    services: LoginServices,
-    user: LoggedInUser,
-    *,
-    errors: Mapping[str, str] | None = None,
-) -> Response:
-    return services.pages.render(
-        request,
-        "account_password",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
-        user=user,
-        errors=errors or {},
-        rules=[(rule.text, rule.pattern) for rule in shown_rules(services.policy)],
-    )
+    answer = FormAnswer(page=_PASSWORD, errors=errors)
+    return services.answers.lead_back(request, answer, aplicacion=user.application)
 
 
 def _own_profile(profile: Profile) -> OwnProfile:

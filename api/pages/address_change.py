@@ -8,8 +8,9 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from api.answers import ChangeAnswer, FormAnswer
 from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
-from api.services import PasswordDep, PasswordServices
+from api.services import PasswordDep
 from mipres.domain.address_changes import ChangeState
 from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.limits import RESENDS, WRONG_LINKS
@@ -17,6 +18,7 @@ from mipres.mail.dates import long_date_time
 
 router = APIRouter(prefix="/no-fui-yo", include_in_schema=False)
 
+_PAGE = "/no-fui-yo"
 _COOKIE = "cambio"
 _COOKIE_SECONDS = 60 * 60
 _LONGEST_TOKEN = 128
@@ -35,53 +37,46 @@ _STATUS = {
 
 @router.api_route("", methods=LOOKS, dependencies=[PUBLIC])
 async def show_change(request: Request, services: PasswordDep, client: ClientDep) -> Response:
-    return await _page(request, services, client)
+    """Show what the change of the browser's link is now, with a button if it waits."""
+    token = services.cookies.get(request, _COOKIE) or ""
+    change = await services.changes.view(token)
+    if token and change.state is ChangeState.UNKNOWN and request.method == "GET":
+        await services.throttle.count(WRONG_LINKS, client)
+    stopped = services.answers.shown_here(request, ChangeAnswer)
+    shown = services.answers.form_here(request)
+    return services.pages.render(
+        request,
+        "address_change",
+        status=shown.status or _STATUS[change.state],
+        change=change,
+        until=long_date_time(change.takes_effect_at) if change.takes_effect_at else None,
+        is_done=stopped is not None,
+        support_knows=stopped is not None and stopped.support_knows,
+        errors=shown.errors,
+    )
 
 
 @router.post("", dependencies=[limited(RESENDS), PROTECTED_FORM])
-async def stop_change(request: Request, services: PasswordDep, client: ClientDep) -> Response:
+async def stop_change(request: Request, services: PasswordDep) -> Response:
     """Stop the change that the page showed, and notify support."""
     token, form = services.cookies.get(request, _COOKIE) or "", await request.form()
     change = await services.changes.view(token)
     if form.get("cambio") != str(change.change_id):
-        return await _page(request, services, client, error=_ANOTHER_CHANGE)
+        answer = FormAnswer(
+            page=_PAGE, errors={"_cambio": _ANOTHER_CHANGE}, status=HTTPStatus.UNPROCESSABLE_ENTITY
+        )
+        return services.answers.lead_back(request, answer)
     try:
         document = await services.changes.stop(token)
     except LinkNotUsableError:
-        return await _page(request, services, client)
+        return RedirectResponse(_PAGE, status_code=HTTPStatus.SEE_OTHER)
     support_knows = await services.recoveries.report_stopped_change(document)
-    return await _page(request, services, client, is_done=True, support_knows=support_knows)
+    return services.answers.lead_back(request, ChangeAnswer(page=_PAGE, support_knows=support_knows))
 
 
 @router.api_route("/{token}", methods=LOOKS, dependencies=[PUBLIC])
 async def open_link(token: str, services: PasswordDep) -> Response:
     """Move the token from the address into a cookie that scripts cannot read."""
-    response = RedirectResponse("/no-fui-yo", status_code=HTTPStatus.SEE_OTHER)
+    response = RedirectResponse(_PAGE, status_code=HTTPStatus.SEE_OTHER)
     services.cookies.set(response, _COOKIE, token[:_LONGEST_TOKEN], max_age=_COOKIE_SECONDS)
     return response
-
-
-async def _page(
-    request: Request,
-    services: PasswordServices,
-    client: str,
-    *,
-    is_done: bool = False,
-    support_knows: bool = True,
-    error: str | None = None,
-) -> Response:
-    """Show what the change of the browser's link is now, with a button if it waits."""
-    token = services.cookies.get(request, _COOKIE) or ""
-    change = await services.changes.view(token)
-    if token and change.state is ChangeState.UNKNOWN and request.method in {"GET", "POST"}:
-        await services.throttle.count(WRONG_LINKS, client)
-    return services.pages.render(
-        request,
-        "address_change",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if error else _STATUS[change.state],
-        change=change,
-        until=long_date_time(change.takes_effect_at) if change.takes_effect_at else None,
-        is_done=is_done,
-        support_knows=support_knows,
-        errors={"_cambio": error} if error else {},
-    )

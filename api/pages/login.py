@@ -11,7 +11,8 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
-from api.captcha import CAPTCHA_NEEDED, FormCaptcha
+from api.answers import DoorAnswer, FormAnswer, Placement
+from api.captcha import CAPTCHA_NEEDED
 from api.clients import network_of
 from api.errors import LoginOfAnotherVisitError, handles
 from api.forms import by_field, secret_of, text_of, whole_text_of
@@ -60,24 +61,6 @@ _CLOSED = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Shown:
-    """What the form shows.
-
-    Attributes:
-        typed: What stays in the form.
-        over: Why the session of this browser is over.
-        is_of_before: Whether the form that was sent is older than the last login in this browser.
-        captcha: The one that failures at this login ask for.
-    """
-
-    typed: Mapping[str, str]
-    errors: Mapping[str, str] = field(default_factory=dict)
-    over: SessionEnd | None = None
-    is_of_before: bool = False
-    captcha: FormCaptcha | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Attempt:
     """A login with its password, and where they were typed."""
 
@@ -98,7 +81,21 @@ async def show_login(application: str, request: Request, services: LoginDep, vol
         over = SessionEnd.NEW_PASSWORD
     elif token and await user_of(request, services, wanted, is_active=False, before_factor=True) is None:
         over = SessionEnd.OTHER
-    return _form(request, services, wanted, _Shown(typed={"volver": volver}, over=over))
+    shown = services.answers.form_here(request)
+    asks_captcha = shown.captcha is not None
+    return services.pages.render(
+        request,
+        "login",
+        status=shown.shown_status,
+        application=wanted,
+        login=shown.typed.get("usuario", ""),
+        errors=shown.errors,
+        over=over,
+        is_of_before=shown.is_of_before,
+        back=page_after_login(wanted, volver),
+        captcha=services.captcha.view(request, shown.captcha or "") if asks_captcha else None,
+        passkey=services.passkeys.options_to_use(Purpose.LOGIN, bound_to=services.cookies.visit(request)),
+    )
 
 
 @router.post("/ingreso/{application}", dependencies=[limited(LOGINS), LOGIN_FORM])
@@ -113,8 +110,8 @@ async def log_in(application: str, request: Request, services: LoginDep, client:
     kept = _kept(form)
     if errors or captcha.another_image_asked:
         errors = {} if captcha.another_image_asked else errors
-        shown = captcha if captcha.was_shown else None
-        return _form(request, services, wanted, _Shown(typed=kept, errors=errors, captcha=shown))
+        shown = captcha.to_show if captcha.was_shown else None
+        return _again(request, services, wanted, kept, errors, captcha=shown)
     login = _login(typed)
     origin = Origin(network=network_of(client), device=services.devices.known(request, login))
     is_human = captcha.is_off or captcha.was_shown
@@ -134,7 +131,7 @@ async def log_in(application: str, request: Request, services: LoginDep, client:
     if (await services.factors.of(entry.holder)).is_set_up:
         return await _ask_second_step(services, wanted, entry)
     response = await enter(request, services, wanted, client, entry)
-    return response or _form(request, services, wanted, _Shown(typed=kept, errors={"_credenciales": _WRONG}))
+    return response or _again(request, services, wanted, kept, {"_credenciales": _WRONG})
 
 
 @router.post("/ingreso/{application}/llave", dependencies=[limited(LOGINS), PROTECTED_FORM])
@@ -147,9 +144,9 @@ async def log_in_by_passkey(
     answer = whole_text_of(form, "credencial")
     holder = await services.passkeys.use(Purpose.LOGIN, answer, bound_to=visit)
     account = await services.credentials.known(holder.account_id) if holder and holder.account_id else None
-    wrong = _Shown(typed={"volver": back}, errors={"_llave": WRONG_PASSKEY})
+    wrong = _again(request, services, wanted, {"volver": back}, {"_llave": WRONG_PASSKEY})
     if holder is None or account is None:
-        return _form(request, services, wanted, wrong)
+        return wrong
     if wanted not in account.applications:
         return _other_door(request, services, wanted, account)
     entry = Entry(
@@ -160,7 +157,7 @@ async def log_in_by_passkey(
         back=back,
     )
     response = await enter(request, services, wanted, client, entry)
-    return response or _form(request, services, wanted, wrong)
+    return response or wrong
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +194,7 @@ async def enter(
     )
     if session is None:
         return None
-    response = _led_on(request, services, page_after_login(wanted, entry.back))
+    response = _led_on(wanted, page_after_login(wanted, entry.back))
     services.cookies.set(response, session_cookie(wanted), session)
     services.cookies.set(response, _BROWSER, visitor.browser or "", max_age=_BROWSER_SECONDS)
     services.devices.remember(request, response, entry.login)
@@ -221,9 +218,18 @@ async def show_login_again(request: Request, _error: LoginOfAnotherVisitError) -
     """Draw the form for the visit that goes on, with what was typed but the password."""
     wanted, typed = application_named(request.path_params["application"]), _kept(await request.form())
     services = request.app.state.services.login
-    page = _form(request, services, wanted, _Shown(typed=typed, is_of_before=True))
-    page.status_code = HTTPStatus.FORBIDDEN
-    return page
+    answer = FormAnswer(
+        page=f"/ingreso/{wanted}", typed=typed, status=HTTPStatus.FORBIDDEN, is_of_before=True
+    )
+    response: Response = services.answers.lead_back(request, answer, volver=typed["volver"])
+    return response
+
+
+@router.api_route("/ingreso/{application}/continuar", methods=READS, dependencies=[PUBLIC])
+async def go_on(application: str, request: Request, services: LoginDep, volver: str = "") -> Response:
+    """Lead on to the application that asked for the login."""
+    page = page_after_login(application_named(application), volver)
+    return services.pages.render(request, "oidc_continue", address=page)
 
 
 @router.api_route("/inicio/{application}", methods=READS, dependencies=[PUBLIC])
@@ -251,6 +257,8 @@ async def log_out(request: Request, services: LoginDep) -> Response:
         if token:
             await services.sessions.end(token)
             services.cookies.drop(response, session_cookie(application))
+    # The next person at this browser reads nothing of this one.
+    services.answers.forget(response)
     return response
 
 
@@ -295,8 +303,7 @@ def _failed(
     errors = {"captcha": CAPTCHA_NEEDED} if result.is_unjudged else {"_credenciales": _WRONG}
     errors = {"_credenciales": _CLOSED} if result.is_closed else errors
     # Not the captcha that was sent: it is used up.
-    captcha = services.captcha.of(request) if result.asks_captcha else None
-    return _form(request, services, wanted, _Shown(typed=kept, errors=errors, captcha=captcha))
+    return _again(request, services, wanted, kept, errors, captcha="" if result.asks_captcha else None)
 
 
 async def _notify_lock(services: LoginServices, login: str) -> None:
@@ -314,19 +321,22 @@ def _other_door(
     """Show why what the person wanted is closed, and which application is open."""
     right, today = tuple(account.applications), account.today
     if account.access.account is AccountState.SUSPENDED:
-        return services.pages.render(request, "access_closed", closed=[ACCOUNT_SUSPENDED_WORDS], right=())
+        closed_account = DoorAnswer(wanted=wanted, closed=(ACCOUNT_SUSPENDED_WORDS,))
+        return services.answers.redirect(request, closed_account)
     if account.joined_login is not None:
-        moved = joined_words(account.joined_login)
-        return services.pages.render(request, "access_closed", closed=[moved], right=())
+        moved = DoorAnswer(wanted=wanted, closed=(joined_words(account.joined_login),))
+        return services.answers.redirect(request, moved)
     closed = [item for item in account.access.closed(today) if application_of(item.user_type) is wanted]
     closed = closed or ([] if right else list(account.access.closed(today)))
     if not closed:
-        return services.pages.render(request, "wrong_door", wanted=wanted, right=right)
+        return services.answers.redirect(request, DoorAnswer(wanted=wanted, right=right))
     if len(closed) == 1 and has_ended(closed[0].last_day, today=today):
-        return services.pages.render(request, "placement_ended", placement=closed[0], right=right)
+        placement = Placement(site_name=closed[0].site_name, last_day=closed[0].last_day)
+        ended = DoorAnswer(wanted=wanted, right=right, placement=placement)
+        return services.answers.redirect(request, ended)
     causes = dict.fromkeys(cause for item in closed if (cause := item.cause(today)))
-    words = [CLOSED_WORDS[cause] for cause in causes]
-    return services.pages.render(request, "access_closed", closed=words, right=right)
+    words = tuple(CLOSED_WORDS[cause] for cause in causes)
+    return services.answers.redirect(request, DoorAnswer(wanted=wanted, right=right, closed=words))
 
 
 def _visitor(request: Request, services: LoginServices, client: str) -> Visitor:
@@ -347,15 +357,14 @@ def page_after_login(application: Application, wanted: str) -> str:
     return wanted if wanted in known or is_authorization(wanted) else known[0]
 
 
-def _led_on(request: Request, services: LoginServices, page: str) -> Response:
+def _led_on(wanted: Application, page: str) -> Response:
     """Lead to a page; to an application's request by a page of our own.
 
     A browser takes the whole chain of redirects for the answer to the form, and our policy lets no form answer from
     another site.
     """
-    if is_authorization(page):
-        return services.pages.render(request, "oidc_continue", address=page)
-    return RedirectResponse(page, status_code=HTTPStatus.SEE_OTHER)
+    address = f"/ingreso/{wanted}/continuar?volver={quote(page, safe='')}" if is_authorization(page) else page
+    return RedirectResponse(address, status_code=HTTPStatus.SEE_OTHER)
 
 
 def _login(typed: str) -> str:
@@ -363,17 +372,23 @@ def _login(typed: str) -> str:
     return "".join(char for char in typed[:MAX_DOCUMENT_INPUT].upper() if char.isalnum())
 
 
-def _form(request: Request, services: LoginServices, application: Application, shown: _Shown) -> Response:
-    return services.pages.render(
-        request,
-        "login",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if shown.errors else HTTPStatus.OK,
-        application=application,
-        login=shown.typed.get("usuario", ""),
-        errors=shown.errors,
-        over=shown.over,
-        is_of_before=shown.is_of_before,
-        back=page_after_login(application, shown.typed.get("volver", "")),
-        captcha=shown.captcha.view() if shown.captcha else None,
-        passkey=services.passkeys.options_to_use(Purpose.LOGIN, bound_to=services.cookies.visit(request)),
+def _again(
+    request: Request,
+    services: LoginServices,
+    application: Application,
+    kept: Mapping[str, str],
+    errors: Mapping[str, str],
+    *,
+    captcha: str | None = None,
+) -> Response:
+    """Lead back to the form.
+
+    Where it leads after the login stays in the address: an application's request is too long for a cookie.
+    """
+    answer = FormAnswer(
+        page=f"/ingreso/{application}",
+        typed={"usuario": kept.get("usuario", "")},
+        errors=errors,
+        captcha=captcha,
     )
+    return services.answers.lead_back(request, answer, volver=kept["volver"])

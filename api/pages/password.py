@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
-from api.answers import PasswordAnswer, RecoveryAnswer
+from api.answers import FormAnswer, PasswordAnswer, RecoveryAnswer
 from api.captcha import FormCaptcha
 from api.errors import TooManyRequestsError
 from api.forms import DOCUMENT_FIELDS, DOCUMENT_OPTIONS, by_field, form_errors, secret_of, typed_in
@@ -62,43 +62,53 @@ async def show_form(request: Request, services: PasswordDep, client: ClientDep) 
     """Show the form, or why the link is of no use before the person types anything."""
     token = services.cookies.get(request, _COOKIE) or ""
     owner = await services.links.owner_of(token)
-    return _form(request, services, owner) if owner else await _unusable(request, services, token, client)
+    if owner is None:
+        return await _unusable(request, services, token, client)
+    shown = services.answers.form_here(request)
+    return services.pages.render(
+        request,
+        "password_form",
+        status=shown.shown_status,
+        owner=owner,
+        errors=shown.errors,
+        rules=[(rule.text, rule.pattern) for rule in shown_rules(services.policy)],
+    )
 
 
 @router.post("", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
-async def set_password(request: Request, services: PasswordDep, client: ClientDep) -> Response:
+async def set_password(request: Request, services: PasswordDep) -> Response:
     token, form = services.cookies.get(request, _COOKIE) or "", await request.form()
     owner = await services.links.owner_of(token)
     if owner is None:
-        return await _unusable(request, services, token, client)
+        return _to_link()
     if not _is_drawn_for(form, owner.link_id):
-        return _form(request, services, owner, errors={"_enlace": _ANOTHER_LINK.format(login=owner.login)})
+        return _again(request, services, {"_enlace": _ANOTHER_LINK.format(login=owner.login)})
     password, confirmation = secret_of(form, "contrasena"), secret_of(form, "confirmacion")
     if errors := _errors(services.policy, owner, password, confirmation):
-        return _form(request, services, owner, errors=errors)
+        return _again(request, services, errors)
     try:
         owner = await services.links.set_password(token, await services.hasher.hash(password))
     except LinkNotUsableError:
-        return await _unusable(request, services, token, client)
+        return _to_link()
     await services.act.announce_password(owner)
     answer = PasswordAnswer(
         login=owner.login,
         is_password_changed=owner.is_password_changed,
         applications=owner.applications,
     )
+    # The cookie stays: Back then says that the link is used, and leads to the login.
     response = services.answers.redirect(request, answer)
-    services.cookies.drop(response, _COOKIE)
     services.devices.remember(request, response, owner.login)
     return response
 
 
 @router.post("/renovar", dependencies=[limited(RESENDS), PROTECTED_FORM])
-async def renew_link(request: Request, services: PasswordDep, client: ClientDep) -> Response:
+async def renew_link(request: Request, services: PasswordDep) -> Response:
     """Start the registration of an expired link again, once, without another form."""
     token = services.cookies.get(request, _COOKIE) or ""
     renewal = await services.links.renewal_of(token)
     if renewal is None or not _is_drawn_for(await request.form(), renewal.link_id):
-        return await _unusable(request, services, token, client)
+        return _to_link()
     try:
         submitted = await services.start.renew(renewal)
     except TermsChangedError:
@@ -106,14 +116,21 @@ async def renew_link(request: Request, services: PasswordDep, client: ClientDep)
         return RedirectResponse(form, status_code=HTTPStatus.SEE_OTHER)
     # Not earlier: a second click joins the same registration, and a crash leaves the link as it was.
     await services.links.mark_renewed(token)
-    response = services.outcomes.answer(request, submitted)
-    services.cookies.drop(response, _COOKIE)
-    return response
+    return services.outcomes.answer(request, submitted)
 
 
 @router.api_route("/recuperar", methods=LOOKS, dependencies=[PUBLIC])
 async def show_recovery(request: Request, services: PasswordDep) -> Response:
-    return _recovery_form(request, services, services.captcha.of(request))
+    shown = services.answers.form_here(request)
+    return services.pages.render(
+        request,
+        "recovery_form",
+        status=shown.shown_status,
+        typed=shown.typed,
+        errors=shown.errors,
+        captcha=services.captcha.view(request, shown.captcha or ""),
+        document_types=DOCUMENT_OPTIONS,
+    )
 
 
 @router.post("/recuperar", dependencies=[limited(RECOVERIES), PROTECTED_FORM])
@@ -122,14 +139,14 @@ async def ask_recovery(request: Request, services: PasswordDep) -> Response:
     form = await request.form()
     typed, captcha = typed_in(form, DOCUMENT_FIELDS), services.captcha.of(request, form)
     if captcha.another_image_asked:
-        return _recovery_form(request, services, captcha, typed=typed)
+        return _recovery_again(request, services, captcha, typed)
     try:
         document = check_document(typed["tipo_documento"], typed["numero_documento"])
     except InvalidSubmissionError as error:
         errors = (*form_errors(error), *captcha.missing())
-        return _recovery_form(request, services, captcha, typed=typed, errors=errors)
+        return _recovery_again(request, services, captcha, typed, errors)
     if errors := captcha.missing() or await captcha.wrong():
-        return _recovery_form(request, services, captcha, typed=typed, errors=errors)
+        return _recovery_again(request, services, captcha, typed, errors)
     # The count is by what was typed, so that it reveals nothing of any account.
     # Beyond it the answer stays the same: a stranger must not keep a person from recovering.
     is_quiet = await services.throttle.is_beyond(DOCUMENT_RECOVERIES, document.login)
@@ -167,41 +184,26 @@ def _errors(policy: PasswordPolicy, owner: PasswordOwner, password: str, confirm
     return errors
 
 
-def _form(
-    request: Request,
-    services: PasswordServices,
-    owner: PasswordOwner,
-    *,
-    errors: Mapping[str, str] | None = None,
-) -> Response:
-    return services.pages.render(
-        request,
-        "password_form",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
-        owner=owner,
-        errors=errors or {},
-        rules=[(rule.text, rule.pattern) for rule in shown_rules(services.policy)],
-    )
+def _again(request: Request, services: PasswordServices, errors: Mapping[str, str]) -> Response:
+    return services.answers.lead_back(request, FormAnswer(page="/contrasena", errors=errors))
 
 
-def _recovery_form(
+def _to_link() -> Response:
+    """Lead to the page that says why the link is of no use."""
+    return RedirectResponse("/contrasena", status_code=HTTPStatus.SEE_OTHER)
+
+
+def _recovery_again(
     request: Request,
     services: PasswordServices,
     captcha: FormCaptcha,
-    *,
-    typed: Mapping[str, str] | None = None,
+    typed: Mapping[str, str],
     errors: Iterable[FieldError] = (),
 ) -> Response:
-    messages = by_field(errors)
-    return services.pages.render(
-        request,
-        "recovery_form",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if messages else HTTPStatus.OK,
-        typed=typed or {},
-        errors=messages,
-        captcha=captcha.view(),
-        document_types=DOCUMENT_OPTIONS,
+    answer = FormAnswer(
+        page="/contrasena/recuperar", typed=typed, errors=by_field(errors), captcha=captcha.to_show
     )
+    return services.answers.lead_back(request, answer)
 
 
 async def _unusable(request: Request, services: PasswordServices, token: str, client: str) -> Response:
@@ -211,7 +213,7 @@ async def _unusable(request: Request, services: PasswordServices, token: str, cl
         await _note_look(services, link.state, token, client)
     renewable = link.state is LinkState.EXPIRED and await services.links.renewal_of(token) is not None
     owner = await services.links.owner_of(token, state=LinkState.USED)
-    page = services.pages.render(
+    return services.pages.render(
         request,
         "link_unusable",
         status=_STATUS[link.state],
@@ -219,9 +221,6 @@ async def _unusable(request: Request, services: PasswordServices, token: str, cl
         renewable=renewable,
         doors=(owner and owner.applications) or tuple(Application),
     )
-    if not renewable:
-        services.cookies.drop(page, _COOKIE)
-    return page
 
 
 async def _note_look(services: PasswordServices, state: LinkState, token: str, client: str) -> None:

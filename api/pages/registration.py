@@ -6,7 +6,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.answers import ReceivedAnswer, StatusAnswer, StatusResult
+from api.answers import FormAnswer, ReceivedAnswer, StatusAnswer, StatusResult
 from api.captcha import FormCaptcha
 from api.clients import network_of
 from api.errors import in_words
@@ -71,7 +71,24 @@ async def find_status(request: Request, services: RegistrationDep) -> Response:
 
 @router.api_route("/{tipo}", methods=LOOKS, dependencies=[PUBLIC])
 async def show_form(tipo: str, request: Request, services: RegistrationDep) -> Response:
-    return _form(request, services, _user_type(tipo), services.captcha.of(request))
+    """Show the form, with what the person typed and what is wrong with it."""
+    user_type, shown = _user_type(tipo), services.answers.form_here(request)
+    typed = shown.typed
+    return services.pages.render(
+        request,
+        "registration_form",
+        status=shown.shown_status,
+        user_type=user_type,
+        typed=typed,
+        errors=shown.errors,
+        sentence=FILL_ALL_FIELDS if shown.is_incomplete else None,
+        offered_nit=nit_to_offer(typed.get("nit", "")) if "nit" in shown.errors else None,
+        captcha=services.captcha.view(request, shown.captcha or ""),
+        document_types=DOCUMENT_OPTIONS,
+        departments=[(department.code, department.name) for department in divipola.departments()],
+        municipalities=municipality_options(typed.get("departamento", "")),
+        terms=TERMS_TEXT,
+    )
 
 
 @router.post("/{tipo}", dependencies=[limited(SUBMISSIONS), PROTECTED_FORM])
@@ -79,16 +96,16 @@ async def submit(tipo: str, request: Request, services: RegistrationDep, client:
     user_type, form = _user_type(tipo), await request.form()
     typed, captcha = typed_in(form, REGISTRATION_FIELDS), services.captcha.of(request, form)
     if captcha.another_image_asked or text_of(form, "ver_municipio"):
-        return _form(request, services, user_type, captcha, typed)
+        return _again(request, services, captcha, typed)
     # The button with the NIT that was meant sends the form with it.
     typed["nit"] = text_of(form, "usar_nit") or typed["nit"]
     try:
         submission = check_submission(raw_submission(user_type, typed))
     except InvalidSubmissionError as error:
         errors = (*form_errors(error), *captcha.missing())
-        return _form(request, services, user_type, captcha, typed, errors)
+        return _again(request, services, captcha, typed, errors)
     if errors := captcha.missing() or await captcha.wrong():
-        return _form(request, services, user_type, captcha, typed, errors)
+        return _again(request, services, captcha, typed, errors)
     # Beyond it the form is accepted all the same: a stranger must not keep a person from registering.
     is_quiet = await services.throttle.is_beyond(DOCUMENT_SUBMISSIONS, submission.document.login)
     asks_too_much = await _asks_too_much(services, client, submission)
@@ -105,7 +122,7 @@ async def show_status(radicado: str, request: Request, services: RegistrationDep
     if view is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     sent_here = services.sent_forms.sent_at(request, radicado) is not None
-    answer = _answer_to_show(request, services, radicado)
+    answer = services.answers.shown_here(request, StatusAnswer)
     return services.pages.render(
         request,
         "status",
@@ -122,16 +139,10 @@ async def resend_link(radicado: str, request: Request, services: RegistrationDep
     try:
         await services.act.resend_link(radicado, reason=_RESEND_REASON)
     except (UnknownWorkflowError, WrongStageError):
-        return _back(request, services, StatusAnswer(radicado=radicado, result=StatusResult.NOT_WAITING))
+        return _back(request, services, radicado, StatusResult.NOT_WAITING)
     except TooSoonError as error:
-        answer = StatusAnswer(
-            radicado=radicado,
-            result=StatusResult.TOO_SOON,
-            limit=error.limit,
-            wait_seconds=error.retry_after_seconds,
-        )
-        return _back(request, services, answer)
-    return _back(request, services, StatusAnswer(radicado=radicado, result=StatusResult.RESENT))
+        return _back(request, services, radicado, StatusResult.TOO_SOON, error)
+    return _back(request, services, radicado, StatusResult.RESENT)
 
 
 @router.post("/estado/{radicado}/esperar", dependencies=[limited(RESENDS), PROTECTED_FORM])
@@ -142,11 +153,11 @@ async def wait_for_registry(radicado: str, request: Request, services: Registrat
     """
     _require_radicado(radicado)
     if services.sent_forms.sent_at(request, radicado) is None:
-        return _back(request, services, StatusAnswer(radicado=radicado, result=StatusResult.NOT_YOURS))
+        return _back(request, services, radicado, StatusResult.NOT_YOURS)
     try:
         await services.start.wait_for_registry(radicado)
     except (UnknownWorkflowError, NothingToWaitForError):
-        return _back(request, services, StatusAnswer(radicado=radicado, result=StatusResult.NO_WAIT))
+        return _back(request, services, radicado, StatusResult.NO_WAIT)
     return RedirectResponse(f"/registro/estado/{radicado}", status_code=HTTPStatus.SEE_OTHER)
 
 
@@ -157,7 +168,7 @@ async def stop_watching(radicado: str, request: Request, services: RegistrationD
     try:
         await services.act.stop_watching(radicado, reason=_STOP_REASON)
     except (UnknownWorkflowError, WrongStageError):
-        return _back(request, services, StatusAnswer(radicado=radicado, result=StatusResult.NO_WAIT))
+        return _back(request, services, radicado, StatusResult.NO_WAIT)
     return RedirectResponse(f"/registro/estado/{radicado}", status_code=HTTPStatus.SEE_OTHER)
 
 
@@ -185,44 +196,38 @@ def _require_radicado(text: str) -> None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
 
 
-def _back(request: Request, services: RegistrationServices, answer: StatusAnswer) -> Response:
-    """Lead back to the status page, which shows what came of its button."""
-    address = f"/registro/estado/{answer.radicado}?respuesta={{id}}"
-    return services.answers.redirect(request, answer, address)
-
-
-def _answer_to_show(request: Request, services: RegistrationServices, radicado: str) -> StatusAnswer | None:
-    answer = services.answers.find(request, request.query_params.get("respuesta", ""))
-    if isinstance(answer, StatusAnswer) and answer.radicado == radicado:
-        return answer
-    return None
-
-
-def _form(
+def _back(
     request: Request,
     services: RegistrationServices,
-    user_type: UserType,
+    radicado: str,
+    result: StatusResult,
+    too_soon: TooSoonError | None = None,
+) -> Response:
+    """Lead back to the status page, which shows what came of its button."""
+    answer = StatusAnswer(
+        page=f"/registro/estado/{radicado}",
+        result=result,
+        limit=too_soon.limit if too_soon else "",
+        wait_seconds=too_soon.retry_after_seconds if too_soon else 0,
+    )
+    return services.answers.lead_back(request, answer)
+
+
+def _again(
+    request: Request,
+    services: RegistrationServices,
     captcha: FormCaptcha,
-    typed: Mapping[str, str] | None = None,
+    typed: Mapping[str, str],
     errors: Iterable[FieldError] = (),
 ) -> Response:
-    """Show the form, with what the person typed and what is wrong with it."""
-    typed = typed or {}
+    """Lead back to the form."""
     # The box to tick comes last on the page, after the picture.
     errors = sorted(errors, key=lambda error: error.field == "acepta_datos")
-    messages = by_field(errors)
-    return services.pages.render(
-        request,
-        "registration_form",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
-        user_type=user_type,
+    answer = FormAnswer(
+        page=request.url.path,
         typed=typed,
-        errors=messages,
-        sentence=FILL_ALL_FIELDS if any(error.is_missing for error in errors) else None,
-        offered_nit=nit_to_offer(typed.get("nit", "")) if "nit" in messages else None,
-        captcha=captcha.view(),
-        document_types=DOCUMENT_OPTIONS,
-        departments=[(department.code, department.name) for department in divipola.departments()],
-        municipalities=municipality_options(typed.get("departamento", "")),
-        terms=TERMS_TEXT,
+        errors=by_field(errors),
+        captcha=captcha.to_show,
+        is_incomplete=any(error.is_missing for error in errors),
     )
+    return services.answers.lead_back(request, answer)

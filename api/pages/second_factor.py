@@ -16,6 +16,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
+from api.answers import CodesAnswer, FormAnswer
 from api.clients import network_of
 from api.forms import secret_of, text_of, whole_text_of
 from api.pages.login import Attempt, authenticate
@@ -65,7 +66,13 @@ class _Owner:
 @router.api_route("", methods=LOOKS, dependencies=[PUBLIC])
 async def show_factor(request: Request, services: LoginDep, aplicacion: str = "") -> Response:
     owner = await _owner(request, services, application=aplicacion)
-    return await _page(request, services, owner) if owner else _login(request, services, aplicacion)
+    if owner is None:
+        return _login(request, services, aplicacion)
+    codes = services.answers.shown_here(request, CodesAnswer)
+    if codes and codes.session_id == owner.user.session_id:
+        shown = [shown_recovery_code(code) for code in codes.codes]
+        return services.pages.render(request, "recovery_codes", user=owner.user, codes=shown)
+    return await _page(request, services, owner)
 
 
 @router.post("/confirmar", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
@@ -77,7 +84,7 @@ async def confirm(request: Request, services: LoginDep, client: ClientDep) -> Re
         return await _another(request, services)
     proof, error = await _proven(request, services, owner, form, client)
     if proof is None:
-        return await _page(request, services, owner, errors=error)
+        return _again(request, services, owner.user, error)
     return await _count_as_shown(request, services, owner, proof)
 
 
@@ -90,10 +97,10 @@ async def add_codes(request: Request, services: LoginDep) -> Response:
         return refusal
     typed = text_of(form, "codigo")
     if not typed.strip():
-        return await _page(request, services, owner, errors={"codigo": NO_CODE})
+        return _again(request, services, owner.user, {"codigo": NO_CODE})
     codes = await services.factors.confirm_codes(owner.holder, typed)
     if codes is None:
-        return await _page(request, services, owner, errors={"codigo": _NO_WAITING_SECRET})
+        return _again(request, services, owner.user, {"codigo": _NO_WAITING_SECRET})
     if not owner.factor.is_set_up:
         # Sessions that were opened with less than what the account asks for now.
         await services.own_accounts.end_other_sessions(owner.user)
@@ -133,7 +140,7 @@ async def add_passkey(request: Request, services: LoginDep) -> Response:
         bound_to=str(owner.user.session_id),
     )
     if codes is None:
-        return await _page(request, services, owner, errors={"_llave": _NO_PASSKEY})
+        return _again(request, services, owner.user, {"_llave": _NO_PASSKEY})
     if not owner.factor.is_set_up:
         await services.own_accounts.end_other_sessions(owner.user)
     return await _count_as_shown(request, services, owner, Proof.PASSKEY, codes)
@@ -192,7 +199,7 @@ async def _changing(
     if owner is None:
         return None, await _another(request, services)
     if not owner.is_fresh(services.clock.now()):
-        return None, await _page(request, services, owner, errors={"_prueba": _NOT_NOW})
+        return None, _again(request, services, owner.user, {"_prueba": _NOT_NOW})
     return owner, Response()
 
 
@@ -216,7 +223,7 @@ async def _another(request: Request, services: LoginServices) -> Response:
     owner = await _owner(request, services)
     if owner is None:
         return _login(request, services)
-    return await _page(request, services, owner, errors={"_sesion": _ANOTHER_LOGIN})
+    return _again(request, services, owner.user, {"_sesion": _ANOTHER_LOGIN})
 
 
 def _login(request: Request, services: LoginServices, wanted: str = "") -> Response:
@@ -230,17 +237,28 @@ def _to_page(user: LoggedInUser) -> Response:
     return RedirectResponse(f"{_PATH}?aplicacion={user.application}", status_code=HTTPStatus.SEE_OTHER)
 
 
+def _again(
+    request: Request, services: LoginServices, user: LoggedInUser, errors: Mapping[str, str]
+) -> Response:
+    return services.answers.lead_back(
+        request, FormAnswer(page=_PATH, errors=errors), aplicacion=user.application
+    )
+
+
 def _codes_page(
     request: Request, services: LoginServices, user: LoggedInUser, codes: tuple[str, ...]
 ) -> Response:
-    shown = [shown_recovery_code(code) for code in codes]
-    return services.pages.render(request, "recovery_codes", user=user, codes=shown)
+    """Lead to the new codes.
+
+    A telephone that lets go of the page while they are copied shows them again, and makes no others.
+    """
+    answer = CodesAnswer(page=_PATH, session_id=user.session_id, codes=codes)
+    return services.answers.lead_back(request, answer, aplicacion=user.application)
 
 
-async def _page(
-    request: Request, services: LoginServices, owner: _Owner, *, errors: Mapping[str, str] | None = None
-) -> Response:
+async def _page(request: Request, services: LoginServices, owner: _Owner) -> Response:
     """Show what is set up; what changes it only after a proof of the last minutes."""
+    shown = services.answers.form_here(request)
     is_fresh = owner.is_fresh(services.clock.now())
     secret = None
     if is_fresh and not owner.factor.has_codes:
@@ -248,7 +266,7 @@ async def _page(
     return services.pages.render(
         request,
         "second_factor",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
+        status=shown.shown_status,
         user=owner.user,
         factor=owner.factor,
         is_fresh=is_fresh,
@@ -259,7 +277,7 @@ async def _page(
         passkey=await services.passkeys.options_to_add(owner.holder, bound_to=str(owner.user.session_id))
         if is_fresh
         else None,
-        errors=errors or {},
+        errors=shown.errors,
     )
 
 

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from api.answers import FormAnswer
 from api.clients import network_of
 from api.forms import text_of, whole_text_of
 from api.pages.login import SECOND_STEP, WRONG_PASSKEY, Entry, application_named, enter, page_after_login
@@ -36,7 +37,19 @@ async def show_second_step(
     step = await _step(request, services, wanted)
     if step is None:
         return _begin_again(wanted)
-    return await _page(request, services, wanted, step, back=volver)
+    shown = services.answers.form_here(request)
+    return services.pages.render(
+        request,
+        "second_step",
+        status=shown.shown_status,
+        application=wanted,
+        factor=await services.factors.of(_holder(step)),
+        passkey=services.passkeys.options_to_use(
+            Purpose.SECOND_STEP, bound_to=services.cookies.get(request, SECOND_STEP) or ""
+        ),
+        back=page_after_login(wanted, volver),
+        errors=shown.errors,
+    )
 
 
 @router.post("/{application}/segundo-factor", dependencies=[limited(LOGINS), PROTECTED_FORM])
@@ -56,14 +69,14 @@ async def take_second_step(
         token = services.cookies.get(request, SECOND_STEP) or ""
         holder = await services.passkeys.use(Purpose.SECOND_STEP, answer, bound_to=token)
         if holder is None or holder.account_id != step.account_id:
-            return await _page(request, services, wanted, step, back=back, error=WRONG_PASSKEY)
+            return _again(request, services, wanted, back, WRONG_PASSKEY)
         return await _enter(request, services, wanted, client, step, Proof.PASSKEY, back)
     if not typed.strip():
-        return await _page(request, services, wanted, step, back=back, error=NO_CODE)
+        return _again(request, services, wanted, back, NO_CODE)
     checked = await services.factors.check(_holder(step), typed, Origin(network=network_of(client)))
     if checked.proof is None:
         error = LOCKED if checked.is_locked else WRONG_CODE
-        return await _page(request, services, wanted, step, back=back, error=error)
+        return _again(request, services, wanted, back, error)
     return await _enter(request, services, wanted, client, step, checked.proof, back)
 
 
@@ -104,24 +117,6 @@ def _begin_again(wanted: Application) -> Response:
     return RedirectResponse(f"/ingreso/{wanted}", status_code=HTTPStatus.SEE_OTHER)
 
 
-async def _page(
-    request: Request,
-    services: LoginServices,
-    wanted: Application,
-    step: SecondStep,
-    *,
-    back: str,
-    error: str | None = None,
-) -> Response:
-    return services.pages.render(
-        request,
-        "second_step",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK,
-        application=wanted,
-        factor=await services.factors.of(_holder(step)),
-        passkey=services.passkeys.options_to_use(
-            Purpose.SECOND_STEP, bound_to=services.cookies.get(request, SECOND_STEP) or ""
-        ),
-        back=page_after_login(wanted, back),
-        errors={"codigo": error} if error else {},
-    )
+def _again(request: Request, services: LoginServices, wanted: Application, back: str, error: str) -> Response:
+    answer = FormAnswer(page=f"/ingreso/{wanted}/segundo-factor", errors={"codigo": error})
+    return services.answers.lead_back(request, answer, volver=back)

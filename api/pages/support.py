@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.answers import SearchAnswer, StaffAnswer
-from api.captcha import CAPTCHA_NEEDED, FormCaptcha
+from api.answers import FormAnswer, KeyAnswer, SearchAnswer, StaffAnswer
+from api.captcha import CAPTCHA_NEEDED
 from api.clients import network_of
 from api.errors import StaffLoginRequiredError, in_words
 from api.forms import DOCUMENT_FIELDS, DOCUMENT_OPTIONS, by_field, form_errors, secret_of, text_of, typed_in
@@ -75,23 +74,21 @@ _LISTS = {
 _LISTED = 50
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Feedback:
-    """What the page of a registration says of a form that was not taken."""
-
-    typed: str = ""
-    errors: Mapping[str, str] = field(default_factory=dict)
-
-
-_NO_FEEDBACK = _Feedback()
-
-
 # ---- In and out
 
 
 @router.api_route("/ingreso", methods=READS, dependencies=[PUBLIC])
 async def show_login(request: Request, services: SupportDep) -> Response:
-    return _login_form(request, services)
+    shown = services.answers.form_here(request)
+    asks_captcha = shown.captcha is not None
+    return services.pages.render(
+        request,
+        "support_login",
+        status=shown.shown_status,
+        typed=shown.typed.get("nombre", ""),
+        errors=shown.errors,
+        captcha=services.captcha.view(request, shown.captcha or "") if asks_captcha else None,
+    )
 
 
 @router.post("/ingreso", dependencies=[limited(LOGINS), PROTECTED_FORM])
@@ -103,9 +100,9 @@ async def log_in(request: Request, services: SupportDep, client: ClientDep) -> R
     if not captcha.another_image_asked:
         errors = errors or by_field(await captcha.refusal())
     if errors or captcha.another_image_asked:
-        shown = captcha if captcha.was_shown else None
+        shown = captcha.to_show if captcha.was_shown else None
         errors = {} if captcha.another_image_asked else errors
-        return _login_form(request, services, name=name, errors=errors, captcha=shown)
+        return _login_again(request, services, name, errors, captcha=shown)
     await services.throttle.count(STAFF_LOGINS, f"{name} {client}")
     device = services.devices.known(request, guarded(name))
     origin, is_human = Origin(network=network_of(client), device=device), captcha.is_off or captcha.was_shown
@@ -125,6 +122,8 @@ async def log_out(request: Request, services: SupportDep) -> Response:
     await services.staff.log_out(services.cookies.get(request, STAFF_COOKIE) or "")
     response = RedirectResponse("/soporte/ingreso", status_code=HTTPStatus.SEE_OTHER)
     services.cookies.drop(response, STAFF_COOKIE)
+    # The next person at this browser reads nothing of this one.
+    services.answers.forget(response)
     return response
 
 
@@ -134,11 +133,28 @@ async def log_out(request: Request, services: SupportDep) -> Response:
 @router.api_route("", methods=LOOKS, dependencies=[STAFF_REQUIRED])
 async def overview(request: Request, services: SupportDep, member: StaffDep) -> Response:
     """Show counts, the longest waits, and ready searches in Temporal's interface."""
-    return await _overview(request, services, member)
+    desk, shown = services.support.desk, services.answers.form_here(request)
+    return services.pages.render(
+        request,
+        "support_overview",
+        status=shown.shown_status,
+        member=member,
+        counts=await desk.counts(),
+        oldest=await desk.oldest_waiting(),
+        cut_off=await services.support.cut_off(),
+        is_review_stopped=any(
+            review.stage is ReviewStage.STOPPED for review in await services.reviews.running()
+        ),
+        views=[(view.title, desk.url_of_list(view.query)) for view in saved_views(datetime.now(UTC))],
+        typed=shown.typed,
+        errors=shown.errors,
+        document_types=DOCUMENT_OPTIONS,
+        codec_endpoint=f"{services.public_url}/codec",
+    )
 
 
 @router.post("/buscar", dependencies=[STAFF_FORM])
-async def search(request: Request, services: SupportDep, member: StaffDep) -> Response:
+async def search(request: Request, services: SupportDep) -> Response:
     """Find by radicado, login or document; no address holds a document."""
     typed = typed_in(await request.form(), ("radicado", *DOCUMENT_FIELDS))
     kind, number = typed["tipo_documento"], typed["numero_documento"]
@@ -150,8 +166,8 @@ async def search(request: Request, services: SupportDep, member: StaffDep) -> Re
         document = check_document(kind, number)
     except InvalidSubmissionError as error:
         errors = {"radicado": _NO_LOGIN} if wanted else by_field(form_errors(error))
-        return await _overview(request, services, member, typed=typed, errors=errors)
-    return services.answers.redirect(request, SearchAnswer(document=document), "/soporte/hallado/{id}")
+        return lead_again(request, services, "/soporte", typed, errors)
+    return services.answers.redirect(request, SearchAnswer(document=document), "/soporte/hallado/{}".format)
 
 
 @router.api_route("/hallado/{answer_id}", methods=READS, dependencies=[STAFF_REQUIRED])
@@ -184,7 +200,30 @@ async def show_list(name: str, request: Request, services: SupportDep, member: S
 
 @router.api_route("/registro/{reference}", methods=READS, dependencies=[STAFF_REQUIRED])
 async def show(reference: str, request: Request, services: SupportDep, member: StaffDep) -> Response:
-    return await _case(request, services, member, reference)
+    """Show one registration; its person in clear only with a reason of this login."""
+    reason = (await services.readings.reasons(member, [_known(reference)])).get(reference)
+    try:
+        case, person = await services.support.show(_known(reference), actor=member.actor, reason=reason)
+    except UnknownWorkflowError:
+        raise HTTPException(HTTPStatus.NOT_FOUND) from None
+    view = await services.ask.view(reference) if is_radicado(reference) else None
+    expires_at = person.link_expires_at if person else None
+    shown = services.answers.form_here(request)
+    return services.pages.render(
+        request,
+        "support_case",
+        status=shown.shown_status,
+        member=member,
+        case=case,
+        person=person,
+        explanation=explain_case(
+            case, view, link_has_expired=expires_at is not None and expires_at <= datetime.now(UTC)
+        ),
+        entries=await services.support.audit.entries(reference=reference),
+        typed=shown.typed.get("motivo", ""),
+        done=done_before(request, services),
+        errors=shown.errors,
+    )
 
 
 # ---- Acting
@@ -194,43 +233,52 @@ async def show(reference: str, request: Request, services: SupportDep, member: S
 async def act(reference: str, request: Request, services: SupportDep, member: StaffDep) -> Response:
     """Do one thing with a reason: retry, resend, or see the person's data."""
     form = await request.form()
-    wanted, typed = text_of(form, "accion"), text_of(form, "motivo")
+    wanted, typed = text_of(form, "accion"), typed_in(form, ("motivo",))
+    page = f"/soporte/registro/{_known(reference)}"
     try:
-        reason = checked_reason(typed)
+        reason = checked_reason(typed["motivo"])
     except ReasonRefusedError as error:
-        feedback = _Feedback(typed=typed, errors={"motivo": str(error)})
-        return await _case(request, services, member, reference, feedback=feedback)
+        return lead_again(request, services, page, typed, {"motivo": str(error)})
     if wanted == _REVEAL:
-        await services.readings.give_reason(request.state.staff_token, _known(reference), reason)
-        return lead_back(request, services, f"/soporte/registro/{reference}", _REVEALED)
+        await services.readings.give_reason(request.state.staff_token, reference, reason)
+        return lead_back(request, services, page, _REVEALED)
     if wanted not in CHOICES:
         raise HTTPException(HTTPStatus.BAD_REQUEST)
     action, _ = CHOICES[wanted]
-    if problem := await _act(services, member, action, _known(reference), reason):
-        feedback = _Feedback(typed=typed, errors={"_accion": problem})
-        return await _case(request, services, member, reference, feedback=feedback)
-    return lead_back(request, services, f"/soporte/registro/{reference}", _DONE[action])
+    if problem := await _act(services, member, action, reference, reason):
+        return lead_again(request, services, page, typed, {"_accion": problem})
+    return lead_back(request, services, page, _DONE[action])
 
 
 @router.api_route("/registro/{reference}/cancelar", methods=READS, dependencies=[STAFF_REQUIRED])
 async def confirm_cancel(
     reference: str, request: Request, services: SupportDep, member: StaffDep
 ) -> Response:
-    return _cancel_form(request, services, member, _known(reference))
+    shown = services.answers.form_here(request)
+    return services.pages.render(
+        request,
+        "support_cancel",
+        status=shown.shown_status,
+        member=member,
+        reference=_known(reference),
+        typed=shown.typed.get("motivo", ""),
+        errors=shown.errors,
+    )
 
 
 @router.post("/registro/{reference}/cancelar", dependencies=[STAFF_FORM])
 async def cancel(reference: str, request: Request, services: SupportDep, member: StaffDep) -> Response:
     """Cancel a registration, from the page that says what follows."""
-    typed = text_of(await request.form(), "motivo")
+    typed, page = (
+        typed_in(await request.form(), ("motivo",)),
+        f"/soporte/registro/{_known(reference)}/cancelar",
+    )
     try:
-        reason = checked_reason(typed)
+        reason = checked_reason(typed["motivo"])
     except ReasonRefusedError as error:
-        errors = {"motivo": str(error)}
-        return _cancel_form(request, services, member, _known(reference), typed=typed, errors=errors)
-    if problem := await _act(services, member, Action.CANCEL, _known(reference), reason):
-        errors = {"motivo": problem}
-        return _cancel_form(request, services, member, reference, typed=typed, errors=errors)
+        return lead_again(request, services, page, typed, {"motivo": str(error)})
+    if problem := await _act(services, member, Action.CANCEL, reference, reason):
+        return lead_again(request, services, page, typed, {"motivo": problem})
     return lead_back(request, services, f"/soporte/registro/{reference}", _DONE[Action.CANCEL])
 
 
@@ -240,9 +288,23 @@ async def mint_key(request: Request, services: SupportDep, member: StaffDep) -> 
     key = await services.staff.mint_key(member)
     if key is None:
         raise StaffLoginRequiredError
-    hours = int(KEY_LIFETIME.total_seconds() // 3600)
+    # Loading the page again mints no other key.
+    return services.answers.lead_back(request, KeyAnswer(page="/soporte/clave", actor=member.actor, key=key))
+
+
+@router.api_route("/clave", methods=READS, dependencies=[STAFF_REQUIRED])
+async def show_key(request: Request, services: SupportDep, member: StaffDep) -> Response:
+    """Show the key to the member who minted it."""
+    answer = services.answers.shown_here(request, KeyAnswer)
+    if answer is None or answer.actor != member.actor:
+        return RedirectResponse("/soporte", status_code=HTTPStatus.SEE_OTHER)
     return services.pages.render(
-        request, "support_key", member=member, key=key, hours=hours, endpoint=f"{services.public_url}/codec"
+        request,
+        "support_key",
+        member=member,
+        key=answer.key,
+        hours=int(KEY_LIFETIME.total_seconds() // 3600),
+        endpoint=f"{services.public_url}/codec",
     )
 
 
@@ -264,34 +326,13 @@ async def _act(
 
 def lead_back(request: Request, services: SupportServices, page: str, done: str) -> Response:
     """Lead to a page that shows once what was done, and can be loaded again."""
-    return services.answers.redirect(request, StaffAnswer(page=page, done=done), f"{page}?respuesta={{id}}")
+    return services.answers.lead_back(request, StaffAnswer(page=page, done=done))
 
 
 def done_before(request: Request, services: SupportServices) -> str | None:
     """What was done on the page before this one."""
-    answer = services.answers.find(request, request.query_params.get("respuesta", ""))
-    is_own = isinstance(answer, StaffAnswer) and answer.page == request.url.path
-    return answer.done if isinstance(answer, StaffAnswer) and is_own else None
-
-
-def _cancel_form(
-    request: Request,
-    services: SupportServices,
-    member: StaffMember,
-    reference: str,
-    *,
-    typed: str = "",
-    errors: Mapping[str, str] | None = None,
-) -> Response:
-    return services.pages.render(
-        request,
-        "support_cancel",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
-        member=member,
-        reference=reference,
-        typed=typed,
-        errors=errors or {},
-    )
+    answer = services.answers.shown_here(request, StaffAnswer)
+    return answer.done if answer else None
 
 
 def _known(reference: str) -> str:
@@ -304,84 +345,28 @@ def _login_failed(request: Request, services: SupportServices, name: str, result
     errors = {"captcha": CAPTCHA_NEEDED} if result.is_unjudged else {"_credenciales": _WRONG}
     errors = {"_credenciales": _CLOSED} if result.is_closed else errors
     # Not the captcha that was sent: it is used up.
-    captcha = services.captcha.of(request) if result.asks_captcha else None
-    return _login_form(request, services, name=name, errors=errors, captcha=captcha)
+    captcha = "" if result.asks_captcha else None
+    return _login_again(request, services, name, errors, captcha=captcha)
 
 
-def _login_form(
+def _login_again(
     request: Request,
     services: SupportServices,
+    name: str,
+    errors: Mapping[str, str],
     *,
-    name: str = "",
-    errors: Mapping[str, str] | None = None,
-    captcha: FormCaptcha | None = None,
+    captcha: str | None,
 ) -> Response:
-    return services.pages.render(
-        request,
-        "support_login",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
-        typed=name,
-        errors=errors or {},
-        captcha=captcha.view() if captcha else None,
-    )
+    answer = FormAnswer(page="/soporte/ingreso", typed={"nombre": name}, errors=errors, captcha=captcha)
+    return services.answers.lead_back(request, answer)
 
 
-async def _overview(
+def lead_again(
     request: Request,
     services: SupportServices,
-    member: StaffMember,
-    *,
-    typed: Mapping[str, str] | None = None,
-    errors: Mapping[str, str] | None = None,
+    page: str,
+    typed: Mapping[str, str],
+    errors: Mapping[str, str],
 ) -> Response:
-    desk = services.support.desk
-    return services.pages.render(
-        request,
-        "support_overview",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
-        member=member,
-        counts=await desk.counts(),
-        oldest=await desk.oldest_waiting(),
-        cut_off=await services.support.cut_off(),
-        is_review_stopped=any(
-            review.stage is ReviewStage.STOPPED for review in await services.reviews.running()
-        ),
-        views=[(view.title, desk.url_of_list(view.query)) for view in saved_views(datetime.now(UTC))],
-        typed=typed or {},
-        errors=errors or {},
-        document_types=DOCUMENT_OPTIONS,
-        codec_endpoint=f"{services.public_url}/codec",
-    )
-
-
-async def _case(
-    request: Request,
-    services: SupportServices,
-    member: StaffMember,
-    reference: str,
-    *,
-    feedback: _Feedback = _NO_FEEDBACK,
-) -> Response:
-    """Show one registration; its person in clear only with a reason of this login."""
-    reason = (await services.readings.reasons(member, [_known(reference)])).get(reference)
-    try:
-        case, person = await services.support.show(_known(reference), actor=member.actor, reason=reason)
-    except UnknownWorkflowError:
-        raise HTTPException(HTTPStatus.NOT_FOUND) from None
-    view = await services.ask.view(reference) if is_radicado(reference) else None
-    expires_at = person.link_expires_at if person else None
-    return services.pages.render(
-        request,
-        "support_case",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if feedback.errors else HTTPStatus.OK,
-        member=member,
-        case=case,
-        person=person,
-        explanation=explain_case(
-            case, view, link_has_expired=expires_at is not None and expires_at <= datetime.now(UTC)
-        ),
-        entries=await services.support.audit.entries(reference=reference),
-        typed=feedback.typed,
-        done=done_before(request, services),
-        errors=feedback.errors,
-    )
+    """Lead to the page that shows a form again, with what was typed and what is wrong."""
+    return services.answers.lead_back(request, FormAnswer(page=page, typed=typed, errors=errors))

@@ -4,14 +4,13 @@ An address holds the account's own number, never a document.
 """
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from api.forms import text_of
-from api.pages.support import done_before, lead_back
+from api.pages.support import done_before, lead_again, lead_back
 from api.protection import READS, STAFF_FORM, STAFF_REQUIRED, StaffDep
 from api.services import SupportDep, SupportServices
 from mipres.domain.access import CAUSES_FOR_STAFF, AccountState
@@ -67,17 +66,6 @@ _CHOICES = {
         done="Ingreso desbloqueado.",
     ),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Feedback:
-    """What the page says of a form that was not taken."""
-
-    typed: Mapping[str, str] = field(default_factory=dict)
-    errors: Mapping[str, str] = field(default_factory=dict)
-
-
-_NO_FEEDBACK = _Feedback()
 _NEVER_LOCKED = "El ingreso no tenía intentos fallidos ni bloqueo."
 
 
@@ -100,7 +88,22 @@ async def ask(
     account_id: uuid.UUID, action: str, request: Request, services: SupportDep, member: StaffDep
 ) -> Response:
     """Ask for the reason, and say what follows."""
-    return await _form(request, services, member, account_id, action)
+    account, choice = await _view(services, member, account_id), _chosen(action)
+    is_about_profiles = choice.decision in {Decision.SUSPEND, Decision.REINSTATE}
+    profiles = [(item.radicado, item.user_type.label) for item in account.profiles]
+    shown = services.answers.form_here(request)
+    return services.pages.render(
+        request,
+        "support_account_confirm",
+        status=shown.shown_status,
+        member=member,
+        account=account,
+        action=action,
+        choice=choice,
+        profiles=profiles if is_about_profiles else [],
+        typed=shown.typed,
+        errors=shown.errors,
+    )
 
 
 @router.post("/{account_id}/{action}", dependencies=[STAFF_FORM])
@@ -118,8 +121,8 @@ async def decide(
     except UnknownAccountError:
         raise HTTPException(HTTPStatus.NOT_FOUND) from None
     except (ReasonRefusedError, DecisionRefusedError) as error:
-        feedback = _Feedback(typed=typed, errors={"motivo": str(error)})
-        return await _form(request, services, member, account_id, action, feedback)
+        page = f"/soporte/cuenta/{account_id}/{action}"
+        return lead_again(request, services, page, typed, {"motivo": str(error)})
     return lead_back(request, services, f"/soporte/cuenta/{account_id}", done)
 
 
@@ -139,31 +142,6 @@ async def _do(
         choice.decision, account_id, reason=reason, actor=member.actor, radicado=radicado
     )
     return choice.done
-
-
-async def _form(
-    request: Request,
-    services: SupportServices,
-    member: StaffMember,
-    account_id: uuid.UUID,
-    action: str,
-    feedback: _Feedback = _NO_FEEDBACK,
-) -> Response:
-    account, choice = await _view(services, member, account_id), _chosen(action)
-    is_about_profiles = choice.decision in {Decision.SUSPEND, Decision.REINSTATE}
-    profiles = [(item.radicado, item.user_type.label) for item in account.profiles]
-    return services.pages.render(
-        request,
-        "support_account_confirm",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if feedback.errors else HTTPStatus.OK,
-        member=member,
-        account=account,
-        action=action,
-        choice=choice,
-        profiles=profiles if is_about_profiles else [],
-        typed=feedback.typed,
-        errors=feedback.errors,
-    )
 
 
 def _chosen(action: str) -> _Choice:

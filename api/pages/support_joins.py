@@ -5,14 +5,13 @@ The login of the new document is sent once, and no address holds it.
 
 import re
 import uuid
-from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.forms import text_of, typed_in
-from api.pages.support import lead_back
+from api.forms import typed_in
+from api.pages.support import lead_again, lead_back
 from api.protection import READS, STAFF_FORM, STAFF_REQUIRED, StaffDep
 from api.services import SupportDep, SupportServices
 from mipres.domain.audit import ReasonRefusedError, checked_reason
@@ -30,20 +29,29 @@ _DONE = "Cuentas unidas. La persona recibe un correo en las dos direcciones en l
 async def ask_for_login(
     account_id: uuid.UUID, request: Request, services: SupportDep, member: StaffDep
 ) -> Response:
-    return await _login_form(request, services, member, account_id)
+    """Ask for the new login; what was typed before belongs to no account."""
+    shown = services.answers.form_here(request)
+    return services.pages.render(
+        request,
+        "support_join_login",
+        status=shown.shown_status,
+        member=member,
+        account=await _view(services, member, account_id),
+        typed=shown.typed.get("usuario", ""),
+        errors=shown.errors,
+    )
 
 
 @router.post("/{account_id}/unir", dependencies=[STAFF_FORM])
-async def find_other(
-    account_id: uuid.UUID, request: Request, services: SupportDep, member: StaffDep
-) -> Response:
+async def find_other(account_id: uuid.UUID, request: Request, services: SupportDep) -> Response:
     """Find the account of the new document, and lead to the page of the two."""
-    typed = text_of(await request.form(), "usuario")
-    login = re.sub(r"[^A-Z0-9]", "", typed.upper())
+    typed = typed_in(await request.form(), ("usuario",))
+    login = re.sub(r"[^A-Z0-9]", "", typed["usuario"].upper())
     try:
         other = await services.accounts.id_of(login)
     except UnknownAccountError:
-        return await _login_form(request, services, member, account_id, typed=typed)
+        page = f"/soporte/cuenta/{account_id}/unir"
+        return lead_again(request, services, page, typed, {"usuario": _UNKNOWN})
     return RedirectResponse(f"/soporte/cuenta/{account_id}/unir/{other}", status_code=HTTPStatus.SEE_OTHER)
 
 
@@ -52,7 +60,17 @@ async def ask(
     account_id: uuid.UUID, other_id: uuid.UUID, request: Request, services: SupportDep, member: StaffDep
 ) -> Response:
     """Show both accounts and what follows."""
-    return await _form(request, services, member, (account_id, other_id), typed={}, errors={})
+    shown = services.answers.form_here(request)
+    return services.pages.render(
+        request,
+        "support_join",
+        status=shown.shown_status,
+        member=member,
+        old=await _view(services, member, account_id),
+        new=await _view(services, member, other_id),
+        typed=shown.typed,
+        errors=shown.errors,
+    )
 
 
 @router.post("/{account_id}/unir/{other_id}", dependencies=[STAFF_FORM])
@@ -69,58 +87,16 @@ async def join(
         proof = checked_proof(typed["prueba"])
     except ProofRefusedError as error:
         errors["prueba"] = str(error)
-    pair = (account_id, other_id)
+    page = f"/soporte/cuenta/{account_id}/unir/{other_id}"
     if errors:
-        return await _form(request, services, member, pair, typed=typed, errors=errors)
+        return lead_again(request, services, page, typed, errors)
     try:
-        await services.joins.join(*pair, reason=reason, proof=proof, actor=member.actor)
+        await services.joins.join(account_id, other_id, reason=reason, proof=proof, actor=member.actor)
     except UnknownAccountError:
         raise HTTPException(HTTPStatus.NOT_FOUND) from None
     except DecisionRefusedError as error:
-        return await _form(request, services, member, pair, typed=typed, errors={"motivo": str(error)})
+        return lead_again(request, services, page, typed, {"motivo": str(error)})
     return lead_back(request, services, f"/soporte/cuenta/{other_id}", _DONE)
-
-
-async def _login_form(
-    request: Request,
-    services: SupportServices,
-    member: StaffMember,
-    account_id: uuid.UUID,
-    *,
-    typed: str | None = None,
-) -> Response:
-    """Ask for the new login; what was typed before belongs to no account."""
-    return services.pages.render(
-        request,
-        "support_join_login",
-        status=HTTPStatus.OK if typed is None else HTTPStatus.UNPROCESSABLE_ENTITY,
-        member=member,
-        account=await _view(services, member, account_id),
-        typed=typed or "",
-        errors={} if typed is None else {"usuario": _UNKNOWN},
-    )
-
-
-async def _form(
-    request: Request,
-    services: SupportServices,
-    member: StaffMember,
-    pair: tuple[uuid.UUID, uuid.UUID],
-    *,
-    typed: Mapping[str, str],
-    errors: Mapping[str, str],
-) -> Response:
-    old, new = [await _view(services, member, each) for each in pair]
-    return services.pages.render(
-        request,
-        "support_join",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
-        member=member,
-        old=old,
-        new=new,
-        typed=typed,
-        errors=errors,
-    )
 
 
 async def _view(services: SupportServices, member: StaffMember, account_id: uuid.UUID) -> AccountView:

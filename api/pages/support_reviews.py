@@ -1,18 +1,16 @@
 """`/soporte/revision`: the review of access, and what support answers its guard."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from api.forms import text_of
-from api.pages.support import done_before, lead_back
+from api.forms import typed_in
+from api.pages.support import done_before, lead_again, lead_back
 from api.protection import LOOKS, READS, STAFF_FORM, STAFF_REQUIRED, StaffDep
-from api.services import SupportDep, SupportServices
+from api.services import SupportDep
 from mipres.domain.audit import ReasonRefusedError, checked_reason
 from mipres.domain.review import ReviewStage
 from mipres.support.reviews import NoReviewStoppedError, ReviewDecision
-from mipres.support.staff import StaffMember
 
 router = APIRouter(prefix="/soporte/revision", include_in_schema=False)
 
@@ -49,42 +47,30 @@ async def show(request: Request, services: SupportDep, member: StaffDep) -> Resp
 @router.api_route("/{action}", methods=READS, dependencies=[STAFF_REQUIRED])
 async def ask(action: str, request: Request, services: SupportDep, member: StaffDep) -> Response:
     """Ask for the reason, and say what follows."""
-    return _form(request, services, member, action)
+    decision, shown = _chosen(action), services.answers.form_here(request)
+    return services.pages.render(
+        request,
+        "support_review_confirm",
+        status=shown.shown_status,
+        member=member,
+        action=action,
+        question=_QUESTIONS[decision],
+        consequence=_CONSEQUENCES[decision],
+        typed=shown.typed.get("motivo", ""),
+        errors=shown.errors,
+    )
 
 
 @router.post("/{action}", dependencies=[STAFF_FORM])
 async def decide(action: str, request: Request, services: SupportDep, member: StaffDep) -> Response:
     """Have the stopped review go on, or end, with a reason."""
-    decision, typed = _chosen(action), text_of(await request.form(), "motivo")
+    decision, typed = _chosen(action), typed_in(await request.form(), ("motivo",))
     try:
-        await services.reviews.decide(decision, reason=checked_reason(typed), actor=member.actor)
+        await services.reviews.decide(decision, reason=checked_reason(typed["motivo"]), actor=member.actor)
     except (ReasonRefusedError, NoReviewStoppedError) as error:
         sentence = str(error) or _NONE_STOPPED
-        return _form(request, services, member, action, typed=typed, errors={"motivo": sentence})
+        return lead_again(request, services, f"/soporte/revision/{action}", typed, {"motivo": sentence})
     return lead_back(request, services, "/soporte/revision", _DONE[decision])
-
-
-def _form(
-    request: Request,
-    services: SupportServices,
-    member: StaffMember,
-    action: str,
-    *,
-    typed: str = "",
-    errors: Mapping[str, str] | None = None,
-) -> Response:
-    decision = _chosen(action)
-    return services.pages.render(
-        request,
-        "support_review_confirm",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
-        member=member,
-        action=action,
-        question=_QUESTIONS[decision],
-        consequence=_CONSEQUENCES[decision],
-        typed=typed,
-        errors=errors or {},
-    )
 
 
 def _chosen(action: str) -> ReviewDecision:

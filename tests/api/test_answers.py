@@ -1,6 +1,7 @@
 """Answers to forms: kept for one browser, unreadable, and for half an hour."""
 
 import base64
+import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +12,9 @@ from starlette.responses import Response
 from api.answers import (
     LIFETIME,
     Answer,
+    FormAnswer,
     FormAnswers,
+    HeldAnswer,
     PasswordAnswer,
     ReceivedAnswer,
     RecoveryAnswer,
@@ -59,7 +62,9 @@ ANSWERS: dict[str, Answer] = {
     "password": PasswordAnswer(
         login="CC1020304050", is_password_changed=True, applications=tuple(Application)
     ),
-    "status": StatusAnswer(radicado=RADICADO, result=StatusResult.TOO_SOON, wait_seconds=100),
+    "status": StatusAnswer(
+        page=f"/registro/estado/{RADICADO}", result=StatusResult.TOO_SOON, wait_seconds=100
+    ),
 }
 
 
@@ -130,12 +135,48 @@ def test_nobody_reads_a_person_in_the_cookie() -> None:
 
 def test_a_browser_keeps_several_answers_in_a_cookie_that_it_accepts() -> None:
     ids, cookie = [], ""
-    for number in range(5):
+    for number in range(7):
         answer_id, cookie = kept(replace(LONGEST, radicado=f"RM-0123456789A{number}"), cookie)
         ids.append(answer_id)
     found = [answers().find(browser(cookie), each) is not None for each in ids]
-    assert found == [False, False, True, True, True]
+    assert found == [False, False, True, True, True, True, True]
     assert len(NAME) + len(cookie) < 4000
+
+
+def noise(length: int) -> str:
+    """What no compression makes shorter."""
+    return "".join(chr(0x4E00 + secrets.randbelow(0x5000)) for _ in range(length))
+
+
+def test_the_newest_answer_stays_where_not_all_have_room() -> None:
+    older, cookie = kept(FormAnswer(page="/registro/otro", typed={"nit": noise(500)}))
+    long = FormAnswer(page="/registro/otro", typed={"nit": noise(500), "numero_documento": noise(500)})
+    newer, cookie = kept(long, cookie)
+    assert answers().find(browser(cookie), older) is None
+    assert answers().find(browser(cookie), newer) == long
+    assert len(NAME) + len(cookie) < 4000
+
+
+def test_what_no_cookie_holds_is_shown_without_its_values() -> None:
+    typed = {f"campo_{number}": noise(500) for number in range(10)}
+    answer_id, cookie = kept(FormAnswer(page="/registro/otro", typed=typed, errors={"nit": "Escriba el NIT"}))
+    assert answers().find(browser(cookie), answer_id) == FormAnswer(
+        page="/registro/otro", errors={"nit": "Escriba el NIT"}
+    )
+
+
+PROOFS = ("contrasena", "confirmacion", "actual", "codigo", "captcha", "altcha", "credencial")
+TYPED = dict.fromkeys(PROOFS, "secreto") | {"usuario": "CC1020304050"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [FormAnswer(page="/ingreso/mipres", typed=TYPED), HeldAnswer(action="/ingreso/mipres", typed=TYPED)],
+    ids=["form", "held"],
+)
+def test_no_answer_keeps_what_a_person_proves_with(answer: FormAnswer | HeldAnswer) -> None:
+    answer_id, cookie = kept(answer)
+    assert answers().find(browser(cookie), answer_id) == replace(answer, typed={"usuario": "CC1020304050"})
 
 
 def test_scripts_and_plain_http_never_see_it() -> None:

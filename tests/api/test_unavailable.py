@@ -33,7 +33,7 @@ async def api(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=app), base_url="http://localhost:8000"
+            transport=httpx2.ASGITransport(app=app), base_url="http://localhost:8000", follow_redirects=True
         ) as client,
     ):
         yield client

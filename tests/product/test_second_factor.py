@@ -56,6 +56,21 @@ async def test_a_login_asks_for_a_code_before_any_session(product: Product) -> N
         assert [row["amr"] for row in found] == [["pwd", "otp", "mfa"]] * 2
 
 
+async def test_new_recovery_codes_are_the_same_when_the_page_is_loaded_again(product: Product) -> None:
+    async with product.browser() as visitor, product.browser() as other:
+        await ready(product, visitor)
+        await ready(product, other)
+        page = await visitor.get(PAGE)
+        codes = pyotp.TOTP(_SECRET.findall(page.text)[0].replace(" ", ""))
+        shown = await post(visitor, page, f"{PAGE}/codigos", codigo=codes.now())
+        loaded = await visitor.get(str(shown.url))
+        assert len(_RECOVERY.findall(shown.text)) == 10
+        assert _RECOVERY.findall(loaded.text) == _RECOVERY.findall(shown.text)
+        # Another person in the same browser sees nothing of them.
+        visitor.cookies.set("mipres_sesion_mipres", other.cookies["mipres_sesion_mipres"])
+        assert not _RECOVERY.findall((await visitor.get(str(shown.url))).text)
+
+
 async def test_a_recovery_code_opens_once(product: Product) -> None:
     async with product.browser() as visitor, product.browser() as elsewhere:
         person = await ready(product, visitor)

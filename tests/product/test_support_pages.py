@@ -425,6 +425,8 @@ async def test_a_key_of_support_reads_from_the_command_line(product: Product) ->
     async with officer(product) as (member, name), product.browser() as program:
         page = await post_form(member, "/soporte", "/soporte/clave")
         key = page.text.partition('key-fact-value is-long">')[2].partition("<")[0]
+        # Loading the page again mints no other.
+        assert key in (await member.get(str(page.url))).text
         await open_to(member, radicado)
         answer = await decode(program, sealed, {"Authorization": f"Bearer {key}"})
         [clear] = answer.json()["payloads"]
