@@ -27,7 +27,7 @@ from mipres.domain.outcomes import (
 )
 from mipres.domain.receipt import Receipt
 from mipres.domain.remedies import Explanation, explain
-from mipres.domain.submissions import ENTITY_KIND_LABELS, REGIME_LABELS, Entity, Submission
+from mipres.domain.submissions import ENTITY_KIND_LABELS, REGIME_LABELS, Entity, EntityKind, Submission
 from mipres.mail.dates import long_date_time
 
 log = structlog.get_logger()
@@ -157,11 +157,19 @@ def _entity_rows(entity: Entity | None) -> list[tuple[str, str]]:
         {
             "Tipo de entidad": ENTITY_KIND_LABELS[entity.kind],
             "Régimen de la EPS": entity.regime and REGIME_LABELS[entity.regime],
+            "¿Cuenta con NIT?": _has_nit(entity),
             "Nit de la entidad": entity.nit,
             "Departamento": entity.municipality and department_name(department_of(entity.municipality)),
             "Municipio": entity.municipality and municipality_name(entity.municipality),
         }
     )
+
+
+def _has_nit(entity: Entity) -> str | None:
+    """What the form asks of providers alone."""
+    if entity.kind is not EntityKind.PROVIDER:
+        return None
+    return "No" if entity.is_natural_person else "Sí"
 
 
 def _given(rows: Mapping[str, str | None]) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The pages that tell an outcome, made without anything behind them."""
 
+import html
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from mipres.clock import SystemClock
 from mipres.domain.documents import parse_document
 from mipres.domain.outcomes import DATA_UPDATED, USE_FIRST_CREDENTIALS, Outcome, OutcomeStatus, Refusal
 from mipres.domain.receipt import Receipt
+from mipres.domain.remedies import explain
 from mipres.domain.submissions import (
     Entity,
     EntityKind,
@@ -46,6 +48,7 @@ SUBMISSIONS = {
 
 
 RADICADO = "RM-0123456789AB"
+NIT = ("Nit de la entidad", "900123456")
 REGISTERED = Outcome(status=OutcomeStatus.REGISTERED, email_hint="j•••@h•••.co")
 
 
@@ -112,36 +115,98 @@ async def test_a_refusal_says_what_to_do_and_where(refusal: Refusal) -> None:
 
 
 VALUES = {
-    "ips": ["Institución Prestadora de Servicios de salud – IPS", "900123456"],
-    "eps": ["Entidad Promotora de Salud – EPS", "Subsidiado", "900123456"],
-    "provider": ["Proveedor", "900123456"],
-    "natural-provider": ["Proveedor", "Antioquia", "Medellín"],
-    "professional": ["76-1234"],
+    "ips": [("Tipo de entidad", "Institución Prestadora de Servicios de salud – IPS"), NIT],
+    "eps": [
+        ("Tipo de entidad", "Entidad Promotora de Salud – EPS"),
+        ("Régimen de la EPS", "Subsidiado"),
+        NIT,
+    ],
+    "provider": [("Tipo de entidad", "Proveedor"), ("¿Cuenta con NIT?", "Sí"), NIT],
+    "natural-provider": [
+        ("Tipo de entidad", "Proveedor"),
+        ("¿Cuenta con NIT?", "No"),
+        ("Departamento", "Antioquia"),
+        ("Municipio", "Medellín"),
+    ],
+    "professional": [("Registro profesional", "76-1234")],
+    "other": [],
+    "social-service": [],
 }
+# Which refusals the checks of each type can end with (mipres/domain/eligibility.py), beside those of everybody.
+EVERYBODY = (
+    Refusal.NOT_IN_MISEGURIDADSOCIAL,
+    Refusal.NO_VALID_EMAIL,
+    Refusal.DATA_ERASED,
+    Refusal.DOCUMENT_REPLACED,
+)
+OWN = {
+    UserType.DELEGATE: (Refusal.ENTITY_NOT_IN_MISEGURIDADSOCIAL,),
+    UserType.PROFESSIONAL: (
+        Refusal.NOT_IN_RETHUS,
+        Refusal.SANCTIONED,
+        Refusal.PROFESSION_NOT_AUTHORIZED,
+    ),
+    UserType.SOCIAL_SERVICE: (Refusal.NOT_IN_SSO, Refusal.PROFESSION_NOT_AUTHORIZED),
+    UserType.OTHER: (Refusal.PROFESSION_NOT_AUTHORIZED,),
+}
+RIGHT_FORMS = {
+    UserType.PROFESSIONAL: "otro",
+    UserType.OTHER: "profesional",
+    UserType.SOCIAL_SERVICE: "otro",
+}
+REFUSED = [
+    (name, refusal)
+    for name, submission in SUBMISSIONS.items()
+    for refusal in (*EVERYBODY, *OWN[submission.user_type])
+]
+
+
+def rows_of(page: str) -> list[tuple[str, str]]:
+    return [
+        (html.unescape(label), html.unescape(value))
+        for label, value in re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page)
+    ]
+
+
+def typed_rows(name: str) -> set[tuple[str, str]]:
+    return {
+        ("Tipo de Registro", SUBMISSIONS[name].user_type.label),
+        ("Tipo Documento Identificación", "CE"),
+        ("Número documento de Identificación", "654321"),
+        ("Número de radicado", RADICADO),
+        *VALUES[name],
+    }
+
+
+@pytest.mark.parametrize(("name", "refusal"), REFUSED, ids=str)
+async def test_each_person_reads_of_each_refusal_what_to_do_and_sees_every_value(
+    name: str, refusal: Refusal
+) -> None:
+    """The sentences of this person, the link to the right form, and what was typed."""
+    submission = SUBMISSIONS[name]
+    page = await page_of(submission, Outcome(status=OutcomeStatus.REFUSED, refusal=refusal))
+    explained = explain(refusal, submission.user_type, entity=submission.entity)
+    panel = html.unescape(
+        page.partition('<section class="panel panel-refusal"')[2].partition("</section>")[0]
+    )
+    for sentence in (explained.title, explained.compared, explained.remedy):
+        assert sentence in panel
+    forms = re.findall(r'<a href="/registro/(\w+)">Registrarse como ', panel)
+    is_other_form = refusal is Refusal.PROFESSION_NOT_AUTHORIZED
+    assert forms == ([RIGHT_FORMS[submission.user_type]] if is_other_form else [])
+    assert re.findall(r'href="(https://[^"]+)"', panel) == (
+        [explained.site.address] if explained.site else []
+    )
+    assert 'href="/ayuda"' in panel
+    assert set(rows_of(page)) == typed_rows(name)
 
 
 @pytest.mark.parametrize("name", SUBMISSIONS)
-@pytest.mark.parametrize("kind", ["refusal", "receipt"])
-async def test_every_value_is_repeated_on_receipt_and_refusal(name: str, kind: str) -> None:
-    submission = SUBMISSIONS[name]
-    if kind == "refusal":
-        page = await page_of(submission, Outcome(status=OutcomeStatus.REFUSED, refusal=Refusal.SANCTIONED))
-    else:
-        stored = Receipt(
-            submission=submission, registered_at=datetime(2026, 3, 2, tzinfo=UTC), terms_version="1"
-        )
-        page = await page_of(submission, REGISTERED, stored=stored)
-    shown = re.findall(r"<dd>(.*?)</dd>", page)
-    for value in (submission.user_type.label, "CE", "654321", RADICADO, *VALUES.get(name, [])):
-        assert value in shown
-
-
-@pytest.mark.parametrize(
-    ("name", "form"), [("professional", "otro"), ("other", "profesional"), ("social-service", "otro")]
-)
-async def test_a_profession_of_another_form_leads_there(name: str, form: str) -> None:
-    outcome = Outcome(status=OutcomeStatus.REFUSED, refusal=Refusal.PROFESSION_NOT_AUTHORIZED)
-    assert f'<a href="/registro/{form}">Registrarse como ' in await page_of(SUBMISSIONS[name], outcome)
+async def test_the_receipt_repeats_every_value(name: str) -> None:
+    stored = Receipt(
+        submission=SUBMISSIONS[name], registered_at=datetime(2026, 3, 2, tzinfo=UTC), terms_version="1"
+    )
+    assert typed_rows(name) <= set(rows_of(await page_of(SUBMISSIONS[name], REGISTERED, stored=stored)))
 
 
 async def test_the_receipt_names_the_sender_and_the_lifetime_that_are_set() -> None:
