@@ -1,18 +1,25 @@
 """An application from elsewhere: Debian's Apache with mod_auth_openidc."""
 
+import asyncio
 import hashlib
 import json
 import re
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 import pytest
+from temporalio.client import Client
 
-from dev.citizen import Citizen
+from dev.citizen import PASSWORD, Citizen
 from dev.private_stack import PrivateStack, open_directory, private_stack
-from dev.probes import free_port
+from dev.probes import LOOPBACK, free_port
+from dev.process import ROOT
+from mipres.temporal import names
+from tests.api.conftest import hidden
 from tests.applications.apache import Apache, apache
 from tests.applications.people import log_in_through, with_account
 
@@ -30,6 +37,32 @@ class Site:
 
     def browser(self) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(follow_redirects=True, trust_env=False, timeout=30)
+
+    async def announce_logouts(self) -> None:
+        """Begin the round that notifies applications, which otherwise begins each minute."""
+        client = await Client.connect(f"{LOOPBACK}:{self.stack.ports['TEMPORAL_PORT']}")
+        await client.get_schedule_handle(names.BACKCHANNEL_LOGOUTS_ID).trigger()
+
+    async def support(self, *command: str) -> None:
+        """Run a command of support for this person's login."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "mipres.cli", "account", *command, self.citizen.login),
+            *("--reason", "Prueba del cierre"),
+            cwd=ROOT,
+            env={**self.stack.stack.environment, **self.stack.stack.data.secrets()},
+            stdout=PIPE,
+        )
+        printed, _ = await process.communicate()
+        assert process.returncode == 0, printed.decode()
+
+    async def shuts_out(self, browser: httpx2.AsyncClient) -> str:
+        """Wait until the application lets this browser in no more; where it sends the browser."""
+        async with asyncio.timeout(30):
+            while True:
+                page = await browser.get(self.apache.protected, follow_redirects=False)
+                if page.status_code == 302:
+                    return page.headers["Location"]
+                await asyncio.sleep(0.1)
 
     async def enter(self, browser: httpx2.AsyncClient) -> httpx2.Response:
         return await log_in_through(browser, self.apache.protected, self.citizen, issuer=self.issuer)
@@ -84,6 +117,35 @@ async def test_leaving_apache_ends_the_session_at_the_registry(site: Site) -> No
         assert (left.status_code, left.url.path) == (200, "/fuera.html"), left.text
         again = await browser.get(site.apache.protected)
         assert again.url.path == "/ingreso/mipres"
+
+
+async def test_leaving_the_registry_ends_the_session_at_apache(site: Site) -> None:
+    async with site.browser() as browser:
+        await site.enter(browser)
+        here = await browser.get(f"{site.issuer}/cuenta")
+        left = await browser.post(f"{site.issuer}/salir", data=hidden(here))
+        assert left.is_success, left.text
+        await site.announce_logouts()
+        assert (await site.shuts_out(browser)).startswith(f"{site.issuer}/oidc/authorize?")
+
+
+async def test_apache_lets_out_who_is_suspended_in_mid_session(site: Site) -> None:
+    async with site.browser() as browser:
+        await site.enter(browser)
+        await site.support("suspend")
+        try:
+            await site.announce_logouts()
+            asked = await site.shuts_out(browser)
+            login = await browser.get(asked)
+            assert login.url.path == "/ingreso/mipres"
+            refused = await browser.post(
+                str(login.url.copy_with(query=None)),
+                data={**hidden(login), "usuario": site.citizen.login, "contrasena": PASSWORD},
+            )
+            assert "suspend" in refused.text
+            assert site.apache.address not in refused.text
+        finally:
+            await site.support("reinstate")
 
 
 async def test_a_header_that_a_visitor_invents_is_not_believed(site: Site) -> None:
