@@ -5,6 +5,7 @@ OpenID Connect Core 1.0, Discovery 1.0 and RP-Initiated Logout 1.0; RFC 6749, 70
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -141,7 +142,10 @@ async def authorize(request: Request, services: OidcDep, login: LoginDep) -> Res
     if client is None or values.get("redirect_uri") not in client.redirect_uris:
         return _refused_here(request, services)
     try:
-        user = await _who_may_go_on(request, login, client, values, now=services.clock.now())
+        for refusal in _refusals(values):
+            raise refusal
+        demand = _demand(services, client, values)
+        user = await _who_may_go_on(request, login, demand, values, now=services.clock.now())
     except _RefusedError as refusal:
         answer = {"error": refusal.error, "error_description": refusal.description}
         return _to_client(services, values, answer)
@@ -151,8 +155,42 @@ async def authorize(request: Request, services: OidcDep, login: LoginDep) -> Res
     return await _with_code(request, services, values, token)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Demand:
+    """Who may have the code.
+
+    Attributes:
+        doors: The logins at which the person may be in.
+        account: The only one that will do, where the application names one.
+    """
+
+    doors: tuple[Application, ...]
+    second_factor: bool
+    account: str | None
+
+
+def _demand(services: OidcServices, client: Client, values: Mapping[str, str]) -> _Demand:
+    """What the application and its request demand of the person.
+
+    Raises:
+        _RefusedError: the hint was not signed here for this application.
+    """
+    levels, hint = values.get("acr_values", "").split(), None
+    if "id_token_hint" in values:
+        hint = _hint(services, values["id_token_hint"])
+        if hint is None or hint["aud"] != client.client_id:
+            raise _RefusedError("invalid_request", "id_token_hint is not an id_token of this client")
+    # In order of preference: a password alone is enough where it stands in the list, too.
+    strong_only = MULTI_FACTOR in levels and PASSWORD_ONLY not in levels
+    return _Demand(
+        doors=client.audience.doors,
+        second_factor=client.require_second_factor or strong_only,
+        account=hint["sub"] if hint else None,
+    )
+
+
 async def _who_may_go_on(
-    request: Request, login: LoginServices, client: Client, values: Mapping[str, str], *, now: datetime
+    request: Request, login: LoginServices, demand: _Demand, values: Mapping[str, str], *, now: datetime
 ) -> LoggedInUser | None:
     """The person who gets the code; None where one has to log in first.
 
@@ -160,11 +198,9 @@ async def _who_may_go_on(
         _RefusedError: the application gets an error instead.
         SecondFactorDemandedError: the person sets one up first.
     """
-    for refusal in _refusals(values):
-        raise refusal
     prompts = frozenset(values.get("prompt", "").split())
     try:
-        user = await _who(request, login, client, is_active="none" not in prompts)
+        user = await _who(request, login, demand, is_active="none" not in prompts)
     except SecondFactorDemandedError:
         if "none" in prompts:
             raise _RefusedError("interaction_required", "the person needs a second factor") from None
@@ -177,18 +213,18 @@ async def _who_may_go_on(
 
 
 async def _who(
-    request: Request, login: LoginServices, client: Client, *, is_active: bool
+    request: Request, login: LoginServices, demand: _Demand, *, is_active: bool
 ) -> LoggedInUser | None:
-    """The person who is in at one of the application's doors, with access today.
+    """The person who is in at one of the doors, with access today.
 
     Raises:
         SecondFactorDemandedError: they, or the application, need a second factor.
     """
-    for door in client.audience.doors:
+    for door in demand.doors:
         user = await user_of(request, login, door, is_active=is_active)
-        if user is None:
+        if user is None or (demand.account and str(user.account_id) != demand.account):
             continue
-        if client.require_second_factor and not is_multi_factor(user.amr):
+        if demand.second_factor and not is_multi_factor(user.amr):
             raise SecondFactorDemandedError(door)
         return user
     return None

@@ -56,7 +56,7 @@ class Site:
         assert process.returncode == 0, printed.decode()
 
     async def shuts_out(self, browser: httpx2.AsyncClient) -> str:
-        """Wait until the application lets this browser in no more; where it sends the browser."""
+        """Wait until the application lets the browser in no more; where it sends it."""
         async with asyncio.timeout(30):
             while True:
                 page = await browser.get(self.apache.protected, follow_redirects=False)

@@ -5,7 +5,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -105,7 +105,7 @@ class Stage:
     async def claims(self, id_token: str) -> dict[str, Any]:
         """What an id_token says, once its signature holds."""
         keys = KeySet.import_key_set((await self.browser.get("/oidc/jwks")).json())
-        return dict(jwt.decode(id_token, keys, algorithms=["ES256"]).claims)
+        return dict(jwt.decode(id_token, keys, algorithms=["ES256", "RS256"]).claims)
 
     async def userinfo(self, access_token: str) -> httpx2.Response:
         return await self.browser.get("/oidc/userinfo", headers={"Authorization": f"Bearer {access_token}"})
@@ -130,10 +130,17 @@ async def set_stage(
 ) -> SetStage:
     """Start a product with one application and one person."""
 
-    async def start(submission: Submission = DOCTOR, **changed: Any) -> Stage:
+    async def start(
+        submission: Submission = DOCTOR,
+        *,
+        others: tuple[dict[str, Any], ...] = (),
+        settings: Mapping[str, Any] | None = None,
+        **changed: Any,
+    ) -> Stage:
         account = (await accounts.register(registration(submission))).account_id
         await give_password(accounts, links, account, await hasher.hash(PASSWORD))
-        clients = json.dumps([entry(**changed)])
-        return Stage(browser=await open_client(database_url=database_url, oidc_clients=clients))
+        clients = json.dumps([entry(**changed), *others])
+        browser = await open_client(database_url=database_url, oidc_clients=clients, **(settings or {}))
+        return Stage(browser=browser)
 
     return start

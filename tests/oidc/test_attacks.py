@@ -4,7 +4,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from tests.oidc.conftest import BACK, CHALLENGE, SECRET, VERIFIER, SetStage
+from tests.oidc.conftest import BACK, CHALLENGE, SECRET, VERIFIER, SetStage, entry
 
 
 @pytest.mark.parametrize(
@@ -166,3 +166,40 @@ async def test_a_login_leads_to_no_other_page(set_stage: SetStage, page: str) ->
     stage = await set_stage()
     after = await stage.log_in(f"/ingreso/mipres?volver={page}")
     assert after.url.path == "/inicio/mipres"
+
+
+async def test_the_code_of_one_application_is_nothing_to_another(set_stage: SetStage) -> None:
+    stage = await set_stage(others=(entry(client_id="other"),))
+    code = await stage.code()
+    stolen = await stage.exchange(code=code, client_id="other")
+    assert (stolen.status_code, stolen.json()["error"]) == (400, "invalid_grant")
+
+
+async def test_the_tokens_of_one_application_are_nothing_to_another(set_stage: SetStage) -> None:
+    stage = await set_stage(others=(entry(client_id="other"),))
+    tokens = (await stage.exchange(code=await stage.code(scope="openid offline_access"))).json()
+    other = {"client_id": "other", "client_secret": SECRET}
+    for token in (tokens["access_token"], tokens["refresh_token"]):
+        seen = await stage.browser.post("/oidc/introspect", data={"token": token, **other})
+        assert seen.json() == {"active": False}
+        await stage.browser.post("/oidc/revoke", data={"token": token, **other})
+    renew = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "code_verifier": None}
+    assert (await stage.exchange(client_id="other", **renew)).json()["error"] == "invalid_grant"
+    assert (await stage.userinfo(tokens["access_token"])).status_code == 200
+
+
+async def test_a_hint_for_another_application_is_no_hint(set_stage: SetStage) -> None:
+    stage = await set_stage(others=(entry(client_id="other"),))
+    tokens = (await stage.exchange(code=await stage.code())).json()
+    asked = stage.request(client_id="other", id_token_hint=tokens["id_token"])
+    assert (await stage.answer(asked))["error"] == "invalid_request"
+
+
+async def test_a_login_makes_a_session_that_no_visitor_could_know(set_stage: SetStage) -> None:
+    stage = await set_stage()
+    planted = "planted-by-an-attacker"
+    stage.browser.cookies.set("mipres_sesion_mipres", planted, domain="mipres.test")
+    await stage.code()
+    kept = [cookie.value for cookie in stage.browser.cookies.jar if cookie.name == "mipres_sesion_mipres"]
+    assert kept
+    assert planted not in kept

@@ -1,11 +1,15 @@
 """An application logs a person in: what it gets, and what it does not."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
+from joserfc.jwk import KeySet, RSAKey
+from joserfc.jws import extract_compact
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from mipres.oidc_keys import SigningKeys, fresh_key, signed, write_keys
 from tests.database.registrations import DELEGATE
 from tests.oidc.conftest import BACK, ISSUER, LOGIN, SECRET, SetStage
 
@@ -195,3 +199,46 @@ async def test_a_form_becomes_a_get(set_stage: SetStage) -> None:
     )
     assert reply.status_code == 303
     assert reply.headers["Location"].startswith("/oidc/authorize?client_id=app&redirect_uri=")
+
+
+@pytest.mark.parametrize("levels", ["urn:mipres:2fa", "urn:unknown urn:mipres:2fa"])
+async def test_an_application_can_ask_for_a_second_factor(set_stage: SetStage, levels: str) -> None:
+    stage = await set_stage()
+    await stage.code()
+    answer = await stage.answer(stage.request(acr_values=levels, prompt="none"))
+    assert answer["error"] == "interaction_required"
+    page = await stage.browser.get(stage.request(acr_values=levels))
+    assert page.url.path == "/cuenta/segundo-factor"
+
+
+@pytest.mark.parametrize("levels", ["urn:mipres:pwd", "urn:mipres:2fa urn:mipres:pwd", "urn:unknown", ""])
+async def test_a_password_is_enough_where_the_application_takes_it(set_stage: SetStage, levels: str) -> None:
+    stage = await set_stage()
+    await stage.code()
+    assert (await stage.answer(stage.request(acr_values=levels)))["code"]
+
+
+async def test_a_hint_names_the_only_person_who_will_do(set_stage: SetStage, tmp_path: Path) -> None:
+    file, keys = tmp_path / "keys.json", KeySet([fresh_key()])
+    write_keys(file, keys)
+    stage = await set_stage(settings={"oidc_keys_file": file})
+    own = (await stage.exchange(code=await stage.code())).json()["id_token"]
+    another = signed(SigningKeys(keys), {**await stage.claims(own), "sub": "another"})
+    forged = signed(SigningKeys(KeySet([fresh_key()])), await stage.claims(own))
+    answers = [
+        await stage.answer(stage.request(id_token_hint=hint, prompt="none"))
+        for hint in (own, another, forged)
+    ]
+    assert answers[0]["code"]
+    assert [answer["error"] for answer in answers[1:]] == ["login_required", "invalid_request"]
+
+
+async def test_keys_of_rsa_sign_with_rs256(set_stage: SetStage, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    write_keys(keys, KeySet([RSAKey.generate_key(2048, auto_kid=True)]))
+    stage = await set_stage(settings={"oidc_keys_file": keys})
+    tokens = (await stage.exchange(code=await stage.code())).json()
+    assert extract_compact(tokens["id_token"].encode()).headers()["alg"] == "RS256"
+    assert (await stage.claims(tokens["id_token"]))["aud"] == "app"
+    found = (await stage.browser.get("/.well-known/openid-configuration")).json()
+    assert "RS256" in found["id_token_signing_alg_values_supported"]
