@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from bench import costs, report, simulation
 from bench.contenders import over_http, start_contenders
+from bench.logins import login_times
 from bench.machine import describe_machine, load_average
 from bench.mailbox import Mailbox, open_mailbox
 from bench.naive_workflow import NAMESPACE
@@ -45,6 +46,7 @@ async def measure(name: str, sizes: Sizes) -> report.Results:
         sequential = await _sequential_outcomes(stack, mailbox, sizes.sequential)
         cost = await _cost(stack, mailbox, sizes.cost, contenders)
         pages = await page_times(stack.settings.api_port, repetitions=sizes.pages)
+        logins = await login_times(stack, mailbox, repetitions=sizes.pages)
     loads.append(load_average())
     return report.Results(
         size=name,
@@ -58,8 +60,13 @@ async def measure(name: str, sizes: Sizes) -> report.Results:
         sequential_outcome_p50_ms=round(median(sequential) * 1000, 2),
         sequential_outcome_p95_ms=round(quantile(sequential, 0.95) * 1000, 2),
         cost=cost,
-        page_p50_ms={page: round(median(times) * 1000, 2) for page, times in pages.items()},
+        page_p50_ms=_p50_ms(pages),
+        login_p50_ms=_p50_ms(logins),
     )
+
+
+def _p50_ms(times: Mapping[str, list[float]]) -> dict[str, float]:
+    return {name: round(median(seconds) * 1000, 2) for name, seconds in times.items()}
 
 
 async def _sequential_outcomes(stack: PrivateStack, mailbox: Mailbox, count: int) -> list[float]:

@@ -47,8 +47,8 @@ class Connection:
     cookies: dict[str, str] = field(default_factory=dict)
     _streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def get(self, path: str, /) -> Answer:
-        return await self._follow("GET", path, {}, b"")
+    async def get(self, path: str, /, *, follow: bool = True) -> Answer:
+        return await self._send("GET", path, {}, b"", follow=follow)
 
     async def post(
         self,
@@ -58,12 +58,13 @@ class Connection:
         data: Mapping[str, str] | None = None,
         json: object = None,
         key: str | None = None,
+        follow: bool = True,
     ) -> Answer:
         """Send a form, or JSON with an API key."""
         if data is not None:
-            return await self._follow("POST", path, _FORM, urlencode(data).encode())
+            return await self._send("POST", path, _FORM, urlencode(data).encode(), follow=follow)
         authorization = {"Authorization": f"Bearer {key}"} if key else {}
-        return await self._follow("POST", path, {**_JSON, **authorization}, _encoded(json))
+        return await self._send("POST", path, {**_JSON, **authorization}, _encoded(json), follow=follow)
 
     async def put(self, path: str, /, *, json: object) -> Answer:
         return await self._ask("PUT", path, _JSON, _encoded(json))
@@ -76,9 +77,11 @@ class Connection:
             self._streams[1].close()
             self._streams = None
 
-    async def _follow(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def _send(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, follow: bool
+    ) -> Answer:
         answer = await self._ask(method, path, headers, body)
-        while answer.status_code == HTTPStatus.SEE_OTHER:
+        while follow and answer.status_code == HTTPStatus.SEE_OTHER:
             answer = await self._ask("GET", answer.headers["location"].removeprefix(self._origin), {}, b"")
         return answer
 

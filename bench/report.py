@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,7 @@ class Results:
     sequential_outcome_p95_ms: float
     cost: Mapping[str, Any]
     page_p50_ms: Mapping[str, float]
+    login_p50_ms: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, contender: str, concurrency: int) -> Comparison | None:
         """The comparison, where that concurrency was measured."""
@@ -270,7 +271,15 @@ def _cost_lines(results: Results) -> list[str]:
         "Pages without Temporal, p50: "
         + ", ".join(f"`{page}` {value} ms" for page, value in results.page_p50_ms.items())
         + ".",
+        *_login_lines(results),
     ]
+
+
+def _login_lines(results: Results) -> list[str]:
+    if not results.login_p50_ms:
+        return []
+    each = ", ".join(f"{name} {value} ms" for name, value in results.login_p50_ms.items())
+    return ["", f"Logins, p50, beside one password hash of {results.cost['password_hash_ms']} ms: {each}."]
 
 
 def _processor_lines(results: Results) -> list[str]:

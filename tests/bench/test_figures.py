@@ -51,6 +51,7 @@ def results(**changes: object) -> report.Results:
             "password_hash_ms": 20.0,
         },
         "page_p50_ms": {"/": 1.5},
+        "login_p50_ms": {"login": 25.0, "code for tokens": 6.5},
     }
     return report.Results(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -187,6 +188,7 @@ def test_what_belongs_to_another_contender_is_not_counted() -> None:
 
 def test_the_table_tells_what_the_processors_alone_allow() -> None:
     told = report.table(results())
+    assert "Logins, p50, beside one password hash of 20.0 ms: login 25.0 ms, code for tokens 6.5 ms." in told
     assert "| ours | 68.0 ms | 29.4 | worker 38.0, api 30.0 |" in told
     assert "| floor | 40.0 ms | 50.0 | temporal 25.0, piso 15.0 |" in told
     # Twice the floor's 40 ms, less the 40 and the 20 that have to be spent.
