@@ -82,6 +82,7 @@ def catalog(ports: Ports) -> Catalog:
             mails.send_update_notice,
             mails.send_delay_notice,
             mails.send_given_up_notice,
+            mails.send_cancelled_notice,
             mails.send_refusal_notice,
             mails.send_wait_ended_notice,
             mails.send_lock_notice,

@@ -281,6 +281,11 @@ class EmailActivities:
         await self._notify("registration_given_up", notice)
 
     @activity.defn
+    async def send_cancelled_notice(self, notice: NoticeInput) -> None:
+        """Tell that support has cancelled the registration, and what follows."""
+        await self._notify("registration_cancelled", notice)
+
+    @activity.defn
     async def send_refusal_notice(self, notice: RefusalNoticeInput) -> None:
         """Tell the manual's sentence and what the person can do about it."""
         await self._notify("registration_refused", notice, message=_explanation(notice))

@@ -36,6 +36,9 @@ class Notices:
     async def given_up(self, person: Person) -> None:
         await self._send(steps.SEND_GIVEN_UP_NOTICE, self._about(person, "sin-terminar"))
 
+    async def cancelled(self, person: Person) -> None:
+        await self._send(steps.SEND_CANCELLED_NOTICE, self._about(person, "cancelado"))
+
     async def refusal(self, person: Person, refusal: Refusal, *, may_wait: bool) -> None:
         await self._send(steps.SEND_REFUSAL_NOTICE, self._about_refusal(person, refusal, may_wait=may_wait))
 

@@ -384,6 +384,14 @@ class Registration:
                 await workflow.sleep(policies.UNDO_AGAIN, summary="Deshacer otra vez")
             else:
                 self._enter(Stage.CANCELLED)
+                await self._tell_of_the_cancelling()
+
+    async def _tell_of_the_cancelling(self) -> None:
+        """Support's decision reaches the person, whose link works no more."""
+        if self._state.person is None or self._is_quiet:
+            return
+        if workflow.patched("cancelling-is-mailed"):
+            await self._notices.cancelled(self._state.person)
 
     async def _give_up(self) -> bool:
         """A step was retried for days and nobody mended what it needs."""

@@ -144,6 +144,11 @@ SEND_DELAY_NOTICE = _mail(
 SEND_GIVEN_UP_NOTICE = _mail(
     EmailActivities.send_given_up_notice, MailStep.GIVEN_UP, "Avisar a la persona que no se pudo terminar"
 )
+SEND_CANCELLED_NOTICE = _mail(
+    EmailActivities.send_cancelled_notice,
+    MailStep.CANCELLED,
+    "Avisar a la persona que soporte canceló su registro",
+)
 NOTIFY_SUPPORT = _mail(
     EmailActivities.notify_support, MailStep.SUPPORT, "Avisar a soporte que el registro no se pudo terminar"
 )

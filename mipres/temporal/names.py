@@ -89,6 +89,7 @@ class MailStep(StrEnum):
     CONFIRMATION = "confirmar-contrasena"
     DELAY = "avisar-demora"
     GIVEN_UP = "avisar-sin-terminar"
+    CANCELLED = "avisar-cancelacion"
     SUPPORT = "avisar-soporte"
     UPDATE = "avisar-actualizacion"
     LOCK = "avisar-bloqueo"

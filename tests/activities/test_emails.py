@@ -240,6 +240,7 @@ async def test_a_refreshed_account_is_told(desk: Desk) -> None:
     [
         (EmailActivities.send_delay_notice, "registration_delayed"),
         (EmailActivities.send_given_up_notice, "registration_given_up"),
+        (EmailActivities.send_cancelled_notice, "registration_cancelled"),
     ],
 )
 async def test_who_has_no_account_yet_is_told_at_the_address_that_comes_along(

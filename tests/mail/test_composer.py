@@ -52,6 +52,7 @@ CONTEXTS: Mapping[str, Mapping[str, object]] = {
     },
     "registration_delayed": {"reference": "RM-000000000001"},
     "registration_given_up": {"reference": "RM-000000000001"},
+    "registration_cancelled": {"reference": "RM-000000000001"},
     "support_review_stopped": {
         "notice": ReviewStoppedNotice(
             review="access-review-2026-11-26T05:05:00Z", registry="rethus", looked=200, closing=90

@@ -63,6 +63,7 @@ PATHS = {
     "refused-erased-fast",
     "registry-wait-handed-on-fast",
     "registry-wait-taken-over-fast",
+    "cancelled-mailed-fast",
     "held-link-replaced-fast",
     "recovery-unknown",
     "recovery-used",

@@ -581,6 +581,24 @@ async def test_cancelling_ends_the_wait_for_a_registry(world: World) -> None:
     await world.keep(handle, "cancelled-while-waiting")
 
 
+async def test_who_is_cancelled_by_support_is_told_by_mail(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    await world.cancels(handle)
+    await handle.result()
+    await world.mailed("password_link", "registration_cancelled")
+    await world.keep(handle, "cancelled-mailed")
+
+
+async def test_nobody_is_told_of_a_cancelling_before_an_address_is_known(world: World) -> None:
+    world.people.down = True
+    handle, _ = await world.submit()
+    await world.cancels(handle)
+    await handle.result()
+    await world.mailed()
+
+
 async def test_temporals_own_cancel_does_the_same(world: World) -> None:
     world.knows(MEDICINE)
     handle, _ = await world.submit()
