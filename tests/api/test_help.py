@@ -1,7 +1,17 @@
 """The way to a person: help, privacy, accessibility, and what browsers look for."""
 
-import pytest
+import re
+from datetime import timedelta
 
+import pytest
+from jinja2 import Environment, FileSystemLoader
+
+from api import answers, sent_forms
+from mipres import composition
+from mipres.database.retention import CLOSED_LINKS, KNOWN_BROWSERS, UNFINISHED_ACCOUNTS
+from mipres.database.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT
+from mipres.domain.help import HelpContact
+from mipres.domain.lockout import KEPT_FOR
 from tests.api.conftest import OpenClient
 
 CONTACT = {
@@ -29,12 +39,61 @@ async def test_the_responsible_bodys_policy_is_linked(open_client: OpenClient) -
 
 async def test_help_comes_in_the_order_of_how_often_it_is_needed(open_client: OpenClient) -> None:
     page = (await (await open_client(password_link_hours=36, address_change_hours=48)).get("/ayuda")).text
-    cases = ["sin-correo", "sin-rethus", "correo-cambiado", "nit", "bloqueado", "sin-radicado", "contacto"]
+    cases = [
+        *("sin-correo", "sin-rethus", "correo-cambiado", "nit", "bloqueado", "sin-radicado"),
+        *("segundo-factor", "acceso-cerrado", "documento-nuevo", "contacto"),
+    ]
     places = [page.index(f'<h2 id="{case}">') for case in cases]
     assert places == sorted(places)
     assert [case for case in cases if f'href="#{case}"' not in page] == []
     for fact in ("El enlace sirve 36 horas", "después de 48 horas", "15 como máximo"):
         assert fact in page
+
+
+async def test_the_privacy_notice_names_what_is_kept_and_for_how_long(open_client: OpenClient) -> None:
+    """Each figure is the product's own (docs/privacy.md)."""
+    page = re.sub(r"\s+", " ", (await (await open_client(password_link_hours=36)).get("/privacidad")).text)
+    idle, longest = IDLE_LIMIT // timedelta(minutes=1), ABSOLUTE_LIMIT // timedelta(hours=1)
+    assert KNOWN_BROWSERS == KEPT_FOR == timedelta(days=365)
+    for fact in (
+        f"una cuenta que nunca tuvo contraseña, {UNFINISHED_ACCOUNTS.days} días",
+        f"36 horas; el dato de que existieron, {CLOSED_LINKS.days} días más",
+        f"{idle} minutos sin uso y {longest} horas como máximo",
+        f"{answers.LIFETIME // timedelta(minutes=1)} minutos en su navegador",
+        f"los radicados que envió desde él, {sent_forms.LIFETIME.days} días",
+        "un año desde el último ingreso",
+        "llave de acceso",
+        "clave de su aplicación de códigos",
+        "códigos de recuperación",
+        "Navegador, sistema y red",
+        "Quién los recibe",
+    ):
+        assert fact in page
+
+
+def test_who_has_no_second_factor_is_led_to_what_to_do() -> None:
+    step = (composition.TEMPLATES / "pages/second_step.html").read_text(encoding="utf-8")
+    [case] = re.findall(r'href="/ayuda#([\w-]+)"', step)
+    assert f'<h2 id="{case}">' in (composition.TEMPLATES / "pages/help.html").read_text(encoding="utf-8")
+
+
+REFUSING = sorted(
+    path.stem
+    for path in (composition.TEMPLATES / "pages").glob("*.html")
+    if "panel_refusal(" in path.read_text(encoding="utf-8")
+)
+
+
+def test_every_refusal_leads_to_a_person() -> None:
+    """The panel itself does, so that no page forgets it."""
+    assert {"wrong_door", "placement_ended", "link_unusable", "access_closed"} <= set(REFUSING)
+    environment = Environment(loader=FileSystemLoader(composition.TEMPLATES), autoescape=True)
+    environment.globals["help_contact"] = HelpContact(email="ayuda@entidad.gov.co")
+    drawn = environment.from_string(
+        '{% import "partials/panels.html" as p %}{% call p.panel_refusal("No") %}<p>Porque no.</p>{% endcall %}'
+    ).render()
+    for way in ('href="/ayuda"', "mailto:ayuda@entidad.gov.co", "Porque no."):
+        assert drawn.count(way) == 1
 
 
 @pytest.mark.parametrize("path", ["/", "/ingreso/mipres", "/registro/otro", "/no-existe"])

@@ -88,12 +88,14 @@ def test_a_mail_goes_to_the_person_and_greets_them(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_mail_leads_to_help(name: str) -> None:
-    contact = HelpContact(email="ayuda@entidad.gov.co", phone="601 330 5043")
+    contact = HelpContact(
+        email="ayuda@entidad.gov.co", phone="601 330 5043", url="https://entidad.gov.co/ayuda"
+    )
     composer = JinjaMailComposer(TEMPLATES, public_url=PUBLIC_URL, help_contact=contact)
     mail = composer.compose(name, contact=ANA, message_key="key", context=CONTEXTS[name])
     for part in (mail.text, mail.html):
-        for way in (f"{PUBLIC_URL}/ayuda", "ayuda@entidad.gov.co", "601 330 5043"):
-            assert way in part
+        for way in (f"{PUBLIC_URL}/ayuda", contact.email, contact.phone, contact.url):
+            assert str(way) in part
     assert "\n\n\n\n" not in mail.text
 
 
