@@ -136,14 +136,14 @@ class StatusResult(StrEnum):
 class StatusAnswer:
     """What came of a button on the status page.
 
-    For a limit that was met: its words, and how long to wait.
+    For a limit that was met: its words, and when it lets the next one pass, in seconds since 1970.
     """
 
     kind: Literal["status"] = "status"
     page: str
     result: StatusResult
     limit: str = ""
-    wait_seconds: int = 0
+    until: float = 0
 
 
 @dataclass(frozen=True, kw_only=True)

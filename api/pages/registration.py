@@ -1,6 +1,8 @@
 """`/registro/…`: the four forms and the status page."""
 
+import math
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -41,6 +43,7 @@ from mipres.domain.outcomes import FILL_ALL_FIELDS
 from mipres.domain.radicado import is_radicado, read_radicado
 from mipres.domain.submissions import Submission, UserType, check_submission
 from mipres.domain.terms import TERMS_TEXT
+from mipres.mail.dates import long_date_time
 from mipres.temporal.answers import UnknownWorkflowError
 
 router = APIRouter(prefix="/registro", include_in_schema=False)
@@ -123,12 +126,16 @@ async def show_status(radicado: str, request: Request, services: RegistrationDep
         raise HTTPException(HTTPStatus.NOT_FOUND)
     sent_here = services.sent_forms.sent_at(request, radicado) is not None
     answer = services.answers.shown_here(request, StatusAnswer)
+    wait = math.ceil(answer.until - services.answers.now().timestamp()) if answer else 0
     return services.pages.render(
         request,
         "status",
         page=status_page(view, sent_here=sent_here),
         answer=answer,
-        wait=in_words(answer.wait_seconds) if answer else None,
+        # What the button said stays when the person loads the page again.
+        shown_at=f"{request.url.path}?{request.url.query}" if answer else request.url.path,
+        wait=in_words(wait) if wait > 0 else None,
+        again_at=long_date_time(datetime.fromtimestamp(answer.until, UTC)) if answer else None,
     )
 
 
@@ -208,9 +215,13 @@ def _back(
         page=f"/registro/estado/{radicado}",
         result=result,
         limit=too_soon.limit if too_soon else "",
-        wait_seconds=too_soon.retry_after_seconds if too_soon else 0,
+        until=_moment_after(services, too_soon) if too_soon else 0,
     )
     return services.answers.lead_back(request, answer)
+
+
+def _moment_after(services: RegistrationServices, too_soon: TooSoonError) -> float:
+    return services.answers.now().timestamp() + too_soon.retry_after_seconds
 
 
 def _again(

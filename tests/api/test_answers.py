@@ -62,9 +62,7 @@ ANSWERS: dict[str, Answer] = {
     "password": PasswordAnswer(
         login="CC1020304050", is_password_changed=True, applications=tuple(Application)
     ),
-    "status": StatusAnswer(
-        page=f"/registro/estado/{RADICADO}", result=StatusResult.TOO_SOON, wait_seconds=100
-    ),
+    "status": StatusAnswer(page=f"/registro/estado/{RADICADO}", result=StatusResult.TOO_SOON, until=100.5),
 }
 
 

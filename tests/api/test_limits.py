@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from api.answers import FormAnswers
 from api.errors import in_words
 from api.registrations.act import RegistrationActs, TooSoonError
 from api.registrations.ask import RegistrationView, RegistrationViews
@@ -284,6 +285,13 @@ async def test_whoever_asks_for_another_link_reads_which_limit_holds(
     for answer in (told, page):
         assert said in answer.text
         assert in_words(wait) in answer.text
+    # Loaded again, the page says what is left by then.
+    passed, now = timedelta(minutes=10), FormAnswers.now
+    monkeypatch.setattr(FormAnswers, "now", lambda answers: now(answers) + passed)
+    later = await visitor.client.get(str(page.url))
+    assert said in later.text
+    assert in_words(wait - int(passed.total_seconds())) in later.text
+    assert in_words(wait) not in later.text
 
 
 async def test_a_program_asks_for_a_bounded_number_of_links(
