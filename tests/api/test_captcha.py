@@ -58,6 +58,8 @@ async def test_an_unjudged_captcha_stays_and_its_text_is_not_kept(open_client: O
     wrong = await client.post("/registro/otro", data=hidden(page) | {"captcha": "7kmxy"})
     assert challenge_of(wrong) == challenge_of(page)
     assert "7kmxy" not in wrong.text
+    assert "Escriba otra vez el código: por seguridad no se guarda." in wrong.text
+    assert "Escriba otra vez el código" not in page.text
 
 
 async def test_another_challenge_is_made_for_the_form_on_the_screen(open_client: OpenClient) -> None:
