@@ -1,7 +1,7 @@
 """Build the services of one API process from its settings."""
 
 from datetime import timedelta
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 
 from temporalio.client import Client
 
@@ -49,6 +49,7 @@ from mipres.database.second_steps import SecondSteps
 from mipres.database.sessions import PostgresSessions
 from mipres.database.standings import PostgresStandings
 from mipres.domain.passwords import PasswordPolicy, common_passwords
+from mipres.oidc_clients import OpenClients
 from mipres.settings import Settings, names_by_api_key
 
 
@@ -309,8 +310,8 @@ class Composition:
         return OidcServices(
             pages=self.pages,
             issuer=self._settings.public_url,
-            clients=self._settings.oidc_clients,
-            keys=cache(partial(composition.signing_keys, self._settings)),
+            clients=OpenClients(composition.build_clients(self._settings)),
+            keys=composition.build_signing_keys(self._settings),
             sessions=session_factory(self._engine),
             clock=self._clock,
         )

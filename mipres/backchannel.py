@@ -39,11 +39,7 @@ class HttpLogoutMessenger:
         clock: Clock,
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
-        self._addresses = {
-            client.client_id: client.backchannel_logout_uri
-            for client in clients.values()
-            if client.backchannel_logout_uri
-        }
+        self._clients = clients
         self._keys, self._issuer, self._clock, self._timeout = keys, issuer, clock, timeout
         self._http = httpx2.AsyncClient(
             timeout=timeout,
@@ -54,19 +50,22 @@ class HttpLogoutMessenger:
 
     @property
     def reachable(self) -> Collection[str]:
-        return self._addresses.keys()
+        return [client.client_id for client in self._clients.values() if client.backchannel_logout_uri]
 
     async def close(self) -> None:
         await self._http.aclose()
 
     async def tell(self, login: EndedLogin) -> LogoutAnswer:
         form = {"logout_token": self._logout_token(login)}
-        address = self._addresses[login.client_id]
+        client = self._clients.get(login.client_id)
+        if client is None or client.backchannel_logout_uri is None:
+            # An operator took it out since the list was read; the next round passes it over.
+            return LogoutAnswer.NONE
         try:
             # The body is nobody's concern, so it is not read.
             async with (
                 asyncio.timeout(self._timeout),
-                self._http.stream("POST", address, data=form) as response,
+                self._http.stream("POST", client.backchannel_logout_uri, data=form) as response,
             ):
                 return _judged(response)
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError):

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache, partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from mipres.database.accounts import PostgresAccounts
 from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.audit_queue import AuditQueue
+from mipres.database.client_grants import ClientGrants
 from mipres.database.clock import DatabaseClock
 from mipres.database.credentials import Hasher
 from mipres.database.ended_logins import PostgresEndedLogins
@@ -36,6 +36,7 @@ from mipres.database.retention import PostgresRetention
 from mipres.database.reviewed_profiles import PostgresReviewedProfiles
 from mipres.database.second_factors import SecondFactors, reseal
 from mipres.database.sent_mails import PostgresSentMails
+from mipres.domain.clients import Client as RegisteredApplication
 from mipres.domain.eligibility import EligibilityRules
 from mipres.domain.help import HelpContact
 from mipres.domain.limits import RELAXED_TIMES
@@ -45,6 +46,7 @@ from mipres.domain.sanctions import SanctionTable
 from mipres.keys import AuditKey, LinkTokens, SecretBox, audit_keys, derive_key
 from mipres.mail.composer import JinjaMailComposer
 from mipres.mail.smtp import SmtpMailer
+from mipres.oidc_clients import LiveClients
 from mipres.oidc_keys import SigningKeys, keys_of_development, read_keys
 from mipres.port_set import Ports
 from mipres.ports import Clock
@@ -52,7 +54,7 @@ from mipres.registries.client import RegistryClient
 from mipres.registries.miseguridadsocial import HttpSocialSecurityRegistry
 from mipres.registries.rethus import HttpHealthTalentRegistry
 from mipres.registries.sso import HttpSocialServiceRegistry
-from mipres.settings import Settings
+from mipres.settings import Settings, file_of
 from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
 from mipres.support.desk import SupportDesk
@@ -65,6 +67,7 @@ from mipres.support.staff import PostgresStaff
 from mipres.temporal.codec import EncryptionCodec, Fault
 from mipres.temporal.connection import TemporalConnection
 from mipres.tracing import Tracing, tracing_to
+from mipres.watched_files import WatchedFile
 
 log = structlog.get_logger()
 
@@ -315,17 +318,30 @@ def build_audit_keys(settings: Settings) -> tuple[AuditKey, ...]:
     return audit_keys(settings.audit_keys, secrets=[secret.get_secret_value() for secret in secrets])
 
 
-def signing_keys(settings: Settings) -> SigningKeys:
-    """What signs their tokens; development makes its own at first need."""
-    if settings.oidc_keys_file is not None:
-        return read_keys(settings.oidc_keys_file)
-    return keys_of_development(settings.data_dir / "oidc-keys.json")
+def build_client_grants(database: DatabaseServices) -> ClientGrants:
+    return ClientGrants(database.engine, clock=database.clock)
+
+
+def build_clients(settings: Settings) -> Mapping[str, RegisteredApplication]:
+    """The applications, with those that are disabled; those of a file follow its changes."""
+    file = file_of("oidc_clients")
+    return LiveClients(file) if file else settings.oidc_clients
+
+
+def build_signing_keys(settings: Settings) -> Callable[[], SigningKeys]:
+    """What signs their tokens; development makes its own keys at first need."""
+    read = read_keys if settings.oidc_keys_file else keys_of_development
+    return WatchedFile(signing_keys_file(settings), read)
+
+
+def signing_keys_file(settings: Settings) -> Path:
+    return settings.oidc_keys_file or settings.data_dir / "oidc-keys.json"
 
 
 def build_logout_messenger(settings: Settings, database: DatabaseServices) -> HttpLogoutMessenger:
     return HttpLogoutMessenger(
-        settings.oidc_clients,
-        keys=cache(partial(signing_keys, settings)),
+        build_clients(settings),
+        keys=build_signing_keys(settings),
         issuer=settings.public_url,
         clock=database.clock,
     )

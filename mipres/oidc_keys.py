@@ -25,6 +25,10 @@ class UnusableKeysError(MipresError):
     """The file of the signing keys cannot be used; the text says why."""
 
 
+PUBLISHED_SECONDS = 300
+"""How long applications may keep what was published."""
+
+
 class SigningKeys:
     """The keys of one process.
 
@@ -85,6 +89,20 @@ def write_keys(path: Path, keys: KeySet) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(keys.as_dict(private=True), file)
     new.replace(path)
+
+
+def with_another(keys: KeySet) -> KeySet:
+    """With a new key that signs nothing yet: applications get to know it first."""
+    return KeySet([*keys.keys, fresh_key()])
+
+
+def with_newest_active(keys: KeySet) -> KeySet:
+    """With the newest key as the one that signs; the others still prove what they signed."""
+    return KeySet([keys.keys[-1], *keys.keys[:-1]])
+
+
+def only_active(keys: KeySet) -> KeySet:
+    return KeySet(keys.keys[:1])
 
 
 def keys_of_development(path: Path) -> SigningKeys:

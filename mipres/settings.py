@@ -7,7 +7,6 @@ granted and refuses to start on a missing, weak or development value.
 import base64
 import binascii
 import hashlib
-import json
 import os
 import re
 import sys
@@ -31,11 +30,12 @@ from pydantic_settings import (
 
 from mipres.domain.addresses import is_usable
 from mipres.domain.applications import Application
-from mipres.domain.clients import Audience, Client, UnusableClientError, clients_in
+from mipres.domain.clients import Audience, Client, UnusableClientError, clients_in, secret_hash
 from mipres.domain.errors import MipresError, UnusableTableError
 from mipres.domain.professions import SHIPPED_PROFESSIONS, ProfessionTable
 from mipres.domain.sanctions import SHIPPED_SANCTIONS, SanctionTable
 from mipres.domain.second_factor import SecondFactorRule
+from mipres.oidc_clients import entries_in
 from mipres.oidc_keys import UnusableKeysError, read_keys
 
 PREFIX = "MIPRES_"
@@ -173,13 +173,7 @@ def _clients(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        entries = json.loads(value)
-    except ValueError:
-        entries = None
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise ValueError("debe ser una lista JSON de aplicaciones; vea `docs/applications.md`.")
-    try:
-        return clients_in(entries)
+        return clients_in(entries_in(value))
     except UnusableClientError as error:
         raise ValueError(str(error)) from None
 
@@ -453,6 +447,12 @@ def variable(field: str) -> str:
     return f"{PREFIX}{field.upper()}"
 
 
+def file_of(field: str) -> Path | None:
+    """The file that a `MIPRES_…_FILE` variable names for a field; None where the variable itself has a value."""
+    path = os.environ.get(f"{variable(field)}_FILE")
+    return Path(path) if path and variable(field) not in os.environ else None
+
+
 def load_settings() -> Settings:
     """Settings for a composition root.
 
@@ -506,9 +506,12 @@ def _production_refusals(settings: Settings) -> Iterator[str]:
 
 def _unsafe_applications(settings: Settings) -> Iterator[str]:
     clients = settings.oidc_clients.values()
-    if clients and settings.oidc_keys_file is None:
+    if (clients or file_of("oidc_clients")) and settings.oidc_keys_file is None:
         yield f"{variable('oidc_keys_file')}: falta; firma lo que reciben las aplicaciones."
-    if any(client.has_secret(DEVELOPMENT_CLIENT_SECRET) for client in clients):
+    hashes = {
+        digest for client in clients for digest in (client.client_secret_hash, client.previous_secret_hash)
+    }
+    if secret_hash(DEVELOPMENT_CLIENT_SECRET) in hashes:
         yield f"{variable('oidc_clients')}: una aplicación tiene el secreto de desarrollo; genere otro."
 
 

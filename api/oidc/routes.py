@@ -39,7 +39,7 @@ from mipres.domain.clients import SCOPES, Client, claims_of
 from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.limits import OIDC_CALLS
 from mipres.domain.second_factor import is_multi_factor
-from mipres.oidc_keys import ALGORITHMS
+from mipres.oidc_keys import ALGORITHMS, PUBLISHED_SECONDS
 
 router = APIRouter(include_in_schema=False)
 
@@ -118,7 +118,8 @@ async def discovery(services: OidcDep) -> Response:
 
 @router.api_route("/oidc/jwks", methods=READS, dependencies=[PUBLIC])
 async def jwks(services: OidcDep) -> Response:
-    return JSONResponse(services.keys().published(), headers={"Cache-Control": "public, max-age=300"})
+    headers = {"Cache-Control": f"public, max-age={PUBLISHED_SECONDS}"}
+    return JSONResponse(services.keys().published(), headers=headers)
 
 
 # ---- The browser comes from an application

@@ -42,8 +42,8 @@ _CHALLENGE_CHARACTERS = 43
 class RegisteredClient(ClientMixin):  # type: ignore[misc]
     """A client as Authlib asks about it."""
 
-    def __init__(self, client: Client) -> None:
-        self.own = client
+    def __init__(self, client: Client, *, now: datetime) -> None:
+        self.own, self._now = client, now
 
     def get_client_id(self) -> str:
         return self.own.client_id
@@ -58,7 +58,7 @@ class RegisteredClient(ClientMixin):  # type: ignore[misc]
         return redirect_uri in self.own.redirect_uris
 
     def check_client_secret(self, client_secret: str) -> bool:
-        return self.own.has_secret(client_secret)
+        return self.own.has_secret(client_secret, now=self._now)
 
     def check_endpoint_auth_method(self, method: str, _endpoint: str) -> bool:
         return method in AUTHENTICATIONS
@@ -245,7 +245,7 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
 
     def query_client(self, client_id: str) -> RegisteredClient | None:
         client = self._clients.get(client_id)
-        return RegisteredClient(client) if client else None
+        return RegisteredClient(client, now=self.bound.now) if client else None
 
     def create_oauth2_request(self, request: Received) -> Received:
         return request

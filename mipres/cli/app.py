@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from mipres.cli.accounts import account, unlock
+from mipres.cli.applications import applications
 from mipres.cli.keys import keys
 from mipres.cli.migrations import migrate
 from mipres.cli.person import person
@@ -23,6 +24,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 for command in (migrate, find, show, stuck, audit, retry, resend, cancel, unlock):
     app.command()(command)
 app.add_typer(account, name="account")
+app.add_typer(applications, name="applications")
 app.add_typer(keys, name="keys")
 app.add_typer(person, name="person")
 app.add_typer(review, name="review")

@@ -9,6 +9,7 @@ import typer
 from mipres import key_rings
 from mipres.cli.arguments import As, read_actor
 from mipres.cli.running import Tools, misused, run_with_tools, stop
+from mipres.cli.signing_keys import SIGNING, rotate_signing_keys
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.settings import SECRETS_FILE, Settings, load_settings, variable
 
@@ -88,7 +89,9 @@ _KINDS = {
 
 @keys.command("rotate")
 def rotate(
-    kind: Annotated[str, typer.Argument(metavar="[payload|audit|secret|api]", help="Qué clave.")] = "payload",
+    kind: Annotated[
+        str, typer.Argument(metavar="[payload|audit|secret|api|signing]", help="Qué clave.")
+    ] = "payload",
     *,
     activate: Annotated[
         bool, typer.Option("--activate", help="Segundo paso: la clave nueva pasa a ser la activa.")
@@ -99,16 +102,19 @@ def rotate(
     as_: As = None,
 ) -> None:
     """Rota una clave por pasos: una nueva que todos leen; --activate la hace activa; --retire quita las otras."""
-    known = _KINDS.get(kind)
-    if known is None:
-        misused(f"No hay claves de tipo {kind}: use {', '.join(_KINDS)}.")
     if activate and retire:
         misused("Use --activate o --retire, no ambas.")
+    step = "activated" if activate else "retired" if retire else "added"
+    if kind == SIGNING:
+        rotate_signing_keys(step, as_=as_)
+        return
+    known = _KINDS.get(kind)
+    if known is None:
+        misused(f"No hay claves de tipo {kind}: use {', '.join((*_KINDS, SIGNING))}.")
     settings = load_settings()
     ring = known.read(settings)
     if not ring:
         stop(f"{', '.join(known.values({'': ''}))}: falta; defínala primero.")
-    step = "activated" if activate else "retired" if retire else "added"
     key_id, changed = _changed(known, ring, step)
 
     async def work(tools: Tools) -> None:

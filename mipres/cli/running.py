@@ -17,6 +17,7 @@ import typer
 
 from mipres import composition
 from mipres.database.audit import PostgresAuditTrail
+from mipres.database.client_grants import ClientGrants
 from mipres.database.credentials import Hasher
 from mipres.database.failures import DATABASE_ERRORS, database_fault, is_not_migrated
 from mipres.database.lockouts import LoginLockouts
@@ -52,6 +53,7 @@ class Tools:
     audit: PostgresAuditTrail
     milestones: Milestones
     lockouts: LoginLockouts
+    client_grants: ClientGrants
     person_data: PersonData
     reseal: Callable[[Mapping[str, bytes], str], Awaitable[int]]
 
@@ -73,6 +75,7 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
             audit=database.audit,
             milestones=Milestones(database.engine, clock=database.clock),
             lockouts=database.lockouts,
+            client_grants=composition.build_client_grants(database),
             person_data=composition.build_person_data(settings, database, client),
             reseal=partial(composition.reseal_second_factors, database),
         )

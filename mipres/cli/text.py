@@ -9,6 +9,7 @@ from datetime import datetime
 from mipres.database.lockouts import LoginLock
 from mipres.domain.access import CAUSES_FOR_STAFF
 from mipres.domain.audit import AuditEntry
+from mipres.domain.clients import Client
 from mipres.domain.eligibility import BOGOTA
 from mipres.domain.review import ReviewStage
 from mipres.domain.stages import WAITING_FOR_STAFF
@@ -157,6 +158,19 @@ def entry_line(entry: AuditEntry) -> str:
 def staff_line(member: StaffMember) -> str:
     state = f"deshabilitada {moment(member.disabled_at)}" if member.disabled_at else "activa"
     return f"{member.name} · {state} · creada {moment(member.created_at)}"
+
+
+def client_line(client: Client, *, now: datetime) -> str:
+    """One application; only hashes of its secrets are stored."""
+    until = client.previous_secret_until
+    states = [
+        "deshabilitada" if client.disabled else "activa",
+        f"ingresan: {client.audience}",
+        *(["con segundo factor"] if client.require_second_factor else []),
+        *([f"el secreto anterior sirve hasta {moment(until)}"] if until and until > now else []),
+    ]
+    addresses = (f"  {address}" for address in client.redirect_uris)
+    return joined((f"{client.client_id} · {client.client_name} · {' · '.join(states)}", *addresses))
 
 
 def joined(lines: Iterable[str]) -> str:

@@ -76,6 +76,7 @@ class AuditEventType(StrEnum):
     STAFF_LOGIN_LOCKED = "staff_login_locked", "Ingreso de soporte bloqueado"
     STAFF_LOGOUT = "staff_logout", "Salida de soporte"
     STAFF_CHANGED = "staff_changed", "Cuenta de soporte creada o cambiada"
+    APPLICATION_CHANGED = "application_changed", "Aplicación creada o cambiada"
     KEYS_ROTATED = "keys_rotated", "Claves de cifrado rotadas"
     PERSON_EXPORTED = "person_exported", "Datos de la persona entregados"
     PERSON_ERASED = "person_erased", "Datos de la persona suprimidos"

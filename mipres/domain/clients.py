@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -58,6 +59,8 @@ class Client:
             slow hash.
         redirect_uris: Where codes may be sent, to the letter.
         backchannel_logout_uri: Where the end of a session is announced.
+        previous_secret_hash: The secret before the last rotation; it counts until `previous_secret_until`.
+        disabled: It lets no person in; it still hears of logouts.
     """
 
     client_id: str
@@ -68,11 +71,22 @@ class Client:
     backchannel_logout_uri: str | None = None
     audience: Audience = Audience.EVERYBODY
     require_second_factor: bool = False
+    previous_secret_hash: str | None = field(default=None, repr=False)
+    previous_secret_until: datetime | None = None
+    disabled: bool = False
 
-    def has_secret(self, secret: str) -> bool:
-        """Whether this is its secret, in a time that tells nothing of it."""
-        given = hashlib.sha256(secret.encode(errors="replace")).hexdigest()
-        return hmac.compare_digest(given, self.client_secret_hash)
+    def has_secret(self, secret: str, *, now: datetime) -> bool:
+        """Whether this is a secret of its own now, in a time that tells nothing of it."""
+        given = secret_hash(secret)
+        own = [self.client_secret_hash]
+        if self.previous_secret_hash and self.previous_secret_until and now < self.previous_secret_until:
+            own.append(self.previous_secret_hash)
+        return any(hmac.compare_digest(given, digest) for digest in own)
+
+
+def secret_hash(secret: str) -> str:
+    """The hash of a client's secret."""
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 
 def clients_in(entries: Sequence[Mapping[str, Any]]) -> dict[str, Client]:
@@ -95,30 +109,54 @@ def _client(entry: dict[str, Any]) -> Client:
     for name in ("client_id", "client_name", "client_secret_hash", "redirect_uris"):
         if not entry.get(name):
             raise UnusableClientError(f"{name}: falta.")
-    client_id, digest = str(entry["client_id"]), str(entry["client_secret_hash"]).lower()
+    client_id = str(entry["client_id"])
     if not (client_id.isascii() and client_id.replace("-", "").replace("_", "").isalnum()):
         raise UnusableClientError("client_id: use letras sin tilde, cifras, guion y guion bajo.")
-    if len(digest) != hashlib.sha256().digest_size * 2 or set(digest) - set("0123456789abcdef"):
-        raise UnusableClientError(
-            "client_secret_hash: use el SHA-256 del secreto, en 64 cifras hexadecimales."
-        )
     try:
         audience = Audience(entry.get("audience", Audience.EVERYBODY))
     except ValueError:
         raise UnusableClientError(f"audience: use {', '.join(Audience)}.") from None
-    back = entry.get("backchannel_logout_uri")
+    back, until = entry.get("backchannel_logout_uri"), _moment(entry, "previous_secret_until")
     return Client(
         client_id=client_id,
         client_name=str(entry["client_name"]),
-        client_secret_hash=digest,
+        client_secret_hash=_digest(entry, "client_secret_hash"),
         redirect_uris=_addresses("redirect_uris", entry["redirect_uris"]),
         post_logout_redirect_uris=_addresses(
             "post_logout_redirect_uris", entry.get("post_logout_redirect_uris") or ()
         ),
         backchannel_logout_uri=_addresses("backchannel_logout_uri", (back,))[0] if back else None,
         audience=audience,
-        require_second_factor=entry.get("require_second_factor") is True,
+        require_second_factor=_flag(entry, "require_second_factor"),
+        previous_secret_hash=_digest(entry, "previous_secret_hash") if until else None,
+        previous_secret_until=until,
+        disabled=_flag(entry, "disabled"),
     )
+
+
+def _digest(entry: Mapping[str, Any], name: str) -> str:
+    digest = str(entry.get(name)).lower()
+    if len(digest) != hashlib.sha256().digest_size * 2 or set(digest) - set("0123456789abcdef"):
+        raise UnusableClientError(f"{name}: use el SHA-256 del secreto, en 64 cifras hexadecimales.")
+    return digest
+
+
+def _flag(entry: Mapping[str, Any], name: str) -> bool:
+    value = entry.get(name, False)
+    if not isinstance(value, bool):
+        raise UnusableClientError(f"{name}: use true o false.")
+    return value
+
+
+def _moment(entry: Mapping[str, Any], name: str) -> datetime | None:
+    if entry.get(name) is None:
+        return None
+    moment = None
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(str(entry[name]))
+    if moment is None or moment.tzinfo is None:
+        raise UnusableClientError(f"{name}: use una fecha con hora y zona, como 2026-11-26T10:00:00+00:00.")
+    return moment
 
 
 def _addresses(name: str, values: object) -> tuple[str, ...]:

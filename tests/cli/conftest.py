@@ -41,6 +41,7 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> Tools:
         audit=AsyncMock(),
         milestones=AsyncMock(),
         lockouts=AsyncMock(),
+        client_grants=AsyncMock(),
         person_data=AsyncMock(),
         reseal=AsyncMock(),
     )

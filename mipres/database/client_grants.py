@@ -1,0 +1,26 @@
+"""What one application holds of all people, in PostgreSQL."""
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.database.engine import session_factory
+from mipres.database.tables import OidcGrantRow
+from mipres.ports import Clock
+
+
+class ClientGrants:
+    """Ends what an application was given."""
+
+    def __init__(self, engine: AsyncEngine, *, clock: Clock) -> None:
+        self._sessions, self._clock = session_factory(engine), clock
+
+    async def end_all(self, client_id: str) -> int:
+        """End all codes and tokens of an application; the number of logins that they came of."""
+        ending = (
+            update(OidcGrantRow)
+            .where(OidcGrantRow.client_id == client_id, OidcGrantRow.ended_at.is_(None))
+            .values(ended_at=self._clock.now())
+            .returning(OidcGrantRow.id)
+        )
+        async with self._sessions.begin() as session:
+            return len((await session.scalars(ending)).all())

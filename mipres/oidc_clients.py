@@ -1,0 +1,120 @@
+"""The applications of a process, and the file in which operators change them."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mipres.domain.clients import Client, UnusableClientError, clients_in
+from mipres.domain.errors import MipresError
+from mipres.watched_files import WatchedFile
+
+Entries = list[dict[str, Any]]
+
+
+class UnwritableClientsError(MipresError):
+    """The file, or its directory, cannot be read or written; the text says why."""
+
+
+def entries_in(text: str) -> Entries:
+    """The list of a setting or a file.
+
+    Raises:
+        UnusableClientError: it is none.
+    """
+    try:
+        entries = json.loads(text)
+    except ValueError:
+        entries = None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise UnusableClientError("debe ser una lista JSON de aplicaciones; vea `docs/applications.md`.")
+    return entries
+
+
+class LiveClients(Mapping[str, Client]):
+    """The applications of a file, as they are at each look."""
+
+    def __init__(self, path: Path) -> None:
+        self._now = WatchedFile(path, _read)
+
+    def __getitem__(self, client_id: str) -> Client:
+        return self._now()[client_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+
+class OpenClients(Mapping[str, Client]):
+    """Those of the applications that are not disabled."""
+
+    def __init__(self, clients: Mapping[str, Client]) -> None:
+        self._all = clients
+
+    def __getitem__(self, client_id: str) -> Client:
+        client = self._all[client_id]
+        if client.disabled:
+            raise KeyError(client_id)
+        return client
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([client_id for client_id, client in self._all.items() if not client.disabled])
+
+    def __len__(self) -> int:
+        return sum(not client.disabled for client in self._all.values())
+
+
+class ClientsFile:
+    """The file that MIPRES_OIDC_CLIENTS_FILE names."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.resolve()
+
+    @contextmanager
+    def changed(self) -> Iterator[Entries]:
+        """The entries; what the block makes of them is written when it ends well.
+
+        One command at a time: the next one waits.
+
+        Raises:
+            UnusableClientError: the entries are none that a process could use.
+            UnwritableClientsError: the file system refuses.
+        """
+        with _explained(self._path):
+            lock = self._path.with_suffix(".lock").open("w")
+        with lock:
+            with _explained(self._path):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                entries = entries_in(self._path.read_text(encoding="utf-8"))
+            yield entries
+            clients_in(entries)
+            with _explained(self._path):
+                self._write(entries)
+
+    def _write(self, entries: Entries) -> None:
+        new = self._path.with_suffix(".new")
+        with new.open("w", encoding="utf-8") as file:
+            # Other accounts that could read the older file can read this one.
+            os.fchmod(file.fileno(), self._path.stat().st_mode & 0o777)
+            json.dump(entries, file, ensure_ascii=False, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnwritableClientsError(f"no se pudo cambiar {path} ({type(error).__name__}).") from error
+
+
+def _read(path: Path) -> dict[str, Client]:
+    return clients_in(entries_in(path.read_text(encoding="utf-8")))
