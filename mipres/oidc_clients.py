@@ -99,8 +99,10 @@ class ClientsFile:
     def _write(self, entries: Entries) -> None:
         new = self._path.with_suffix(".new")
         with new.open("w", encoding="utf-8") as file:
-            # Other accounts that could read the older file can read this one.
-            os.fchmod(file.fileno(), self._path.stat().st_mode & 0o777)
+            # The accounts that could read the older file, and no others, can read this one.
+            older = self._path.stat()
+            os.fchown(file.fileno(), older.st_uid, older.st_gid)
+            os.fchmod(file.fileno(), older.st_mode & 0o777)
             json.dump(entries, file, ensure_ascii=False, indent=2)
             file.write("\n")
             file.flush()

@@ -87,6 +87,9 @@ def write_keys(path: Path, keys: KeySet) -> None:
     new = path.with_suffix(".new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        if path.exists():
+            # Root may run the command; the account of the processes still has to read the file.
+            os.fchown(descriptor, path.stat().st_uid, path.stat().st_gid)
         json.dump(keys.as_dict(private=True), file)
     new.replace(path)
 

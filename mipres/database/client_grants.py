@@ -15,7 +15,11 @@ class ClientGrants:
         self._sessions, self._clock = session_factory(engine), clock
 
     async def end_all(self, client_id: str) -> int:
-        """End all codes and tokens of an application; the number of logins that they came of."""
+        """End all its codes and tokens.
+
+        Returns:
+            The number of logins that they came of.
+        """
         ending = (
             update(OidcGrantRow)
             .where(OidcGrantRow.client_id == client_id, OidcGrantRow.ended_at.is_(None))

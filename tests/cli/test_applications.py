@@ -1,0 +1,97 @@
+"""Commands about applications: what they write, show once, and refuse."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from mipres.cli.running import MISUSED, NOT_POSSIBLE, Tools
+from mipres.domain.clients import clients_in
+from tests.cli.conftest import Command
+
+ADDED = ("applications", "add", "hc", "--name", "Historia clínica", "--redirect-uri", "https://app.example/v")
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "clients.json"
+    path.write_text("[]")
+    monkeypatch.setenv("MIPRES_OIDC_CLIENTS_FILE", str(path))
+    return path
+
+
+def entries(file: Path) -> list[dict[str, Any]]:
+    return cast("list[dict[str, Any]]", json.loads(file.read_text()))
+
+
+def test_a_secret_shows_once_and_its_hash_is_stored(command: Command, tools: Tools, file: Path) -> None:
+    file.chmod(0o640)
+    secret = json.loads(command(*ADDED, "--audience", "prescribers", "--json").stdout)["client_secret"]
+    assert secret not in file.read_text()
+    assert clients_in(entries(file))["hc"].has_secret(secret, now=NOW)
+    assert file.stat().st_mode & 0o777 == 0o640
+    listed = command("applications", "list", "--json").stdout
+    assert json.loads(listed)["applications"][0]["audience"] == "prescribers"
+    assert entries(file)[0]["client_secret_hash"] not in listed
+    assert "Historia clínica · activa · ingresan: prescribers" in command("applications", "list").stdout
+    event = cast("Any", tools).audit.record.call_args.args[0]
+    assert event.details == {"application": "hc", "step": "added"}
+
+
+@pytest.mark.usefixtures("tools")
+def test_the_older_secret_counts_until_the_stated_moment(command: Command, file: Path) -> None:
+    secrets = [json.loads(command(*ADDED, "--json").stdout)["client_secret"]]
+    for words in (("--hours", "2"), ("--now",)):
+        answer = json.loads(command("applications", "rotate-secret", "hc", *words, "--json").stdout)
+        secrets.append(answer["client_secret"])
+        client = clients_in(entries(file))["hc"]
+        at = (NOW, NOW + timedelta(hours=3))
+        counts = [[client.has_secret(secret, now=moment) for secret in secrets] for moment in at]
+        if words == ("--now",):
+            assert counts == [[False, False, True]] * 2
+        else:
+            assert counts == [[True, True], [False, True]]
+
+
+@pytest.mark.usefixtures("tools")
+def test_what_cannot_be_a_client_is_not_written(command: Command, file: Path) -> None:
+    assert command(*ADDED).exit_code == 0
+    before = file.read_bytes()
+    refusals = [
+        (ADDED, NOT_POSSIBLE, "Ya hay una aplicación hc"),
+        ((*ADDED[:2], "otra", *ADDED[3:], "--audience", "todos"), MISUSED, "audience"),
+        ((*ADDED[:2], "otra", *ADDED[3:-1], "http://app.example/v"), MISUSED, "redirect_uris"),
+        (("applications", "disable", "nada"), NOT_POSSIBLE, "No hay ninguna aplicación nada"),
+    ]
+    for words, code, line in refusals:
+        result = command(*words)
+        assert (result.exit_code, line in result.stderr) == (code, True), result.output
+    assert file.read_bytes() == before
+
+
+def test_without_a_trail_nothing_is_changed(command: Command, tools: Tools, file: Path) -> None:
+    cast("Any", tools).audit.record.side_effect = OSError
+    result = command(*ADDED)
+    assert (result.exit_code, "Secreto" in result.output, entries(file)) == (3, False, [])
+
+
+@pytest.mark.usefixtures("tools")
+def test_a_list_in_a_variable_is_shown_and_not_changed(
+    command: Command, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command(*ADDED)
+    monkeypatch.setenv("MIPRES_OIDC_CLIENTS", file.read_text())
+    assert "MIPRES_OIDC_CLIENTS_FILE" in command("applications", "list").stdout
+    result = command("applications", "rotate-secret", "hc")
+    assert (result.exit_code, "MIPRES_OIDC_CLIENTS" in result.stderr) == (NOT_POSSIBLE, True)
+
+
+@pytest.mark.usefixtures("tools")
+def test_a_file_that_cannot_be_written_is_named(command: Command, file: Path) -> None:
+    # The name of the lock is taken, as a directory that may not be written refuses it.
+    file.with_suffix(".lock").mkdir()
+    result = command(*ADDED)
+    assert (result.exit_code, str(file) in result.stderr) == (NOT_POSSIBLE, True)
