@@ -135,7 +135,7 @@ async def show_status(radicado: str, request: Request, services: RegistrationDep
         # What the button said stays when the person loads the page again.
         shown_at=f"{request.url.path}?{request.url.query}" if answer else request.url.path,
         wait=in_words(wait) if wait > 0 else None,
-        again_at=long_date_time(datetime.fromtimestamp(answer.until, UTC)) if answer else None,
+        free_from=long_date_time(datetime.fromtimestamp(answer.until, UTC)) if answer else None,
     )
 
 

@@ -21,7 +21,7 @@ FORM = """
 {{ f.select_field("municipio", "Municipio", [("05001", "Medellín")], "05001") }}
 {{ f.text_field("numero_documento", "Número", value, errors.get("numero_documento"), hint="Sin puntos") }}
 {{ f.password_field("contrasena", "Contraseña", errors.get("contrasena"), rules=[("Ocho caracteres", "^.{8,}$")]) }}
-{{ f.captcha_field({"challenge": "abc", "answer": "", "by_proof": false}, errors.get("captcha")) }}
+{{ f.captcha_field({"challenge": "abc", "by_proof": false}, errors) }}
 {{ f.checkbox("acepta_datos", "Acepto", error=errors.get("acepta_datos"), text="Texto legal") }}
 {{ f.buttons("Registrar", "/") }}
 {% endcall %}
