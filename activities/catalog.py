@@ -12,6 +12,7 @@ from activities.accounts import AccountActivities
 from activities.addresses import AddressActivities
 from activities.backchannel_logouts import BackchannelLogouts
 from activities.emails import EmailActivities
+from activities.factor_resets import FactorResetActivities
 from activities.registries import HealthTalentChecks, SocialSecurityChecks, SocialServiceChecks
 from activities.retention import RetentionActivities
 from activities.retries import StepRetries
@@ -59,6 +60,9 @@ def catalog(ports: Ports) -> Catalog:
         address_changes=ports.address_changes,
         support_address=ports.support_address,
     )
+    resets = FactorResetActivities(
+        resets=ports.factor_resets, mails=mails, support_address=ports.support_address
+    )
     reviews = AccessReviews(
         profiles=ports.reviewed_profiles,
         reviewer=reviewer,
@@ -90,6 +94,10 @@ def catalog(ports: Ports) -> Catalog:
             mails.warn_old_address,
             mails.notify_new_address,
             mails.notify_change_stopped,
+            resets.notify_factor_reset,
+            resets.carry_out_factor_reset,
+            resets.give_up_factor_reset,
+            resets.notify_reset_stopped,
             StepRetries().retry_step,
             RetentionActivities(retention=ports.retention).purge_expired,
             AccessNotices(notices=ports.access_notices, mails=mails).mail_access_changes,

@@ -59,6 +59,10 @@ INSERT INTO address_changes (id, account_id, reference, new_address, found_at, c
 SELECT md5(i::text)::uuid, md5(i::text)::uuid, 'RM-' || upper(substr(md5(i::text), 1, 12)), 'n' || i || '@ejemplo.test', now() - i * interval '1 second', CASE WHEN i % 20 > 0 THEN now() - i * interval '1 second' END
 FROM generate_series(1, :rows) i;
 
+INSERT INTO factor_resets (id, account_id, address, asked_at, closed_at)
+SELECT md5(i::text)::uuid, md5(i::text)::uuid, 'n' || i || '@ejemplo.test', now() - i * interval '1 second', CASE WHEN i % 20 > 0 THEN now() - i * interval '1 second' END
+FROM generate_series(1, :rows) i;
+
 INSERT INTO ended_sessions
 SELECT sha256(('ended' || i)::bytea), md5(i::text)::uuid, now() - i * interval '1 second'
 FROM generate_series(1, :rows) i;

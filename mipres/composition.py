@@ -27,6 +27,7 @@ from mipres.database.credentials import Hasher
 from mipres.database.ended_logins import PostgresEndedLogins
 from mipres.database.engine import create_engine
 from mipres.database.erasures import Erasures
+from mipres.database.factor_resets import PostgresFactorResets
 from mipres.database.limits import PostgresLimits
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.passkeys import Passkeys, Site
@@ -58,6 +59,7 @@ from mipres.settings import Settings, file_of
 from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
 from mipres.support.desk import SupportDesk
+from mipres.support.factor_resets import FactorResetDesk
 from mipres.support.joins import SupportJoins
 from mipres.support.person_data import PersonData
 from mipres.support.readings import Readings
@@ -97,6 +99,7 @@ async def open_ports(settings: Settings, database: "DatabaseServices") -> AsyncI
             sso=HttpSocialServiceRegistry(registry("sso", settings.sso_url, settings.sso_token)),
             accounts=build_accounts(settings, database),
             address_changes=build_address_changes(settings, database),
+            factor_resets=build_factor_resets(settings, database),
             composer=JinjaMailComposer(
                 TEMPLATES / "email", public_url=settings.public_url, help_contact=help_contact(settings)
             ),
@@ -189,6 +192,25 @@ def build_address_changes(settings: Settings, database: DatabaseServices) -> Pos
         wait=timedelta(hours=settings.address_change_hours),
         clock=database.clock,
     )
+
+
+def build_factor_resets(settings: Settings, database: DatabaseServices) -> PostgresFactorResets:
+    tokens = LinkTokens(
+        purpose_key(settings, "factor-reset"), older_keys=older_purpose_keys(settings, "factor-reset")
+    )
+    return PostgresFactorResets(
+        database.engine,
+        tokens=tokens,
+        lockouts=database.lockouts,
+        audit=database.audit,
+        clock=database.clock,
+    )
+
+
+def build_factor_reset_desk(
+    settings: Settings, database: DatabaseServices, client: Client
+) -> FactorResetDesk:
+    return FactorResetDesk(build_factor_resets(settings, database), client)
 
 
 def build_erasures(settings: Settings, database: DatabaseServices) -> Erasures:

@@ -10,6 +10,7 @@ from mipres.ports import (
     AddressChanges,
     Clock,
     EndedLogins,
+    FactorResets,
     HealthTalentRegistry,
     LogoutMessenger,
     MailComposer,
@@ -31,6 +32,7 @@ class Ports:
     sso: SocialServiceRegistry
     accounts: Accounts
     address_changes: AddressChanges
+    factor_resets: FactorResets
     composer: MailComposer
     mailer: Mailer
     sent_mails: SentMails

@@ -14,6 +14,7 @@ from mipres.domain.address_changes import WaitingChange
 from mipres.domain.audit import AuditEvent
 from mipres.domain.clients import EndedLogin, LogoutAnswer
 from mipres.domain.documents import Document
+from mipres.domain.factor_resets import ResetProgress, WaitingReset
 from mipres.domain.links import LinkPurpose, PasswordLink
 from mipres.domain.mail import Mail, MailClaim
 from mipres.domain.outcomes import Refusal
@@ -139,6 +140,29 @@ class AddressChanges(Protocol):
 
     async def mark_warned(self, change_id: uuid.UUID) -> None:
         """Record that the old address was warned: from now on the wait counts."""
+        ...
+
+
+class FactorResets(Protocol):
+    """Resets of second factors, which wait."""
+
+    async def prepare(self, reset_id: uuid.UUID) -> WaitingReset | None:
+        """A reset for its mails; its wait begins now, unless its person was notified before.
+
+        None where it waits no more.
+        """
+        ...
+
+    async def mark_notified(self, reset_id: uuid.UUID) -> None:
+        """Record that the person was notified: from now on the wait counts."""
+        ...
+
+    async def carry_out(self, reset_id: uuid.UUID) -> ResetProgress:
+        """Remove the factor if the wait is over, and end the sessions with it."""
+        ...
+
+    async def give_up(self, reset_id: uuid.UUID) -> None:
+        """Withdraw a reset whose person was not notified."""
         ...
 
 

@@ -20,6 +20,7 @@ from mipres.domain.errors import (
     PersonErasedError,
     RegistryUnavailableError,
 )
+from mipres.domain.factor_resets import ResetProgress, WaitingReset
 from mipres.domain.links import LinkPurpose, PasswordLink
 from mipres.domain.lockout import Origin
 from mipres.domain.mail import Mail, MailClaim
@@ -316,6 +317,44 @@ class FakeAddressChanges:
                     key: replace(one, email=change.new_address) if one.login == change.login else one
                     for key, one in self.accounts.accounts.items()
                 }
+
+
+@dataclass(kw_only=True)
+class FakeFactorResets:
+    """One reset of a second factor, in memory."""
+
+    clock: FakeClock
+    wait: timedelta = timedelta(hours=24)
+    addresses: tuple[str, ...] = ("ana.ruiz@ejemplo.test",)
+    takes_effect_at: datetime | None = None
+    ended_as: str | None = None
+
+    async def prepare(self, reset_id: uuid.UUID) -> WaitingReset | None:
+        if self.ended_as is not None:
+            return None
+        until = self.takes_effect_at or self.clock.now() + self.wait
+        return WaitingReset(
+            login="CC1020304050",
+            full_name="Ana Ruiz",
+            addresses=self.addresses,
+            takes_effect_at=until,
+            remaining=until - self.clock.now(),
+            token=reset_id.hex,
+        )
+
+    async def mark_notified(self, reset_id: uuid.UUID) -> None:
+        self.takes_effect_at = self.takes_effect_at or self.clock.now() + self.wait
+
+    async def carry_out(self, reset_id: uuid.UUID) -> ResetProgress:
+        if self.ended_as is not None or self.takes_effect_at is None:
+            return ResetProgress(is_stopped=self.ended_as == "stopped")
+        if self.takes_effect_at > self.clock.now():
+            return ResetProgress(remaining=self.takes_effect_at - self.clock.now())
+        self.ended_as = "applied"
+        return ResetProgress()
+
+    async def give_up(self, reset_id: uuid.UUID) -> None:
+        self.ended_as = "withdrawn"
 
 
 @dataclass(kw_only=True)

@@ -89,6 +89,11 @@ LOCK_NOTICE = (
     "**Aviso de que un ingreso se bloqueó**\n\nSi el documento tiene cuenta, se envía un correo; si no, nada. "
     "Se reintenta durante un día. Soporte no tiene que hacer nada."
 )
+FACTOR_RESET = (
+    "**Restablecimiento de un segundo factor**\n\nPrimero se avisa a la persona; desde ese aviso corren 24 horas en las que lo "
+    "puede detener. Después se quita su segundo factor y se cierran sus sesiones. Soporte no acorta la espera. "
+    "Para cancelarlo use la página de la cuenta en /soporte."
+)
 RETENTION = (
     "**Depuración de lo que venció**\n\nCorre cada hora. Si espera, revise PostgreSQL; "
     "la siguiente recupera lo que esta no alcance."

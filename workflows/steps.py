@@ -11,6 +11,7 @@ from typing import Any
 from activities.accounts import AccountActivities
 from activities.addresses import AddressActivities
 from activities.emails import EmailActivities
+from activities.factor_resets import FactorResetActivities
 from activities.registries import HealthTalentChecks, SocialSecurityChecks, SocialServiceChecks
 from mipres.domain.stages import WaitingOn
 from mipres.temporal.names import REGISTRATIONS_QUEUE, MailStep, registry_queue
@@ -183,4 +184,26 @@ NOTIFY_CHANGE_STOPPED = _mail(
     EmailActivities.notify_change_stopped,
     MailStep.CHANGE_STOPPED,
     "Avisar a soporte que la persona detuvo un cambio de correo",
+)
+NOTIFY_FACTOR_RESET = _mail(
+    FactorResetActivities.notify_factor_reset,
+    MailStep.FACTOR_RESET,
+    "Avisar a la persona que su segundo factor se va a quitar, con el enlace que lo detiene",
+)
+CARRY_OUT_FACTOR_RESET = _database(
+    FactorResetActivities.carry_out_factor_reset,
+    "quitar-segundo-factor",
+    "Quitar el segundo factor si ya es tiempo y nadie lo detuvo",
+    starts_local=False,
+)
+GIVE_UP_FACTOR_RESET = _database(
+    FactorResetActivities.give_up_factor_reset,
+    "retirar-restablecimiento",
+    "Retirar el restablecimiento: no se pudo avisar a la persona",
+    starts_local=False,
+)
+NOTIFY_RESET_STOPPED = _mail(
+    FactorResetActivities.notify_reset_stopped,
+    MailStep.RESET_STOPPED,
+    "Avisar a soporte que la persona detuvo el restablecimiento",
 )

@@ -18,6 +18,7 @@ from workflows import policies
 from workflows.access_notices import AccessNotices
 from workflows.access_review import AccessReview
 from workflows.backchannel_logouts import BackchannelLogouts
+from workflows.factor_reset import SecondFactorReset
 from workflows.fast_path import FastPath
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
@@ -32,6 +33,7 @@ WORKFLOWS = (
     AccessNotices,
     BackchannelLogouts,
     AccessReview,
+    SecondFactorReset,
 )
 
 

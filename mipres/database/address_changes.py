@@ -249,6 +249,12 @@ def address_in_force(account: AccountRow, change: AddressChangeRow | None, now: 
     return change.new_address if change is not None and _is_due(change, now) else account.email
 
 
+async def open_change(session: AsyncSession, account_id: uuid.UUID) -> AddressChangeRow | None:
+    """The change of an account that is not closed, due or not."""
+    found: AddressChangeRow | None = await session.scalar(_waiting(account_id))
+    return found
+
+
 async def waiting_change(
     session: AsyncSession, account: AccountRow, now: datetime
 ) -> AddressChangeRow | None:

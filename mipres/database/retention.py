@@ -22,6 +22,7 @@ from mipres.database.tables import (
     CaptchaAnswerRow,
     EndedSessionRow,
     ErasureRow,
+    FactorResetRow,
     KnownBrowserRow,
     LoginGuardRow,
     LoginOriginRow,
@@ -119,6 +120,7 @@ class PostgresRetention:
                 & ~open_link.exists(),
             ),
             (AddressChangeRow, AddressChangeRow.closed_at <= now - CLOSED_CHANGES),
+            (FactorResetRow, FactorResetRow.closed_at <= now - CLOSED_CHANGES),
             (PasswordLinkRow, PasswordLinkRow.expires_at <= now - CLOSED_LINKS),
             (
                 SessionRow,

@@ -294,6 +294,12 @@ async def reseal(engine: AsyncEngine, box: SecretBox) -> int:
     return changed
 
 
+async def has_factor(session: AsyncSession, holder: Holder) -> bool:
+    """Whether a login of this person asks for one."""
+    row = await session.scalar(select(SecondFactorRow).where(_of(holder)))
+    return row is not None and await _is_set_up(session, row)
+
+
 async def _is_set_up(session: AsyncSession, row: SecondFactorRow) -> bool:
     has_passkey = select(PasskeyRow.id).where(PasskeyRow.factor_id == row.id).limit(1)
     return row.code_secret is not None or await session.scalar(has_passkey) is not None

@@ -274,6 +274,30 @@ class PasskeyRow(Base):
     locked_at: Mapped[datetime | None]
 
 
+class FactorResetRow(Base):
+    """A reset of a second factor that support asked for.
+
+    It waits, once its person was notified, until `takes_effect_at`; `closed_reason` is how it ended.
+
+    Attributes:
+        address: The address that was in force when it was asked for: it is notified too.
+    """
+
+    __tablename__ = "factor_resets"
+    __table_args__ = (
+        Index("uq_factor_resets_waiting", "account_id", unique=True, postgresql_where="closed_at IS NULL"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    address: Mapped[str]
+    asked_at: Mapped[datetime]
+    notified_at: Mapped[datetime | None]
+    takes_effect_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None] = mapped_column(index=True)
+    closed_reason: Mapped[str | None]
+
+
 class RecoveryCodeRow(Base):
     """A recovery code. Only a keyed hash of it is stored; it works once."""
 

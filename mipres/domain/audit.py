@@ -65,6 +65,13 @@ class AuditEventType(StrEnum):
     REVIEW_STOP_ASKED = "review_stop_asked", "Pedido que la revisión de accesos se abandone"
     SECOND_FACTOR_CHANGED = "second_factor_changed", "Segundo factor cambiado"
     SECOND_FACTOR_FAILED = "second_factor_failed", "Segundo factor fallido"
+    FACTOR_RESET_ASKED = "factor_reset_asked", "Restablecimiento del segundo factor pedido"
+    FACTOR_RESET_DONE = "factor_reset_done", "Segundo factor quitado después de su plazo"
+    FACTOR_RESET_STOPPED = (
+        "factor_reset_stopped",
+        "Restablecimiento del segundo factor detenido por la persona",
+    )
+    FACTOR_RESET_WITHDRAWN = "factor_reset_withdrawn", "Restablecimiento del segundo factor retirado"
     SESSIONS_ENDED = "sessions_ended", "Sesiones cerradas"
     DATA_VIEWED = "data_viewed", "Datos de una persona consultados por soporte"
     PAYLOAD_REFUSED = "payload_refused", "Dato ajeno rechazado en Temporal"

@@ -27,6 +27,7 @@ from mipres.database.tables import (
     AddressChangeRow,
     Base,
     ConsentRow,
+    FactorResetRow,
     KnownBrowserRow,
     PasskeyRow,
     PasswordLinkRow,
@@ -131,6 +132,7 @@ class PersonData:
                 ),
                 "navegadores": await _rows(session, KnownBrowserRow, KnownBrowserRow.account_id.in_(ids)),
                 "segundo_factor": factors,
+                "restablecimientos": await _rows(session, FactorResetRow, FactorResetRow.account_id.in_(ids)),
                 "llaves_de_acceso": await _rows(
                     session, PasskeyRow, PasskeyRow.factor_id.in_([factor["id"] for factor in factors])
                 ),

@@ -5,6 +5,7 @@ Queues, ids and their inverse, search attributes, error types, queries.
 Programs outside rely on these names, and so do stored histories. Nothing else in the product spells them.
 """
 
+import uuid
 from datetime import datetime
 from enum import StrEnum
 
@@ -39,6 +40,7 @@ class WorkflowType(StrEnum):
     ACCESS_NOTICES = "AccessNotices"
     BACKCHANNEL_LOGOUTS = "BackchannelLogouts"
     ACCESS_REVIEW = "AccessReview"
+    SECOND_FACTOR_RESET = "SecondFactorReset"
 
 
 RETENTION_ID = "retention"
@@ -49,6 +51,7 @@ _ID_PREFIXES = {
     WorkflowType.REGISTRATION: "registration/",
     WorkflowType.PASSWORD_RECOVERY: "recovery/",
     WorkflowType.LOGIN_LOCKED: "lock-notice/",
+    WorkflowType.SECOND_FACTOR_RESET: "factor-reset/",
 }
 _TYPES_BY_REFERENCE = {"RM": WorkflowType.REGISTRATION, "RC": WorkflowType.PASSWORD_RECOVERY}
 
@@ -63,6 +66,10 @@ def recovery_workflow_id(reference: str) -> str:
 
 def lock_notice_workflow_id(reference: str) -> str:
     return _ID_PREFIXES[WorkflowType.LOGIN_LOCKED] + reference
+
+
+def factor_reset_workflow_id(reset_id: uuid.UUID) -> str:
+    return f"{_ID_PREFIXES[WorkflowType.SECOND_FACTOR_RESET]}{reset_id}"
 
 
 def workflow_id_of(reference: str) -> str:
@@ -99,6 +106,12 @@ class MailStep(StrEnum):
     NEW_ADDRESS = "avisar-correo-nuevo"
     CHANGE_STOPPED = "avisar-cambio-detenido"
     ACCESS = "avisar-accesos"
+    FACTOR_RESET = "avisar-restablecimiento"
+    RESET_STOPPED = "avisar-restablecimiento-detenido"
+
+
+RESET_CLOSED = "reset_closed"
+"""The signal that a reset of a second factor was stopped or cancelled."""
 
 
 # ---- Search attributes

@@ -13,6 +13,7 @@ from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 from workflows.access_notices import AccessNotices
 from workflows.access_review import AccessReview
 from workflows.backchannel_logouts import BackchannelLogouts
+from workflows.factor_reset import SecondFactorReset
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
@@ -29,6 +30,7 @@ WORKFLOWS: list[type] = [
     AccessNotices,
     BackchannelLogouts,
     AccessReview,
+    SecondFactorReset,
 ]
 
 

@@ -47,6 +47,7 @@ from tests.fakes import (
     FakeClock,
     FakeComposer,
     FakeEndedLogins,
+    FakeFactorResets,
     FakeHealthTalentRegistry,
     FakeLogoutMessenger,
     FakeMailer,
@@ -60,6 +61,7 @@ from workflows import contract
 from workflows.access_notices import AccessNotices
 from workflows.access_review import AccessReview
 from workflows.backchannel_logouts import BackchannelLogouts
+from workflows.factor_reset import SecondFactorReset
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
@@ -112,6 +114,7 @@ class World:
     placements: FakeSocialServiceRegistry = field(default_factory=FakeSocialServiceRegistry)
     accounts: FakeAccounts = field(default_factory=FakeAccounts)
     changes: FakeAddressChanges = field(init=False)
+    resets: FakeFactorResets = field(init=False)
     mailer: FakeMailer = field(default_factory=FakeMailer)
     sent_mails: FakeSentMails = field(default_factory=FakeSentMails)
     retention: FakeRetention = field(default_factory=FakeRetention)
@@ -128,6 +131,7 @@ class World:
     def __post_init__(self) -> None:
         self.changes = FakeAddressChanges(accounts=self.accounts)
         self.accounts.changes = self.changes
+        self.resets = FakeFactorResets(clock=self.accounts.clock)
 
     def knows(self, *professions: Profession, sanctions: tuple[Sanction, ...] = ()) -> None:
         """Put Ana into miseguridadsocial and, with professions, into ReTHUS."""
@@ -146,6 +150,7 @@ class World:
             sso=self.placements,
             accounts=self.accounts,
             address_changes=self.changes,
+            factor_resets=self.resets,
             composer=self.composer,
             mailer=self.mailer,
             sent_mails=self.sent_mails,
@@ -366,6 +371,7 @@ async def replay(histories: list[WorkflowHistory], env: WorkflowEnvironment) -> 
             AccessNotices,
             BackchannelLogouts,
             AccessReview,
+            SecondFactorReset,
         ],
         data_converter=env.client.data_converter,
         namespace=env.client.namespace,
@@ -405,6 +411,7 @@ async def world(temporal_env: WorkflowEnvironment, request: pytest.FixtureReques
                     AccessNotices,
                     BackchannelLogouts,
                     AccessReview,
+                    SecondFactorReset,
                 ]
                 if queue == names.REGISTRATIONS_QUEUE
                 else [],

@@ -39,6 +39,7 @@ from tests.fakes import (
     FakeClock,
     FakeComposer,
     FakeEndedLogins,
+    FakeFactorResets,
     FakeHealthTalentRegistry,
     FakeLogoutMessenger,
     FakeMailer,
@@ -104,6 +105,7 @@ class Life:
             logout_messenger=FakeLogoutMessenger(),
             reviewed_profiles=self.reviewed,
             address_changes=FakeAddressChanges(accounts=FakeAccounts()),
+            factor_resets=FakeFactorResets(clock=FakeClock()),
             clock=self.clock,
         )
 
