@@ -51,6 +51,7 @@ from mipres.database.standings import PostgresStandings
 from mipres.domain.passwords import PasswordPolicy, common_passwords
 from mipres.oidc_clients import OpenClients
 from mipres.settings import Settings, names_by_api_key
+from mipres.support.factor_resets import FactorResetDesk
 
 
 class Composition:
@@ -191,6 +192,10 @@ class Composition:
         )
 
     @cached_property
+    def resets(self) -> FactorResetDesk:
+        return composition.build_factor_reset_desk(self._settings, self._database, self._client)
+
+    @cached_property
     def ask(self) -> RegistrationViews:
         standings = PostgresStandings(self._engine, clock=self._clock)
         return RegistrationViews(self._client, standings=standings, metrics=self._metrics)
@@ -253,6 +258,7 @@ class Composition:
             devices=self.devices,
             links=composition.build_password_links(self._settings, self._database),
             changes=composition.build_address_changes(self._settings, self._database),
+            resets=self.resets,
             hasher=self._hasher,
             policy=PasswordPolicy(self._settings.password_policy),
             start=self.start,
@@ -302,6 +308,7 @@ class Composition:
             answers=self.answers,
             ask=self.ask,
             joins=composition.build_support_joins(self._settings, self._database),
+            resets=self.resets,
             reviews=composition.build_support_reviews(self._settings, self._database, self._client),
             public_url=self._settings.public_url,
         )

@@ -37,6 +37,7 @@ from mipres.oidc_keys import SigningKeys
 from mipres.ports import Clock
 from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
+from mipres.support.factor_resets import FactorResetDesk
 from mipres.support.joins import SupportJoins
 from mipres.support.readings import Readings
 from mipres.support.reviews import SupportReviews
@@ -137,6 +138,7 @@ class PasswordServices:
     devices: DeviceCookies
     links: PostgresPasswordLinks
     changes: PostgresAddressChanges
+    resets: FactorResetDesk
     hasher: Hasher
     policy: PasswordPolicy
     start: RegistrationStarter
@@ -183,6 +185,7 @@ class SupportServices:
     answers: FormAnswers
     ask: RegistrationViews
     joins: SupportJoins
+    resets: FactorResetDesk
     reviews: SupportReviews
     public_url: str
 

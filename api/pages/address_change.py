@@ -1,4 +1,4 @@
-"""`/no-fui-yo…`: stop a change of address that its person did not ask for.
+"""`/no-fui-yo…`: stop a change of address, or a reset of a second factor, that its person did not ask for.
 
 Looking stops nothing: only the button does.
 """
@@ -10,8 +10,8 @@ from fastapi.responses import RedirectResponse
 
 from api.answers import ChangeAnswer, FormAnswer
 from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
-from api.services import PasswordDep
-from mipres.domain.address_changes import ChangeState
+from api.services import PasswordDep, PasswordServices
+from mipres.domain.address_changes import ChangeState, ChangeView
 from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.limits import RESENDS, WRONG_LINKS
 from mipres.mail.dates import long_date_time
@@ -19,6 +19,7 @@ from mipres.mail.dates import long_date_time
 router = APIRouter(prefix="/no-fui-yo", include_in_schema=False)
 
 _PAGE = "/no-fui-yo"
+_RESET_PAGE = "factor_reset"
 _COOKIE = "cambio"
 _COOKIE_SECONDS = 60 * 60
 _LONGEST_TOKEN = 128
@@ -35,18 +36,26 @@ _STATUS = {
 }
 
 
+async def _view(services: PasswordServices, token: str) -> tuple[str, ChangeView]:
+    """What a token can stop, and the page that shows it; the two kinds have keys of their own."""
+    reset = await services.resets.view(token)
+    if reset.state is not ChangeState.UNKNOWN:
+        return _RESET_PAGE, reset
+    return "address_change", await services.changes.view(token)
+
+
 @router.api_route("", methods=LOOKS, dependencies=[PUBLIC])
 async def show_change(request: Request, services: PasswordDep, client: ClientDep) -> Response:
     """Show what the change of the browser's link is now, with a button if it waits."""
     token = services.cookies.get(request, _COOKIE) or ""
-    change = await services.changes.view(token)
+    page, change = await _view(services, token)
     if token and change.state is ChangeState.UNKNOWN and request.method == "GET":
         await services.throttle.count(WRONG_LINKS, client)
     stopped = services.answers.shown_here(request, ChangeAnswer)
     shown = services.answers.form_here(request)
     return services.pages.render(
         request,
-        "address_change",
+        page,
         status=shown.status or _STATUS[change.state],
         change=change,
         until=long_date_time(change.takes_effect_at) if change.takes_effect_at else None,
@@ -60,17 +69,21 @@ async def show_change(request: Request, services: PasswordDep, client: ClientDep
 async def stop_change(request: Request, services: PasswordDep) -> Response:
     """Stop the change that the page showed, and notify support."""
     token, form = services.cookies.get(request, _COOKIE) or "", await request.form()
-    change = await services.changes.view(token)
+    page, change = await _view(services, token)
     if form.get("cambio") != str(change.change_id):
         answer = FormAnswer(
             page=_PAGE, errors={"_cambio": _ANOTHER_CHANGE}, status=HTTPStatus.UNPROCESSABLE_ENTITY
         )
         return services.answers.lead_back(request, answer)
     try:
-        document = await services.changes.stop(token)
+        if page == _RESET_PAGE:
+            support_knows = await services.resets.stop(token)
+        else:
+            support_knows = await services.recoveries.report_stopped_change(
+                await services.changes.stop(token)
+            )
     except LinkNotUsableError:
         return RedirectResponse(_PAGE, status_code=HTTPStatus.SEE_OTHER)
-    support_knows = await services.recoveries.report_stopped_change(document)
     return services.answers.lead_back(request, ChangeAnswer(page=_PAGE, support_knows=support_knows))
 
 

@@ -5,6 +5,7 @@ An address holds the account's own number, never a document.
 
 import uuid
 from dataclasses import dataclass
+from enum import StrEnum
 from http import HTTPStatus
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -18,23 +19,28 @@ from mipres.domain.audit import ReasonRefusedError, checked_reason
 from mipres.domain.radicado import is_radicado
 from mipres.support.accounts import AccountView, Decision, DecisionRefusedError, UnknownAccountError
 from mipres.support.staff import StaffMember
+from mipres.temporal.answers import TemporalUnavailableError
 
 router = APIRouter(prefix="/soporte/cuenta", include_in_schema=False)
 
 
+class _Act(StrEnum):
+    """What is no decision about access itself."""
+
+    UNLOCK = "unlock"
+    RESET_FACTOR = "reset_factor"
+    CANCEL_RESET = "cancel_reset"
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Choice:
-    """One thing that support can do, with the words of its page.
-
-    Attributes:
-        decision: None to unlock the login.
-    """
+    """One thing that support can do, with the words of its page."""
 
     link: str
     question: str
     consequence: str
     done: str
-    decision: Decision | None = None
+    decision: Decision | _Act
 
 
 _CHOICES = {
@@ -64,8 +70,26 @@ _CHOICES = {
         question="¿Desbloquear el ingreso?",
         consequence="Se olvidan los intentos fallidos de este usuario y se vuelve a comprobar su contraseña. Hágalo solo si la persona confirma que los intentos eran suyos.",
         done="Ingreso desbloqueado.",
+        decision=_Act.UNLOCK,
+    ),
+    "restablecer-segundo-factor": _Choice(
+        link="Quitar el segundo factor que perdió",
+        question="¿Quitar el segundo factor?",
+        consequence="Se avisa ya a la persona por correo, con un enlace para detenerlo. Si no lo detiene, 24 horas después de ese aviso se quitan su aplicación, sus llaves y sus códigos de recuperación, y se cierran sus sesiones. Hágalo solo si comprobó quién lo pide. Nadie acorta la espera.",
+        done="Restablecimiento pedido. Las 24 horas corren desde que sale el aviso.",
+        decision=_Act.RESET_FACTOR,
+    ),
+    "cancelar-restablecimiento": _Choice(
+        link="Cancelar el restablecimiento del segundo factor",
+        question="¿Cancelar el restablecimiento?",
+        consequence="El segundo factor queda como está. Quien lo haya perdido tendrá que pedirlo otra vez.",
+        done="Restablecimiento cancelado. El segundo factor queda como está.",
+        decision=_Act.CANCEL_RESET,
     ),
 }
+_NOT_ANNOUNCED = (
+    "Temporal no responde y el aviso no ha salido, así que el plazo no corre. Pídalo otra vez para que siga"
+)
 _NEVER_LOCKED = "El ingreso no tenía intentos fallidos ni bloqueo."
 
 
@@ -123,6 +147,9 @@ async def decide(
     except (ReasonRefusedError, DecisionRefusedError) as error:
         page = f"/soporte/cuenta/{account_id}/{action}"
         return lead_again(request, services, page, typed, {"motivo": str(error)})
+    except TemporalUnavailableError:
+        page = f"/soporte/cuenta/{account_id}/{action}"
+        return lead_again(request, services, page, typed, {"_accion": _NOT_ANNOUNCED})
     return lead_back(request, services, f"/soporte/cuenta/{account_id}", done)
 
 
@@ -135,12 +162,18 @@ async def _do(
     radicado: str | None,
 ) -> str:
     reason = checked_reason(motive)
-    if choice.decision is None:
-        lifted = await services.accounts.unlock(account_id, reason=reason, actor=member.actor)
-        return choice.done if lifted else _NEVER_LOCKED
-    await services.accounts.decide(
-        choice.decision, account_id, reason=reason, actor=member.actor, radicado=radicado
-    )
+    match choice.decision:
+        case _Act.UNLOCK:
+            lifted = await services.accounts.unlock(account_id, reason=reason, actor=member.actor)
+            return choice.done if lifted else _NEVER_LOCKED
+        case _Act.RESET_FACTOR:
+            await services.resets.ask(account_id, reason=reason, actor=member.actor)
+        case _Act.CANCEL_RESET:
+            await services.resets.cancel(account_id, reason=reason, actor=member.actor)
+        case Decision() as decision:
+            await services.accounts.decide(
+                decision, account_id, reason=reason, actor=member.actor, radicado=radicado
+            )
     return choice.done
 
 
@@ -160,6 +193,10 @@ def _applicable(account: AccountView) -> list[str]:
         or any(profile.is_suspended_by_support for profile in account.profiles),
         "cerrar-sesiones": bool(account.sessions),
         "desbloquear": account.lock is not None,
+        "restablecer-segundo-factor": account.state is AccountState.OPEN
+        and account.has_second_factor
+        and account.factor_reset is None,
+        "cancelar-restablecimiento": account.factor_reset is not None,
     }
     return [name for name, applies in applicable.items() if applies]
 

@@ -45,7 +45,7 @@ def show(
     why = None if reason is None else read_reason(reason)
 
     async def work(tools: Tools) -> None:
-        account_id = await _account_id(tools, login)
+        account_id = await account_id_of(tools, login)
         view = await tools.accounts.show(account_id, actor=read_actor(as_), reason=why)
         if as_json:
             print_document(view)
@@ -90,7 +90,7 @@ def join(
     why, reference = read_reason(reason), read_proof(proof)
 
     async def work(tools: Tools) -> None:
-        old_id, new_id = await _account_id(tools, old), await _account_id(tools, new)
+        old_id, new_id = await account_id_of(tools, old), await account_id_of(tools, new)
         try:
             done = await tools.joins.join(old_id, new_id, reason=why, proof=reference, actor=read_actor(as_))
         except DecisionRefusedError as error:
@@ -124,7 +124,7 @@ def _decide(decision: Decision, login: str, reason: str, *, profile: str | None,
     why, radicado = read_reason(reason), read_radicado(profile) if profile else None
 
     async def work(tools: Tools) -> None:
-        account_id = await _account_id(tools, login)
+        account_id = await account_id_of(tools, login)
         try:
             ended = await tools.accounts.decide(
                 decision, account_id, reason=why, actor=read_actor(as_), radicado=radicado
@@ -138,7 +138,8 @@ def _decide(decision: Decision, login: str, reason: str, *, profile: str | None,
     run_with_tools(work)
 
 
-async def _account_id(tools: Tools, login: str) -> uuid.UUID:
+async def account_id_of(tools: Tools, login: str) -> uuid.UUID:
+    """The account of a login, or the end of the command."""
     try:
         return await tools.accounts.id_of(read_login(login))
     except UnknownAccountError:

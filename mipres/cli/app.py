@@ -16,6 +16,7 @@ from mipres.cli.migrations import migrate
 from mipres.cli.person import person
 from mipres.cli.registrations import cancel, find, resend, retry, show, stuck
 from mipres.cli.reviews import review
+from mipres.cli.second_factor import second_factor
 from mipres.cli.staff import staff
 from mipres.cli.trail import audit
 from mipres.version import VERSION_LINE
@@ -28,6 +29,7 @@ app.add_typer(applications, name="applications")
 app.add_typer(keys, name="keys")
 app.add_typer(person, name="person")
 app.add_typer(review, name="review")
+app.add_typer(second_factor, name="second-factor")
 app.add_typer(staff, name="staff")
 
 

@@ -25,6 +25,7 @@ from mipres.database.milestones import Milestones
 from mipres.settings import Settings, load_settings
 from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
+from mipres.support.factor_resets import FactorResetDesk
 from mipres.support.joins import SupportJoins
 from mipres.support.person_data import PersonData
 from mipres.support.reviews import SupportReviews
@@ -48,6 +49,7 @@ class Tools:
     support: Support
     accounts: SupportAccounts
     joins: SupportJoins
+    factor_resets: FactorResetDesk
     reviews: SupportReviews
     staff: PostgresStaff
     audit: PostgresAuditTrail
@@ -69,6 +71,7 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
         yield Tools(
             support=composition.build_support(settings, database, client),
             accounts=composition.build_support_accounts(database),
+            factor_resets=composition.build_factor_reset_desk(settings, database, client),
             joins=composition.build_support_joins(settings, database),
             reviews=composition.build_support_reviews(settings, database, client),
             staff=composition.build_staff(database, Hasher()),

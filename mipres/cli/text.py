@@ -11,6 +11,7 @@ from mipres.domain.access import CAUSES_FOR_STAFF
 from mipres.domain.audit import AuditEntry
 from mipres.domain.clients import Client
 from mipres.domain.eligibility import BOGOTA
+from mipres.domain.factor_resets import ResetView
 from mipres.domain.review import ReviewStage
 from mipres.domain.stages import WAITING_FOR_STAFF
 from mipres.domain.submissions import UserType
@@ -92,6 +93,10 @@ def account_lines(view: AccountView) -> Iterator[str]:
     if change := view.address_change:
         until = f" · espera hasta {moment(change.takes_effect_at)}" if change.takes_effect_at else ""
         yield _fact("otro correo", f"{change.new_address}{until}")
+    if view.has_second_factor:
+        yield _fact("segundo factor", "configurado")
+    if view.factor_reset:
+        yield _fact("restablecimiento", reset_line(view.factor_reset))
     for profile in view.profiles:
         yield _fact("perfil", profile_line(profile))
     for login in view.logins:
@@ -101,6 +106,13 @@ def account_lines(view: AccountView) -> Iterator[str]:
         yield _fact("sesión", f"{session.application} · {times}")
     for link in view.links:
         yield _fact("enlace", f"{link.reference} · {link.purpose} · vence {moment(link.expires_at)}")
+
+
+def reset_line(reset: ResetView) -> str:
+    """Until when a reset of the second factor waits."""
+    if reset.takes_effect_at is None:
+        return f"pedido {moment(reset.asked_at)}; todavía sin avisar a la persona"
+    return f"pendiente hasta {moment(reset.takes_effect_at)}, si la persona no lo detiene"
 
 
 def lock_line(lock: LoginLock) -> str:

@@ -118,14 +118,6 @@ class PostgresFactorResets:
             )
             return waiting.id
 
-    async def pending(self, account_id: uuid.UUID) -> ResetView | None:
-        async with self._reading() as session:
-            row: FactorResetRow | None = await session.scalar(_waiting(account_id))
-        if row is None:
-            return None
-        until = row.takes_effect_at if row.notified_at is not None else None
-        return ResetView(asked_at=row.asked_at, takes_effect_at=until)
-
     async def view(self, token: str) -> ChangeView:
         """What the reset of this token is now, for the page that stops it."""
         reset_id = self._tokens.link_id_of(token)
@@ -254,6 +246,15 @@ class PostgresFactorResets:
         )
         await session.flush()
         await self._audit.record_in(session, event)
+
+
+async def waiting_reset(session: AsyncSession, account_id: uuid.UUID) -> ResetView | None:
+    """The reset of an account that waits, as support sees it."""
+    row: FactorResetRow | None = await session.scalar(_waiting(account_id))
+    if row is None:
+        return None
+    until = row.takes_effect_at if row.notified_at is not None else None
+    return ResetView(asked_at=row.asked_at, takes_effect_at=until)
 
 
 def _each_once(*addresses: str) -> tuple[str, ...]:

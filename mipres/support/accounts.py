@@ -22,8 +22,10 @@ from mipres.database.access import (
 from mipres.database.address_changes import waiting_change
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
+from mipres.database.factor_resets import waiting_reset
 from mipres.database.link_statements import lock_account
 from mipres.database.lockouts import LoginLock, LoginLockouts
+from mipres.database.second_factors import Holder, has_factor
 from mipres.database.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT
 from mipres.database.tables import AccountRow, AddressChangeRow, PasswordLinkRow, ProfileRow, SessionRow
 from mipres.domain.access import AccessCause, AccessChange, AccessState, AccountState
@@ -31,6 +33,7 @@ from mipres.domain.applications import Application
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.errors import MipresError
+from mipres.domain.factor_resets import ResetView
 from mipres.domain.links import LinkPurpose
 from mipres.domain.masking import mask_login, mask_name
 from mipres.domain.outcomes import mask_email
@@ -124,6 +127,8 @@ class AccountView:
         joined_login: Its login.
         lock: What keeps the login shut after failed attempts.
         address_change: The other address that waits.
+        has_second_factor: Whether a login asks for one.
+        factor_reset: The reset of it that waits.
     """
 
     account_id: uuid.UUID
@@ -141,6 +146,8 @@ class AccountView:
     joined_login: str | None = None
     lock: LoginLock | None = None
     address_change: AddressChangeView | None = None
+    has_second_factor: bool = False
+    factor_reset: ResetView | None = None
 
     def masked(self) -> "AccountView":
         return replace(
@@ -322,6 +329,8 @@ class SupportAccounts:
             joined_login=lasting.login if lasting else None,
             lock=await self._lockouts.lock_in(session, account.login),
             address_change=_address_change_view(await waiting_change(session, account, now)),
+            has_second_factor=await has_factor(session, Holder(login=account.login, account_id=account.id)),
+            factor_reset=await waiting_reset(session, account.id),
         )
 
     async def _logins(self, login: str) -> tuple[LoginView, ...]:

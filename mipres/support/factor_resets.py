@@ -9,7 +9,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from mipres.database.factor_resets import PostgresFactorResets
 from mipres.domain.address_changes import ChangeView
-from mipres.domain.factor_resets import FactorResetRequest, ResetRefusedError, ResetView
+from mipres.domain.factor_resets import FactorResetRequest, ResetRefusedError
 from mipres.support.accounts import DecisionRefusedError, UnknownAccountError
 from mipres.temporal import names
 from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, translated
@@ -74,9 +74,6 @@ class FactorResetDesk:
         if reset_id is None:
             raise UnknownAccountError
         await self._announce(reset_id)
-
-    async def pending(self, account_id: uuid.UUID) -> ResetView | None:
-        return await self._resets.pending(account_id)
 
     async def view(self, token: str) -> ChangeView:
         return await self._resets.view(token)

@@ -36,6 +36,7 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> Tools:
         support=support,
         accounts=AsyncMock(),
         joins=AsyncMock(),
+        factor_resets=AsyncMock(),
         reviews=AsyncMock(),
         staff=AsyncMock(),
         audit=AsyncMock(),

@@ -1,0 +1,42 @@
+"""Commands about the second factor of a person."""
+
+import typer
+
+from mipres.cli.accounts import account_id_of
+from mipres.cli.arguments import As, Login, Reason, read_actor, read_reason
+from mipres.cli.running import Tools, run_with_tools, stop
+from mipres.support.accounts import DecisionRefusedError
+
+second_factor = typer.Typer(no_args_is_help=True, help="Segundo factor de una persona que lo perdió.")
+
+
+@second_factor.command("reset")
+def reset(login: Login, reason: Reason, as_: As = None) -> None:
+    """Avisa a la persona y, 24 horas después de ese aviso, quita su segundo factor si no lo detiene."""
+    why = read_reason(reason)
+
+    async def work(tools: Tools) -> None:
+        account_id = await account_id_of(tools, login)
+        try:
+            await tools.factor_resets.ask(account_id, reason=why, actor=read_actor(as_))
+        except DecisionRefusedError as error:
+            stop(f"{error}.")
+        print("Restablecimiento pedido. Las 24 horas corren desde que la persona recibe el aviso.")
+
+    run_with_tools(work)
+
+
+@second_factor.command("cancel")
+def cancel(login: Login, reason: Reason, as_: As = None) -> None:
+    """Cancela el restablecimiento pendiente; el segundo factor queda como está."""
+    why = read_reason(reason)
+
+    async def work(tools: Tools) -> None:
+        account_id = await account_id_of(tools, login)
+        try:
+            await tools.factor_resets.cancel(account_id, reason=why, actor=read_actor(as_))
+        except DecisionRefusedError as error:
+            stop(f"{error}.")
+        print("Restablecimiento cancelado. El segundo factor queda como está.")
+
+    run_with_tools(work)
