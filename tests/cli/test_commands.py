@@ -651,3 +651,31 @@ def test_a_stopped_review_is_shown_as_such(tools: Tools, command: Command) -> No
     assert "200 perfiles" in shown.stdout
     answers(tools).reviews.running.return_value = []
     assert command("review", "show").exit_code == NOT_POSSIBLE
+
+
+# ---- Second factors
+
+
+def test_a_reset_of_a_second_factor_says_when_its_day_begins(tools: Tools, command: Command) -> None:
+    account_id = uuid.uuid4()
+    answers(tools).accounts.id_of.return_value = account_id
+    ends = {"reset": "24 horas corren desde que", "cancel": "queda como está"}
+    for name, words in ends.items():
+        done = command("second-factor", name, "cc 1.020.304.050", "--reason", REASON, "--as", "ana")
+        assert (done.exit_code, words in done.output) == (0, True), done.output
+    for asked in (answers(tools).factor_resets.ask, answers(tools).factor_resets.cancel):
+        asked.assert_awaited_once_with(account_id, reason=REASON, actor=ANA)
+
+
+def test_a_reset_that_is_refused_or_not_announced_has_its_exit_code(tools: Tools, command: Command) -> None:
+    words = ("second-factor", "reset", "CC1020304050", "--reason")
+    resets = answers(tools).factor_resets
+    assert command(*words, "corto").exit_code == MISUSED
+    resets.ask.assert_not_awaited()
+    resets.ask.side_effect = DecisionRefusedError("La cuenta no tiene segundo factor")
+    refused = command(*words, REASON)
+    assert (refused.exit_code, refused.stderr) == (NOT_POSSIBLE, "La cuenta no tiene segundo factor.\n")
+    resets.ask.side_effect = TemporalUnavailableError("away")
+    assert command(*words, REASON).exit_code == AWAY
+    answers(tools).accounts.id_of.side_effect = UnknownAccountError
+    assert command(*words, REASON).exit_code == NOT_POSSIBLE

@@ -78,6 +78,9 @@ PATHS = {
     "access-review",
     "access-review-abandoned",
     "access-review-went-on",
+    "factor-reset",
+    "factor-reset-stopped",
+    "factor-reset-given-up",
 }
 
 
