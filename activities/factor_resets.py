@@ -60,7 +60,10 @@ class FactorResetActivities:
 
     @activity.defn
     async def notify_reset_stopped(self, request: FactorResetInput) -> None:
-        """Notify support that a person stopped a reset: somebody else may have asked for it."""
+        """Notify support that a person stopped a reset.
+
+        Somebody else may have asked for it.
+        """
         activity.logger.warning("a reset of a second factor was stopped by its person: %s", request.reset_id)
         if self._support_address is not None:
             desk = AccountContact(

@@ -23,7 +23,7 @@ from mipres.domain.stages import EngineState, Stage, WaitingOn
 from mipres.port_set import Ports
 from mipres.support.desk import Action
 from mipres.temporal import names
-from mipres.temporal.names import WorkflowType
+from mipres.temporal.names import RESET_CLOSED, WorkflowType
 from tests.fakes import (
     FakeAccessNotices,
     FakeAccounts,
@@ -45,6 +45,7 @@ from workflows import steps
 from workflows.access_notices import AccessNotices
 from workflows.access_review import AccessReview
 from workflows.backchannel_logouts import BackchannelLogouts
+from workflows.factor_reset import SecondFactorReset
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
@@ -138,10 +139,12 @@ def test_the_names_are_those_of_the_workflows() -> None:
         WorkflowType.ACCESS_NOTICES: AccessNotices,
         WorkflowType.BACKCHANNEL_LOGOUTS: BackchannelLogouts,
         WorkflowType.ACCESS_REVIEW: AccessReview,
+        WorkflowType.SECOND_FACTOR_RESET: SecondFactorReset,
     }
     assert set(by_name) == set(WorkflowType)
     for name, kind in by_name.items():
         assert workflow._Definition.must_from_class(kind).name == name
+    assert set(workflow._Definition.must_from_class(SecondFactorReset).signals) == {RESET_CLOSED}
     known = workflow._Definition.must_from_class(Registration)
     assert {action.value for action in Action} <= set(known.updates)
 

@@ -1,4 +1,4 @@
-"""A reset of a second factor: a notice, a day in which the person can stop it, and its end."""
+"""A reset of a second factor: a notice, a day to stop it, and its end."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name="SecondFactorReset")
 class SecondFactorReset:
-    """Started for one reset, which the database knows; it decides when the time is over."""
+    """Started for one reset; the database decides when the time is over."""
 
     @workflow.init
     def __init__(self, request: FactorResetRequest) -> None:

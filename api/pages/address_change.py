@@ -1,6 +1,6 @@
-"""`/no-fui-yo…`: stop a change of address, or a reset of a second factor, that its person did not ask for.
+"""`/no-fui-yo…`: stop what a person did not ask for.
 
-Looking stops nothing: only the button does.
+That is a change of address, or a reset of a second factor. Looking stops nothing: only the button does.
 """
 
 from http import HTTPStatus
@@ -37,7 +37,10 @@ _STATUS = {
 
 
 async def _view(services: PasswordServices, token: str) -> tuple[str, ChangeView]:
-    """What a token can stop, and the page that shows it; the two kinds have keys of their own."""
+    """What a token can stop, and the page that shows it.
+
+    The two kinds have keys of their own.
+    """
     reset = await services.resets.view(token)
     if reset.state is not ChangeState.UNKNOWN:
         return _RESET_PAGE, reset

@@ -1,4 +1,4 @@
-"""Resets of second factors, which wait until their person had the time to stop them.
+"""Resets of second factors, which their person has the time to stop.
 
 Every statement holds the account's row first.
 """

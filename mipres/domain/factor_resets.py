@@ -11,7 +11,7 @@ RESET_WAIT = timedelta(hours=24)
 
 
 class ResetRefusedError(MipresError):
-    """There is nothing to reset, or to cancel; the text is the Spanish sentence to show."""
+    """There is nothing to reset or cancel; the text is the Spanish sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)

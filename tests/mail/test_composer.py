@@ -35,6 +35,8 @@ CONTEXTS: Mapping[str, Mapping[str, object]] = {
     "address_changing": {"token": TOKEN, "takes_effect_at": EXPIRES_AT},
     "address_new": {"takes_effect_at": EXPIRES_AT},
     "support_change_stopped": {"reference": "RC-000000000001"},
+    "factor_resetting": {"token": TOKEN, "takes_effect_at": EXPIRES_AT},
+    "support_reset_stopped": {},
     "login_locked": {},
     "registration_refused": {
         "reference": "RM-000000000001",
