@@ -47,8 +47,8 @@ class Connection:
     cookies: dict[str, str] = field(default_factory=dict)
     _streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def get(self, path: str, /, *, follow: bool = True) -> Answer:
-        return await self._send("GET", path, {}, b"", follow=follow)
+    async def get(self, path: str, /, *, follow: bool = True, key: str | None = None) -> Answer:
+        return await self._send("GET", path, _authorization(key), b"", follow=follow)
 
     async def post(
         self,
@@ -63,8 +63,8 @@ class Connection:
         """Send a form, or JSON with an API key."""
         if data is not None:
             return await self._send("POST", path, _FORM, urlencode(data).encode(), follow=follow)
-        authorization = {"Authorization": f"Bearer {key}"} if key else {}
-        return await self._send("POST", path, {**_JSON, **authorization}, _encoded(json), follow=follow)
+        headers = {**_JSON, **_authorization(key)}
+        return await self._send("POST", path, headers, _encoded(json), follow=follow)
 
     async def put(self, path: str, /, *, json: object) -> Answer:
         return await self._ask("PUT", path, _JSON, _encoded(json))
@@ -114,6 +114,10 @@ class Connection:
         if answer.headers.get("connection") == "close":
             self.close()
         return answer
+
+
+def _authorization(key: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _encoded(value: object) -> bytes:

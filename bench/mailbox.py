@@ -6,7 +6,7 @@ One reader for all visitors, however many wait.
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from bench.http import Connection, expect
@@ -19,8 +19,9 @@ _PAGE = 50
 class Mailbox:
     """Ids of mails by address, in the order of their arrival."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, poll_seconds: float = _POLL_SECONDS) -> None:
         self.port = port
+        self._poll_seconds = poll_seconds
         self._seen = 0
         self._mails: defaultdict[str, list[str]] = defaultdict(list)
         self._news = asyncio.Condition()
@@ -36,6 +37,28 @@ class Mailbox:
             raise LookupError(address)
         return link
 
+    async def newest_link(self, address: str, connection: Connection, *, besides: str = "") -> str:
+        """Path of the newest link to an address, once there is one beside another."""
+        seen = 0
+        while True:
+            seen = await self.arrived(address, seen + 1)
+            for identifier in reversed(self._mails[address]):
+                answer = expect(await connection.get(f"/api/v1/message/{identifier}"), 200)
+                link = link_in(answer.text)
+                if link == besides:
+                    break
+                if link:
+                    return link
+
+    async def arrived(self, address: str, count: int) -> int:
+        """Wait for so many mails to an address; how many have come."""
+        await self._mail(address, count)
+        return len(self._mails[address])
+
+    def forget(self, address: str) -> None:
+        """Keep nothing of an address whose person is done."""
+        self._mails.pop(address, None)
+
     async def confirmation(self, address: str) -> None:
         """Wait for the second mail, which tells that the password has been created."""
         await self._mail(address, 2)
@@ -47,8 +70,10 @@ class Mailbox:
         try:
             while True:
                 await self._somebody_waits.wait()
-                await self._look(connection)
-                await asyncio.sleep(_POLL_SECONDS)
+                # A catcher that is being started again has kept its mails, and is asked once more.
+                with suppress(OSError, asyncio.IncompleteReadError):
+                    await self._look(connection)
+                await asyncio.sleep(self._poll_seconds)
         finally:
             connection.close()
 
@@ -84,9 +109,9 @@ async def _listing(connection: Connection, limit: int) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def open_mailbox(port: int) -> AsyncIterator[Mailbox]:
+async def open_mailbox(port: int, *, poll_seconds: float = _POLL_SECONDS) -> AsyncIterator[Mailbox]:
     """A mailbox that is read while the block runs."""
-    mailbox = Mailbox(port)
+    mailbox = Mailbox(port, poll_seconds=poll_seconds)
     reading = asyncio.create_task(mailbox.read_for_ever())
     try:
         yield mailbox

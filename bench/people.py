@@ -11,18 +11,19 @@ _BATCH = 500
 async def new_professionals(registries_port: int, count: int) -> list[Citizen]:
     """Make professionals up and add them to the simulator, before anything is timed."""
     people = [Citizen(number=next_number()) for _ in range(count)]
-    await _add(registries_port, people)
+    await tell_registries(registries_port, people)
     return people
 
 
 async def new_delegates(registries_port: int, count: int) -> list[Delegate]:
     """Make delegates up and add them to the simulator."""
     people = [Delegate(number=next_number()) for _ in range(count)]
-    await _add(registries_port, people)
+    await tell_registries(registries_port, people)
     return people
 
 
-async def _add(registries_port: int, people: Sequence[Citizen]) -> None:
+async def tell_registries(registries_port: int, people: Sequence[Citizen]) -> None:
+    """Have the simulated registries know people."""
     connection = Connection(port=registries_port)
     for start in range(0, len(people), _BATCH):
         batch = [person.record() for person in people[start : start + _BATCH]]

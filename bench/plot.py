@@ -1,13 +1,25 @@
-"""A small writer of bar charts as SVG, drawn from the results alone."""
+"""A small writer of bars and curves as SVG, drawn from the results alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Protocol
 
 _WIDTH, _LEFT, _TOP, _BAR, _GAP, _GROUP_GAP = 760, 170, 44, 18, 4, 20
 _RIGHT = 96
 COLOURS: Mapping[str, str] = {"floor": "#8a94a6", "ours": "#1f6feb", "naive": "#d29922", "peer": "#8957e5"}
 _OTHER = "#57606a"
+_PLOT_HEIGHT, _PLOT_GAP = 120, 44
+_PALETTE = ("#1f6feb", "#d29922", "#8957e5", "#8a94a6")
+
+
+class Drawing(Protocol):
+    """One part of a picture."""
+
+    @property
+    def height(self) -> int: ...
+
+    def lines(self, offset: int) -> list[str]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +56,37 @@ class Chart:
         return drawn
 
 
-def svg_of(charts: Sequence[Chart]) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Values over minutes below one title, each with its own colour; zero is at the bottom."""
+
+    title: str
+    series: Mapping[str, Sequence[tuple[float, float]]]
+    end: float
+
+    @property
+    def height(self) -> int:
+        return _TOP + _PLOT_HEIGHT + _PLOT_GAP
+
+    def lines(self, offset: int) -> list[str]:
+        """SVG elements, `offset` pixels from the top."""
+        highest = max((value for points in self.series.values() for _, value in points), default=0) or 1
+        top, bottom = offset + _TOP, offset + _TOP + _PLOT_HEIGHT
+        drawn = [
+            _text(0, offset + 22, self.title, size=16, weight="bold"),
+            _text(_LEFT - 8, top + 10, f"{highest:g}", size=12, anchor="end"),
+            _text(_LEFT - 8, bottom, "0", size=12, anchor="end"),
+            _text(_WIDTH - _RIGHT, bottom + 16, f"{self.end:g} min", size=12, anchor="end"),
+            f'<path d="M{_LEFT} {top}V{bottom}H{_WIDTH - _RIGHT}" fill="none" stroke="{_OTHER}"/>',
+        ]
+        for number, (name, points) in enumerate(self.series.items()):
+            colour = _PALETTE[number % len(_PALETTE)]
+            drawn.append(_text(_LEFT + number * 180, bottom + 16, name, size=12, colour=colour))
+            drawn.append(_polyline(points, colour, bottom=bottom, end=self.end, highest=highest))
+        return drawn
+
+
+def svg_of(charts: Sequence[Drawing]) -> str:
     """One picture with the charts one below the other, for light and dark pages."""
     height = sum(chart.height for chart in charts)
     lines = [
@@ -68,10 +110,28 @@ def _bar(bar: Bar, y: int, longest: float) -> list[str]:
     ]
 
 
+def _polyline(
+    points: Sequence[tuple[float, float]], colour: str, *, bottom: int, end: float, highest: float
+) -> str:
+    width = _WIDTH - _LEFT - _RIGHT
+    places = " ".join(
+        f"{_LEFT + width * minute / end:.1f},{bottom - _PLOT_HEIGHT * value / highest:.1f}"
+        for minute, value in points
+    )
+    return f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
+
+
 def _text(
-    x: float, y: float, content: str, *, size: int, anchor: str = "start", weight: str = "normal"
+    x: float,
+    y: float,
+    content: str,
+    *,
+    size: int,
+    anchor: str = "start",
+    weight: str = "normal",
+    colour: str = "#1f2328",
 ) -> str:
     return (
         f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}" font-weight="{weight}"'
-        f' fill="#1f2328">{escape(content)}</text>'
+        f' fill="{colour}">{escape(content)}</text>'
     )

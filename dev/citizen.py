@@ -105,6 +105,38 @@ class Delegate(Citizen):
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class SocialServant(Citizen):
+    """A doctor in the compulsory social service."""
+
+    def record(self) -> dict[str, Any]:
+        site = {"site_code": "940010001", "site_name": "HOSPITAL DE EJEMPLO", "municipality": "94001"}
+        term = {"start": "2020-01-01", "end": "2099-12-31"}
+        return super().record() | {"rethus": None, "sso": {"profession": "MEDICINA", **site, **term}}
+
+    def request(self) -> dict[str, Any]:
+        return {"user_type": "social_service", "document": self.document, "data_terms_accepted": True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherUser(Citizen):
+    """Somebody of whom only the identity is asked."""
+
+    def record(self) -> dict[str, Any]:
+        return super().record() | {"rethus": None}
+
+    def request(self) -> dict[str, Any]:
+        return {"user_type": "other", "document": self.document, "data_terms_accepted": True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unlisted(Citizen):
+    """A doctor whom ReTHUS does not know, and who is refused."""
+
+    def record(self) -> dict[str, Any]:
+        return super().record() | {"rethus": None}
+
+
 def next_number() -> str:
     """A document number that this process has not given out yet."""
     return str(next(_numbers))

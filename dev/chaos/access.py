@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 from dev.chaos.product import Product
 from dev.chaos.registrant import Registrant, has_been_asked
 from dev.chaos.waiting import NotYetError, patiently
-from dev.citizen import MEDICINE, Citizen, next_number
+from dev.citizen import MEDICINE, Citizen, Unlisted, next_number
 from mipres.temporal import names
 from mipres.temporal.names import registration_workflow_id
 
@@ -28,18 +28,15 @@ WHERE login = $1 AND change = 'profile_suspended' AND mailed_at IS NOT NULL
 """
 
 
-class Unlisted(Citizen):
+class Patient(Unlisted):
     """A doctor whom ReTHUS does not know yet, and who waits for it."""
-
-    def record(self) -> dict[str, Any]:
-        return super().record() | {"rethus": None}
 
     def request(self) -> dict[str, Any]:
         return super().request() | {"wait_for_registry": True}
 
 
 async def unlisted(product: Product, count: int) -> list[Registrant]:
-    people = [Unlisted(number=next_number()) for _ in range(count)]
+    people = [Patient(number=next_number()) for _ in range(count)]
     await product.tell_registries([person.record() for person in people])
     return [Registrant(product=product, citizen=person) for person in people]
 

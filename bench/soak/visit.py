@@ -1,0 +1,171 @@
+"""One person's day over HTTP, who tries again when a page does not answer."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TypeVar
+
+from bench.http import Connection, UnexpectedAnswerError, expect
+from bench.mailbox import Mailbox
+from bench.soak.people import Plan
+from dev.citizen import PASSWORD, create_password, hidden_of, log_in
+from mipres.domain.stages import Stage
+from mipres.settings import DEVELOPMENT_KEY
+
+T = TypeVar("T")
+
+_PAUSE_SECONDS = 0.5
+_PATIENCE_SECONDS = 300.0
+"""What an outage of a long run may take, and the registration after it."""
+_MAIL_SECONDS = 60.0
+_ANOTHER_PASSWORD = f"{PASSWORD}-otra"
+_FAILURES = (OSError, asyncio.IncompleteReadError, TimeoutError, UnexpectedAnswerError, LookupError)
+_RESEND_ANSWERS = (HTTPStatus.ACCEPTED, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
+
+
+class NotFinishedError(Exception):
+    """A person did not come to the end of their day."""
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What people got.
+
+    Attributes:
+        asked: Attempts at a step, also those that got no answer.
+        failed: Attempts without the answer that the step is for.
+        done: Steps by name, and people under `people`.
+        outcomes: Seconds from the submission to its answer, since they were last taken.
+    """
+
+    asked: int = 0
+    failed: int = 0
+    done: Counter[str] = field(default_factory=Counter)
+    outcomes: list[float] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+
+    def take_outcomes(self) -> list[float]:
+        taken, self.outcomes = self.outcomes, []
+        return taken
+
+
+@dataclass(kw_only=True)
+class Visit:
+    """Drives one person.
+
+    Attributes:
+        until: When, by `time.monotonic`, the day ends: no one waits beyond it for another link.
+    """
+
+    plan: Plan
+    api: Connection
+    mail: Connection
+    mailbox: Mailbox
+    tally: Tally
+    until: float
+    radicado: str = ""
+    used_link: str = ""
+
+    async def live(self) -> None:
+        """Go through the whole day.
+
+        Raises:
+            NotFinishedError: a step was tried in vain for too long.
+        """
+        try:
+            await self._patiently("submissions", self._submit)
+            if self.plan.submits_twice:
+                await self._patiently("submissions", self._submit)
+            if not self.plan.is_refused:
+                await self._become_a_user()
+        finally:
+            self.api.close()
+            self.mail.close()
+            self.mailbox.forget(self._address)
+        self.tally.done["people"] += 1
+
+    async def _become_a_user(self) -> None:
+        if self.plan.asks_for_another_link:
+            await self._patiently("links asked for", self._ask_for_another_link)
+        await self._patiently("registrations", self._complete)
+        if self.plan.recovers:
+            await self._patiently("recoveries", self._recover)
+        if self.plan.logs_in:
+            await self._patiently("logins", self._log_in)
+
+    @property
+    def _address(self) -> str:
+        return self.plan.citizen.email
+
+    async def _patiently(self, step: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        limit = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            self.tally.asked += 1
+            try:
+                found = await attempt()
+            except _FAILURES as error:
+                self.tally.failed += 1
+                self.api.close()
+                if time.monotonic() > limit:
+                    raise NotFinishedError(f"{step}: {error!r}") from error
+            else:
+                self.tally.done[step] += 1
+                return found
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _submit(self) -> None:
+        began = time.perf_counter()
+        request = self.plan.citizen.request()
+        answer = await self.api.post("/api/v1/registrations", json=request, key=DEVELOPMENT_KEY)
+        if self.plan.is_refused:
+            # An outage answers "in progress" first; the refusal comes by mail.
+            expect(answer, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.ACCEPTED)
+        else:
+            accepted = expect(answer, HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
+            self.radicado = str(accepted.json()["radicado"])
+        self.tally.outcomes.append(time.perf_counter() - began)
+
+    async def _ask_for_another_link(self) -> None:
+        await self._newest_link()
+        while True:
+            path = f"/api/v1/registrations/{self.radicado}/resend-link"
+            answer = expect(await self.api.post(path, key=DEVELOPMENT_KEY), *_RESEND_ANSWERS)
+            wait = float(answer.headers.get("retry-after", "0"))
+            if not wait or time.monotonic() + wait > self.until:
+                return
+            await asyncio.sleep(wait)
+
+    async def _complete(self) -> None:
+        """Create the password with the newest link, unless an attempt without answer did."""
+        if await self._stage() != Stage.COMPLETED:
+            await self._create_password(PASSWORD)
+            while await self._stage() != Stage.COMPLETED:
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _stage(self) -> str:
+        path = f"/api/v1/registrations/{self.radicado}"
+        answer = expect(await self.api.get(path, key=DEVELOPMENT_KEY), HTTPStatus.OK)
+        return str(answer.json()["stage"])
+
+    async def _newest_link(self) -> str:
+        async with asyncio.timeout(_MAIL_SECONDS):
+            return await self.mailbox.newest_link(self._address, self.mail, besides=self.used_link)
+
+    async def _create_password(self, password: str) -> None:
+        link = await self._newest_link()
+        expect(await create_password(self.api, link, password), HTTPStatus.OK)
+        self.used_link = link
+
+    async def _recover(self) -> None:
+        page = expect(await self.api.get("/contrasena/recuperar"), HTTPStatus.OK)
+        document = {"tipo_documento": "CC", "numero_documento": self.plan.citizen.number}
+        answer = await self.api.post("/contrasena/recuperar", data={**hidden_of(page), **document})
+        expect(answer, HTTPStatus.ACCEPTED)
+        await self._create_password(_ANOTHER_PASSWORD)
+
+    async def _log_in(self) -> None:
+        password = _ANOTHER_PASSWORD if self.plan.recovers else PASSWORD
+        expect(await log_in(self.api, self.plan.citizen.login, password), HTTPStatus.OK)
