@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: run test check fuzz chaos attacks bench bench-growth lint style audit sbom openapi reset lock help
+.PHONY: run test check fuzz chaos drill attacks bench bench-growth soak lint style audit sbom openapi reset lock help
 
 PYTHON := .venv/bin/python
 PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes
@@ -27,6 +27,9 @@ fuzz: .venv/.dev ## Attack forms, API and parsers with more than ten thousand ca
 chaos: .venv/.stack ## Kill each part at each step, within ten minutes, and print what was lost
 	@$(PYTHON) -m dev.chaos $(ARGS)
 
+drill: .venv/.stack ## Back a product up, lose it, restore it, and print how long that took
+	@$(PYTHON) -m dev.drill
+
 attacks: .venv/.stack ## Attack a product on loopback, within five minutes, and print what held
 	@$(PYTHON) -m dev.attacks $(ARGS)
 
@@ -35,6 +38,9 @@ bench: .venv/.bench ## Measure the product; BENCH=quick takes less than two minu
 
 bench-growth: .venv/.bench ## Measure how it grows; BENCH_WAITING sets how many registrations wait
 	@$(PYTHON) -m bench.growth
+
+soak: .venv/.bench ## Live a mixed day with failures and look for growth; SOAK_MINUTES sets how long (5)
+	@$(PYTHON) -m bench.soak --minutes $(or $(SOAK_MINUTES),5) $(ARGS)
 
 lint: style .venv/.audit ## Check style, types, layers, and known weaknesses of dependencies
 	$(PYTHON) -m dev.audit

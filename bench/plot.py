@@ -9,7 +9,7 @@ _WIDTH, _LEFT, _TOP, _BAR, _GAP, _GROUP_GAP = 760, 170, 44, 18, 4, 20
 _RIGHT = 96
 COLOURS: Mapping[str, str] = {"floor": "#8a94a6", "ours": "#1f6feb", "naive": "#d29922", "peer": "#8957e5"}
 _OTHER = "#57606a"
-_PLOT_HEIGHT, _PLOT_GAP = 120, 44
+_PLOT_HEIGHT, _PLOT_GAP, _KEY_WIDTH = 120, 44, 145
 _PALETTE = ("#1f6feb", "#d29922", "#8957e5", "#8a94a6")
 
 
@@ -76,12 +76,14 @@ class Curve:
             _text(0, offset + 22, self.title, size=16, weight="bold"),
             _text(_LEFT - 8, top + 10, f"{highest:g}", size=12, anchor="end"),
             _text(_LEFT - 8, bottom, "0", size=12, anchor="end"),
-            _text(_WIDTH - _RIGHT, bottom + 16, f"{self.end:g} min", size=12, anchor="end"),
+            _text(_WIDTH - _RIGHT, bottom + 17, f"{self.end:g} min", size=12, anchor="end"),
             f'<path d="M{_LEFT} {top}V{bottom}H{_WIDTH - _RIGHT}" fill="none" stroke="{_OTHER}"/>',
         ]
         for number, (name, points) in enumerate(self.series.items()):
             colour = _PALETTE[number % len(_PALETTE)]
-            drawn.append(_text(_LEFT + number * 180, bottom + 16, name, size=12, colour=colour))
+            x = _LEFT + number * _KEY_WIDTH
+            drawn.append(f'<rect x="{x}" y="{bottom + 8}" width="9" height="9" fill="{colour}"/>')
+            drawn.append(_text(x + 13, bottom + 17, name, size=12))
             drawn.append(_polyline(points, colour, bottom=bottom, end=self.end, highest=highest))
         return drawn
 
@@ -122,16 +124,9 @@ def _polyline(
 
 
 def _text(
-    x: float,
-    y: float,
-    content: str,
-    *,
-    size: int,
-    anchor: str = "start",
-    weight: str = "normal",
-    colour: str = "#1f2328",
+    x: float, y: float, content: str, *, size: int, anchor: str = "start", weight: str = "normal"
 ) -> str:
     return (
         f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}" font-weight="{weight}"'
-        f' fill="{colour}">{escape(content)}</text>'
+        f' fill="#1f2328">{escape(content)}</text>'
     )

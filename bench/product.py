@@ -25,5 +25,5 @@ async def measured_stack(**settings: object) -> AsyncIterator[PrivateStack]:
     Its worker serves no metrics, as by default.
     """
     options = {"metrics_port": 0, **settings}
-    async with private_stack(database_options=DATABASE_OPTIONS, **options) as stack:
+    async with private_stack(database_options=DATABASE_OPTIONS, prepare=None, **options) as stack:
         yield stack

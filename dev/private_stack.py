@@ -7,7 +7,7 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +105,7 @@ class PrivateStack:
             Part(
                 name=name,
                 command=(sys.executable, "-m", module),
-                environment=self._environment(settings),
+                environment=self.environment(settings),
                 ready_line=READY_LINE,
             )
         )
@@ -119,14 +119,14 @@ class PrivateStack:
             Part(
                 name=name,
                 command=(sys.executable, "-m", *server, *limits),
-                environment={**SERVER_ENVIRONMENT, **self._environment(settings)},
+                environment={**SERVER_ENVIRONMENT, **self.environment(settings)},
                 is_ready=http_ok(port, "/health/live"),
                 stop_seconds=2.0,
             )
         )
         return port
 
-    def _environment(self, settings: Mapping[str, object]) -> dict[str, str]:
+    def environment(self, settings: Mapping[str, object]) -> dict[str, str]:
         """The product's environment.
 
         `settings`, or plain variables in capitals, go before it.
@@ -137,16 +137,22 @@ class PrivateStack:
 
 @asynccontextmanager
 async def private_stack(
-    *, database_options: Mapping[str, str] = QUIET, **settings: object
+    *,
+    database_options: Mapping[str, str] = QUIET,
+    prepare: Callable[[DataDirectory], Awaitable[None]] | None = None,
+    **settings: object,
 ) -> AsyncIterator[PrivateStack]:
     """Start everything that `make run` starts, and stop and delete it after the block.
 
     Args:
         database_options: How PostgreSQL is set up.
+        prepare: Fills the empty data directory before anything starts.
         settings: Settings of the product that differ from those of `make run`.
     """
     lines: list[str] = []
     with open_directory() as directory, (data := DataDirectory(path=directory / "data")).held():
+        if prepare is not None:
+            await prepare(data)
         data.secrets()
         stack = _stack(data, settings, database_options)
         async with supervisor_of(Console(write=lines.append)) as supervisor:

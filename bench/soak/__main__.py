@@ -1,4 +1,4 @@
-"""`make soak`: a mixed day, five minutes unless told otherwise, and whether anything grows."""
+"""`make soak`: a mixed day, five minutes unless asked otherwise, and whether anything grows."""
 
 import argparse
 import asyncio
@@ -50,6 +50,7 @@ async def measure(minutes: float, restarts: Sequence[str]) -> Soak:
         minutes=minutes,
         lived=lived,
         done=dict(day.tally.done),
+        failures=dict(day.tally.failures),
         unfinished=day.tally.unfinished,
         # Shorter thirds show the noise of the machine, and no growth.
         is_judged=minutes >= MINUTES,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from dev.citizen import Citizen, Delegate, OtherUser, SocialServant, Unlisted, next_number
 
-REFUSED_SHARE = 0.05
+REFUSED, TWICE, ANOTHER_LINK, RECOVERING, LOGGING_IN = 0.05, 0.05, 0.05, 0.10, 0.50
+"""Shares of the people of a day."""
 _KINDS: Sequence[tuple[type[Citizen], float]] = (
     (Citizen, 0.55),
     (Delegate, 0.20),
@@ -37,14 +38,14 @@ class Plan:
 
 def make_plan(chance: random.Random) -> Plan:
     """Draw one person of the day."""
-    is_refused = chance.random() < REFUSED_SHARE
+    is_refused = chance.random() < REFUSED
     [drawn] = chance.choices([kind for kind, _ in _KINDS], [share for _, share in _KINDS])
     kind = Unlisted if is_refused else drawn
     return Plan(
         citizen=kind(number=next_number()),
         is_refused=is_refused,
-        submits_twice=chance.random() < 0.05,
-        asks_for_another_link=chance.random() < 0.05,
-        recovers=chance.random() < 0.10,
-        logs_in=chance.random() < 0.50,
+        submits_twice=chance.random() < TWICE,
+        asks_for_another_link=chance.random() < ANOTHER_LINK,
+        recovers=chance.random() < RECOVERING,
+        logs_in=chance.random() < LOGGING_IN,
     )

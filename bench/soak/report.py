@@ -33,6 +33,7 @@ class Soak:
     minutes: float
     lived: Lived
     done: Mapping[str, int]
+    failures: Mapping[str, int]
     unfinished: Sequence[str]
     is_judged: bool
 
@@ -49,7 +50,6 @@ class Soak:
 def table(soak: Soak) -> str:
     """What is printed and documented."""
     machine, lived = soak.machine, soak.lived
-    done = ", ".join(f"{count} {name}" for name, count in sorted(soak.done.items()))
     lines = [
         (
             f"{machine['cores']} cores, {machine['processor']}, Python {machine['python']}; load average before and "
@@ -58,8 +58,10 @@ def table(soak: Soak) -> str:
         "",
         (
             f"Capacity {lived.capacity:g} people a second; {lived.people} came, {lived.rate:g} a second. "
-            f"Done: {done}. Not finished: {len(soak.unfinished)}."
+            f"Done: {_counted(soak.done)}. Not finished: {len(soak.unfinished)}."
         ),
+        "",
+        f"Attempts that failed and were repeated: {_counted(soak.failures) or 'none'}.",
         "",
         "| | second third | last third | an hour | growing |",
         "|---|---:|---:|---:|---|",
@@ -97,7 +99,18 @@ def picture(soak: Soak) -> str:
     )
 
 
+def _counted(things: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(things.items()))
+
+
 def _row(growth: Growth, *, is_judged: bool) -> str:
-    verdict = "**yes**" if growth.is_growing else "no"
-    cells = (growth.name, growth.second, growth.last, growth.an_hour, verdict if is_judged else "too short")
+    cells = (growth.name, growth.second, growth.last, growth.an_hour, _verdict(growth, is_judged=is_judged))
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def _verdict(growth: Growth, *, is_judged: bool) -> str:
+    if growth.bound is None:
+        return "not judged"
+    if not is_judged:
+        return "too short"
+    return "**yes**" if growth.is_growing else "no"

@@ -65,7 +65,7 @@ class Observer:
         seen = {"people done": float(self._done)}
         if outcomes := self._tally.take_outcomes():
             seen["outcome p50 ms"] = round(median(outcomes) * 1000, 1)
-        failures = self._rate("failed attempts %", self._tally.failed * 100, self._tally.asked)
+        failures = self._rate("failed attempts %", self._tally.failures.total() * 100, self._tally.asked)
         return {**seen, **failures}
 
     @property

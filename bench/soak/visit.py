@@ -36,13 +36,13 @@ class Tally:
 
     Attributes:
         asked: Attempts at a step, also those that got no answer.
-        failed: Attempts without the answer that the step is for.
+        failures: Attempts without the answer that the step is for, by step and error.
         done: Steps by name, and people under `people`.
         outcomes: Seconds from the submission to its answer, since they were last taken.
     """
 
     asked: int = 0
-    failed: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
     outcomes: list[float] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
@@ -107,7 +107,7 @@ class Visit:
             try:
                 found = await attempt()
             except _FAILURES as error:
-                self.tally.failed += 1
+                self.tally.failures[f"{step}: {type(error).__name__}"] += 1
                 self.api.close()
                 if time.monotonic() > limit:
                     raise NotFinishedError(f"{step}: {error!r}") from error
@@ -129,10 +129,13 @@ class Visit:
         self.tally.outcomes.append(time.perf_counter() - began)
 
     async def _ask_for_another_link(self) -> None:
-        await self._newest_link()
+        first = await self._newest_link()
         while True:
             path = f"/api/v1/registrations/{self.radicado}/resend-link"
             answer = expect(await self.api.post(path, key=DEVELOPMENT_KEY), *_RESEND_ANSWERS)
+            if answer.status_code == HTTPStatus.ACCEPTED:
+                # It works no more as soon as another one is on its way.
+                self.used_link = first
             wait = float(answer.headers.get("retry-after", "0"))
             if not wait or time.monotonic() + wait > self.until:
                 return

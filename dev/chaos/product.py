@@ -1,6 +1,6 @@
 """The product that is killed part by part, and clients of what people look at."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +9,7 @@ import httpx2
 from temporalio.client import Client
 
 from dev.chaos.waiting import patiently
+from dev.data_directory import DataDirectory
 from dev.private_stack import PrivateStack, private_stack
 from mipres import composition
 from mipres.settings import DEVELOPMENT_KEY
@@ -67,10 +68,15 @@ async def _put(client: httpx2.AsyncClient, path: str, body: object) -> None:
 
 
 @asynccontextmanager
-async def open_product() -> AsyncIterator[Product]:
-    """Start a product of its own, and stop it after the block."""
+async def open_product(
+    *, prepare: Callable[[DataDirectory], Awaitable[None]] | None = None
+) -> AsyncIterator[Product]:
+    """Start a product of its own, and stop it after the block.
+
+    `prepare` fills its data directory first.
+    """
     async with AsyncExitStack() as exits:
-        stack = await exits.enter_async_context(private_stack())
+        stack = await exits.enter_async_context(private_stack(prepare=prepare))
 
         async def client(port: str, **options: Any) -> httpx2.AsyncClient:
             made = httpx2.AsyncClient(base_url=stack.url(port), trust_env=False, timeout=30, **options)

@@ -55,6 +55,10 @@ class Registrant:
         """Do everything that is left to do, from wherever the person is."""
         await self.submit()
         await patiently(self._password_created)
+        await self.be_completed()
+
+    async def be_completed(self) -> None:
+        """Wait for the registration's good end."""
         await patiently(self._completed)
 
     async def press_again(self) -> None:
@@ -65,7 +69,7 @@ class Registrant:
         else:
             # The first press may have used the link already: then its page has no form.
             with suppress(LookupError):
-                async with self._browser() as browser:
+                async with self.browser() as browser:
                     await create_password(browser, link)
 
     async def mails(self) -> list[dict[str, Any]]:
@@ -82,7 +86,8 @@ class Registrant:
         message = await self.product.mail.get(f"/api/v1/message/{mail['ID']}")
         return str(message.raise_for_status().json()["Text"])
 
-    def _browser(self) -> httpx2.AsyncClient:
+    def browser(self) -> httpx2.AsyncClient:
+        """A browser without cookies. It follows redirects."""
         return httpx2.AsyncClient(
             base_url=self.product.api.base_url, trust_env=False, follow_redirects=True, timeout=30
         )
@@ -119,7 +124,7 @@ class Registrant:
         await self._begin_anew_if_cancelled()
         link = await self._newest_link()
         try:
-            async with self._browser() as browser:
+            async with self.browser() as browser:
                 is_created = (await create_password(browser, link)).is_success
         except LookupError:
             # The page has no form any more: the answer to an earlier attempt may have been lost.

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -153,3 +154,31 @@ async def test_a_backup_is_written_down_for_monitoring(saved: Path, databases: i
     written = "SELECT now() - reached_at < interval '1 hour' FROM milestones WHERE name = 'backup'"
     assert await connection.fetchval(written)
     await connection.close()
+
+
+def aged(directory: Path, name: str, *, days: float) -> Path:
+    """A backup of some days ago."""
+    made = directory / name
+    made.mkdir(parents=True)
+    then = time.time() - days * 86_400
+    os.utime(made, (then, then))
+    return made
+
+
+async def test_a_backup_by_the_clock_deletes_what_is_older_than_it_keeps(
+    databases: int, tmp_path: Path
+) -> None:
+    kept, old = aged(tmp_path, "2026-01-07T0317Z", days=6), aged(tmp_path, "2026-01-01T0317Z", days=8)
+    others = aged(tmp_path, "by-hand", days=400)
+    done = await run("scheduled.sh", tmp_path, "temporal", PGPORT=str(databases), KEEP_DAYS="7")
+    assert done.returncode == 0, done.stderr
+    new = {dump.relative_to(tmp_path).name for dump in await asyncio.to_thread(list, tmp_path.rglob("*.*"))}
+    assert new == {"temporal.dump"}
+    assert (kept.exists(), old.exists(), others.exists()) == (True, False, True)
+
+
+async def test_a_backup_by_the_clock_that_fails_deletes_nothing(databases: int, tmp_path: Path) -> None:
+    old = aged(tmp_path, "2026-01-01T0317Z", days=8)
+    done = await run("scheduled.sh", tmp_path, "absent", PGPORT=str(databases))
+    assert done.returncode != 0
+    assert old.exists()

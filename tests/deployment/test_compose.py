@@ -26,7 +26,7 @@ from tests.deployment.image import default_command, environment, run_in
 
 OURS = {"registry-simulator", "temporal-setup", "migrate", "worker", "api"}
 PRODUCT = {"temporal-setup", "migrate", "worker", "api"}
-ONE_SHOT = {"temporal-schema", "temporal-setup", "migrate"}
+ONE_SHOT = {"temporal-schema", "temporal-setup", "migrate", "backup"}
 # Releases of this image write their configuration beside the program.
 NOT_READ_ONLY = {"temporal-ui"}
 SETTING_NAMES = {variable(field) for field in Settings.model_fields}
@@ -55,7 +55,7 @@ def test_the_parts_of_the_product_are_there(composed: dict[str, Any]) -> None:
     assert set(composed) == {
         *("postgresql", "temporal-schema", "temporal", "temporal-setup", "temporal-ui", "temporal-ui-login"),
         *("mailpit", "registry-simulator", "migrate", "worker", "api"),
-        *("prometheus", "alertmanager", "grafana"),
+        *("prometheus", "alertmanager", "grafana", "backup"),
     }
 
 
@@ -121,11 +121,11 @@ def reach(composed: dict[str, Any], name: str) -> set[str]:
 
 def test_services_share_a_network_only_where_one_calls_the_other(composed: dict[str, Any]) -> None:
     assert reach(composed, "postgresql") == {
-        *("temporal-schema", "temporal", "migrate", "worker", "api"),
+        *("temporal-schema", "temporal", "migrate", "worker", "api", "backup"),
     }
     assert reach(composed, "temporal-ui-login") == {"temporal-ui"}
     speaks_to_temporal = {"temporal-setup", "temporal-ui", "worker", "api"}
-    of_the_database = {"postgresql", "temporal-schema", "migrate"}
+    of_the_database = {"postgresql", "temporal-schema", "migrate", "backup"}
     assert reach(composed, "temporal") == speaks_to_temporal | of_the_database
     assert reach(composed, "registry-simulator") == {"worker", "mailpit"}
     assert not reach(composed, "temporal-ui") & {"postgresql", "mailpit", "registry-simulator", "prometheus"}

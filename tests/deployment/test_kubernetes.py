@@ -28,9 +28,11 @@ SETTING_NAMES = {variable(field) for field in Settings.model_fields}
 
 ALL = resources()
 WORKLOADS = {
-    resource["metadata"]["name"]: resource
+    resource["metadata"]["name"]: resource["spec"]["jobTemplate"]
+    if resource["kind"] == "CronJob"
+    else resource
     for resource in ALL.values()
-    if resource["kind"] in {"Deployment", "Job"}
+    if resource["kind"] in {"Deployment", "Job", "CronJob"}
 }
 WORKER, CURRENT, MIGRATE, SETUP = "worker-0-1-0", "current-0-1-0", "migrate-0-1-0", "temporal-setup-0-1-0"
 
@@ -230,6 +232,7 @@ def test_each_pod_leaves_only_for_what_it_asks() -> None:
         "api": {5432, 7233},
         "worker": {5432, 7233, 443, 465, 587},
         "migrate": {5432},
+        "backup": {5432},
         "temporal-setup": {7233},
         "current-build": {7233},
         "temporal-ui": {7233, 443},
@@ -239,6 +242,18 @@ def test_each_pod_leaves_only_for_what_it_asks() -> None:
     assert {app: ports("egress", app) for app in leaves} == leaves
     labels = {workload["spec"]["template"]["metadata"]["labels"]["app"] for workload in WORKLOADS.values()}
     assert labels == set(leaves)
+
+
+def test_the_backup_by_the_clock_runs_what_compose_runs() -> None:
+    service = compose_file()["services"]["backup"]
+    backup = container("backup")
+    assert backup["image"] == service["image"]
+    script, _directory = service["command"]
+    assert backup["command"][:2] == ["sh", script]
+    assert "--from-file=../backup" in readme()
+    named = set(of("Secret", "backup-secrets")["stringData"]) | {item["name"] for item in backup["env"]}
+    assert named == set(service["environment"])
+    assert backup["command"][2] in {mount["mountPath"] for mount in backup["volumeMounts"]}
 
 
 def test_who_may_enter_where() -> None:

@@ -283,6 +283,7 @@ def test_scripts_live_where_compose_and_the_documentation_look_for_them() -> Non
         "deploy/backup/backup.sh",
         "deploy/backup/programs.sh",
         "deploy/backup/restore.sh",
+        "deploy/backup/scheduled.sh",
         "deploy/kubernetes/for-build.sh",
         "deploy/make-env.sh",
         "deploy/postgres/create-databases.sh",

@@ -1,0 +1,111 @@
+"""`make soak`: some seconds of it, really run, and what it makes of its samples."""
+
+import asyncio
+import os
+import random
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from bench.plot import Curve, svg_of
+from bench.soak.growth import bound_of, judge
+from bench.soak.people import REFUSED, make_plan
+from bench.soak.samples import Sample
+from dev.citizen import Citizen, Delegate, OtherUser, SocialServant, Unlisted
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 300.0
+
+
+@pytest.mark.server
+async def test_people_come_to_their_end_although_a_part_is_killed() -> None:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MIPRES_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.soak", "--minutes", "0.05", "--restart", "correo"),
+        cwd=ROOT,
+        env=own,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(180):
+            output = (await process.communicate())[0].decode()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+    assert process.returncode == 0, output
+    people, done, unfinished = re.findall(r"; (\d+) came.* (\d+) people.*Not finished: (\d+)\.", output)[0]
+    assert (int(unfinished), int(done)) == (0, int(people))
+    for name in ("api memory MiB", "worker files", "connections", "WAL folder MiB", "failed attempts %"):
+        assert f"| {name} | " in output
+
+
+def samples(value: Callable[[float], float], name: str = "api memory MiB") -> list[Sample]:
+    return [{"at": float(at), name: value(at)} for at in range(0, 300, 3)]
+
+
+@pytest.mark.parametrize(
+    ("name", "growing"),
+    [
+        ("api memory MiB", lambda at: 150 + at / 5),
+        ("api files", lambda at: 30 + at / 10),
+        ("connections", lambda at: 10 + at / 20),
+        ("WAL folder MiB", lambda at: 100 + at),
+        ("temporary files", lambda at: at // 50),
+        ("temporary tables", lambda at: at // 50),
+        ("failed attempts %", lambda at: at / 60),
+        ("outcome p50 ms", lambda at: 40 + at / 5),
+    ],
+)
+def test_what_grows_all_day_long_is_found(name: str, growing: Callable[[float], float]) -> None:
+    [found] = judge(samples(growing, name), seconds=SECONDS)
+    assert found.is_growing
+    assert found.an_hour == pytest.approx((found.last - found.second) * 36, abs=1)
+
+
+def test_what_fills_at_first_and_then_moves_up_and_down_does_not_grow() -> None:
+    [found] = judge(samples(lambda at: min(at, 90) + at % 7), seconds=SECONDS)
+    assert not found.is_growing
+
+
+def test_attempts_that_fail_now_and_then_are_seen() -> None:
+    [found] = judge(
+        samples(lambda at: 30 if at > 200 and at % 15 == 0 else 0, "failed attempts %"), seconds=SECONDS
+    )
+    assert found.is_growing
+
+
+def test_what_was_away_for_some_samples_is_judged_by_the_others() -> None:
+    seen = samples(lambda _at: 150)
+    for sample in seen[40:50]:
+        del sample["api memory MiB"]
+    [found] = judge(seen, seconds=SECONDS)
+    assert (found.second, found.last) == (150, 150)
+
+
+def test_the_memory_of_what_keeps_everything_is_shown_and_not_judged() -> None:
+    [found] = judge(samples(lambda at: at, "correo memory MiB"), seconds=SECONDS)
+    assert not found.is_growing
+    assert bound_of("correo files")
+    assert judge(samples(lambda at: at, "people done"), seconds=SECONDS) == []
+
+
+def test_a_day_has_people_of_every_kind() -> None:
+    chance = random.Random(1)
+    plans = [make_plan(chance) for _ in range(2000)]
+    assert {type(plan.citizen) for plan in plans} == {Citizen, Delegate, SocialServant, OtherUser, Unlisted}
+    assert sum(plan.is_refused for plan in plans) / len(plans) == pytest.approx(REFUSED, abs=0.02)
+    for wish in ("submits_twice", "asks_for_another_link", "recovers", "logs_in"):
+        assert any(getattr(plan, wish) for plan in plans)
+
+
+def test_a_curve_is_drawn_from_its_points() -> None:
+    curve = Curve(title="Memory & files", series={"api": [(0, 0), (1, 50), (2, 100)]}, end=2)
+    root = ET.fromstring(svg_of([curve]))
+    [line] = root.iter("{http://www.w3.org/2000/svg}polyline")
+    assert line.get("points") == "170.0,164.0 417.0,104.0 664.0,44.0"
