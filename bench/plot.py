@@ -58,7 +58,7 @@ class Chart:
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """Values over minutes below one title, each with its own colour; zero is at the bottom."""
+    """Values over minutes, from zero at the bottom, each in its own colour."""
 
     title: str
     series: Mapping[str, Sequence[tuple[float, float]]]

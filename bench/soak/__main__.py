@@ -1,4 +1,4 @@
-"""`make soak`: a mixed day, five minutes unless asked otherwise, and whether anything grows."""
+"""`make soak`: a mixed day of five minutes, and whether anything grows."""
 
 import argparse
 import asyncio

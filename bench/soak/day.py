@@ -126,7 +126,7 @@ class Day:
         return samples
 
     async def _disturb(self, restarts: Sequence[str]) -> None:
-        """Restart every part in the first third, and let each registry fail once in every third."""
+        """Restart each part in the first third; fail each registry in every third."""
         third = self._seconds / 3
         for number in range(3):
             async with asyncio.TaskGroup() as group:

@@ -21,7 +21,7 @@ The first two keep everything that they ever got, and the caches of the third fi
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """What is no growth yet: a share of the value, or as much as every run moves up and down."""
+    """What is no growth yet: a share of the value, or what every run moves by."""
 
     share: float
     slack: float

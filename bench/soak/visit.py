@@ -73,7 +73,7 @@ class Visit:
         """Go through the whole day.
 
         Raises:
-            NotFinishedError: a step was tried in vain for too long.
+            NotFinishedError: a step was tried for too long.
         """
         try:
             await self._patiently("submissions", self._submit)
