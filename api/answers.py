@@ -73,15 +73,16 @@ class FormAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldAnswer:
-    """A form that was not received: what to send again, where, and when.
+    """A form that was not received: what was typed, and when to send it again.
 
     Attributes:
+        page: The path of the page that shows the form, with what was typed.
         title: Why it was held back; empty where it was only open too long.
         until: When a limit lets it pass, in seconds since 1970.
     """
 
     kind: Literal["held"] = "held"
-    action: str
+    page: str
     typed: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
     text: str = ""
@@ -217,7 +218,7 @@ class KeyAnswer:
     key: str = field(repr=False)
 
 
-PageAnswer = FormAnswer | StatusAnswer | ChangeAnswer | CodesAnswer | StaffAnswer | KeyAnswer
+PageAnswer = FormAnswer | HeldAnswer | StatusAnswer | ChangeAnswer | CodesAnswer | StaffAnswer | KeyAnswer
 """Answers that the form's own page shows."""
 Answer = (
     FormAnswer
@@ -273,22 +274,25 @@ class FormAnswers:
         self, request: Request, answer: Answer, address: Callable[[str], str] = RESULTS.format
     ) -> RedirectResponse:
         """Lead the browser to the address of this answer."""
-        kept = _Kept(
-            id=secrets.token_urlsafe(_ID_BYTES),
-            until=(self.now() + LIFETIME).timestamp(),
-            answer=_without_proofs(answer),
-        )
-        response = RedirectResponse(address(kept.id), status_code=HTTPStatus.SEE_OTHER)
-        value = self._sealed([*self._known(request), kept])
-        self._cookies.set(response, _COOKIE, value, max_age=int(LIFETIME.total_seconds()))
+        answer_id = secrets.token_urlsafe(_ID_BYTES)
+        response = RedirectResponse(address(answer_id), status_code=HTTPStatus.SEE_OTHER)
+        self._keep(request, response, answer_id, answer)
+        return response
+
+    def way_back(self, held: HeldAnswer, answer_id: str) -> str:
+        """The address of the form's page, with what was typed into it."""
+        return _address(held.page, answer_id, volver=held.typed.get("volver", ""))
+
+    def keep_beside(self, request: Request, held: HeldAnswer, draw: Callable[[str], Response]) -> Response:
+        """Draw a page that answers the form itself, with the way back to what was typed."""
+        answer_id = secrets.token_urlsafe(_ID_BYTES)
+        response = draw(self.way_back(held, answer_id))
+        self._keep(request, response, answer_id, held)
         return response
 
     def lead_back(self, request: Request, answer: PageAnswer, **query: str) -> RedirectResponse:
         """Lead the browser to the page that shows this answer, and keep its query."""
-        fields = {name: value for name, value in query.items() if value}
-        return self.redirect(
-            request, answer, lambda answer_id: f"{answer.page}?{urlencode({**fields, _FIELD: answer_id})}"
-        )
+        return self.redirect(request, answer, lambda answer_id: _address(answer.page, answer_id, **query))
 
     def find(self, request: Request, answer_id: str) -> Answer | None:
         """Find an answer; None for another browser, or after its time."""
@@ -307,7 +311,9 @@ class FormAnswers:
 
     def form_here(self, request: Request) -> FormAnswer:
         """What the form on this page shows: empty where nothing was sent."""
-        return self.shown_here(request, FormAnswer) or FormAnswer(page=request.url.path)
+        held = self.shown_here(request, HeldAnswer)
+        empty = FormAnswer(page=request.url.path, typed=held.typed if held else {})
+        return self.shown_here(request, FormAnswer) or empty
 
     def forget(self, response: Response) -> None:
         """Leave nothing for the next person at this browser."""
@@ -316,6 +322,12 @@ class FormAnswers:
     def now(self) -> datetime:
         """The time that answers are judged by."""
         return self._clock.now()
+
+    def _keep(self, request: Request, response: Response, answer_id: str, answer: Answer) -> None:
+        until = (self.now() + LIFETIME).timestamp()
+        kept = _Kept(id=answer_id, until=until, answer=_without_proofs(answer))
+        value = self._sealed([*self._known(request), kept])
+        self._cookies.set(response, _COOKIE, value, max_age=int(LIFETIME.total_seconds()))
 
     def _sealed(self, answers: Sequence[_Kept]) -> str:
         """Seal as many of the newest answers as a browser's cookie takes."""
@@ -337,6 +349,11 @@ class FormAnswers:
             return []
         now = self.now().timestamp()
         return [kept for kept in known if kept.until > now]
+
+
+def _address(page: str, answer_id: str, **query: str) -> str:
+    fields = {name: value for name, value in query.items() if value}
+    return f"{page}?{urlencode({**fields, _FIELD: answer_id})}"
 
 
 def _without_proofs(answer: Answer) -> Answer:

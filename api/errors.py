@@ -3,7 +3,7 @@
 import math
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -133,6 +133,23 @@ _STAFF_FORMS_WITH_A_PAGE = (
     "/soporte/contrasena",
 )
 
+# Ends of the addresses of buttons; their page is at what stands before.
+_BUTTONS = frozenset(
+    {
+        *(
+            "reenviar",
+            "esperar",
+            "no-esperar",
+            "renovar",
+            "llave",
+            "confirmar",
+            "codigos",
+            "quitar",
+            "llaves",
+        ),
+        *("recuperacion", "sesiones", "cerrar", "buscar", "clave", "salir"),
+    }
+)
 # What a form sends once, or never again.
 _ONCE = frozenset({"csrf_token", "captcha_id", "actualizar_imagen"})
 
@@ -204,6 +221,14 @@ async def _kept(request: Request) -> dict[str, str] | None:
     return {name: value for name, value in without_proofs(typed).items() if name not in _ONCE}
 
 
+def page_of(path: str) -> str:
+    """The page that shows the form of an address."""
+    parts = path.split("/")
+    while parts[-1] in _BUTTONS:
+        parts.pop()
+    return "/".join(parts) or "/"
+
+
 def _is_api(request: Request) -> bool:
     return request.url.path.startswith("/api/")
 
@@ -230,11 +255,19 @@ def _answer(
     template = "support_error" if _is_support(request) else "error"
     if _is_support(request) and status == HTTPStatus.NOT_FOUND:
         title, text = _NOT_FOUND_BY_SUPPORT
-    response: Response = pages.render(
-        request, template, status=status, title=title, text=text, action=request.url.path, kept=kept or {}
-    )
-    response.headers.update(headers or {})
-    return response
+
+    def draw(way_back: str | None) -> Response:
+        page: Response = pages.render(
+            request, template, status=status, title=title, text=text, way_back=way_back
+        )
+        page.headers.update(headers or {})
+        return page
+
+    if kept is None:
+        return draw(None)
+    answers: FormAnswers = request.app.state.services.answers
+    held = HeldAnswer(page=page_of(request.url.path), typed=kept)
+    return answers.keep_beside(request, held, draw)
 
 
 @handles(ProblemError)
@@ -296,7 +329,7 @@ def validation_problem(errors: Mapping[str, str]) -> ProblemError:
 @handles(ExpiredFormError)
 async def expired_form(request: Request, _error: ExpiredFormError) -> Response:
     """Offer to go on with what the person typed, except secrets and the captcha."""
-    held = HeldAnswer(action=request.url.path, typed=await _kept(request) or {})
+    held = HeldAnswer(page=page_of(request.url.path), typed=await _kept(request) or {})
     answers: FormAnswers = request.app.state.services.answers
     return answers.redirect(request, held)
 
@@ -313,7 +346,7 @@ async def _refuse_for_a_while(request: Request, title: str, text: str = "", *, s
     kept = await _kept(request)
     answers: FormAnswers = request.app.state.services.answers
     until = answers.now().timestamp() + seconds
-    held = HeldAnswer(action=request.url.path, typed=kept or {}, title=title, text=text, until=until)
+    held = HeldAnswer(page=page_of(request.url.path), typed=kept or {}, title=title, text=text, until=until)
     if kept is not None:
         return answers.redirect(request, held)
     if _is_api(request):
@@ -325,16 +358,20 @@ async def _refuse_for_a_while(request: Request, title: str, text: str = "", *, s
             media_type=PROBLEM_JSON,
             headers={"Retry-After": str(seconds)},
         )
-    return show_held(request, held, now=answers.now())
+    return show_held(request, held, None)
 
 
-def show_held(request: Request, held: HeldAnswer, *, now: datetime) -> Response:
-    """Show what to do with a form that was not received."""
+def show_held(request: Request, held: HeldAnswer, answer_id: str | None) -> Response:
+    """Show what to do with a form that was not received.
+
+    Without the id of its answer there is no way back to what was typed.
+    """
     pages: Pages = request.app.state.services.pages
-    told: dict[str, Any] = {"action": held.action, "kept": held.typed}
+    answers: FormAnswers = request.app.state.services.answers
+    told: dict[str, Any] = {"way_back": answers.way_back(held, answer_id) if answer_id else None}
     if not held.title:
         return pages.render(request, "form_expired", status=HTTPStatus.FORBIDDEN, **told)
-    seconds = math.ceil(held.until - now.timestamp())
+    seconds = math.ceil(held.until - answers.now().timestamp())
     if seconds <= 0:
         return pages.render(request, "too_many", title=held.title, text=held.text, is_over=True, **told)
     status, text = HTTPStatus.TOO_MANY_REQUESTS, f"{held.text} {_wait(seconds)}".strip()

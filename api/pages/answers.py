@@ -31,7 +31,7 @@ async def show_answer(answer_id: str, request: Request, services: RegistrationDe
     if isinstance(answer, RegistrationAnswer):
         return await services.outcomes.page(request, answer)
     if isinstance(answer, HeldAnswer):
-        return show_held(request, answer, now=services.answers.now())
+        return show_held(request, answer, answer_id)
     status, page, facts = HTTPStatus.OK, "answer_gone", dict[str, Any]()
     match answer:
         case ReceivedAnswer():

@@ -74,6 +74,13 @@ def time_travel(monkeypatch: pytest.MonkeyPatch) -> TimeTravel:
     return travel
 
 
+def way_back(page: httpx2.Response) -> str:
+    """Where the page of a form that was not received leads: to its form."""
+    found = re.findall(r'<a class="button" href="([^"]+)">Volver al formulario con mis datos</a>', page.text)
+    assert len(found) == 1, page.text
+    return html.unescape(found[0])
+
+
 def hidden(page: httpx2.Response) -> dict[str, str]:
     """The hidden fields of a page's form, unescaped as a browser does it."""
     found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page.text)

@@ -169,7 +169,7 @@ TYPED = dict.fromkeys(PROOFS, "secreto") | {"usuario": "CC1020304050"}
 
 @pytest.mark.parametrize(
     "answer",
-    [FormAnswer(page="/ingreso/mipres", typed=TYPED), HeldAnswer(action="/ingreso/mipres", typed=TYPED)],
+    [FormAnswer(page="/ingreso/mipres", typed=TYPED), HeldAnswer(page="/ingreso/mipres", typed=TYPED)],
     ids=["form", "held"],
 )
 def test_no_answer_keeps_what_a_person_proves_with(answer: FormAnswer | HeldAnswer) -> None:
