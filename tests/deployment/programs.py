@@ -1,4 +1,4 @@
-"""Programs of Debian's that some tests run: promtool, Alertmanager, nginx."""
+"""Programs of Debian's that some tests run: Prometheus, Alertmanager, nginx."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 PACKAGES = {
+    "prometheus": "prometheus",
     "promtool": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
     "amtool": "prometheus-alertmanager",

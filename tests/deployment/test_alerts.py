@@ -231,6 +231,41 @@ CASES = (
     case(
         "MailsBurnBudget", "all in time", {MAILS: "0+4x90", MAILS_IN_TIME: "0+4x90"}, minute=70, fires=False
     ),
+    case(
+        "AnswersBurnBudget",
+        "one in fifty for four days",
+        {LATE: "0+1x5760", PROMPT: "0+49x5760"},
+        minute=5700,
+        fires=True,
+    ),
+    case(
+        "AnswersBurnBudget",
+        "one in two hundred for four days",
+        {LATE: "0+1x5760", PROMPT: "0+199x5760"},
+        minute=5700,
+        fires=False,
+    ),
+    case(
+        "PagesBurnBudget",
+        "two in a thousand for four days",
+        {FAILED: "0+2x5760", ANSWERED: "0+998x5760"},
+        minute=5700,
+        fires=True,
+    ),
+    case(
+        "MailsBurnBudget",
+        "two in a hundred for four days",
+        {MAILS: "0+100x5760", MAILS_IN_TIME: "0+98x5760"},
+        minute=5700,
+        fires=True,
+    ),
+    case(
+        "MailsBurnBudget",
+        "a bad day that is over",
+        {MAILS: "0+100x5760", MAILS_IN_TIME: "0+97x1440 139680+100x4320"},
+        minute=5700,
+        fires=False,
+    ),
     case("DatabaseDown", "two minutes", {waiting("database"): "4x9"}, minute=3, fires=True),
     case("DatabaseDown", "a failover", {waiting("database"): "4 4 0x9"}, minute=4, fires=False),
     case("NoWorker", "no worker asks", {POLLERS: "0x9"}, minute=3, fires=True),

@@ -17,9 +17,11 @@ from tests.deployment.programs import program
 from tests.deployment.watched import MONITORING, alerts, dashboard, expressions, watched_metrics
 
 
-def headings(page: Path) -> set[str]:
-    found = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in found}
+def sections(page: Path) -> dict[str, str]:
+    """The text below each heading, by the heading's anchor."""
+    _, *found = re.split(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    anchors = [re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in found[::2]]
+    return dict(zip(anchors, found[1::2], strict=True))
 
 
 def test_monitoring_is_only_started_when_asked_for(composed: dict[str, Any]) -> None:
@@ -83,8 +85,24 @@ def test_an_alert_says_what_is_wrong_and_leads_to_the_run_book(rule: dict[str, A
         {"none"} if rule["alert"] == "Watchdog" else set()
     )
     assert rule["annotations"]["summary"].strip()
-    page, _, heading = rule["annotations"]["runbook"].partition("#")
-    assert heading in headings(ROOT / page)
+    page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    section = sections(ROOT / page)[anchor]
+    for question in ("Means", "See", "Do"):
+        assert re.search(rf"^- \*\*{question}\*\*: \S.+\.$", section, re.MULTILINE), question
+
+
+def test_the_run_book_explains_no_alert_that_is_not_there() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    explained = page.partition("\n## Alerts\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^### (.+)$", explained, re.MULTILINE) == [rule["alert"] for rule in alerts()]
+
+
+def test_what_the_run_book_shows_on_the_dashboard_is_there() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    explained = page.partition("\n## Alerts\n")[2].partition("\n## ")[0]
+    named = re.findall(r"\*([^*]+)\*", " ".join(re.findall(r"panels? (.+?)[.;]", explained)))
+    assert named
+    assert set(named) <= {panel["title"] for panel in dashboard()["panels"]}
 
 
 def kubernetes_configuration(name: str, file: str) -> str:

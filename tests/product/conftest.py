@@ -203,12 +203,13 @@ async def api_processes(stack: PrivateStack) -> AsyncIterator[tuple[int, ...]]:
         yield tuple(ports)
 
 
-@pytest.fixture(scope="session")
-async def product() -> AsyncIterator[Product]:
+@asynccontextmanager
+async def running_product(**settings: object) -> AsyncIterator[Product]:
+    """A product of its own, with its neighbours."""
     async with AsyncExitStack() as open_things:
         collector = open_things.enter_context(collecting())
         stack = await open_things.enter_async_context(
-            private_stack(otlp_endpoint=collector.url, submit_wait_seconds=8)
+            private_stack(**{"otlp_endpoint": collector.url, "submit_wait_seconds": 8, **settings})
         )
         api_ports = await open_things.enter_async_context(api_processes(stack))
 
@@ -227,4 +228,10 @@ async def product() -> AsyncIterator[Product]:
         )
         if len(api_ports) > 1:
             found.api = await open_things.enter_async_context(found.client())
+        yield found
+
+
+@pytest.fixture(scope="session")
+async def product() -> AsyncIterator[Product]:
+    async with running_product() as found:
         yield found

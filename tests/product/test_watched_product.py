@@ -1,0 +1,249 @@
+"""Prometheus watches the real product.
+
+Every panel has data. Real outages make alerts fire, and their end stops them; the rules are the shipped ones in
+haste (tests/product/prometheus.py).
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from temporalio.client import Client
+from typer.testing import CliRunner
+
+from mipres.cli.app import app
+from mipres.temporal import names
+from tests.deployment.watched import alerts, dashboard
+from tests.product.conftest import Product, running_product
+from tests.product.prometheus import Prometheus, prometheus
+from tests.product.storage import without_the_keys
+
+pytestmark = pytest.mark.one_of_each
+
+PATIENCE_SECONDS = 45.0
+MANY = 12
+"""More than the ten events below which no budget burns."""
+TRIED_BY_PROMTOOL = {
+    "RegistrationsGivenUp": "a step is given up after seven days",
+    "RegistrationStuckForHours": "a registration counts as stuck after ten minutes",
+    "StuckUnseen": "it takes fifteen minutes without an answer",
+    "MailsBurnBudget": "a mail is late after a minute",
+    "QueueWaits": "the SDK counts a wait when it is over, in a series that begins with it",
+    "NoWorker": "Temporal remembers for five minutes who asked a queue",
+    "NoCurrentBuild": "Temporal remembers for five minutes who asked a queue",
+    "BrokenCode": "Temporal reports a workflow whose tasks have failed for a minute",
+    "StatusNotReadable": "it takes a worker whose code fails only the query",
+    "AccessReviewStopped": "its guard counts from fifty profiles on",
+}
+"""Alerts that seconds cannot cause, and why; tests/deployment/test_alerts.py tries them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A product that is watched.
+
+    Attributes:
+        person: Somebody whose link waits for them.
+    """
+
+    product: Product
+    watcher: Prometheus
+    temporal: Client
+    person: dict[str, Any]
+
+
+@pytest.fixture
+async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
+    async with running_product(submit_wait_seconds=2) as product, prometheus(product, tmp_path) as watcher:
+        # For the commands of the product.
+        monkeypatch.setenv("MIPRES_DATA_DIR", str(product.stack.data_dir))
+        temporal = await without_the_keys(product)
+        person = await product.new_professional()
+        assert (await product.register_professional(person)).status_code == 201
+        yield Scene(product=product, watcher=watcher, temporal=temporal, person=person)
+
+
+async def fire(watcher: Prometheus, expected: frozenset[str]) -> None:
+    """Wait until each of these alerts has fired."""
+    seen: set[str] = set()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not seen.issuperset(expected):
+                seen |= await watcher.firing()
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        pytest.fail(f"never fire: {set(expected) - seen}")
+
+
+async def only_the_watchdog_fires(watcher: Prometheus) -> None:
+    firing: set[str] = set()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (firing := await watcher.firing()) != {"Watchdog"}:
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        pytest.fail(f"still fire: {firing}")
+
+
+async def regular_work(scene: Scene) -> None:
+    """Purge, verify and back up."""
+    await scene.temporal.get_schedule_handle(names.RETENTION_ID).trigger()
+    verified = await asyncio.to_thread(CliRunner().invoke, app, ["audit", "--verify"])
+    assert verified.exit_code == 0, verified.output
+    async with scene.product.stack.database() as connection:
+        # What deploy/backup/backup.sh does when it is done; tests/product/test_backup.py runs it whole.
+        await connection.execute("INSERT INTO milestones (name, reached_at) VALUES ('backup', now())")
+
+
+async def every_panel_has_data(watcher: Prometheus) -> None:
+    asked = [
+        (panel["title"], target["expr"]) for panel in dashboard()["panels"] for target in panel["targets"]
+    ]
+    empty: list[str] = []
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while empty := [title for title, expr in asked if not await watcher.has_data(expr)]:
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        pytest.fail(f"no data: {empty}")
+
+
+async def registrations(scene: Scene, count: int) -> None:
+    people = [await scene.product.new_professional() for _ in range(count)]
+    for answer in await asyncio.gather(*(scene.product.register_professional(one) for one in people)):
+        assert answer.status_code in {201, 202, 503}, answer.text
+
+
+async def nothing_was_done_yet(_scene: Scene) -> None:
+    """A product that was never purged, backed up or verified."""
+
+
+async def mails_are_rejected_and_then_none_is_taken(scene: Scene) -> None:
+    await scene.product.mail.put("/_control", json={"mode": "reject"})
+    await registrations(scene, 4)
+
+    async def rejected() -> bool:
+        worker = await scene.product.metrics("worker")
+        return worker.total("mipres_mail_failures_total", kind="address_rejected") >= 4
+
+    await scene.product.eventually(rejected)
+    await scene.product.mail.put("/_control", json={"mode": "down"})
+    await registrations(scene, 1)
+
+
+async def a_registry_is_away(scene: Scene) -> None:
+    await scene.product.set_registry("rethus", mode="down")
+    await registrations(scene, MANY)
+
+
+async def a_stranger_writes_into_temporal(scene: Scene) -> None:
+    await scene.temporal.start_workflow(
+        "Registration",
+        "nothing that the product wrote",
+        id=names.registration_workflow_id("RM-SSSSSSSSSSSS"),
+        task_queue=names.REGISTRATIONS_QUEUE,
+    )
+
+
+async def the_database_takes_no_changes(scene: Scene) -> None:
+    async with scene.product.stack.database() as connection:
+        await connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        await connection.execute("SELECT pg_reload_conf()")
+    # ReTHUS is away, which other people do not need.
+    document = (await scene.product.new_person())["document"]
+    assert (await scene.product.register(user_type="other", document=document)).status_code == 202
+
+
+async def the_database_is_killed(scene: Scene) -> None:
+    async with scene.product.stack.database() as connection:
+        # It is to take changes when it is back.
+        await connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
+    async with scene.product.browser() as visitor:
+        assert (await visitor.get(await scene.product.link_for(scene.person))).is_success
+        await scene.product.stack.crash("postgres")
+        for _ in range(MANY):
+            assert (await visitor.get("/contrasena")).status_code == 503
+    await registrations(scene, 1)
+
+
+async def the_worker_is_killed(scene: Scene) -> None:
+    await scene.product.stack.crash("worker")
+    await registrations(scene, 1)
+
+
+async def temporal_is_killed(scene: Scene) -> None:
+    await scene.product.stack.crash("temporal")
+    await registrations(scene, 1)
+
+
+async def the_api_is_killed(scene: Scene) -> None:
+    await scene.product.stack.crash("api")
+
+
+async def all_is_mended(scene: Scene) -> None:
+    for part in ("postgres", "temporal", "worker", "api"):
+        await scene.product.stack.restart(part)
+    await scene.product.set_registry("rethus", mode="up")
+    await scene.product.mail.put("/_control", json={"mode": "up"})
+
+
+CAUSES: dict[Callable[[Scene], Awaitable[None]], frozenset[str]] = {
+    nothing_was_done_yet: frozenset({"Watchdog", "RetentionFailing", "BackupOld", "AuditNotVerified"}),
+    mails_are_rejected_and_then_none_is_taken: frozenset({"MailAddressesRejected", "MailDown"}),
+    a_registry_is_away: frozenset({"RegistryDown", "AnswersTooLate", "AnswersBurnBudget"}),
+    a_stranger_writes_into_temporal: frozenset({"PayloadsRefused"}),
+    the_database_takes_no_changes: frozenset({"DatabaseUnfit", "DatabaseDown"}),
+    the_database_is_killed: frozenset({"DatabaseUnanswered", "ServerErrors", "PagesBurnBudget"}),
+    the_worker_is_killed: frozenset({"WorkerGone", "ProcessGone", "NothingAdvances", "BacklogTooOld"}),
+    temporal_is_killed: frozenset({"TemporalDown", "SubmissionsNotAccepted"}),
+    the_api_is_killed: frozenset({"ApiGone", "FiguresMissing"}),
+}
+"""What is done, and the alerts that it alone makes fire."""
+# Those of one wave have nothing to do with each other. The parts that die stay dead until the end.
+WAVES = (
+    (mails_are_rejected_and_then_none_is_taken, a_registry_is_away, a_stranger_writes_into_temporal),
+    (the_database_takes_no_changes,),
+    (the_database_is_killed,),
+    (the_worker_is_killed,),
+    (temporal_is_killed,),
+    (the_api_is_killed,),
+)
+
+
+def test_each_alert_is_caused_or_has_a_reason_why_not() -> None:
+    caused = frozenset[str]().union(*CAUSES.values())
+    assert caused | set(TRIED_BY_PROMTOOL) == {rule["alert"] for rule in alerts()}
+    assert not caused & set(TRIED_BY_PROMTOOL)
+
+
+async def test_every_panel_has_data_and_outages_make_alerts_fire_and_stop(scene: Scene) -> None:
+    product, watcher = scene.product, scene.watcher
+    t0 = time.monotonic()
+    def lap(s): print(f"{time.monotonic()-t0:.1f} {s}", flush=True)
+    await nothing_was_done_yet(scene)
+    await fire(watcher, CAUSES[nothing_was_done_yet])
+    lap("first")
+    await regular_work(scene)
+    await product.complete(await product.new_professional())
+    await only_the_watchdog_fires(watcher)
+    lap("quiet")
+    await product.complete(await product.new_professional())
+    await every_panel_has_data(watcher)
+    lap("panels")
+    for wave in WAVES:
+        expected = frozenset[str]().union(*(CAUSES[cause] for cause in wave))
+        assert not expected & await watcher.firing()
+        for cause in wave:
+            await cause(scene)
+            lap(cause.__name__)
+        await fire(watcher, expected)
+        lap("fired")
+    await all_is_mended(scene)
+    lap("mended")
+    await only_the_watchdog_fires(watcher)
+    lap("silent")
