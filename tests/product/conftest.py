@@ -204,12 +204,12 @@ async def api_processes(stack: PrivateStack) -> AsyncIterator[tuple[int, ...]]:
 
 
 @asynccontextmanager
-async def running_product(**settings: object) -> AsyncIterator[Product]:
+async def running_product(*, submit_wait_seconds: float = 8) -> AsyncIterator[Product]:
     """A product of its own, with its neighbours."""
     async with AsyncExitStack() as open_things:
         collector = open_things.enter_context(collecting())
         stack = await open_things.enter_async_context(
-            private_stack(**{"otlp_endpoint": collector.url, "submit_wait_seconds": 8, **settings})
+            private_stack(otlp_endpoint=collector.url, submit_wait_seconds=submit_wait_seconds)
         )
         api_ports = await open_things.enter_async_context(api_processes(stack))
 

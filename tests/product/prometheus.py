@@ -63,7 +63,7 @@ def _window(found: re.Match[str]) -> str:
 
 @asynccontextmanager
 async def prometheus(product: Product, directory: Path) -> AsyncIterator[Prometheus]:
-    """Watch a product under the names that the shipped configuration gives its processes."""
+    """Watch a product's processes under the names of the shipped configuration."""
     port = free_port()
     targets = {"api": product.stack.ports["API_PORT"], "worker": product.stack.ports["METRICS_PORT"]}
     configuration = {

@@ -166,6 +166,34 @@ async def test_each_refusal_is_noticed_with_its_place() -> None:
     ]
 
 
+ROUND = "access-notices-2026-11-26T09:20:00Z"
+
+
+@pytest.mark.parametrize(
+    ("written_in", "forged", "noticed"),
+    [
+        ("access-notices-2026-11-26T09:10:00Z", False, False),
+        ("access-notices-2026-11-26T09:10:00Z", True, True),
+        ("retention-2026-11-26T09:00:00Z", False, True),
+        ("access-notices", False, True),
+    ],
+)
+async def test_what_a_schedule_hands_on_is_refused_without_an_alarm(
+    written_in: str, *, forged: bool, noticed: bool
+) -> None:
+    """Temporal gives each round the result of the one before.
+
+    Otherwise a critical alert would never end.
+    """
+    faults: list[Fault] = []
+    codec = EncryptionCodec({"new": NEW}, active="new", on_refused=lambda fault, _scope: faults.append(fault))
+    payload = await encrypted(of_workflow(written_in, codec))
+    if forged:
+        payload.data = payload.data[:-1] + bytes([payload.data[-1] ^ 1])
+    assert await fault_of(of_workflow(ROUND, codec), payload) is Fault.MOVED
+    assert bool(faults) is noticed
+
+
 async def test_an_operators_reason_is_marked_as_such_for_every_workflow() -> None:
     sealed = CODEC.seal_for_operator(TEXT, actor="ana.rojas", lifetime_seconds=60)
     [marked] = await of_workflow("registration/RM-1").decode([sealed])
