@@ -218,6 +218,7 @@ class Composition:
             metrics_key=settings.metrics_key.get_secret_value() if settings.metrics_key else None,
             metrics_open=settings.environment == "development",
             staff=self._staff,
+            staff_must_have_factor=settings.environment == "production",
             temporal_ui_origin=self._temporal_ui_origin,
         )
 
@@ -304,6 +305,9 @@ class Composition:
             support=composition.build_support(self._settings, self._database, self._client),
             accounts=composition.build_support_accounts(self._database),
             staff=self._staff,
+            factors=composition.build_second_factors(self._settings, self._database),
+            passkeys=composition.build_passkeys(self._settings, self._database),
+            clock=self._clock,
             readings=self._readings,
             answers=self.answers,
             ask=self.ask,

@@ -58,6 +58,10 @@ class StaffLoginRequiredError(MipresError):
     """A page of support was opened without a session of support."""
 
 
+class StaffFactorDemandedError(MipresError):
+    """A member of support who must have a second factor is in without one."""
+
+
 class StaffChangedError(MipresError):
     """A form of support was drawn before somebody else of support logged in."""
 
@@ -131,6 +135,7 @@ _STAFF_FORMS_WITH_A_PAGE = (
     "/soporte/cuenta/",
     "/soporte/revision/",
     "/soporte/contrasena",
+    "/soporte/segundo-factor",
 )
 
 # Ends of the addresses of buttons; their page is at what stands before.
@@ -417,6 +422,11 @@ async def second_factor_first(_request: Request, error: SecondFactorDemandedErro
     """Lead to where the second factor is set up or shown."""
     page = f"/cuenta/segundo-factor?aplicacion={error.application}"
     return RedirectResponse(page, status_code=HTTPStatus.SEE_OTHER)
+
+
+@handles(StaffFactorDemandedError)
+async def staff_factor_first(_request: Request, _error: StaffFactorDemandedError) -> Response:
+    return RedirectResponse("/soporte/segundo-factor", status_code=HTTPStatus.SEE_OTHER)
 
 
 @handles(StaffChangedError)

@@ -28,6 +28,7 @@ from api.pages import (
     second_step,
     support,
     support_accounts,
+    support_factor,
     support_joins,
     support_password,
     support_reviews,
@@ -75,6 +76,7 @@ ROUTERS = (
     # Before the pages of an account, whose addresses would take these for an action.
     support_joins.router,
     support_accounts.router,
+    support_factor.router,
     support_password.router,
     support_reviews.router,
     codec.router,

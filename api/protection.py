@@ -15,6 +15,7 @@ from api.errors import (
     FormOfAnotherVisitError,
     LoginOfAnotherVisitError,
     StaffChangedError,
+    StaffFactorDemandedError,
     StaffLoginRequiredError,
     UnauthorizedError,
 )
@@ -101,6 +102,13 @@ STAFF_COOKIE = "soporte"
 
 async def staff_required(request: Request, services: ProtectionDep) -> None:
     """Protect a page of support: a citizen's session has another cookie and table."""
+    await staff_before_factor(request, services)
+    if services.lacks_factor(request.state.staff):
+        raise StaffFactorDemandedError
+
+
+async def staff_before_factor(request: Request, services: ProtectionDep) -> None:
+    """Protect the pages on which a member sets up the factor that all others may ask for."""
     member = await _member_of_pages(request, services)
     if member is None:
         raise StaffLoginRequiredError
@@ -114,13 +122,20 @@ async def _member_of_pages(request: Request, services: ProtectionDep) -> StaffMe
 
 async def staff_form(request: Request, services: ProtectionDep) -> None:
     """Protect a form of support: it acts for the member who saw it, and for no other."""
+    await staff_form_before_factor(request, services)
+    if services.lacks_factor(request.state.staff):
+        raise StaffFactorDemandedError
+
+
+async def staff_form_before_factor(request: Request, services: ProtectionDep) -> None:
+    """Protect a form on the way to a second factor."""
     try:
         await protected_form(request, services)
     except FormOfAnotherVisitError as foreign:
         if await _member_of_pages(request, services) is None:
             raise
         raise StaffChangedError from foreign
-    await staff_required(request, services)
+    await staff_before_factor(request, services)
 
 
 def current_staff(request: Request) -> StaffMember:
@@ -148,7 +163,7 @@ async def codec_reader(request: Request, services: ProtectionDep) -> None:
         cookie = services.cookies.get(request, STAFF_COOKIE) if origin else None
         token, kind = cookie or "", StaffSessionKind.PAGES
     member = await services.staff.member_of(token, kind) if token else None
-    if member is None:
+    if member is None or services.lacks_factor(member):
         raise CodecReaderUnknownError
     request.state.staff, request.state.staff_token = member, token
 
@@ -174,6 +189,8 @@ PROTECTIONS = (
     metrics_key_required,
     staff_required,
     staff_form,
+    staff_before_factor,
+    staff_form_before_factor,
     codec_reader,
 )
 PUBLIC = Depends(public)
@@ -190,6 +207,8 @@ API_KEY_REQUIRED = Depends(api_key_required)
 METRICS_KEY_REQUIRED = Depends(metrics_key_required)
 STAFF_REQUIRED = Depends(staff_required)
 STAFF_FORM = Depends(staff_form)
+STAFF_BEFORE_FACTOR = Depends(staff_before_factor)
+STAFF_FORM_BEFORE_FACTOR = Depends(staff_form_before_factor)
 CODEC_READER = Depends(codec_reader)
 CLIENT_CALL = Depends(client_call)
 SENT_ON = Depends(sent_on)

@@ -32,7 +32,7 @@ from mipres.database.second_steps import SecondSteps
 from mipres.database.sessions import PostgresSessions
 from mipres.domain.clients import Client
 from mipres.domain.passwords import PasswordPolicy
-from mipres.domain.second_factor import SecondFactorRule
+from mipres.domain.second_factor import SecondFactorRule, is_multi_factor
 from mipres.oidc_keys import SigningKeys
 from mipres.ports import Clock
 from mipres.support.accounts import SupportAccounts
@@ -41,7 +41,7 @@ from mipres.support.factor_resets import FactorResetDesk
 from mipres.support.joins import SupportJoins
 from mipres.support.readings import Readings
 from mipres.support.reviews import SupportReviews
-from mipres.support.staff import PostgresStaff
+from mipres.support.staff import PostgresStaff, StaffMember
 from mipres.temporal.codec import EncryptionCodec
 
 
@@ -52,6 +52,7 @@ class ProtectionServices:
     Attributes:
         metrics_key: What opens /metrics.
         metrics_open: Whether /metrics needs no key, as in development.
+        staff_must_have_factor: Whether support may do nothing without a second factor, as in production.
     """
 
     throttle: Throttle
@@ -63,7 +64,12 @@ class ProtectionServices:
     metrics_key: str | None
     metrics_open: bool
     staff: PostgresStaff
+    staff_must_have_factor: bool
     temporal_ui_origin: str
+
+    def lacks_factor(self, member: StaffMember) -> bool:
+        """Whether a member who must have a second factor is in without one."""
+        return self.staff_must_have_factor and not is_multi_factor(member.amr)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +187,9 @@ class SupportServices:
     support: Support
     accounts: SupportAccounts
     staff: PostgresStaff
+    factors: SecondFactors
+    passkeys: Passkeys
+    clock: Clock
     readings: Readings
     answers: FormAnswers
     ask: RegistrationViews

@@ -30,7 +30,6 @@ from mipres.domain.applications import Application
 from mipres.domain.limits import PASSWORDS
 from mipres.domain.lockout import Origin
 from mipres.domain.second_factor import (
-    FRESH_FOR,
     MOST_PASSKEYS,
     Factor,
     Proof,
@@ -44,9 +43,9 @@ ISSUER = "MIPRES"
 _PATH = "/cuenta/segundo-factor"
 _WRONG_PASSWORD = "No es su contraseña, o hubo demasiados intentos y el ingreso está bloqueado unos minutos"  # noqa: S105 - a sentence.
 _ANOTHER_LOGIN = "No se guardó nada: en este navegador ingresó después otra persona, o usted otra vez"
-_NOT_NOW = "No se guardó nada: confirme primero que es usted"
-_NO_PASSKEY = f"No se agregó la llave: el navegador no la confirmó, o ya tiene {MOST_PASSKEYS}"
-_NO_WAITING_SECRET = "El código no es correcto, o pasó demasiado tiempo desde que se mostró la clave"  # noqa: S105 - a sentence.
+NOT_NOW = "No se guardó nada: confirme primero que es usted"
+NO_PASSKEY = f"No se agregó la llave: el navegador no la confirmó, o ya tiene {MOST_PASSKEYS}"
+NO_WAITING_SECRET = "El código no es correcto, o pasó demasiado tiempo desde que se mostró la clave"  # noqa: S105 - a sentence.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +58,7 @@ class _Owner:
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether what the person proved is recent, and as much as the account asks for."""
-        has_shown_factor = is_multi_factor(self.user.amr) or not self.factor.is_set_up
-        return has_shown_factor and self.user.authenticated_at > now - FRESH_FOR
+        return self.factor.may_change(self.user.amr, proven_at=self.user.authenticated_at, now=now)
 
 
 @router.api_route("", methods=LOOKS, dependencies=[PUBLIC])
@@ -100,7 +98,7 @@ async def add_codes(request: Request, services: LoginDep) -> Response:
         return _again(request, services, owner.user, {"codigo": NO_CODE})
     codes = await services.factors.confirm_codes(owner.holder, typed)
     if codes is None:
-        return _again(request, services, owner.user, {"codigo": _NO_WAITING_SECRET})
+        return _again(request, services, owner.user, {"codigo": NO_WAITING_SECRET})
     if not owner.factor.is_set_up:
         # Sessions that were opened with less than what the account asks for now.
         await services.own_accounts.end_other_sessions(owner.user)
@@ -140,7 +138,7 @@ async def add_passkey(request: Request, services: LoginDep) -> Response:
         bound_to=str(owner.user.session_id),
     )
     if codes is None:
-        return _again(request, services, owner.user, {"_llave": _NO_PASSKEY})
+        return _again(request, services, owner.user, {"_llave": NO_PASSKEY})
     if not owner.factor.is_set_up:
         await services.own_accounts.end_other_sessions(owner.user)
     return await _count_as_shown(request, services, owner, Proof.PASSKEY, codes)
@@ -199,7 +197,7 @@ async def _changing(
     if owner is None:
         return None, await _another(request, services)
     if not owner.is_fresh(services.clock.now()):
-        return None, _again(request, services, owner.user, {"_prueba": _NOT_NOW})
+        return None, _again(request, services, owner.user, {"_prueba": NOT_NOW})
     return owner, Response()
 
 
@@ -272,8 +270,8 @@ async def _page(request: Request, services: LoginServices, owner: _Owner) -> Res
         is_fresh=is_fresh,
         is_demanded=lacks_factor(services, owner.user),
         asks_code=owner.factor.is_set_up and not is_multi_factor(owner.user.amr),
-        secret=_grouped(secret) if secret else None,
-        picture=_picture(secret, owner.user.login) if secret else None,
+        secret=grouped(secret) if secret else None,
+        picture=picture_of(secret, owner.user.login) if secret else None,
         passkey=await services.passkeys.options_to_add(owner.holder, bound_to=str(owner.user.session_id))
         if is_fresh
         else None,
@@ -281,11 +279,11 @@ async def _page(request: Request, services: LoginServices, owner: _Owner) -> Res
     )
 
 
-def _picture(secret: str, login: str) -> str:
+def picture_of(secret: str, login: str) -> str:
     """The secret as a QR code, for the camera of a telephone."""
     address = pyotp.TOTP(secret).provisioning_uri(name=login, issuer_name=ISSUER)
     return segno.make(address, micro=False).svg_data_uri(scale=4)
 
 
-def _grouped(secret: str) -> str:
+def grouped(secret: str) -> str:
     return " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))

@@ -28,6 +28,11 @@ LOCKED = (
     "si no tiene su segundo factor, escriba a la mesa de ayuda"
 )
 
+STAFF_LOCKED = (
+    "Hubo demasiados códigos equivocados y por unos minutos no se comprueba ninguno. Inténtelo más tarde; "
+    "si no tiene su segundo factor, hable con quien administra las cuentas de soporte"
+)
+
 
 @router.api_route("/{application}/segundo-factor", methods=READS, dependencies=[PUBLIC])
 async def show_second_step(

@@ -21,6 +21,7 @@ from api.protection import (
     READS,
     STAFF_COOKIE,
     STAFF_FORM,
+    STAFF_FORM_BEFORE_FACTOR,
     STAFF_REQUIRED,
     ClientDep,
     StaffDep,
@@ -48,6 +49,9 @@ from workflows.saved_views import saved_views
 
 router = APIRouter(prefix="/soporte", include_in_schema=False)
 
+STAFF_STEP = "paso_soporte"
+"""The cookie between the right password and the second step."""
+STAFF_STEP_PAGE = "/soporte/ingreso/segundo-factor"
 _WRONG = "El nombre o la contraseña no son correctos"
 _CLOSED = (
     "Con este nombre hubo demasiados intentos fallidos y por seguridad ya no se comprueba ninguna contraseña. "
@@ -109,15 +113,25 @@ async def log_in(request: Request, services: SupportDep, client: ClientDep) -> R
     result = await services.staff.log_in(name, password, origin=origin, is_human=is_human)
     if result.token is None:
         return _login_failed(request, services, name, result)
-    response = RedirectResponse("/soporte", status_code=HTTPStatus.SEE_OTHER)
-    services.cookies.set(response, STAFF_COOKIE, result.token, strict=True)
+    if result.needs_second_step:
+        response: Response = RedirectResponse(STAFF_STEP_PAGE, status_code=HTTPStatus.SEE_OTHER)
+        services.cookies.set(response, STAFF_STEP, result.token, strict=True)
+    else:
+        response = staff_entered(services, result.token)
     services.devices.remember(request, response, guarded(name))
+    return response
+
+
+def staff_entered(services: SupportServices, token: str) -> Response:
+    """Give the browser a new session of support."""
+    response = RedirectResponse("/soporte", status_code=HTTPStatus.SEE_OTHER)
+    services.cookies.set(response, STAFF_COOKIE, token, strict=True)
     # A form that was opened before the login is not trusted after it.
     services.cookies.set(response, "visita", new_visit())
     return response
 
 
-@router.post("/salir", dependencies=[STAFF_FORM])
+@router.post("/salir", dependencies=[STAFF_FORM_BEFORE_FACTOR])
 async def log_out(request: Request, services: SupportDep) -> Response:
     await services.staff.log_out(services.cookies.get(request, STAFF_COOKIE) or "")
     response = RedirectResponse("/soporte/ingreso", status_code=HTTPStatus.SEE_OTHER)

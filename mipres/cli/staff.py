@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from mipres.cli import text
-from mipres.cli.arguments import As, read_actor
+from mipres.cli.arguments import As, Reason, read_actor, read_reason
 from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import Tools, misused, run_with_tools, stop
 from mipres.domain.passwords import normalise_password
@@ -54,6 +54,22 @@ def reset(name: StaffName, *, password_stdin: FromStdin = False, as_: As = None)
             _stop_unknown(name)
         print(f"Contraseña nueva para {name}; sus sesiones se cerraron.")
         _show_generated(password, from_stdin=password_stdin)
+
+    run_with_tools(work)
+
+
+@staff.command("reset-factor")
+def reset_factor(name: StaffName, reason: Reason, as_: As = None) -> None:
+    """Quita ya el segundo factor de una cuenta y cierra sus sesiones."""
+    why = read_reason(reason)
+
+    async def work(tools: Tools) -> None:
+        try:
+            removed = await tools.staff.reset_factor(name, reason=why, actor=read_actor(as_))
+        except StaffUnknownError:
+            _stop_unknown(name)
+        print("Segundo factor quitado." if removed else "La cuenta no tenía segundo factor.")
+        print("Sus sesiones se cerraron.")
 
     run_with_tools(work)
 

@@ -14,8 +14,8 @@ from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.link_statements import lock_account
 from mipres.database.lockouts import LoginLockouts
-from mipres.database.second_factors import Holder, has_factor
-from mipres.database.tables import AccountRow, FactorResetRow, SecondFactorRow, SecondStepRow
+from mipres.database.second_factors import Holder, has_factor, remove_factor
+from mipres.database.tables import AccountRow, FactorResetRow, SecondStepRow
 from mipres.domain.access import AccessChange
 from mipres.domain.address_changes import ChangeState, ChangeView, same_address
 from mipres.domain.audit import CITIZEN, PRODUCT, AuditEvent, AuditEventType
@@ -211,7 +211,7 @@ class PostgresFactorResets:
             await self._record(session, account, ChangeState.WITHDRAWN, cause="no_mail")
 
     async def _remove_factor(self, session: AsyncSession, account: AccountRow) -> None:
-        await session.execute(delete(SecondFactorRow).where(SecondFactorRow.account_id == account.id))
+        await remove_factor(session, Holder(login=account.login, account_id=account.id))
         await session.execute(delete(SecondStepRow).where(SecondStepRow.account_id == account.id))
         await end_sessions(session, account.id)
         await self._lockouts.lift_in(session, guarded_factor(account.login))

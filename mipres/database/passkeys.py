@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from webauthn import (
@@ -29,8 +29,8 @@ from webauthn.helpers.structs import (
 )
 
 from mipres.database.engine import session_factory
-from mipres.database.second_factors import Holder, SecondFactors
-from mipres.database.tables import AccountRow, PasskeyAnswerRow, PasskeyRow, SecondFactorRow
+from mipres.database.second_factors import Holder, SecondFactors, holder_of_staff
+from mipres.database.tables import AccountRow, PasskeyAnswerRow, PasskeyRow, SecondFactorRow, StaffRow
 from mipres.domain.access import AccessChange
 from mipres.domain.second_factor import CHALLENGE_FOR, LONGEST_PASSKEY_NAME, MOST_PASSKEYS
 from mipres.ports import Clock
@@ -46,6 +46,7 @@ class Purpose(StrEnum):
     ADD = "add"
     SECOND_STEP = "second_step"
     LOGIN = "login"
+    STAFF_STEP = "staff_step"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,13 +167,14 @@ class Passkeys:
     async def use(self, purpose: Purpose, answer: str, *, bound_to: str) -> Holder | None:
         """Whose passkey answered; None for a wrong answer and for a locked passkey.
 
+        The purpose also says whose it must be: a passkey of support opens nothing of the public.
         A counter that does not go on says that there is a copy: the passkey is locked for good.
         """
         challenge = await self._pop(purpose, answer, bound_to)
         if challenge is None:
             return None
         async with self._sessions.begin() as session:
-            found = await self._passkey(session, answer)
+            found = await self._passkey(session, answer, is_staff=purpose is Purpose.STAFF_STEP)
             if found is None:
                 return None
             passkey, holder = found
@@ -203,20 +205,29 @@ class Passkeys:
             return None
         return verified.new_sign_count
 
-    async def _passkey(self, session: AsyncSession, answer: str) -> tuple[PasskeyRow, Holder] | None:
+    async def _passkey(
+        self, session: AsyncSession, answer: str, *, is_staff: bool
+    ) -> tuple[PasskeyRow, Holder] | None:
         try:
             credential_id = base64url_to_bytes(str(json.loads(answer)["id"]))
         except (ValueError, KeyError, TypeError):
             return None
-        wanted = (
-            select(PasskeyRow, AccountRow)
-            .join(SecondFactorRow, SecondFactorRow.id == PasskeyRow.factor_id)
-            .join(AccountRow, AccountRow.id == SecondFactorRow.account_id)
-            .where(PasskeyRow.credential_id == credential_id)
-            .with_for_update(of=PasskeyRow)
+        named: Select[PasskeyRow, uuid.UUID, str]
+        if is_staff:
+            named = select(PasskeyRow, StaffRow.id, StaffRow.name)
+            owner = StaffRow.id == SecondFactorRow.staff_id
+        else:
+            named = select(PasskeyRow, AccountRow.id, AccountRow.login)
+            owner = AccountRow.id == SecondFactorRow.account_id
+        wanted = named.where(
+            PasskeyRow.credential_id == credential_id, SecondFactorRow.id == PasskeyRow.factor_id, owner
         )
-        found = (await session.execute(wanted)).first()
-        return (found[0], Holder(login=found[1].login, account_id=found[1].id)) if found else None
+        found = (await session.execute(wanted.with_for_update(of=PasskeyRow))).first()
+        if found is None:
+            return None
+        passkey, owner_id, name = found
+        holder = holder_of_staff(owner_id, name) if is_staff else Holder(login=name, account_id=owner_id)
+        return passkey, holder
 
     def _challenge(self, purpose: Purpose, bound_to: str) -> bytes:
         ends = int((self._clock.now() + CHALLENGE_FOR).timestamp())

@@ -21,7 +21,7 @@ from mipres.database.engine import reading_factory, session_factory
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.tables import PasskeyRow, RecoveryCodeRow, SecondFactorRow
 from mipres.domain.access import AccessChange
-from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
+from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType, staff
 from mipres.domain.lockout import Origin
 from mipres.domain.second_factor import (
     CODE_STEP,
@@ -55,6 +55,16 @@ class Holder:
     account_id: uuid.UUID | None = None
     staff_id: uuid.UUID | None = None
     actor: str = CITIZEN
+
+    @property
+    def person(self) -> str | None:
+        """Whose rows of the trail they are; a member of support is named by the actor."""
+        return self.login if self.account_id is not None else None
+
+
+def holder_of_staff(staff_id: uuid.UUID, name: str) -> Holder:
+    """A member of support: no citizen's login is in small letters."""
+    return Holder(login=name, staff_id=staff_id, actor=staff(name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +194,7 @@ class SecondFactors:
             failed = AuditEvent(
                 type=AuditEventType.SECOND_FACTOR_FAILED,
                 actor=holder.actor,
-                login=holder.login,
+                login=holder.person,
                 details=details,
             )
             await self._audit.record(failed)
@@ -266,7 +276,7 @@ class SecondFactors:
         event = AuditEvent(
             type=AuditEventType.SECOND_FACTOR_CHANGED,
             actor=holder.actor,
-            login=holder.login,
+            login=holder.person,
             details={"change": change.value},
         )
         await session.flush()
@@ -292,6 +302,12 @@ async def reseal(engine: AsyncEngine, box: SecretBox) -> int:
                     setattr(row, name, box.close(box.open(closed, row=row.id), row=row.id))
                     changed += 1
     return changed
+
+
+async def remove_factor(session: AsyncSession, holder: Holder) -> bool:
+    """Remove everything that a person has set up; whether there was anything."""
+    removed = delete(SecondFactorRow).where(_of(holder)).returning(SecondFactorRow.id)
+    return await session.scalar(removed) is not None
 
 
 async def has_factor(session: AsyncSession, holder: Holder) -> bool:

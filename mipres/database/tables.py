@@ -479,7 +479,12 @@ class StaffRow(Base):
 class StaffSessionRow(Base):
     """A session of support, or a key of its: only a hash of the value is stored.
 
-    The last three columns are of a release that did not record each reading at once; nothing reads them.
+    `decoded_payloads` and the two columns after it are of a release that did not record each reading at once; nothing
+    reads them.
+
+    Attributes:
+        amr: How its member was authenticated (RFC 8176).
+        authenticated_at: When, at the latest; None in sessions of an earlier release.
     """
 
     __tablename__ = "staff_sessions"
@@ -494,6 +499,8 @@ class StaffSessionRow(Base):
         JSONB, default=list, server_default=text("'[]'::jsonb")
     )
     noted_at: Mapped[datetime | None]
+    amr: Mapped[list[str]] = mapped_column(ARRAY(Text()), server_default=text("'{pwd}'"))
+    authenticated_at: Mapped[datetime | None]
 
 
 class StaffReasonRow(Base):

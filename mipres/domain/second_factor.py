@@ -109,6 +109,11 @@ class Factor:
         """
         return self.has_codes or bool(self.passkeys)
 
+    def may_change(self, methods: Iterable[str], *, proven_at: datetime | None, now: datetime) -> bool:
+        """Whether what was proven is recent, and as much as the factor asks for."""
+        has_shown_factor = is_multi_factor(methods) or not self.is_set_up
+        return has_shown_factor and proven_at is not None and proven_at > now - FRESH_FOR
+
 
 @dataclass(frozen=True, kw_only=True)
 class PasskeyView:

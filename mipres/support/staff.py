@@ -7,7 +7,7 @@ import hashlib
 import re
 import secrets
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -19,11 +19,13 @@ from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Attempt, Hasher, PasswordChecks
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.lockouts import LoginLockouts
-from mipres.database.tables import StaffRow, StaffSessionRow
+from mipres.database.second_factors import Holder, has_factor, holder_of_staff, remove_factor
+from mipres.database.tables import StaffReasonRow, StaffRow, StaffSessionRow
 from mipres.domain.audit import AuditEvent, AuditEventType, staff
 from mipres.domain.errors import MipresError
 from mipres.domain.lockout import Gate, Origin
 from mipres.domain.passwords import PasswordContext, PasswordPolicy, told, unmet_rules
+from mipres.domain.second_factor import SECOND_STEP_FOR, Proof, guarded_factor, methods_of, more_methods
 from mipres.ports import Clock
 
 NAME = re.compile(r"[a-z][a-z0-9._-]{2,31}", re.ASCII)
@@ -38,12 +40,15 @@ class StaffSessionKind(StrEnum):
 
     PAGES = "pages"
     KEY = "key"
+    SECOND_STEP = "second_step"
+    """The time between the right password and the second step: it opens nothing."""
 
 
 # How long a session may rest, and how long it may live.
 _LIMITS = {
     StaffSessionKind.PAGES: (IDLE_LIMIT, ABSOLUTE_LIMIT),
     StaffSessionKind.KEY: (KEY_LIFETIME, KEY_LIFETIME),
+    StaffSessionKind.SECOND_STEP: (SECOND_STEP_FOR, SECOND_STEP_FOR),
 }
 
 
@@ -65,17 +70,28 @@ class StaffUnknownError(MipresError):
 
 @dataclass(frozen=True, kw_only=True)
 class StaffMember:
-    """A person of support."""
+    """A person of support.
+
+    Attributes:
+        amr: How the session was authenticated that was looked up (RFC 8176).
+        authenticated_at: When, at the latest.
+    """
 
     id: uuid.UUID
     name: str
     created_at: datetime
     disabled_at: datetime | None
     password_hash: str = field(repr=False)
+    amr: tuple[str, ...] = ()
+    authenticated_at: datetime | None = None
 
     @property
     def actor(self) -> str:
         return staff(self.name)
+
+    @property
+    def holder(self) -> Holder:
+        return holder_of_staff(self.id, self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +100,14 @@ class StaffLogin:
 
     Attributes:
         token: The value of the new session's cookie; None for every failure alike.
+        needs_second_step: The token is one of a second step: the password was right, and nothing is open.
         is_closed: No password is checked any more until somebody unlocks the account.
         is_unjudged: The password was not looked at, for want of a solved captcha.
         asks_captcha: The next attempt needs one.
     """
 
     token: str | None = field(repr=False)
+    needs_second_step: bool = False
     is_closed: bool = False
     is_unjudged: bool = False
     asks_captcha: bool = False
@@ -201,6 +219,23 @@ class PostgresStaff:
             StaffPresentPasswordError: the present one is wrong, or the name is locked.
         """
         require_good_password(member.name, new)
+        await self.verify_present(member, token, present)
+        password_hash = await self._hasher.hash(new)
+        async with self._sessions.begin() as session:
+            row = await _locked(session, member.name)
+            if row.disabled_at is not None or row.password_hash != member.password_hash:
+                raise StaffPresentPasswordError
+            row.password_hash = password_hash
+            await _end_others(session, row.id, token)
+            await self._note_change(session, member.actor, member.name, "password_changed")
+        await self._lockouts.lift(guarded(member.name))
+
+    async def verify_present(self, member: StaffMember, token: str, present: str) -> None:
+        """Check the password of a member who is in.
+
+        Raises:
+            StaffPresentPasswordError: it is wrong, or the name is locked.
+        """
         # A session is a browser that has proven the password: strangers at the login do not block it.
         here = Origin(network="", device=token_hash(token).hex())
         turn = await self._lockouts.begin(guarded(member.name), here)
@@ -209,18 +244,25 @@ class PostgresStaff:
             event = AuditEventType.STAFF_LOGIN_LOCKED if turn.locks else AuditEventType.STAFF_LOGIN_FAILED
             await self._audit.record(AuditEvent(type=event, actor=member.actor))
             raise StaffPresentPasswordError
-        password_hash = await self._hasher.hash(new)
+
+    async def end_others(self, member: StaffMember, token: str) -> None:
+        """End every other session and key of a member."""
         async with self._sessions.begin() as session:
-            row = await _locked(session, member.name)
-            if row.disabled_at is not None or row.password_hash != member.password_hash:
-                raise StaffPresentPasswordError
-            row.password_hash = password_hash
-            others = delete(StaffSessionRow).where(
-                StaffSessionRow.staff_id == row.id, StaffSessionRow.id_hash != token_hash(token)
-            )
-            await session.execute(others)
-            await self._note_change(session, member.actor, member.name, "password_changed")
-        await self._lockouts.lift(guarded(member.name))
+            await _end_others(session, member.id, token)
+
+    async def reset_factor(self, name: str, *, reason: str, actor: str) -> bool:
+        """Remove a member's second factor and end the sessions; whether there was one.
+
+        Raises:
+            StaffUnknownError: no account has this name.
+        """
+        async with self._sessions.begin() as session:
+            row = await _locked(session, name)
+            removed = await remove_factor(session, holder_of_staff(row.id, name))
+            await session.execute(delete(StaffSessionRow).where(StaffSessionRow.staff_id == row.id))
+            await self._lockouts.lift_in(session, guarded_factor(name))
+            await self._note_change(session, actor, name, "second_factor_reset", reason=reason)
+        return removed
 
     # ---- Login
 
@@ -236,12 +278,48 @@ class PostgresStaff:
             # An unknown name may be a password typed into the wrong field: it is not recorded.
             await self._audit.record(AuditEvent(type=event, actor=staff(row.name if row else "?")))
             return StaffLogin(token=None, is_closed=turn.gate is Gate.CLOSED, asks_captcha=turn.asks_captcha)
-        entered = AuditEvent(type=AuditEventType.STAFF_LOGIN_SUCCEEDED, actor=staff(row.name))
-        return StaffLogin(
-            token=await self._open(
-                row.id, StaffSessionKind.PAGES, entered, verified_hash=judged.verified_hash
-            )
+        async with self._reading() as session:
+            needs_step = await has_factor(session, holder_of_staff(row.id, row.name))
+        token = (
+            await self._open(row, StaffSessionKind.SECOND_STEP, None, verified_hash=judged.verified_hash)
+            if needs_step
+            else await self._enter(row, (Proof.PASSWORD,), verified_hash=judged.verified_hash)
         )
+        return StaffLogin(token=token, needs_second_step=needs_step)
+
+    async def take_second_step(self, token: str, proof: Proof) -> str | None:
+        """Open the session after a second step that was right: of two answers, one does."""
+        member = await self.member_of(token, StaffSessionKind.SECOND_STEP)
+        ending = delete(StaffSessionRow).where(StaffSessionRow.id_hash == token_hash(token))
+        async with self._sessions.begin() as session:
+            is_first = await session.scalar(ending.returning(StaffSessionRow.staff_id)) is not None
+        if member is None or not is_first:
+            return None
+        return await self._enter(member, (Proof.PASSWORD, proof), verified_hash=member.password_hash)
+
+    async def prove(self, token: str, *proofs: Proof) -> str | None:
+        """Note that a member has proven more in an open session; the new value of its cookie."""
+        new, now = secrets.token_urlsafe(_TOKEN_BYTES), self._clock.now()
+        async with self._sessions.begin() as session:
+            old = await session.get(StaffSessionRow, token_hash(token), with_for_update=True)
+            if old is None or old.kind != StaffSessionKind.PAGES:
+                return None
+            more = StaffSessionRow(
+                id_hash=token_hash(new),
+                staff_id=old.staff_id,
+                kind=old.kind,
+                created_at=old.created_at,
+                last_seen_at=now,
+                amr=list(more_methods(old.amr, *proofs)),
+                authenticated_at=now,
+            )
+            session.add(more)
+            await session.flush()
+            # The reasons that were given in this login hold on.
+            reasons = update(StaffReasonRow).where(StaffReasonRow.session_hash == old.id_hash)
+            await session.execute(reasons.values(session_hash=more.id_hash))
+            await session.delete(old)
+        return new
 
     async def mint_key(self, member: StaffMember) -> str | None:
         """A key that reads payloads through the codec server, for Temporal's command line.
@@ -249,7 +327,9 @@ class PostgresStaff:
         None if the account has been closed, or its password changed, since the session was looked up.
         """
         event = AuditEvent(type=AuditEventType.CODEC_KEY_ISSUED, actor=member.actor)
-        return await self._open(member.id, StaffSessionKind.KEY, event, verified_hash=member.password_hash)
+        return await self._open(
+            member, StaffSessionKind.KEY, event, verified_hash=member.password_hash, amr=member.amr
+        )
 
     async def member_of(self, token: str, kind: StaffSessionKind) -> StaffMember | None:
         """Whose live session this is; looking counts as activity."""
@@ -264,12 +344,14 @@ class PostgresStaff:
                 StaffSessionRow.created_at > now - absolute,
             )
             .values(last_seen_at=now)
-            .returning(StaffSessionRow.staff_id)
+            .returning(StaffSessionRow.staff_id, StaffSessionRow.amr, StaffSessionRow.authenticated_at)
         )
         async with self._sessions.begin() as session:
-            staff_id = (await session.execute(touch)).scalar_one_or_none()
-            row = await session.get(StaffRow, staff_id) if staff_id else None
-        return _member(row) if row and row.disabled_at is None else None
+            found = (await session.execute(touch)).one_or_none()
+            row = await session.get(StaffRow, found.staff_id) if found else None
+        if found is None or row is None or row.disabled_at is not None:
+            return None
+        return replace(_member(row), amr=tuple(found.amr), authenticated_at=found.authenticated_at)
 
     async def log_out(self, token: str) -> None:
         """End the session, and the keys of the same person with it."""
@@ -293,15 +375,30 @@ class PostgresStaff:
             row: StaffRow | None = await session.scalar(select(StaffRow).where(StaffRow.name == name))
         return row, row.password_hash if row and row.disabled_at is None else None
 
-    async def _open(
-        self, staff_id: uuid.UUID, kind: StaffSessionKind, event: AuditEvent, *, verified_hash: str
+    async def _enter(
+        self, member: StaffRow | StaffMember, proofs: tuple[Proof, ...], *, verified_hash: str
     ) -> str | None:
-        token, now = secrets.token_urlsafe(_TOKEN_BYTES), self._clock.now()
+        entered = AuditEvent(type=AuditEventType.STAFF_LOGIN_SUCCEEDED, actor=staff(member.name))
+        return await self._open(
+            member, StaffSessionKind.PAGES, entered, verified_hash=verified_hash, amr=methods_of(*proofs)
+        )
+
+    async def _open(
+        self,
+        member: StaffRow | StaffMember,
+        kind: StaffSessionKind,
+        event: AuditEvent | None,
+        *,
+        verified_hash: str,
+        amr: tuple[str, ...] = (),
+    ) -> str | None:
+        staff_id, token = member.id, secrets.token_urlsafe(_TOKEN_BYTES)
+        now = self._clock.now()
         async with self._sessions.begin() as session:
             # Another password and the end of an account hold the same row, so they end this session or show here.
             row = await session.get(StaffRow, staff_id, with_for_update=True)
             if row is None or row.disabled_at is not None or row.password_hash != verified_hash:
-                refused = AuditEvent(type=AuditEventType.STAFF_LOGIN_FAILED, actor=event.actor)
+                refused = AuditEvent(type=AuditEventType.STAFF_LOGIN_FAILED, actor=staff(member.name))
                 await self._audit.record_in(session, refused)
                 return None
             await session.execute(
@@ -311,18 +408,31 @@ class PostgresStaff:
             )
             session.add(
                 StaffSessionRow(
-                    id_hash=token_hash(token), staff_id=staff_id, kind=kind, created_at=now, last_seen_at=now
+                    id_hash=token_hash(token),
+                    staff_id=staff_id,
+                    kind=kind,
+                    created_at=now,
+                    last_seen_at=now,
+                    amr=list(amr),
+                    authenticated_at=now,
                 )
             )
             await session.flush()
-            await self._audit.record_in(session, event)
+            if event is not None:
+                await self._audit.record_in(session, event)
         return token
 
-    async def _note_change(self, session: AsyncSession, actor: str, name: str, change: str) -> None:
+    async def _note_change(
+        self, session: AsyncSession, actor: str, name: str, change: str, *, reason: str | None = None
+    ) -> None:
         details = {"staff": name, "change": change}
-        await self._audit.record_in(
-            session, AuditEvent(type=AuditEventType.STAFF_CHANGED, actor=actor, details=details)
-        )
+        event = AuditEvent(type=AuditEventType.STAFF_CHANGED, actor=actor, reason=reason, details=details)
+        await self._audit.record_in(session, event)
+
+
+async def _end_others(session: AsyncSession, staff_id: uuid.UUID, token: str) -> None:
+    others = StaffSessionRow.id_hash != token_hash(token)
+    await session.execute(delete(StaffSessionRow).where(StaffSessionRow.staff_id == staff_id, others))
 
 
 def guarded(name: str) -> str:

@@ -679,3 +679,16 @@ def test_a_reset_that_is_refused_or_not_announced_has_its_exit_code(tools: Tools
     assert command(*words, REASON).exit_code == AWAY
     answers(tools).accounts.id_of.side_effect = UnknownAccountError
     assert command(*words, REASON).exit_code == NOT_POSSIBLE
+
+
+def test_an_operator_resets_the_factor_of_support(tools: Tools, command: Command) -> None:
+    words = ("staff", "reset-factor", "ana.rojas", "--reason")
+    staff = answers(tools).staff
+    assert command(*words, "corto").exit_code == MISUSED
+    staff.reset_factor.assert_not_awaited()
+    staff.reset_factor.return_value = True
+    done = command(*words, REASON, "--as", "ana")
+    assert (done.exit_code, "Segundo factor quitado." in done.output) == (0, True)
+    staff.reset_factor.assert_awaited_once_with("ana.rojas", reason=REASON, actor=ANA)
+    staff.reset_factor.side_effect = StaffUnknownError
+    assert command(*words, REASON).exit_code == NOT_POSSIBLE

@@ -14,11 +14,12 @@ from webauthn.helpers import bytes_to_base64url
 
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
+from mipres.database.engine import session_factory
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.passkeys import Passkeys, Purpose, Site
 from mipres.database.password_links import PostgresPasswordLinks
-from mipres.database.second_factors import Holder, SecondFactors
-from mipres.database.tables import AccountRow
+from mipres.database.second_factors import Holder, SecondFactors, holder_of_staff
+from mipres.database.tables import AccountRow, StaffRow
 from mipres.domain.second_factor import CHALLENGE_FOR
 from mipres.keys import SecretBox
 from tests.database.stored_accounts import give_password, register
@@ -196,3 +197,24 @@ async def test_the_site_and_the_user_are_checked(
 )
 async def test_what_is_no_answer_is_refused(passkeys: Passkeys, answer: str) -> None:
     assert await passkeys.use(Purpose.LOGIN, answer, bound_to=HERE) is None
+
+
+async def test_a_passkey_of_support_opens_nothing_of_the_public_and_the_other_way_round(
+    engine: AsyncEngine, passkeys: Passkeys, holder: Holder, clock: FakeClock
+) -> None:
+    staff_id = uuid.uuid4()
+    async with session_factory(engine).begin() as session:
+        session.add(StaffRow(id=staff_id, name="ana", password_hash="x", created_at=clock.now()))
+    member, own, public = holder_of_staff(staff_id, "ana"), Device(), Device()
+    assert await add(passkeys, member, own)
+    assert await add(passkeys, holder, public)
+    assert await login(passkeys, own) is None
+    found = []
+    for device in (own, public):
+        options = passkeys.options_to_use(Purpose.STAFF_STEP, bound_to=HERE)
+        found.append(await passkeys.use(Purpose.STAFF_STEP, device.used(options), bound_to=HERE))
+    assert found == [member, None]
+    options = passkeys.options_to_use(Purpose.STAFF_STEP, bound_to=HERE)
+    assert await passkeys.use(Purpose.STAFF_STEP, own.used(options, count=1), bound_to=HERE) is None
+    options = passkeys.options_to_use(Purpose.STAFF_STEP, bound_to=HERE)
+    assert await passkeys.use(Purpose.STAFF_STEP, own.used(options), bound_to=HERE) is None, "locked"

@@ -1,12 +1,17 @@
+import asyncio
 from datetime import timedelta
 
+import pyotp
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Hasher
 from mipres.database.lockouts import LoginLockouts
+from mipres.database.second_factors import SecondFactors
 from mipres.domain.lockout import FREE_FAILURES, LONGEST_LOCK
+from mipres.domain.second_factor import SECOND_STEP_FOR, Proof
+from mipres.keys import SecretBox
 from mipres.support.staff import (
     ABSOLUTE_LIMIT,
     IDLE_LIMIT,
@@ -228,3 +233,70 @@ async def test_leaving_ends_the_session_and_the_keys(
         "codec_key_issued",
         "staff_logout",
     ]
+
+
+# --- a second factor
+
+
+async def test_an_operator_resets_a_factor_at_once_with_a_reason(
+    support: PostgresStaff, engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock
+) -> None:
+    token, member = await logged_in(support)
+    factors = factors_of(engine, audit, clock)
+    secret = await factors.begin_codes(member.holder)
+    assert await factors.confirm_codes(member.holder, pyotp.TOTP(secret).at(clock.now()))
+    assert (await support.log_in("ana", PASSWORD, origin=HERE)).needs_second_step
+    assert await support.reset_factor("ana", reason="perdió el teléfono", actor="operator:root")
+    assert await support.member_of(token, PAGES) is None
+    assert not (await support.log_in("ana", PASSWORD, origin=HERE)).needs_second_step
+    row = [entry for entry in await audit.entries() if entry.details.get("change") == "second_factor_reset"]
+    assert [(entry.actor, entry.reason) for entry in row] == [("operator:root", "perdió el teléfono")]
+    assert not await support.reset_factor("ana", reason="perdió el teléfono", actor="operator:root")
+    with pytest.raises(StaffUnknownError):
+        await support.reset_factor("eva", reason="perdió el teléfono", actor="operator:root")
+
+
+def factors_of(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> SecondFactors:
+    box = SecretBox({"k1": b"o" * 32}, active="k1", purpose="second-factor")
+    lockouts = LoginLockouts(engine, key=b"l" * 32, clock=clock)
+    return SecondFactors(engine, box=box, keys=[b"hide"], lockouts=lockouts, audit=audit, clock=clock)
+
+
+async def test_a_second_step_opens_nothing_and_ends_by_itself(
+    support: PostgresStaff, engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock
+) -> None:
+    _, member = await logged_in(support)
+    factors = factors_of(engine, audit, clock)
+    secret = await factors.begin_codes(member.holder)
+    assert await factors.confirm_codes(member.holder, pyotp.TOTP(secret).at(clock.now()))
+    waiting = [(await support.log_in("ana", PASSWORD, origin=HERE)).token or "" for _ in range(3)]
+    for kind in (PAGES, KEY):
+        assert await support.member_of(waiting[0], kind) is None
+    assert await support.prove(waiting[0], Proof.CODE) is None
+    opened = await asyncio.gather(*(support.take_second_step(waiting[0], Proof.CODE) for _ in range(2)))
+    [token] = [each for each in opened if each is not None]
+    entered = await support.member_of(token, PAGES)
+    assert entered is not None
+    assert entered.amr == ("pwd", "otp", "mfa")
+    clock.advance(SECOND_STEP_FOR)
+    assert await support.take_second_step(waiting[1], Proof.CODE) is None
+    fresh = (await support.log_in("ana", PASSWORD, origin=HERE)).token or ""
+    await support.reset("ana", ANOTHER, actor="operator:root")
+    assert await support.take_second_step(fresh, Proof.CODE) is None
+    again = (await support.log_in("ana", ANOTHER, origin=HERE)).token or ""
+    await support.disable("ana", actor="operator:root")
+    assert await support.take_second_step(again, Proof.CODE) is None
+
+
+async def test_a_key_has_what_its_session_has_proven(support: PostgresStaff) -> None:
+    token, member = await logged_in(support)
+    proven = await support.prove(token, Proof.CODE)
+    assert proven is not None
+    assert await support.member_of(token, PAGES) is None, "a stolen copy of the cookie gains nothing"
+    better = await support.member_of(proven, PAGES)
+    assert better is not None
+    for owner, amr in ((member, ("pwd",)), (better, ("pwd", "otp", "mfa"))):
+        key = await support.mint_key(owner)
+        found = await support.member_of(key or "", KEY)
+        assert found is not None
+        assert found.amr == amr

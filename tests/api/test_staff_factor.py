@@ -1,0 +1,72 @@
+"""Support must have a second factor in production, before anything else."""
+
+import re
+
+import httpx2
+import pyotp
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.credentials import Hasher
+from mipres.database.lockouts import LoginLockouts
+from mipres.support.staff import PostgresStaff
+from tests.api.conftest import OpenClient, hidden
+from tests.fakes import FakeClock
+
+NAME, PASSWORD = "ana.rojas", "tres caballos verdes en la orilla"
+PAGE = "/soporte/segundo-factor"
+
+
+@pytest.fixture
+async def staff(
+    engine: AsyncEngine, audit: PostgresAuditTrail, lockouts: LoginLockouts, clock: FakeClock, hasher: Hasher
+) -> PostgresStaff:
+    made = PostgresStaff(engine, hasher=hasher, lockouts=lockouts, audit=audit, clock=clock)
+    await made.add(NAME, PASSWORD, actor="operator:root")
+    return made
+
+
+async def log_in(client: httpx2.AsyncClient) -> httpx2.Response:
+    page = await client.get("/soporte/ingreso")
+    typed = {"nombre": NAME, "contrasena": PASSWORD}
+    return await client.post("/soporte/ingreso", data={**hidden(page), **typed})
+
+
+@pytest.mark.usefixtures("staff")
+async def test_in_production_support_sets_a_factor_up_before_anything_else(
+    open_client: OpenClient, database_url: str
+) -> None:
+    client = await open_client(database_url=database_url, unchecked={"environment": "production"})
+    page = await log_in(client)
+    assert (page.url.path, "necesitan un segundo factor" in page.text) == (PAGE, True)
+    account = "/soporte/cuenta/00000000-0000-0000-0000-000000000000"
+    for path in ("/soporte/lista/stuck", "/soporte/contrasena", "/soporte/clave", account):
+        assert (await client.get(path)).url.path == PAGE
+    for path in ("/soporte/buscar", "/soporte/clave", "/soporte/contrasena", f"{account}/suspender"):
+        assert (await client.post(path, data=hidden(page))).url.path == PAGE
+    payloads = await client.post(
+        "/codec/decode", json={"payloads": []}, headers={"Origin": "http://127.0.0.1:8233"}
+    )
+    assert payloads.status_code == 403
+    secret = re.findall(r"Clave: <code>([A-Z2-7 ]+)</code>", page.text)[0].replace(" ", "")
+    shown = await client.post(f"{PAGE}/codigos", data={**hidden(page), "codigo": pyotp.TOTP(secret).now()})
+    assert shown.text.count("<li><code>") == 10
+    assert (await client.get("/soporte/contrasena")).url.path == "/soporte/contrasena"
+
+
+@pytest.mark.usefixtures("staff")
+async def test_in_production_support_may_leave_without_a_factor(
+    open_client: OpenClient, database_url: str
+) -> None:
+    client = await open_client(database_url=database_url, unchecked={"environment": "production"})
+    page = await log_in(client)
+    assert (await client.post("/soporte/salir", data=hidden(page))).url.path == "/soporte/ingreso"
+
+
+@pytest.mark.usefixtures("staff")
+async def test_in_development_it_is_offered(open_client: OpenClient, database_url: str) -> None:
+    client = await open_client(database_url=database_url)
+    page = await log_in(client)
+    assert 'href="/soporte/segundo-factor"' in page.text
+    assert (await client.get("/soporte/contrasena")).url.path == "/soporte/contrasena"
