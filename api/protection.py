@@ -108,7 +108,7 @@ async def staff_required(request: Request, services: ProtectionDep) -> None:
 
 
 async def staff_before_factor(request: Request, services: ProtectionDep) -> None:
-    """Protect the pages on which a member sets up the factor that all others may ask for."""
+    """Protect the pages on which a member sets a second factor up."""
     member = await _member_of_pages(request, services)
     if member is None:
         raise StaffLoginRequiredError

@@ -288,7 +288,10 @@ class PostgresStaff:
         return StaffLogin(token=token, needs_second_step=needs_step)
 
     async def take_second_step(self, token: str, proof: Proof) -> str | None:
-        """Open the session after a second step that was right: of two answers, one does."""
+        """Open the session after a second step that was right.
+
+        Of two answers, one does.
+        """
         member = await self.member_of(token, StaffSessionKind.SECOND_STEP)
         ending = delete(StaffSessionRow).where(StaffSessionRow.id_hash == token_hash(token))
         async with self._sessions.begin() as session:
@@ -298,7 +301,7 @@ class PostgresStaff:
         return await self._enter(member, (Proof.PASSWORD, proof), verified_hash=member.password_hash)
 
     async def prove(self, token: str, *proofs: Proof) -> str | None:
-        """Note that a member has proven more in an open session; the new value of its cookie."""
+        """Note that a member has proven more; the new value of the cookie."""
         new, now = secrets.token_urlsafe(_TOKEN_BYTES), self._clock.now()
         async with self._sessions.begin() as session:
             old = await session.get(StaffSessionRow, token_hash(token), with_for_update=True)
