@@ -121,13 +121,13 @@ def targets(results: Results) -> list[Target]:
     for concurrency in sorted({item.concurrency for item in results.comparisons}):
         found += _beside_peer(results, concurrency)
     own = _own_processor_ms(results.cost)
-    found.append(_at_most("api + worker without the hash, processor ms", own, MOST_OWN_PROCESSOR_MS))
-    found.append(_at_most("SQL statements a registration", results.cost["statements"], MOST_STATEMENTS))
+    found.append(at_most("api + worker without the hash, processor ms", own, MOST_OWN_PROCESSOR_MS))
+    found.append(at_most("SQL statements a registration", results.cost["statements"], MOST_STATEMENTS))
     history = results.cost["histories"][OURS]
-    found.append(_at_most("history events a registration", history["events"], MOST_EVENTS))
-    found.append(_at_most("workflow tasks a registration", history["workflow_tasks"], MOST_WORKFLOW_TASKS))
+    found.append(at_most("history events a registration", history["events"], MOST_EVENTS))
+    found.append(at_most("workflow tasks a registration", history["workflow_tasks"], MOST_WORKFLOW_TASKS))
     slowest = max(results.page_p50_ms.values())
-    found.append(_at_most("slowest page without Temporal, p50 in ms", slowest, MOST_PAGE_MS))
+    found.append(at_most("slowest page without Temporal, p50 in ms", slowest, MOST_PAGE_MS))
     return found
 
 
@@ -139,7 +139,7 @@ def _beside_peer(results: Results, concurrency: int) -> list[Target]:
     rate = round(ours.per_second / peer.per_second, 2)
     name = f"times the peer, concurrency {concurrency}"
     return [
-        _at_most(f"submit → outcome p50, {name}", outcome, MOST_TIMES_PEER_OUTCOME),
+        at_most(f"submit → outcome p50, {name}", outcome, MOST_TIMES_PEER_OUTCOME),
         _at_least(f"whole registrations a second, {name}", rate, LEAST_TIMES_PEER),
     ]
 
@@ -173,7 +173,7 @@ def table(results: Results) -> str:
         "",
         "| target | measured | bound | met |",
         "|---|---:|---:|---|",
-        *(_target_row(target) for target in targets(results)),
+        *(target_row(target) for target in targets(results)),
     ]
     return "\n".join(lines)
 
@@ -323,12 +323,14 @@ def _row(item: Comparison) -> str:
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
-def _target_row(target: Target) -> str:
+def target_row(target: Target) -> str:
+    """A line of the targets' table."""
     sign = "≤" if target.at_most else "≥"
     return f"| {target.name} | {target.measured:g} | {sign} {target.bound:g} | {'yes' if target.is_met else '**no**'} |"
 
 
-def _at_most(name: str, measured: float, bound: float) -> Target:
+def at_most(name: str, measured: float, bound: float) -> Target:
+    """A target that is met by what is small."""
     return Target(name=name, measured=measured, bound=bound, at_most=True)
 
 

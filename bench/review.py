@@ -13,42 +13,28 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from bench.growth import Submitter
 from bench.http import Connection, expect
+from bench.in_use import in_use, until_it_asks
 from bench.people import new_professionals
 from bench.product import measured_stack
 from bench.statistics import median
-from dev.citizen import MEDICINE, Citizen
-from dev.private_stack import PrivateStack
 from mipres import composition
 from mipres.temporal import names
 from mipres.temporal.connection import connect
 
 NEWCOMERS = 40
-_BATCH = 500
 _LOOK_SECONDS = 2.0
 _BETWEEN_CRASHES_SECONDS = 15.0
-_GONE, _SANCTIONED, _OF = 1, 2, 200
-_ACCOUNTS = """
-INSERT INTO accounts (id, document_type, document_number, login, given_names, surnames, email, password_hash, password_set_at)
-SELECT md5(n)::uuid, 'CC', n, 'CC' || n, 'Ana María', 'Rodríguez Peña', 'p' || n || '@ejemplo.test', 'hash', now()
-FROM unnest($1::text[]) n
-"""
-_PROFILES = """
-INSERT INTO profiles (id, account_id, user_type, registration_key, radicado, professional_registration, profession_name, reviewed_at)
-SELECT md5(n)::uuid, md5(n)::uuid, 'professional', '761234', 'RM-' || upper(substr(md5(n), 1, 12)), '76-1234', 'MEDICINA', now() - interval '8 days'
-FROM unnest($1::text[]) n
-"""
 _CAME_TO = """
 SELECT count(*) FILTER (WHERE reviewed_at > now() - interval '1 day') AS reviewed,
        count(ended_at) AS ended, count(sanctioned_at) AS suspended FROM profiles
 WHERE account_id IN (SELECT id FROM accounts WHERE document_number = ANY($1))
 """
-_SANCTION = {"authority": "Tribunal", "kind": "Suspensión", "start": "2020-01-01", "end": None}
 
 
 async def measure(count: int) -> dict[str, Any]:
     """Review so many profiles, and register people before and meanwhile."""
     async with measured_stack() as stack:
-        people = await _in_use(stack, count)
+        people = await in_use(stack, count)
         client = await connect(composition.temporal_connection(stack.settings), identity="bench")
         submit = Submitter(stack)
         before = await submit.many(
@@ -58,7 +44,7 @@ async def measure(count: int) -> dict[str, Any]:
         expect(await registries.delete("/_control/calls"), 204)
         began = time.perf_counter()
         await client.get_schedule_handle(names.ACCESS_REVIEW_ID).trigger()
-        await _until_it_asks(registries)
+        await until_it_asks(registries)
         meanwhile = await submit.many(
             await new_professionals(stack.settings.registry_port, NEWCOMERS), at_once=1
         )
@@ -86,34 +72,6 @@ async def measure(count: int) -> dict[str, Any]:
         "outcome_meanwhile_ms": round(median(meanwhile) * 1000, 1),
         **came_to,
     }
-
-
-async def _in_use(stack: PrivateStack, count: int) -> list[Citizen]:
-    """People with a password, whose last answer is eight days old."""
-    people = [Citizen(number=str(50_000_000 + index)) for index in range(count)]
-    registries = Connection(port=stack.settings.registry_port)
-    for start in range(0, count, _BATCH):
-        records = [_record(person, index) for index, person in enumerate(people[start : start + _BATCH])]
-        expect(await registries.post("/_control/people", json=records), 200)
-    registries.close()
-    numbers = [person.number for person in people]
-    async with stack.database() as database:
-        await database.execute(_ACCOUNTS, numbers)
-        await database.execute(_PROFILES, numbers)
-    return people
-
-
-def _record(person: Citizen, index: int) -> dict[str, Any]:
-    known = person.record()
-    if index % _OF == _GONE:
-        return known | {"rethus": None}
-    sanctions = [_SANCTION] if index % _OF == _SANCTIONED else []
-    return known | {"rethus": {"professions": [MEDICINE], "sanctions": sanctions}}
-
-
-async def _until_it_asks(registries: Connection) -> None:
-    while not (await registries.get("/_control/calls/peak")).json()["rethus"]["total"]:
-        await asyncio.sleep(_LOOK_SECONDS / 10)
 
 
 async def _finished(client: Client) -> tuple[int, int]:

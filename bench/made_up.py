@@ -1,0 +1,81 @@
+"""Registrations that wait and never ran: rows of PostgreSQL and of Temporal's visibility store.
+
+What grows with the people who wait is what is searched: accounts, links and the list of open workflows. A
+workflow that only waits is not in any memory, and its history is read when its time comes. So beyond what a
+quarter of an hour can really run, these rows stand in for it; the trail and histories get none.
+"""
+
+import asyncio
+import hashlib
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+
+from dev.private_stack import PrivateStack
+from mipres.temporal.names import WorkflowType, registration_workflow_id
+
+_BATCH = 5_000
+# Temporal writes into the same file: it gets its turn between two batches.
+_PAUSE_SECONDS = 0.02
+_LOCK_SECONDS = 30.0
+ROWS = (
+    """
+    INSERT INTO accounts (id, document_type, document_number, login, given_names, surnames, email)
+    SELECT md5(i::text)::uuid, 'CC', (400000000 + i)::text, 'CC' || (400000000 + i), 'Ana María', 'Rodríguez Peña',
+           'w' || i || '@ejemplo.test' FROM generate_series($1::int, $2::int) i
+    """,
+    """
+    INSERT INTO profiles (id, account_id, user_type, radicado)
+    SELECT md5(i::text)::uuid, md5(i::text)::uuid, 'other', 'RM-' || upper(substr(md5(i::text), 1, 12))
+    FROM generate_series($1::int, $2::int) i
+    """,
+    """
+    INSERT INTO consents
+    SELECT md5(i::text)::uuid, md5(i::text)::uuid, 'RM-' || upper(substr(md5(i::text), 1, 12)), '2025-03', repeat('0', 64), now(), 'web'
+    FROM generate_series($1::int, $2::int) i
+    """,
+    """
+    INSERT INTO password_links (id, account_id, reference, issue_key, purpose, issued_at, expires_at)
+    SELECT md5(i::text)::uuid, md5(i::text)::uuid, 'RM-' || upper(substr(md5(i::text), 1, 12)), 'w' || i, 'create', now(), now() + interval '7 days'
+    FROM generate_series($1::int, $2::int) i
+    """,
+    "INSERT INTO sent_mails SELECT 'w' || i, now(), now() FROM generate_series($1::int, $2::int) i",
+)
+_COLUMNS = "namespace_id, _version, start_time, execution_time, workflow_type_name, status, memo, encoding, task_queue, search_attributes"
+_COPY = f"""
+INSERT INTO executions_visibility ({_COLUMNS}, run_id, workflow_id, root_run_id, root_workflow_id)
+SELECT {_COLUMNS}, ?1, ?2, ?1, ?2 FROM executions_visibility WHERE run_id = ?3
+"""  # noqa: S608 - its own columns.
+_SOME_THAT_WAITS = (
+    "SELECT run_id FROM executions_visibility WHERE workflow_type_name = ? AND status = 1 LIMIT 1"
+)
+
+
+async def make_up(stack: PrivateStack, first: int, last: int) -> None:
+    """Write the rows of registrations that wait, from one number to another."""
+    async with stack.database() as connection:
+        for statement in ROWS:
+            await connection.execute(statement, first, last)
+        await connection.execute("ANALYZE")
+    with closing(sqlite3.connect(stack.data_dir / "temporal.db", timeout=_LOCK_SECONDS)) as visibility:
+        # The store has a hundred indexes: they are kept in memory, and no commit waits for the disk.
+        visibility.executescript("PRAGMA synchronous = OFF; PRAGMA cache_size = -400000")
+        for _ in _copies(visibility, first, last):
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def _copies(visibility: sqlite3.Connection, first: int, last: int) -> Iterator[None]:
+    """Copy a workflow that really waits, batch by batch."""
+    [pattern] = visibility.execute(_SOME_THAT_WAITS, (WorkflowType.REGISTRATION,)).fetchone()
+    for start in range(first, last + 1, _BATCH):
+        numbers = range(start, min(start + _BATCH, last + 1))
+        rows = [(str(uuid.uuid4()), registration_workflow_id(_radicado(i)), pattern) for i in numbers]
+        with visibility:
+            visibility.executemany(_COPY, rows)
+        yield
+
+
+def _radicado(number: int) -> str:
+    digest = hashlib.md5(str(number).encode(), usedforsecurity=False).hexdigest()
+    return f"RM-{digest[:12].upper()}"
