@@ -1,4 +1,4 @@
-"""`make bench-growth`: whether many who wait slow others down, in a quarter of an hour.
+"""`make bench-growth`: whether many who wait slow others down.
 
 BENCH_WAITING (default `1000,10000,50000,200000`) says how many wait for their password; BENCH_REAL (default 1000) of
 them registered over HTTP and have a workflow that waits, and the others are rows (bench/made_up.py). BENCH_PROFILES
@@ -81,7 +81,7 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class Review:
-    """Newcomers before a review of so many profiles, and beside it; medians in ms and in sums."""
+    """Newcomers before a review and beside it: medians in ms and in sums."""
 
     profiles: int
     outcome_before: float
@@ -204,7 +204,7 @@ async def _level(stack: PrivateStack, submit: Submitter, wanted: int) -> Level:
 
 
 async def _beside_a_review(stack: PrivateStack, submit: Submitter, profiles: int) -> Review:
-    """Newcomers before and during a review, which is ended when they have been measured."""
+    """Newcomers before and during a review, which ends with the measurement."""
     _say(f"{profiles} perfiles en revisión…")
     await in_use(stack, profiles)
     port = stack.settings.registry_port
@@ -392,7 +392,7 @@ def _say(line: str) -> None:
 
 
 def main() -> None:
-    """Measure and print; levels of one's own are no figures for the documentation."""
+    """Measure and print; only the default levels reach the documentation."""
     results = asyncio.run(measure())
     print(growth_table(results))
     if "BENCH_WAITING" in os.environ:

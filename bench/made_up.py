@@ -1,4 +1,4 @@
-"""Registrations that wait and never ran: rows of PostgreSQL and of Temporal's visibility store.
+"""Registrations that wait and never ran: rows of the two databases.
 
 What grows with the people who wait is what is searched: accounts, links and the list of open workflows. A
 workflow that only waits is not in any memory, and its history is read when its time comes. So beyond what a

@@ -1,4 +1,4 @@
-"""What `make bench-growth` says of its measurements, and the rows that it makes up."""
+"""What `make bench-growth` says of its figures, and the rows that it makes up."""
 
 import dataclasses
 from typing import Any
