@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, CDPSession
 
+from tests.product.browser.accessibility import examine
 from tests.product.browser.visitor import Visitor, visiting
 from tests.product.conftest import PASSWORD, Product
 from tests.product.second_processes import second_api
+from tests.product.support import REASON, STAFF_PASSWORD, new_staff
+from tests.product.test_factor_reset import account_page, noticed
 from tests.product.visits import login_of
 
 pytestmark = pytest.mark.browser
@@ -138,3 +141,72 @@ async def test_a_copied_passkey_is_locked_for_both(
             assert "está bloqueada" in await thief.said()
     await visitor.open(PAGE)
     assert "Bloqueada" in await visitor.said()
+
+
+async def test_a_passkey_is_the_second_step_of_support_and_no_login_of_the_public(
+    visitor: Visitor, product: Product
+) -> None:
+    name = await new_staff(product)
+
+    async def enter_support() -> None:
+        await visitor.open("/soporte/ingreso")
+        await visitor.fill(nombre=name, contrasena=STAFF_PASSWORD)
+        await visitor.page.keyboard.press("Enter")
+
+    await with_device(visitor)
+    await enter_support()
+    await visitor.page.wait_for_url("**/soporte")
+    await visitor.page.get_by_role("link", name="Segundo factor").click()
+    await examine(visitor, "support-factor")
+    await visitor.fill(nombre="Teléfono")
+    await visitor.press("Agregar una llave de acceso")
+    assert await visitor.title() == "Guarde sus códigos de recuperación"
+    await examine(visitor, "support-recovery-codes")
+    code = await visitor.page.locator("li code").first.inner_text()
+    await visitor.press("Salir")
+    await enter_support()
+    await visitor.page.wait_for_url("**/soporte/ingreso/segundo-factor")
+    await examine(visitor, "support-second-step")
+    await visitor.press("Usar mi llave de acceso")
+    assert visitor.page.url.endswith("/soporte")
+    await visitor.press("Salir")
+    await enter_support()
+    await visitor.page.wait_for_url("**/soporte/ingreso/segundo-factor")
+    await visitor.field("codigo").focus()
+    await visitor.page.keyboard.type(code)
+    await visitor.page.keyboard.press("Enter")
+    await visitor.page.wait_for_url("**/soporte")
+    await visitor.open("/soporte/segundo-factor")
+    assert "Le quedan 9 de 10" in await visitor.said()
+    await examine(visitor, "support-factor-set-up")
+    await visitor.press("Salir")
+    await visitor.open("/ingreso/mipres")
+    await visitor.press("Ingresar con una llave de acceso")
+    assert not visitor.page.url.endswith("/inicio/mipres")
+
+
+async def test_the_page_that_keeps_a_factor_is_for_everybody(
+    visitor: Visitor, chrome: Browser, product: Product
+) -> None:
+    person = await product.new_professional()
+    await product.complete(person)
+    await with_device(visitor)
+    await enter(visitor, login_of(person))
+    await add_passkey(visitor)
+    async with visiting(chrome, product) as desk:
+        await desk.open("/soporte/ingreso")
+        await desk.fill(nombre=await new_staff(product), contrasena=STAFF_PASSWORD)
+        await desk.press("Ingresar")
+        page = await account_page(product, person)
+        await desk.open(f"{page}/restablecer-segundo-factor")
+        await examine(desk, "support-factor-reset")
+        await desk.fill(motivo=REASON)
+        await desk.press("Confirmar")
+        await examine(desk, "support-factor-reset-asked")
+        token = await noticed(product, person)
+    await visitor.open(f"/no-fui-yo/{token}")
+    await examine(visitor, "factor-reset")
+    await visitor.page.get_by_role("button", name="No fui yo: conservar mi segundo factor").focus()
+    await visitor.page.keyboard.press("Enter")
+    await visitor.page.get_by_role("heading", name="Su segundo factor queda como está").wait_for()
+    await examine(visitor, "factor-reset-stopped")
