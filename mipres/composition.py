@@ -158,7 +158,12 @@ def build_database(settings: Settings, engine: AsyncEngine) -> DatabaseServices:
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[DatabaseServices]:
     """The process's database services over their own engine, closed at the end."""
-    engine = create_engine(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
+    engine = create_engine(
+        settings.database_url.get_secret_value(),
+        pool_size=settings.database_pool,
+        statement_seconds=settings.database_statement_seconds,
+        lock_seconds=settings.database_lock_seconds,
+    )
     try:
         yield build_database(settings, engine)
     finally:

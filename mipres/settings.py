@@ -321,6 +321,8 @@ class Settings(BaseSettings):
     )
 
     database_pool: Annotated[int, Field(ge=1, le=100)] = 10
+    database_statement_seconds: Annotated[float, Field(ge=1, le=600)] = 30
+    database_lock_seconds: Annotated[float, Field(ge=1, le=600)] = 10
 
     temporal_address: str = Field(default_factory=lambda known: f"127.0.0.1:{known['temporal_port']}")
     temporal_namespace: str = "default"

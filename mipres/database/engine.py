@@ -20,7 +20,9 @@ RESTED_SECONDS = 1.0
 """A restart takes longer, so a connection that survived one has rested."""
 CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 30.0
-LOCK_SECONDS = 10
+LOCK_SECONDS = 10.0
+# The server says why it ends a statement, so it gets to speak before this side gives up.
+ANSWER_SECONDS = 2.0
 CLOSE_SECONDS = 2.0
 _FREE_SINCE = "free_since"
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
@@ -40,7 +42,21 @@ class _BoundedConnection(asyncpg.Connection):  # type: ignore[misc]
             self.terminate()
 
 
-def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
+def create_engine(
+    url: str,
+    *,
+    pool_size: int = 10,
+    statement_seconds: float = STATEMENT_SECONDS,
+    lock_seconds: float = LOCK_SECONDS,
+) -> AsyncEngine:
+    """Return the engine of a process.
+
+    Args:
+        url: Address of the database.
+        pool_size: Connections that it holds at most.
+        statement_seconds: After this time the server ends a statement with SQLSTATE 57014.
+        lock_seconds: After this time the server ends a wait for a lock with SQLSTATE 55P03.
+    """
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -48,9 +64,12 @@ def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
         hide_parameters=True,
         connect_args={
             "timeout": CONNECT_SECONDS,
-            "command_timeout": STATEMENT_SECONDS,
+            "command_timeout": statement_seconds + ANSWER_SECONDS,
             "connection_class": _BoundedConnection,
-            "server_settings": {"lock_timeout": f"{LOCK_SECONDS}s"},
+            "server_settings": {
+                "statement_timeout": f"{round(statement_seconds * 1000)}ms",
+                "lock_timeout": f"{round(lock_seconds * 1000)}ms",
+            },
         },
     )
     _ask_rested_connections(engine)

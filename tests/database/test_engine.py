@@ -6,9 +6,11 @@ import signal
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database import engine as database
+from mipres.database.failures import database_fault
 
 PID = text("SELECT pg_backend_pid()")
 
@@ -50,9 +52,9 @@ async def test_a_connection_that_died_at_rest_is_replaced(
 async def test_a_server_that_stands_still_is_given_up(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "STATEMENT_SECONDS", 0.2)
+    monkeypatch.setattr(database, "ANSWER_SECONDS", 0.1)
     monkeypatch.setattr(database, "CLOSE_SECONDS", 0.2)
-    engine = database.create_engine(database_url, pool_size=1)
+    engine = database.create_engine(database_url, pool_size=1, statement_seconds=0.1)
     stopped = await process_id(engine)
     os.kill(stopped, signal.SIGSTOP)
     try:
@@ -64,6 +66,27 @@ async def test_a_server_that_stands_still_is_given_up(
     finally:
         os.kill(stopped, signal.SIGCONT)
         await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("SELECT pg_sleep(5)", "QueryCanceledError, SQLSTATE 57014"),
+        ("SELECT pg_advisory_lock(4711)", "LockNotAvailableError, SQLSTATE 55P03"),
+    ],
+)
+async def test_the_server_ends_what_takes_too_long_and_says_why(
+    database_url: str, engine: AsyncEngine, statement: str, fault: str
+) -> None:
+    """A statement that only this side gives up goes on and holds its locks."""
+    bounded = database.create_engine(database_url, statement_seconds=0.4, lock_seconds=0.1)
+    async with engine.connect() as holder:
+        await holder.execute(text("SELECT pg_advisory_lock(4711)"))
+        async with bounded.connect() as connection:
+            with pytest.raises(DBAPIError) as caught:
+                await connection.execute(text(statement))
+    assert database_fault(caught.value) == fault
+    await bounded.dispose()
 
 
 async def test_a_connection_that_was_just_used_is_not_asked(
