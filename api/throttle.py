@@ -5,7 +5,7 @@ import asyncio
 import structlog
 
 from api.errors import TooManyRequestsError
-from mipres.database.failures import DATABASE_ERRORS
+from mipres.database.failures import DATABASE_ERRORS, database_fault
 from mipres.database.limits import Limits
 from mipres.domain.limits import Limit
 
@@ -34,7 +34,7 @@ class Throttle:
             async with asyncio.timeout(_COUNTING_SECONDS):
                 wait = await self.limits.take(limit, subject)
         except DATABASE_ERRORS as error:
-            log.warning("limits_unavailable", limit=limit.name, error=type(error).__name__)
+            log.warning("limits_unavailable", limit=limit.name, error=database_fault(error))
             return
         if wait:
             raise TooManyRequestsError(wait)

@@ -12,7 +12,7 @@ from api.forms import typed_for
 from api.registrations.start import Submitted
 from api.sent_forms import SentForms
 from api.templating import Pages
-from mipres.database.failures import DATABASE_ERRORS
+from mipres.database.failures import DATABASE_ERRORS, database_fault
 from mipres.database.receipts import PostgresReceipts
 from mipres.domain.applications import application_of
 from mipres.domain.divipola import department_name, department_of, municipality_name
@@ -110,7 +110,7 @@ class OutcomePages:
             return await self.receipts.of(radicado)
         except DATABASE_ERRORS as error:
             # The registration stands all the same; its page then repeats nothing that was typed.
-            log.warning("receipt_unknown", radicado=radicado, error=type(error).__name__)
+            log.warning("receipt_unknown", radicado=radicado, error=database_fault(error))
         return None
 
 

@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError, 
 from temporalio.service import RPCError
 
 from api.metrics import ApiMetrics, Fallback
-from mipres.database.failures import DATABASE_ERRORS
+from mipres.database.failures import DATABASE_ERRORS, database_fault
 from mipres.database.standings import PostgresStandings
 from mipres.domain.access import AccessState
 from mipres.domain.outcomes import Outcome
@@ -92,7 +92,7 @@ class RegistrationViews:
             try:
                 standing = await self._standings.of(radicado)
             except DATABASE_ERRORS as error:
-                log.warning("standing_unknown", radicado=radicado, error=type(error).__name__)
+                log.warning("standing_unknown", radicado=radicado, error=database_fault(error))
                 standing = Standing()
             return _view(run, standing=standing)
         view = _view(run, status=await self._status(run))
@@ -103,7 +103,7 @@ class RegistrationViews:
         try:
             return await self._standings.access(radicado)
         except DATABASE_ERRORS as error:
-            log.warning("access_unknown", radicado=radicado, error=type(error).__name__)
+            log.warning("access_unknown", radicado=radicado, error=database_fault(error))
             return None
 
     async def _status(self, run: Run) -> RegistrationStatus | None:

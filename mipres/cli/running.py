@@ -4,11 +4,12 @@ Its services, opened for one run, and one line for everything that goes wrong.
 """
 
 import asyncio
+import errno
 import os
 import pwd
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
@@ -40,6 +41,8 @@ from mipres.temporal.connection import connect
 
 NOT_POSSIBLE, MISUSED, AWAY = 1, 2, 3
 """Exit codes. 0 means done."""
+_LIMITS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
+"""Errors of the system that can have no file's name and still are no connection's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,17 +95,37 @@ def run_with_tools(work: Callable[[Tools], Awaitable[None]]) -> None:
         async with open_tools(settings) as tools:
             await work(tools)
 
+    with faults_named():
+        try:
+            asyncio.run(everything())
+        except UnknownWorkflowError:
+            stop("Temporal no tiene ningún registro con ese radicado.")
+        except TemporalUnavailableError as error:
+            stop(_of_temporal(error, settings), AWAY)
+
+
+@contextmanager
+def faults_named() -> Iterator[None]:
+    """End the command with one line where the database or this machine fails."""
     try:
-        asyncio.run(everything())
-    except UnknownWorkflowError:
-        stop("Temporal no tiene ningún registro con ese radicado.")
-    except TemporalUnavailableError as error:
-        stop(_of_temporal(error, settings), AWAY)
+        yield
     except BrokenPipeError:
-        # Whoever read the output, as `head` does, has read enough: Click ends the command for it.
+        # The program that reads the output, as `head`, has read enough: Click ends the command for it.
         raise
     except DATABASE_ERRORS as error:
+        if isinstance(error, OSError) and _is_of_this_machine(error):
+            stop(_of_this_machine(error))
         stop(_of_database(error), AWAY)
+
+
+def _is_of_this_machine(error: OSError) -> bool:
+    """Whether a file or a limit of this machine failed, and no connection."""
+    return error.filename is not None or error.errno in _LIMITS
+
+
+def _of_this_machine(error: OSError) -> str:
+    what = f" ({error.filename})" if error.filename is not None else ""
+    return f"No se pudo leer ni escribir en este equipo: {error.strerror}{what}."
 
 
 def _of_temporal(error: TemporalUnavailableError, settings: Settings) -> str:

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from mipres.database.failures import DATABASE_ERRORS
+from mipres.database.failures import DATABASE_ERRORS, database_fault
 from mipres.domain.audit import AuditEvent
 from mipres.ports import AuditTrail
 
@@ -47,4 +47,4 @@ class AuditQueue:
                 await self._audit.record(*events)
             except DATABASE_ERRORS as error:
                 types = sorted({event.type.value for event in events})
-                log.warning("audit_not_written", types=types, count=len(events), error=type(error).__name__)
+                log.warning("audit_not_written", types=types, count=len(events), error=database_fault(error))

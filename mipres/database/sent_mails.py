@@ -6,7 +6,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mipres.database.failures import DATABASE_ERRORS
+from mipres.database.failures import DATABASE_ERRORS, database_fault
 from mipres.database.tables import SentMailRow
 from mipres.domain.mail import CLAIM_LIFETIME, HANDED_OVER_LIFETIME, MailClaim
 
@@ -40,7 +40,7 @@ class PostgresSentMails:
                 return MailClaim.HANDED_OVER if is_handed_over else MailClaim.BUSY
         except DATABASE_ERRORS as error:
             # Fails open: mails about an outage of the database must not wait for its end.
-            log.warning("a mail goes out unclaimed: %s", type(error).__name__)
+            log.warning("a mail goes out unclaimed: %s", database_fault(error))
             return MailClaim.TAKEN
 
     async def renew(self, key: str) -> None:
@@ -60,7 +60,7 @@ class PostgresSentMails:
             async with self._engine.begin() as connection:
                 return int((await connection.execute(statement)).scalar_one())
         except DATABASE_ERRORS as error:
-            log.warning("an unknown end of a mail went unrecorded: %s", type(error).__name__)
+            log.warning("an unknown end of a mail went unrecorded: %s", database_fault(error))
             return 1
 
     async def mark_sent(self, key: str) -> None:
@@ -72,7 +72,7 @@ class PostgresSentMails:
                 await connection.execute(marking)
         except DATABASE_ERRORS as error:
             # The mail is out: a failure here would send it again.
-            log.warning("a mail went out unrecorded: %s", type(error).__name__)
+            log.warning("a mail went out unrecorded: %s", database_fault(error))
 
     async def release(self, key: str) -> None:
         await self._update(key, claimed_at=func.clock_timestamp() - CLAIM_LIFETIME)
@@ -84,4 +84,4 @@ class PostgresSentMails:
                 await connection.execute(update(SentMailRow).where(*unsent).values(**values))
         except DATABASE_ERRORS as error:
             # The claim grows old by itself.
-            log.warning("the claim of a mail stays as it was: %s", type(error).__name__)
+            log.warning("the claim of a mail stays as it was: %s", database_fault(error))

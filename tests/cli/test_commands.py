@@ -9,7 +9,7 @@ from typing import Any, cast
 from unittest.mock import AsyncMock, Mock
 
 import pytest
-from asyncpg.exceptions import UndefinedColumnError
+from asyncpg.exceptions import TooManyConnectionsError, UndefinedColumnError
 from sqlalchemy.exc import SQLAlchemyError
 
 from mipres.cli import arguments
@@ -222,6 +222,26 @@ def test_nothing_found_is_a_document_and_a_line_for_people(command: Command, too
         (NamespaceMissingError(), AWAY, "MIPRES_TEMPORAL_NAMESPACE"),
         (UnreadableAnswerError(), AWAY, "MIPRES_PAYLOAD_KEYS"),
         (OSError("secreto"), AWAY, "La base de datos no respondió bien (OSError)"),
+        (
+            ConnectionRefusedError(errno.ECONNREFUSED, "secreto"),
+            AWAY,
+            "La base de datos no respondió bien (ConnectionRefusedError)",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "datos.json"),
+            NOT_POSSIBLE,
+            "No se pudo leer ni escribir en este equipo: Permission denied (datos.json).",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            NOT_POSSIBLE,
+            "No se pudo leer ni escribir en este equipo: No space left on device.",
+        ),
+        (
+            TooManyConnectionsError("secreto"),
+            AWAY,
+            "La base de datos no respondió bien (TooManyConnectionsError, SQLSTATE 53300)",
+        ),
         (SQLAlchemyError("secreto"), AWAY, "La base de datos no respondió bien (SQLAlchemyError)"),
     ],
 )
@@ -239,6 +259,14 @@ def test_a_closed_pipe_is_no_fault_of_the_database(command: Command, tools: Tool
     answers(tools).support.show.side_effect = BrokenPipeError(errno.EPIPE, "broken pipe")
     result = command("show", RADICADO)
     assert (result.exit_code, result.stderr) == (NOT_POSSIBLE, "")
+
+
+def test_a_migration_without_a_database_is_one_line(command: Command) -> None:
+    result = command("migrate")
+    assert (result.exit_code, result.stderr) == (
+        AWAY,
+        "La base de datos no respondió bien (ConnectionRefusedError).\n",
+    )
 
 
 def test_a_schema_that_lacks_something_names_the_remedy(command: Command, tools: Tools) -> None:
