@@ -38,7 +38,7 @@ class BackchannelLogouts:
     @activity.defn
     async def announce_logouts(self) -> None:
         """Tell every application, all at the same time."""
-        await self._ended.pass_over(except_of=self._messenger.reachable)
+        await self._ended.pass_over(silent=self._messenger.silent)
         waiting = await self._ended.waiting(limit=_BATCH)
         by_client = {
             client_id: list(logins) for client_id, logins in groupby(waiting, lambda login: login.client_id)

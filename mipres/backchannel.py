@@ -49,8 +49,8 @@ class HttpLogoutMessenger:
         )
 
     @property
-    def reachable(self) -> Collection[str]:
-        return [client.client_id for client in self._clients.values() if client.backchannel_logout_uri]
+    def silent(self) -> Collection[str]:
+        return [client.client_id for client in self._clients.values() if not client.backchannel_logout_uri]
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -59,7 +59,7 @@ class HttpLogoutMessenger:
         form = {"logout_token": self._logout_token(login)}
         client = self._clients.get(login.client_id)
         if client is None or client.backchannel_logout_uri is None:
-            # An operator took it out since the list was read; the next round passes it over.
+            # This process does not know it, so it must not decide that it has no address; another may.
             return LogoutAnswer.NONE
         try:
             # The body is nobody's concern, so it is not read.

@@ -243,10 +243,10 @@ class AccessNoticeList(Protocol):
 class EndedLogins(Protocol):
     """The logins into applications that are over, and that the application does not know to be over."""
 
-    async def pass_over(self, *, except_of: Collection[str]) -> None:
+    async def pass_over(self, *, silent: Collection[str]) -> None:
         """Take off the list what no application needs to hear.
 
-        It has no address, or has never used its code.
+        It has never used its code, or is one of the silent: known, and without an address for it.
         """
         ...
 
@@ -263,8 +263,8 @@ class LogoutMessenger(Protocol):
     """Tells applications of logouts."""
 
     @property
-    def reachable(self) -> Collection[str]:
-        """The ids of the applications that have an address for it."""
+    def silent(self) -> Collection[str]:
+        """The ids of the known applications that have no address for it."""
         ...
 
     async def tell(self, login: EndedLogin) -> LogoutAnswer:

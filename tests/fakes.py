@@ -464,8 +464,8 @@ class FakeEndedLogins:
 
     logins: list[EndedLogin] = field(default_factory=list)
 
-    async def pass_over(self, *, except_of: Collection[str]) -> None:
-        self.logins = [login for login in self.logins if login.client_id in except_of]
+    async def pass_over(self, *, silent: Collection[str]) -> None:
+        self.logins = [login for login in self.logins if login.client_id not in silent]
 
     async def waiting(self, *, limit: int) -> Sequence[EndedLogin]:
         seen: Counter[str] = Counter()
@@ -484,7 +484,7 @@ class FakeEndedLogins:
 class FakeLogoutMessenger:
     """Applications that answer as they are set to."""
 
-    reachable: tuple[str, ...] = ("app",)
+    silent: tuple[str, ...] = ("without-address",)
     answers: dict[str, LogoutAnswer] = field(default_factory=dict)
     tried: list[EndedLogin] = field(default_factory=list)
 

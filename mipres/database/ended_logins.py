@@ -21,9 +21,9 @@ class PostgresEndedLogins:
         self._reading = reading_factory(engine)
         self._clock = clock
 
-    async def pass_over(self, *, except_of: Collection[str]) -> None:
+    async def pass_over(self, *, silent: Collection[str]) -> None:
         # An application that never used its code has never heard of the session.
-        unheard = or_(OidcGrantRow.client_id.not_in(list(except_of)), OidcGrantRow.code_used_at.is_(None))
+        unheard = or_(OidcGrantRow.client_id.in_(list(silent)), OidcGrantRow.code_used_at.is_(None))
         passing = update(OidcGrantRow).where(*_UNANNOUNCED, unheard)
         async with self._sessions.begin() as session:
             await session.execute(passing.values(announced_at=self._clock.now()))

@@ -52,7 +52,7 @@ async def test_each_application_is_told_and_one_without_an_address_is_passed_ove
 async def test_an_application_that_takes_nothing_holds_up_no_other(answer: LogoutAnswer) -> None:
     down, up = [ended("down") for _ in range(30)], ended("up")
     logins = FakeEndedLogins(logins=[*down, up])
-    messenger = FakeLogoutMessenger(reachable=("down", "up"), answers={"down": answer})
+    messenger = FakeLogoutMessenger(answers={"down": answer})
     with pytest.raises(ApplicationError, match="down") as raised:
         await announce(logins, messenger)
     assert raised.value.type == LOGOUT_NOT_TAKEN
@@ -66,7 +66,7 @@ async def test_an_application_that_keeps_its_calls_open_holds_up_no_other() -> N
     slow, up = ended("slow"), ended("up")
     logins = FakeEndedLogins(logins=[slow, up])
     with pytest.raises(ApplicationError, match="slow"):
-        await announce(logins, NeverEnds(reachable=("slow", "up")))
+        await announce(logins, NeverEnds())
     assert logins.logins == [slow]
 
 
@@ -89,3 +89,11 @@ async def test_an_application_that_is_away_for_a_day_is_given_up(caplog: pytest.
         await announce(logins, FakeLogoutMessenger(answers={"app": LogoutAnswer.NONE}))
     assert logins.logins == [young]
     assert caplog.text.count("the application app did not take a logout: none") == 1
+
+
+async def test_a_worker_without_the_applications_takes_no_logout_off_the_list() -> None:
+    login = ended("app")
+    logins = FakeEndedLogins(logins=[login])
+    with pytest.raises(ApplicationError, match="app"):
+        await announce(logins, FakeLogoutMessenger(silent=(), answers={"app": LogoutAnswer.NONE}))
+    assert logins.logins == [login]

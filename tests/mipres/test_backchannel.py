@@ -122,7 +122,13 @@ async def test_an_address_without_a_server_answers_nothing(unused_tcp_port: int)
     await messenger.close()
 
 
-async def test_an_application_without_an_address_is_not_reachable() -> None:
+async def test_an_application_that_this_process_does_not_know_is_not_told_to_have_no_address() -> None:
+    messenger = HttpLogoutMessenger({}, keys=lambda: KEYS, issuer=ISSUER, clock=CLOCK)
+    assert (list(messenger.silent), await messenger.tell(LOGIN)) == ([], LogoutAnswer.NONE)
+    await messenger.close()
+
+
+async def test_an_application_without_an_address_is_silent() -> None:
     messenger = messenger_to(None)
-    assert list(messenger.reachable) == []
+    assert list(messenger.silent) == ["app"]
     await messenger.close()
