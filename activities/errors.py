@@ -19,6 +19,7 @@ from mipres.domain.errors import (
     RegistryUnavailableError,
 )
 from mipres.domain.mail import HANDED_OVER_LIFETIME
+from mipres.domain.registry_faults import fault_for_staff
 
 REGISTRY_UNAVAILABLE = "RegistryUnavailable"
 MAIL_NOT_ACCEPTED = "MailNotAccepted"
@@ -46,7 +47,7 @@ def translated() -> Iterator[None]:
         metrics.registry_failed(error.registry)
         wait = error.retry_after_seconds
         raise ApplicationError(
-            f"El registro {error.registry} no respondió bien ({error.cause}). Se reintenta solo; si dura, avise a quien opera {error.registry}.",
+            f"El registro {error.registry} no respondió bien ({fault_for_staff(error.cause)}). Se reintenta solo; si dura, avise a quien opera {error.registry}.",
             type=REGISTRY_UNAVAILABLE,
             category=ApplicationErrorCategory.BENIGN,
             next_retry_delay=timedelta(seconds=wait) if wait else None,

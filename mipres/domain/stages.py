@@ -90,7 +90,7 @@ class StageWords:
 STAGES_FOR_STAFF = {
     Stage.CHECKING: StageWords(label="verificando", sentence="Verificando los datos en los registros"),
     Stage.WAITING_REGISTRY: StageWords(
-        label="esperando un registro", sentence="Esperando a un registro que no responde"
+        label="esperando un registro", sentence="Esperando de un registro una respuesta que sirva"
     ),
     Stage.WATCHING: StageWords(
         label="espera aparecer en un registro",

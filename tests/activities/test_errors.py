@@ -53,7 +53,7 @@ def test_an_outage_raises_no_alarm_of_the_sdks_own(error: MipresError) -> None:
 def test_support_reads_which_registry_failed_how_and_what_to_do() -> None:
     message = translation_of(RegistryUnavailableError("rethus", "HTTP status 503")).message
     assert "rethus" in message
-    assert "HTTP status 503" in message
+    assert "código HTTP 503" in message
     assert "avise" in message
 
 

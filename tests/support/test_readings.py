@@ -162,7 +162,7 @@ def test_people_are_found_wherever_a_payload_names_them(data: bytes, logins: set
 @pytest.mark.parametrize(
     ("data", "is_about_a_person"),
     [
-        (b'"Esperando a un registro que no responde"', False),
+        (b'"Esperando de un registro una respuesta que sirva"', False),
         (b'{"message": "El registro sso no responde", "stack_trace": ""}', False),
         (b'{"message": "no hay cuenta de CC1020304050", "stack_trace": ""}', True),
         (b'{"message": "ana@example rechazada", "stack_trace": ""}', True),

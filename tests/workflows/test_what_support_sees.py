@@ -70,7 +70,7 @@ async def test_a_waiting_registration_explains_itself(world: World) -> None:
     world.talent.down = True
     handle, _ = await world.submit()
     told = await metadata(handle)
-    assert "**Esperando a un registro que no responde**" in told.current_details
+    assert "**Esperando de un registro una respuesta que sirva**" in told.current_details
     assert "Espera a: **ReTHUS**" in told.current_details
     radicado = handle.id.partition("/")[2]
     assert f"python -m mipres.cli retry {radicado} " in told.current_details
@@ -113,7 +113,7 @@ async def test_the_list_of_the_stuck_tells_what_each_one_failed_with(world: Worl
 
     await world.eventually(listed)
     [error] = found[radicado].errors
-    assert "El registro rethus no respondió bien (HTTP status 503)" in error
+    assert "El registro rethus no respondió bien (código HTTP 503)" in error
     assert [case.errors for case in await desk.oldest_waiting() if case.reference == radicado] == [(error,)]
     world.talent.down = False
     await world.cancels(handle)

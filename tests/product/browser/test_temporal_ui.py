@@ -153,7 +153,7 @@ async def test_the_search_finds_it_and_its_page_tells_all(desk: Desk, stuck: Stu
     await desk.turn_to("user-metadata")
     summary = desk.page.frame_locator("iframe").nth(0).locator("body")
     await expect(summary).to_contain_text("Registro de Servicio Social Obligatorio")
-    await expect(desk.details()).to_contain_text("Esperando a un registro que no responde")
+    await expect(desk.details()).to_contain_text("Esperando de un registro una respuesta que sirva")
     await expect(desk.details()).to_contain_text("Espera a: SSO")
     await expect(desk.details()).to_contain_text(f"python -m mipres.cli retry {stuck.radicado}")
 

@@ -124,9 +124,9 @@ async def answered_by_rethus(product: Product, answer: dict[str, Any], explained
 
 async def registry_down(product: Product) -> Stuck:
     words = (
-        "Esperando a un registro que no responde",
+        "Esperando de un registro una respuesta que sirva",
         "avise a la entidad que opera ReTHUS",
-        "El registro rethus no respondió bien (HTTP status 503)",
+        "El registro rethus no respondió bien (código HTTP 503)",
     )
     return await answered_by_rethus(product, {"status": 503}, words)
 
@@ -136,7 +136,7 @@ async def impossible_answer(product: Product) -> Stuck:
         "professions": [],
         "sanctions": [{"authority": "Tribunal", "kind": "Suspensión", "start": "ayer"}],
     }
-    words = ("sanctions[0].start: not a day", "avise a la entidad que opera ReTHUS")
+    words = ("sanctions[0].start: no es una fecha", "avise a la entidad que opera ReTHUS")
     return await answered_by_rethus(product, {"body": body}, words)
 
 
