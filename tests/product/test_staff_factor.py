@@ -24,6 +24,7 @@ async def send(visitor: httpx2.AsyncClient, action: str, **fields: str) -> httpx
 
 async def set_up(visitor: httpx2.AsyncClient) -> tuple[pyotp.TOTP, list[str]]:
     page = await visitor.get(PAGE)
+    assert "ingresa sin escribir la contraseña" not in page.text, "that is for the public"
     codes = pyotp.TOTP(_SECRET.findall(page.text)[0].replace(" ", ""))
     shown = await send(visitor, f"{PAGE}/codigos", codigo=codes.now())
     assert shown.url.path == PAGE
