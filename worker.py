@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
 
+import structlog
 import uvloop
 from temporalio.client import Client
 from temporalio.runtime import Runtime
@@ -108,8 +109,8 @@ async def unless_stopped(connecting: Coroutine[Any, Any, Client], stop: asyncio.
 
 
 def say(line: str) -> None:
-    """Print a line that the launcher and people wait for."""
-    print(line, flush=True)  # noqa: T201
+    """Log a line that the launcher and people wait for."""
+    structlog.stdlib.get_logger("mipres.worker").info(line)
 
 
 if __name__ == "__main__":

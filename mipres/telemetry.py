@@ -7,7 +7,14 @@ import logging
 import sys
 
 import structlog
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 
 from mipres.domain.errors import MipresError
 
@@ -45,12 +52,22 @@ def runtime_with_metrics(host: str, port: int) -> Runtime | None:
         },
     )
     try:
-        return Runtime(telemetry=TelemetryConfig(metrics=metrics, attach_service_name=False))
+        return Runtime(
+            telemetry=TelemetryConfig(metrics=metrics, logging=_core_lines(), attach_service_name=False)
+        )
     except ValueError as error:
         raise MetricsPortTakenError(
             f"No se pueden servir métricas en {host}:{port} (MIPRES_METRICS_HOST, MIPRES_METRICS_PORT): "
             "el puerto está en uso o la dirección no es de esta máquina."
         ) from error
+
+
+def _core_lines() -> LoggingConfig:
+    """Hand the lines of the SDK's core to Python's logging; by itself it writes plain text."""
+    return LoggingConfig(
+        filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
+        forwarding=LogForwardingConfig(logger=logging.getLogger("temporalio.core")),
+    )
 
 
 def configure_logging() -> None:
@@ -76,6 +93,7 @@ def configure_logging() -> None:
             ],
         )
     )
+    logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     # Libraries tell addresses and values at INFO (an HTTP client every URL, with the document in it),

@@ -1,6 +1,8 @@
 import json
 import logging
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -44,6 +46,19 @@ def test_a_line_of_an_activity_names_the_registration_and_the_activity(
     assert json.loads(capsys.readouterr().out)["radicado"] == "RM-1"
     logging.getLogger("elsewhere").warning("no context")
     assert "radicado" not in json.loads(capsys.readouterr().out)
+
+
+def test_what_python_itself_complains_of_is_json_too() -> None:
+    """In a process of its own, because pytest keeps warnings to itself."""
+    program = (
+        "import asyncio, warnings; from mipres.telemetry import configure_logging; configure_logging();"
+        "warnings.warn('it is old');"
+        "loop = asyncio.new_event_loop(); loop.call_exception_handler({'message': 'never awaited'})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    old, never = (json.loads(line) for line in done.stdout.splitlines())
+    assert ("it is old" in old["event"], never["event"]) == (True, "never awaited")
+    assert done.stderr == ""
 
 
 def test_a_short_key_of_the_metrics_is_refused(
