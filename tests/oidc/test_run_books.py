@@ -54,8 +54,9 @@ async def refusal(stage: Stage, code: str, secret: str) -> str | None:
 @pytest.mark.usefixtures("files")
 async def test_a_leaked_client_secret(set_stage: SetStage, operator: Operator) -> None:
     stage = await set_stage()
+    assert await refusal(stage, await stage.code(), SECRET) is None
     answer = json.loads(await operator("applications", "rotate-secret", "app", "--now", "--json"))
-    code = await stage.code()
+    code = (await stage.answer(stage.request()))["code"]
     assert await refusal(stage, code, SECRET) == "invalid_client"
     assert await refusal(stage, code, answer["client_secret"]) is None
 
