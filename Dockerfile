@@ -14,7 +14,9 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 # A fixed number, so that policies that demand a non-root user can check it without reading /etc/passwd.
 RUN groupadd --gid 10001 mipres \
-    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin mipres
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin mipres \
+    # A new named volume takes its owner from here.
+    && install --directory --owner 10001 --group 10001 --mode 700 /var/lib/mipres
 WORKDIR /app
 COPY --from=builder /opt/venv /opt/venv
 COPY mipres/ mipres/

@@ -7,6 +7,7 @@ from itertools import groupby
 from temporalio import activity
 
 from activities.errors import logout_not_taken
+from activities.metrics import logout_announced
 from mipres.domain.clients import LOGOUT_WORTH_TELLING, EndedLogin, LogoutAnswer
 from mipres.ports import Clock, EndedLogins, LogoutMessenger
 
@@ -62,7 +63,8 @@ class BackchannelLogouts:
         for login in logins:
             answer = await self._messenger.tell(login)
             if self._is_final(login, answer):
-                await self._ended.settle(login)
+                await self._ended.settle(login, answer)
+                logout_announced(answer)
                 continue
             failures += 1
             if answer is LogoutAnswer.NONE or failures >= _FAILURES_ENOUGH:

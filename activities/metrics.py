@@ -12,6 +12,7 @@ from enum import StrEnum
 from temporalio import activity
 from temporalio.common import MetricCounter, MetricHistogramTimedelta, MetricMeter
 
+from mipres.domain.clients import LogoutAnswer
 from mipres.domain.stages import REGISTRIES
 from mipres.telemetry import MAIL_DELAY
 from mipres.temporal.codec import Fault
@@ -59,6 +60,11 @@ class WorkerMetrics:
             "mipres_mail_failures",
             "Messages that the mail server did not take",
             [{"kind": kind.value} for kind in MailFailure],
+        )
+        self.logouts_announced = self._counter(
+            "mipres_application_logouts",
+            "Ended sessions that an application was notified of, or will never hear of, by its last answer",
+            [{"answer": answer.value} for answer in LogoutAnswer],
         )
         self.payloads_refused = self._counter(
             "mipres_payloads_refused",
@@ -112,3 +118,9 @@ def mail_sent(template: str) -> None:
 def mail_failed(kind: MailFailure) -> None:
     if _of_this_process:
         _of_this_process.mail_failures.add(1, {"kind": kind.value})
+
+
+def logout_announced(answer: LogoutAnswer) -> None:
+    """Count the end of an application's notice."""
+    if _of_this_process:
+        _of_this_process.logouts_announced.add(1, {"answer": answer.value})

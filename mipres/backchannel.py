@@ -56,11 +56,11 @@ class HttpLogoutMessenger:
         await self._http.aclose()
 
     async def tell(self, login: EndedLogin) -> LogoutAnswer:
-        form = {"logout_token": self._logout_token(login)}
         client = self._clients.get(login.client_id)
         if client is None or client.backchannel_logout_uri is None:
             # This process does not know it, so it must not decide that it has no address; another may.
             return LogoutAnswer.NONE
+        form = {"logout_token": self._logout_token(login)}
         try:
             # The body is nobody's concern, so it is not read.
             async with (

@@ -112,7 +112,7 @@ async def open_ports(settings: Settings, database: "DatabaseServices") -> AsyncI
                 database.engine, audit=database.audit, clock=database.clock
             ),
             access_notices=PostgresAccessNotices(database.engine, clock=database.clock),
-            ended_logins=PostgresEndedLogins(database.engine, clock=database.clock),
+            ended_logins=PostgresEndedLogins(database.engine, audit=database.audit, clock=database.clock),
             logout_messenger=messenger,
             clock=database.clock,
             support_address=settings.support_email,

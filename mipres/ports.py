@@ -254,8 +254,8 @@ class EndedLogins(Protocol):
         """The oldest of each application, so that one that does not answer leaves room for the others."""
         ...
 
-    async def settle(self, login: EndedLogin) -> None:
-        """Take one off the list."""
+    async def settle(self, login: EndedLogin, answer: LogoutAnswer) -> None:
+        """Take one off the list; the trail says of an application that did not take it."""
         ...
 
 

@@ -463,6 +463,7 @@ class FakeEndedLogins:
     """A list in memory."""
 
     logins: list[EndedLogin] = field(default_factory=list)
+    answers: list[LogoutAnswer] = field(default_factory=list)
 
     async def pass_over(self, *, silent: Collection[str]) -> None:
         self.logins = [login for login in self.logins if login.client_id not in silent]
@@ -476,8 +477,9 @@ class FakeEndedLogins:
                 found.append(login)
         return found
 
-    async def settle(self, login: EndedLogin) -> None:
+    async def settle(self, login: EndedLogin, answer: LogoutAnswer) -> None:
         self.logins.remove(login)
+        self.answers.append(answer)
 
 
 @dataclass(kw_only=True)

@@ -5,9 +5,11 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.tables import OidcGrantRow
-from mipres.domain.clients import EndedLogin
+from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
+from mipres.domain.clients import EndedLogin, LogoutAnswer
 from mipres.ports import Clock
 
 _UNANNOUNCED = (OidcGrantRow.ended_at.is_not(None), OidcGrantRow.announced_at.is_(None))
@@ -16,10 +18,10 @@ _UNANNOUNCED = (OidcGrantRow.ended_at.is_not(None), OidcGrantRow.announced_at.is
 class PostgresEndedLogins:
     """Implements ports.EndedLogins."""
 
-    def __init__(self, engine: AsyncEngine, *, clock: Clock) -> None:
+    def __init__(self, engine: AsyncEngine, *, audit: PostgresAuditTrail, clock: Clock) -> None:
         self._sessions = session_factory(engine)
         self._reading = reading_factory(engine)
-        self._clock = clock
+        self._audit, self._clock = audit, clock
 
     async def pass_over(self, *, silent: Collection[str]) -> None:
         # An application that never used its code has never heard of the session.
@@ -49,7 +51,7 @@ class PostgresEndedLogins:
                 for row in await session.execute(oldest)
             ]
 
-    async def settle(self, login: EndedLogin) -> None:
+    async def settle(self, login: EndedLogin, answer: LogoutAnswer) -> None:
         own = (
             OidcGrantRow.client_id == login.client_id,
             OidcGrantRow.session_id == login.session_id,
@@ -59,3 +61,12 @@ class PostgresEndedLogins:
         settling = update(OidcGrantRow).where(*_UNANNOUNCED, *own)
         async with self._sessions.begin() as session:
             await session.execute(settling.values(announced_at=self._clock.now()))
+            if answer is not LogoutAnswer.ACCEPTED:
+                await self._audit.record_in(
+                    session,
+                    AuditEvent(
+                        type=AuditEventType.APPLICATION_LOGOUT_NOT_TAKEN,
+                        actor=PRODUCT,
+                        details={"application": login.client_id, "answer": answer.value},
+                    ),
+                )

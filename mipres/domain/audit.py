@@ -84,6 +84,10 @@ class AuditEventType(StrEnum):
     STAFF_LOGOUT = "staff_logout", "Salida de soporte"
     STAFF_CHANGED = "staff_changed", "Cuenta de soporte creada o cambiada"
     APPLICATION_CHANGED = "application_changed", "Aplicación creada o cambiada"
+    APPLICATION_LOGOUT_NOT_TAKEN = (
+        "application_logout_not_taken",
+        "Una aplicación no recibió el aviso de una salida",
+    )
     KEYS_ROTATED = "keys_rotated", "Claves de cifrado rotadas"
     PERSON_EXPORTED = "person_exported", "Datos de la persona entregados"
     PERSON_ERASED = "person_erased", "Datos de la persona suprimidos"

@@ -97,3 +97,9 @@ async def test_a_worker_without_the_applications_takes_no_logout_off_the_list() 
     with pytest.raises(ApplicationError, match="app"):
         await announce(logins, FakeLogoutMessenger(silent=(), answers={"app": LogoutAnswer.NONE}))
     assert logins.logins == [login]
+
+
+async def test_what_became_of_each_notice_is_said() -> None:
+    logins = FakeEndedLogins(logins=[ended("app"), ended("sour")])
+    await announce(logins, FakeLogoutMessenger(answers={"sour": LogoutAnswer.REFUSED}))
+    assert logins.answers == [LogoutAnswer.ACCEPTED, LogoutAnswer.REFUSED]

@@ -24,6 +24,7 @@ from mipres.database.sessions import PostgresSessions
 from mipres.database.tables import AccountRow
 from mipres.domain.applications import Application
 from mipres.domain.audit import operator
+from mipres.domain.clients import LogoutAnswer
 from mipres.domain.documents import parse_document
 from mipres.domain.links import LinkPurpose
 from mipres.support.accounts import Decision, SupportAccounts
@@ -49,7 +50,7 @@ class Doors:
         self.own = PostgresOwnAccounts(engine, audit=audit, clock=clock)
         lockouts = LoginLockouts(engine, key=b"k" * 32, clock=clock)
         self.decided = SupportAccounts(engine, lockouts=lockouts, audit=audit, clock=clock)
-        self.ended = PostgresEndedLogins(engine, clock=clock)
+        self.ended = PostgresEndedLogins(engine, audit=audit, clock=clock)
 
     async def log_in(self) -> str:
         token = await self.sessions.open(self.account_id, MIPRES, verified_hash="hash")
@@ -172,7 +173,7 @@ async def test_whatever_ends_a_login_is_to_be_told_once_to_each_application(
     assert [login.client_id for login in logins] == ["app", "other"]
     assert {login.account_id for login in logins} == {doors.account_id}
     assert len({login.session_id for login in logins}) == 1
-    await doors.ended.settle(logins[0])
+    await doors.ended.settle(logins[0], LogoutAnswer.ACCEPTED)
     assert await doors.waiting() == ["other"]
 
 
@@ -216,9 +217,11 @@ async def test_what_ended_after_the_list_was_read_has_its_own_turn(doors: Doors,
     access = await doors.enter(cookie)
     await end("new_password", cookie)
     (login,) = await doors.ended.waiting(limit=9)
-    await doors.ended.settle(replace(login, ended_at=login.ended_at - timedelta(seconds=1)))
+    await doors.ended.settle(
+        replace(login, ended_at=login.ended_at - timedelta(seconds=1)), LogoutAnswer.ACCEPTED
+    )
     assert await doors.waiting() == ["app"]
-    await doors.ended.settle(login)
+    await doors.ended.settle(login, LogoutAnswer.ACCEPTED)
     await doors.revoke(access)
     assert await doors.waiting() == []
 
@@ -234,5 +237,5 @@ async def test_a_purge_leaves_what_is_still_to_be_told(
     await retention.purge()
     await retention.purge()
     (login,) = await doors.ended.waiting(limit=9)
-    await doors.ended.settle(login)
+    await doors.ended.settle(login, LogoutAnswer.ACCEPTED)
     assert (await retention.purge())["oidc_grants"] == 1

@@ -9,7 +9,9 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from joserfc.jwk import KeySet
 
+from mipres.oidc_keys import fresh_key, write_keys
 from mipres.settings import Settings, variable
 from mipres.temporal.names import REGISTRATIONS_QUEUE
 from tests.deployment.composed import DEPLOY, compose_file
@@ -144,7 +146,8 @@ def test_every_container_is_confined_and_limited() -> None:
 def test_every_variable_is_a_setting_and_no_secret_is_written_down() -> None:
     named = set(of("ConfigMap", "settings")["data"])
     secret = of("Secret", "secrets")["stringData"] | of("Secret", "owner-secrets")["stringData"]
-    assert named | set(secret) <= SETTING_NAMES
+    # A file's name may stand for any value.
+    assert named | set(secret) <= SETTING_NAMES | {f"{name}_FILE" for name in SETTING_NAMES}
     every = [item["stringData"] for item in ALL.values() if item["kind"] == "Secret"]
     assert {value for one in every for value in one.values()} == {""}
     assert named.isdisjoint(secret)
@@ -164,6 +167,14 @@ def test_production_would_start_with_what_is_named(monkeypatch: pytest.MonkeyPat
         },
         "MIPRES_DATABASE_URL": "postgresql+asyncpg://u:p@database.example/registro",
         "MIPRES_SMTP_URL": "smtps://u:p@mail.example:465",
+    }
+    (tmp_path / "clients.json").write_text("[]")
+    write_keys(tmp_path / "keys.json", KeySet([fresh_key()]))
+    files = of("Secret", "applications")["stringData"]
+    strong |= {
+        name: str(tmp_path / Path(path).name)
+        for name, path in of("ConfigMap", "settings")["data"].items()
+        if path.startswith("/etc/applications/") and Path(path).name in files
     }
     build = {item["name"]: item["value"] for item in container(WORKER)["env"]}
     for name, value in {**of("ConfigMap", "settings")["data"], **strong, **build}.items():
