@@ -83,7 +83,7 @@ class PostgresAuditTrail:
             row = self._row(event, number=number + 1, previous=seal)
             rows.append({column: getattr(row, column) for column in _COLUMNS})
             number, seal = row.number, row.seal
-        await session.execute(_APPEND, rows)
+        await session.execute(_APPEND.values(rows))
 
     async def entries(
         self, *, reference: str | None = None, login: str | None = None, limit: int = 200

@@ -16,11 +16,12 @@ log = logging.getLogger(__name__)
 class PostgresSentMails:
     """Implements ports.SentMails.
 
-    PostgreSQL's clock tells the age of a claim, the same for every worker.
+    PostgreSQL's clock tells the age of a claim, the same for every worker. Each statement decides by itself
+    and is its own transaction.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def claim(self, key: str) -> MailClaim:
         now = func.clock_timestamp()
@@ -30,11 +31,15 @@ class PostgresSentMails:
             index_elements=["key"], set_={"claimed_at": now}, where=was_left
         ).returning(SentMailRow.key)
         try:
-            async with self._engine.begin() as connection:
+            async with self._engine.connect() as connection:
                 if (await connection.execute(claiming)).first() is not None:
                     return MailClaim.TAKEN
                 held = select(SentMailRow.sent_at, SentMailRow.claimed_at > now).where(SentMailRow.key == key)
-                sent_at, is_handed_over = (await connection.execute(held)).one()
+                found = (await connection.execute(held)).first()
+                if found is None:
+                    # The purge has removed it between the two statements; the next attempt claims it.
+                    return MailClaim.BUSY
+                sent_at, is_handed_over = found
                 if sent_at is not None:
                     return MailClaim.SENT
                 return MailClaim.HANDED_OVER if is_handed_over else MailClaim.BUSY
@@ -57,7 +62,7 @@ class PostgresSentMails:
             set_={"claimed_at": held, "unknown_ends": SentMailRow.unknown_ends + 1},
         ).returning(SentMailRow.unknown_ends)
         try:
-            async with self._engine.begin() as connection:
+            async with self._engine.connect() as connection:
                 return int((await connection.execute(statement)).scalar_one())
         except DATABASE_ERRORS as error:
             log.warning("an unknown end of a mail went unrecorded: %s", database_fault(error))
@@ -68,7 +73,7 @@ class PostgresSentMails:
         sent = insert(SentMailRow).values(key=key, claimed_at=now, sent_at=now)
         marking = sent.on_conflict_do_update(index_elements=["key"], set_={"sent_at": now})
         try:
-            async with self._engine.begin() as connection:
+            async with self._engine.connect() as connection:
                 await connection.execute(marking)
         except DATABASE_ERRORS as error:
             # The mail is out: a failure here would send it again.
@@ -80,7 +85,7 @@ class PostgresSentMails:
     async def _update(self, key: str, **values: object) -> None:
         unsent = (SentMailRow.key == key, SentMailRow.sent_at.is_(None))
         try:
-            async with self._engine.begin() as connection:
+            async with self._engine.connect() as connection:
                 await connection.execute(update(SentMailRow).where(*unsent).values(**values))
         except DATABASE_ERRORS as error:
             # The claim grows old by itself.
