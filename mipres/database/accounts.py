@@ -71,7 +71,7 @@ class PostgresAccounts:
             await self._erasures.admit_in(session, login, submitted_at=submitted_at)
             await _refuse_replaced(session, login)
             account, created = await self._upsert_account(session, registration)
-            events = await self._upsert_profile(session, registration, account.account_id)
+            events = await self._upsert_profile(session, registration, account.account_id, is_new=created)
             # The consent belongs to one submission: without a new one, this is the same call again.
             if await self._keep_consent(session, registration, account.account_id):
                 submission = registration.submission
@@ -267,9 +267,12 @@ class PostgresAccounts:
         )
 
     async def _upsert_profile(
-        self, session: AsyncSession, registration: NewRegistration, account_id: uuid.UUID
+        self, session: AsyncSession, registration: NewRegistration, account_id: uuid.UUID, *, is_new: bool
     ) -> list[AuditEvent]:
-        """Store the profile, and return what that changes of its access."""
+        """Store the profile, and return what that changes of its access.
+
+        A new account has no profile yet that anything could have closed.
+        """
         now = self._clock.now()
         values = profile_values(registration) | {"updated_at": now, "reviewed_at": now, "review_on": None}
         key = {
@@ -277,7 +280,7 @@ class PostgresAccounts:
             "entity_key": registration.submission.entity_key,
             "registration_key": folded_registration(registration.facts.professional_registration or ""),
         }
-        renewals = await renew_profile(session, account_id, key, now=now)
+        renewals = [] if is_new else await renew_profile(session, account_id, key, now=now)
         statement = insert(ProfileRow).values(
             id=uuid.uuid4(), account_id=account_id, created_at=now, **key, **values
         )
