@@ -13,22 +13,23 @@ from api.forms import text_of
 from api.security import Cookies
 from mipres.captcha.challenges import CaptchaChallenges, Place, Verdict
 from mipres.captcha.proofs import ProofsOfWork
+from mipres.domain import sentences
 from mipres.domain.errors import FieldError
 
 # ALTCHA's own name of the field.
 _PROOF_FIELD = "altcha"
-_MISSING = FieldError(field="captcha", message="Escriba el código de la imagen", is_missing=True)
+_MISSING = FieldError(field="captcha", message=sentences.FROM_THE_PICTURE.capitalize(), is_missing=True)
 _ERRORS = {
-    Verdict.WRONG: "El código no corresponde a la imagen; escriba el de la imagen nueva",
-    Verdict.USED: "Ese código ya se usó; escriba el de la imagen nueva",
-    Verdict.EXPIRED: "El código venció; escriba el de la imagen nueva",
+    Verdict.WRONG: f"El código no corresponde a la imagen; {sentences.FROM_THE_NEW_PICTURE}",
+    Verdict.USED: f"Ese código ya se usó; {sentences.FROM_THE_NEW_PICTURE}",
+    Verdict.EXPIRED: f"El código venció; {sentences.FROM_THE_NEW_PICTURE}",
 }
 CAPTCHA_NEEDED = (
-    "Con este usuario hubo varios intentos fallidos: escriba el código de la imagen y otra vez la contraseña"
+    f"Con este usuario hubo varios intentos fallidos: {sentences.FROM_THE_PICTURE} y otra vez la contraseña"
 )
 """Where a login asks for the captcha that its first page does not show."""
 _UNPROVEN = FieldError(
-    field="captcha", message="No se pudo comprobar su navegador; escriba el código de la imagen"
+    field="captcha", message=f"No se pudo comprobar su navegador; {sentences.FROM_THE_PICTURE}"
 )
 
 

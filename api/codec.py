@@ -89,14 +89,17 @@ async def encode(request: Request, services: CodecDep, member: StaffDep) -> Resp
     return _answer(services, sealed)
 
 
+_ONLY_REASONS = "Solo se firma el motivo de una actualización"
+
+
 def _reason(payload: Payload) -> str:
     try:
         text = json.loads(payload.data)
         if payload.metadata.get("encoding") != _PLAIN or not isinstance(text, str):
-            raise HTTPException(HTTPStatus.BAD_REQUEST, "Solo se firma el motivo de una actualización")
+            raise HTTPException(HTTPStatus.BAD_REQUEST, _ONLY_REASONS)
         return checked_reason(text)
     except ValueError:
-        raise HTTPException(HTTPStatus.BAD_REQUEST, "Solo se firma el motivo de una actualización") from None
+        raise HTTPException(HTTPStatus.BAD_REQUEST, _ONLY_REASONS) from None
     except ReasonRefusedError as error:
         raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from None
 

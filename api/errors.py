@@ -307,12 +307,14 @@ async def unreadable(request: Request, error: RequestValidationError) -> Respons
     return JSONResponse(problem.body, status_code=problem.status, media_type=PROBLEM_JSON)
 
 
-_WRONG_FIELD = "El valor no es válido; consulte la documentación en /api/docs"
+_SEE_DOCS = "consulte la documentación en /api/docs"
+_WRONG_FIELD = f"El valor no es válido; {_SEE_DOCS}"
+_NOT_AMONG = f"El valor no es ninguno de los admitidos; {_SEE_DOCS}"
 _FIELD_MESSAGES = {
     "missing": "Falta este campo",
     "extra_forbidden": "Este campo no existe; retírelo",
-    "enum": "El valor no es ninguno de los admitidos; consulte la documentación en /api/docs",
-    "literal_error": "El valor no es ninguno de los admitidos; consulte la documentación en /api/docs",
+    "enum": _NOT_AMONG,
+    "literal_error": _NOT_AMONG,
     "string_type": "Debe ser un texto",
     "string_too_long": "El texto es demasiado largo",
     "bool_type": "Debe ser true o false",

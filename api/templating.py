@@ -12,10 +12,11 @@ from starlette.responses import HTMLResponse
 
 from api.security import FORM_NOT_TAKEN, Cookies, FormTokens, new_visit
 from api.static_files import static_url
+from mipres.domain import sentences
 from mipres.domain.eligibility import BOGOTA
 from mipres.domain.help import HelpContact
 from mipres.domain.stages import STAGES_FOR_STAFF, WAITING_FOR_STAFF
-from mipres.domain.submissions import UserType
+from mipres.domain.submissions import ENTITY_KIND_LABELS, UserType
 from mipres.mail.dates import long_date, long_date_time
 from mipres.version import BUILD, VERSION
 
@@ -53,6 +54,8 @@ class Pages:
         self._environment.globals |= {
             "static_url": self.static_url,
             "help_contact": help_contact or HelpContact(),
+            "say": sentences,
+            "entity_kinds": [(kind.value, label) for kind, label in ENTITY_KIND_LABELS.items()],
             "version": VERSION,
             "build": BUILD,
         }

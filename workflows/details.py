@@ -7,6 +7,7 @@ Nothing personal. These words are no commands: they may change while registratio
 
 from datetime import datetime
 
+from mipres.domain import sentences
 from mipres.domain.eligibility import BOGOTA
 from mipres.domain.review import ReviewStage
 from mipres.domain.stages import (
@@ -38,7 +39,7 @@ _AT_EACH_STAGE = {
         "Esto dura segundos. Si dura más de un minuto, revise que haya un *worker* en marcha (pestaña *Workers*).",
     ),
     Stage.WATCHING: (
-        "No está atascado: la persona pidió esperar. Se consulta el registro una vez al día y todo sigue solo.",
+        sentences.NOT_STUCK_BUT_WATCHING,
         "Si la persona ya no quiere esperar, que lo diga en su página de estado, o use la actualización `stop_watching`.",
         _CANCEL,
     ),
@@ -48,13 +49,11 @@ _AT_EACH_STAGE = {
         _CANCEL,
     ),
     Stage.COMPLETED: (
-        "No queda nada por hacer. Si la persona no recuerda la clave, que la recupere en la página.",
+        f"{sentences.NOTHING_LEFT} Si la persona no recuerda la clave, que la recupere en la página.",
     ),
-    Stage.REFUSED: (
-        "Lo decidieron los registros. Cuando la persona corrija allí sus datos, puede registrarse de nuevo.",
-    ),
-    Stage.EXPIRED: ("La persona puede registrarse de nuevo; recibirá otro enlace.",),
-    Stage.CANCELLED: ("La persona puede registrarse de nuevo.",),
+    Stage.REFUSED: (sentences.REGISTRIES_DECIDED,),
+    Stage.EXPIRED: (f"{sentences.PERSON_MAY_REGISTER_AGAIN}; recibirá otro enlace.",),
+    Stage.CANCELLED: (f"{sentences.PERSON_MAY_REGISTER_AGAIN}.",),
 }
 _WHEN_WAITING = {
     **{
@@ -87,7 +86,7 @@ _ADDRESS_WAITS = (
 )
 LOCK_NOTICE = (
     "**Aviso de que un ingreso se bloqueó**\n\nSi el documento tiene cuenta, se envía un correo; si no, nada. "
-    "Se reintenta durante un día. Soporte no tiene que hacer nada."
+    f"Se reintenta durante un día. {sentences.NOTHING_FOR_SUPPORT}"
 )
 FACTOR_RESET = (
     "**Restablecimiento de un segundo factor**\n\nPrimero se avisa a la persona; desde ese aviso corren 24 horas en las que lo "
@@ -99,11 +98,11 @@ RETENTION = (
     "la siguiente recupera lo que esta no alcance."
 )
 BACKCHANNEL_LOGOUTS = (
-    "**Avisos de salida a las aplicaciones**\n\nCorre cada minuto: a cada aplicación le dice qué sesiones terminaron. "
+    f"**{sentences.BACKCHANNEL_LOGOUTS}**\n\nCorre cada minuto: a cada aplicación le dice qué sesiones terminaron. "
     "Si espera, la aplicación que nombra *Pending Activities* no responde; avise a quien la opera."
 )
 ACCESS_NOTICES = (
-    "**Avisos de cambios de acceso**\n\nCorre cada cinco minutos y envía los correos pendientes. "
+    f"**{sentences.ACCESS_NOTICES}**\n\nCorre cada cinco minutos y envía los correos pendientes. "
     "Si espera, revise el servidor de correo; soporte no tiene que hacer nada más."
 )
 
@@ -111,19 +110,19 @@ ACCESS_NOTICES = (
 _AT_EACH_STAGE_OF_A_REVIEW = {
     ReviewStage.REVIEWING: (
         "**Revisión de accesos en curso**",
-        "Compara cada perfil en uso con su registro, despacio y detrás de quienes se registran. Soporte no tiene que hacer nada.",
+        f"Compara cada perfil en uso con su registro, despacio y detrás de quienes se registran. {sentences.NOTHING_FOR_SUPPORT}",
     ),
     ReviewStage.STOPPED: (
-        "**Revisión de accesos detenida por su freno**",
+        f"**{sentences.REVIEW_STOPPED}**",
         "Retiraría más accesos de lo normal y no ha retirado ninguno de los que detuvo. Pregunte a quien opera el registro si perdió datos.",
-        'Si los datos son ciertos: `python -m mipres.cli review go-on --reason "…"`, o la actualización `go_on`.',
-        'Si el registro perdió datos: `python -m mipres.cli review abandon --reason "…"`, o la actualización `abandon`; la próxima revisión pregunta otra vez.',
+        f'{sentences.IF_DATA_ARE_TRUE} `python -m mipres.cli review go-on --reason "…"`, o la actualización `go_on`.',
+        f'{sentences.IF_DATA_ARE_LOST} `python -m mipres.cli review abandon --reason "…"`, o la actualización `abandon`. {sentences.NEXT_REVIEW_ASKS}',
         "Paso a paso: docs/support.md, «A review of access was stopped».",
     ),
     ReviewStage.REVIEWED: ("**Revisión de accesos terminada**",),
     ReviewStage.ABANDONED: (
         "**Revisión de accesos abandonada por soporte**",
-        "No retiró lo que el freno detuvo. La próxima revisión pregunta otra vez.",
+        f"No retiró lo que el freno detuvo. {sentences.NEXT_REVIEW_ASKS}",
     ),
 }
 
@@ -178,7 +177,7 @@ def recovery_details(position: Position, *, link_sent: bool, waits_until: dateti
         return _ADDRESS_WAITS.format(until=_local(waits_until))
     running = ENGINE_FOR_STAFF[EngineState.RUNNING]
     stage = f"{running}; el enlace dura 30 minutos" if link_sent else running
-    return f"**Recuperación de contraseña {stage}**\n\nSoporte no tiene que hacer nada."
+    return f"**Recuperación de contraseña {stage}**\n\n{sentences.NOTHING_FOR_SUPPORT}"
 
 
 def _waiting(waiting_on: WaitingOn, stuck_since: datetime | None) -> list[str]:

@@ -8,6 +8,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.addresses import SettleAddressInput, SettleAddressResult
     from activities.emails import ChangeStoppedInput
+    from mipres.domain import sentences
     from mipres.domain.links import LinkPurpose
     from workflows import contract, policies, resending, steps
     from workflows.address_notices import notify_addresses
@@ -62,7 +63,7 @@ class PasswordRecovery:
         allowed = resending.wait(self._sent_at, now=workflow.now()) == timedelta(0)
         self._link_asked = self._link_asked or allowed
 
-    @workflow.signal(description="La persona cambió su contraseña. Sin contenido; la base de datos decide.")
+    @workflow.signal(description=f"La persona cambió su contraseña. {sentences.DATABASE_DECIDES}")
     def password_set(self) -> None:
         """A hint only: the link's use is in the database."""
         self._password_announced = True

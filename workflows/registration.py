@@ -12,6 +12,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.accounts import RecordRefusalInput, RegisterAccountResult
     from activities.emails import SendUpdateNoticeInput
+    from mipres.domain import sentences
     from mipres.domain.links import LinkPurpose
     from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
     from mipres.domain.people import Person
@@ -98,7 +99,7 @@ class Registration:
         self._state.must_mail_refusal = True
         self._register_again()
 
-    @workflow.signal(description="La persona creó su contraseña. Sin contenido; la base de datos decide.")
+    @workflow.signal(description=f"La persona creó su contraseña. {sentences.DATABASE_DECIDES}")
     def password_set(self) -> None:
         """A hint only: the workflow asks the database."""
         self._state.is_password_announced = True

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
+from mipres.domain import sentences
 from mipres.domain.eligibility import BOGOTA
 from mipres.domain.stages import WAITING_FOR_STAFF, Stage, WaitingOn
 from mipres.temporal import names
@@ -54,7 +55,7 @@ def saved_views(now: datetime) -> tuple[SavedView, ...]:
         ),
         SavedView(
             key="review-stopped",
-            title="Revisión de accesos detenida por su freno",
+            title=sentences.REVIEW_STOPPED,
             query=names.STOPPED_REVIEWS,
         ),
         SavedView(

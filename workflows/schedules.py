@@ -21,6 +21,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from mipres.domain import sentences
 from mipres.domain.eligibility import BOGOTA
 from mipres.temporal import names
 from workflows import policies
@@ -48,7 +49,7 @@ def notices_schedule() -> Schedule:
         AccessNotices.run,
         id=names.ACCESS_NOTICES_ID,
         task_queue=names.REGISTRATIONS_QUEUE,
-        static_summary="Avisos de cambios de acceso",
+        static_summary=sentences.ACCESS_NOTICES,
         execution_timeout=policies.NOTICES_TOTAL,
     )
     return _repeated(action, every=policies.NOTICES_EVERY)
@@ -60,7 +61,7 @@ def logouts_schedule() -> Schedule:
         BackchannelLogouts.run,
         id=names.BACKCHANNEL_LOGOUTS_ID,
         task_queue=names.REGISTRATIONS_QUEUE,
-        static_summary="Avisos de salida a las aplicaciones",
+        static_summary=sentences.BACKCHANNEL_LOGOUTS,
         execution_timeout=policies.LOGOUTS_TOTAL,
     )
     return _repeated(action, every=policies.LOGOUTS_EVERY)

@@ -18,6 +18,7 @@ from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.services import LoginDep, LoginServices
 from api.signed_in import session_cookie, user_named, user_of, users_of
 from mipres.database.sessions import LoggedInUser, Profile
+from mipres.domain import sentences
 from mipres.domain.access import CLOSED_WORDS, AccessCause, AccessState
 from mipres.domain.applications import Application
 from mipres.domain.limits import PASSWORDS, SESSION_ENDS
@@ -30,7 +31,7 @@ router = APIRouter(prefix="/cuenta", include_in_schema=False)
 _PASSWORD = "/cuenta/contrasena"  # noqa: S105 - an address.
 _OTHERS = "otras"
 _ANOTHER_LOGIN = (
-    "No se guardó nada: en este navegador ingresó después otra persona, o usted otra vez. Esta página es de la sesión "
+    f"{sentences.SOMEBODY_ENTERED}. Esta página es de la sesión "
     "de {login}; si no es la suya, salga e ingrese de nuevo"
 )
 _WRONG = "No es la contraseña actual, o hubo demasiados intentos y el ingreso está bloqueado unos minutos"
@@ -190,7 +191,7 @@ def _errors(services: LoginServices, user: LoggedInUser, form: FormData) -> dict
     elif password == present:
         errors["contrasena"] = _SAME
     if not again:
-        errors["confirmacion"] = "Escriba otra vez la contraseña nueva"
+        errors["confirmacion"] = sentences.NEW_PASSWORD_AGAIN
     elif password and password != again:
         errors["confirmacion"] = PASSWORDS_DIFFER
     return errors

@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse
 from api.answers import ChangeAnswer, FormAnswer
 from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.services import PasswordDep, PasswordServices
+from mipres.domain import sentences
 from mipres.domain.address_changes import ChangeState, ChangeView
 from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.limits import RESENDS, WRONG_LINKS
@@ -24,7 +25,7 @@ _COOKIE = "cambio"
 _COOKIE_SECONDS = 60 * 60
 _LONGEST_TOKEN = 128
 _ANOTHER_CHANGE = (
-    "No se detuvo nada: en este navegador se abrió después otro enlace. Revise de qué usuario es esta página y "
+    f"No se detuvo nada: {sentences.ANOTHER_LINK_OPENED} Revise de qué usuario es esta página y "
     "oprima otra vez el botón"
 )
 _STATUS = {

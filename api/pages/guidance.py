@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from api.protection import LOOKS, PUBLIC
 from api.services import HelpDep
 from mipres.domain.lockout import LONGEST_LOCK
+from mipres.domain.outcomes import RETHUS_SITE
 
 router = APIRouter(include_in_schema=False)
 
@@ -17,7 +18,9 @@ _LOCK_MINUTES = LONGEST_LOCK // timedelta(minutes=1)
 
 @router.api_route("/ayuda", methods=LOOKS, dependencies=[PUBLIC])
 async def show_help(request: Request, services: HelpDep) -> Response:
-    return services.pages.render(request, "help", facts=services.facts, lock_minutes=_LOCK_MINUTES)
+    return services.pages.render(
+        request, "help", facts=services.facts, rethus_site=RETHUS_SITE, lock_minutes=_LOCK_MINUTES
+    )
 
 
 @router.api_route("/privacidad", methods=LOOKS, dependencies=[PUBLIC])

@@ -17,6 +17,7 @@ from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.registrations.start import TermsChangedError
 from api.services import PasswordDep, PasswordServices
 from mipres.database.password_links import PasswordOwner
+from mipres.domain import sentences
 from mipres.domain.applications import Application
 from mipres.domain.errors import FieldError, InvalidSubmissionError, LinkNotUsableError
 from mipres.domain.limits import (
@@ -45,7 +46,7 @@ _WITHOUT_EFFECTS = frozenset({"HEAD", "OPTIONS"})
 _COOKIE_SECONDS = 60 * 60
 _LONGEST_TOKEN = 128
 _ANOTHER_LINK = (
-    "No se guardó nada: en este navegador se abrió después otro enlace. Esta página crea la contraseña del usuario "
+    f"No se guardó nada: {sentences.ANOTHER_LINK_OPENED} Esta página crea la contraseña del usuario "
     "{login}; si usted es otra persona, abra de nuevo el enlace de su correo"
 )
 _STATUS = {

@@ -26,6 +26,7 @@ from api.services import LoginDep, LoginServices
 from api.signed_in import lacks_factor, session_cookie, user_named, users_of
 from mipres.database.second_factors import Holder
 from mipres.database.sessions import LoggedInUser
+from mipres.domain import sentences
 from mipres.domain.applications import Application
 from mipres.domain.limits import PASSWORDS
 from mipres.domain.lockout import Origin
@@ -42,7 +43,6 @@ router = APIRouter(prefix="/cuenta/segundo-factor", include_in_schema=False)
 ISSUER = "MIPRES"
 _PATH = "/cuenta/segundo-factor"
 _WRONG_PASSWORD = "No es su contraseña, o hubo demasiados intentos y el ingreso está bloqueado unos minutos"  # noqa: S105 - a sentence.
-_ANOTHER_LOGIN = "No se guardó nada: en este navegador ingresó después otra persona, o usted otra vez"
 NOT_NOW = "No se guardó nada: confirme primero que es usted"
 NO_PASSKEY = f"No se agregó la llave: el navegador no la confirmó, o ya tiene {MOST_PASSKEYS}"
 NO_WAITING_SECRET = "El código no es correcto, o pasó demasiado tiempo desde que se mostró la clave"  # noqa: S105 - a sentence.
@@ -221,7 +221,7 @@ async def _another(request: Request, services: LoginServices) -> Response:
     owner = await _owner(request, services)
     if owner is None:
         return _login(request, services)
-    return _again(request, services, owner.user, {"_sesion": _ANOTHER_LOGIN})
+    return _again(request, services, owner.user, {"_sesion": sentences.SOMEBODY_ENTERED})
 
 
 def _login(request: Request, services: LoginServices, wanted: str = "") -> Response:

@@ -29,6 +29,7 @@ from api.protection import (
 )
 from api.security import new_visit
 from api.services import SupportDep, SupportServices
+from mipres.domain import sentences
 from mipres.domain.audit import ReasonRefusedError, checked_reason
 from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.limits import LOGINS, STAFF_LOGINS
@@ -73,7 +74,7 @@ _LISTS = {
         what.value: (f"espera a {WAITING_FOR_STAFF[what]}".replace(" a el ", " al "), names.waiting_for(what))
         for what in WaitingOn
     },
-    "stuck": ("atascados hace más de diez minutos", names.STUCK),
+    "stuck": (sentences.STUCK, names.STUCK),
 }
 _LISTED = 50
 
@@ -330,11 +331,11 @@ async def _act(
         await services.support.act(action, reference, reason=reason, actor=member.actor)
     except ActionRefusedError as error:
         wait = f": faltan {in_words(error.wait_seconds)}" if error.wait_seconds else ""
-        return f"El registro no lo admite: {error.message}{wait}"
+        return f"{sentences.NOT_ADMITTED}: {error.message}{wait}"
     except UnknownWorkflowError:
         return "El registro ya terminó"
     except ActionUnansweredError:
-        return "Nadie lo confirmó a tiempo: ¿corre algún worker? Puede que aún se haga"
+        return sentences.UNCONFIRMED
     return None
 
 

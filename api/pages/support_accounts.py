@@ -14,6 +14,7 @@ from api.forms import text_of
 from api.pages.support import done_before, lead_again, lead_back
 from api.protection import READS, STAFF_FORM, STAFF_REQUIRED, StaffDep
 from api.services import SupportDep, SupportServices
+from mipres.domain import sentences
 from mipres.domain.access import CAUSES_FOR_STAFF, AccountState
 from mipres.domain.audit import ReasonRefusedError, checked_reason
 from mipres.domain.radicado import is_radicado
@@ -52,7 +53,7 @@ _CHOICES = {
         decision=Decision.SUSPEND,
     ),
     "reinstalar": _Choice(
-        link="Volver a abrir el acceso",
+        link="Abrir otra vez el acceso",
         question="¿Volver a abrir el acceso?",
         consequence="La persona puede ingresar otra vez con el usuario y la contraseña de siempre. Se le avisa por correo.",
         done="Acceso abierto otra vez.",
@@ -90,7 +91,6 @@ _CHOICES = {
 _NOT_ANNOUNCED = (
     "Temporal no responde y el aviso no ha salido, así que el plazo no corre. Pídalo otra vez para que siga"
 )
-_NEVER_LOCKED = "El ingreso no tenía intentos fallidos ni bloqueo."
 
 
 @router.api_route("/{account_id}", methods=READS, dependencies=[STAFF_REQUIRED])
@@ -165,7 +165,7 @@ async def _do(
     match choice.decision:
         case _Act.UNLOCK:
             lifted = await services.accounts.unlock(account_id, reason=reason, actor=member.actor)
-            return choice.done if lifted else _NEVER_LOCKED
+            return choice.done if lifted else sentences.NEVER_LOCKED
         case _Act.RESET_FACTOR:
             await services.resets.ask(account_id, reason=reason, actor=member.actor)
         case _Act.CANCEL_RESET:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from api.pages.timeline import Notice, Step, refusal_of, timeline
 from api.pages.timeline import notice as notice_of
 from api.registrations.ask import RegistrationView
+from mipres.domain import sentences
 from mipres.domain.remedies import Explanation
 from mipres.domain.stages import REGISTRIES, STAGES_FOR_STAFF, WAITING_FOR_STAFF, Stage, WaitingOn
 from mipres.support.desk import Action, Case
@@ -16,12 +17,12 @@ CHOICES = {
 """What the form of a registration offers, as far as it applies."""
 _AT_STAGE = {
     Stage.CHECKING: "Esto dura segundos. Si dura más de un minuto, avise a operaciones: puede que no corra ningún proceso.",
-    Stage.WATCHING: "No está atascado: la persona pidió esperar. Se consulta el registro una vez al día y todo sigue solo.",
+    Stage.WATCHING: sentences.NOT_STUCK_BUT_WATCHING,
     Stage.AWAITING_PASSWORD: "La persona debe abrir el enlace del correo. Si no lo encuentra, que busque en correo no deseado; si el correo ya no es el suyo, que lo corrija en miseguridadsocial. Después envíe otro enlace.",
-    Stage.COMPLETED: "No queda nada por hacer. Si la persona no recuerda la contraseña, que la recupere en la página de ingreso.",
-    Stage.REFUSED: "Lo decidieron los registros. Cuando la persona corrija allí sus datos, puede registrarse de nuevo.",
-    Stage.EXPIRED: "La persona puede registrarse de nuevo; recibirá otro enlace.",
-    Stage.CANCELLED: "La persona puede registrarse de nuevo.",
+    Stage.COMPLETED: f"{sentences.NOTHING_LEFT} Si la persona no recuerda la contraseña, que la recupere en la página de ingreso.",
+    Stage.REFUSED: sentences.REGISTRIES_DECIDED,
+    Stage.EXPIRED: f"{sentences.PERSON_MAY_REGISTER_AGAIN}; recibirá otro enlace.",
+    Stage.CANCELLED: f"{sentences.PERSON_MAY_REGISTER_AGAIN}.",
 }
 _WHEN_WAITING = {
     **{

@@ -14,6 +14,7 @@ from api.forms import typed_in
 from api.pages.support import lead_again, lead_back
 from api.protection import READS, STAFF_FORM, STAFF_REQUIRED, StaffDep
 from api.services import SupportDep, SupportServices
+from mipres.domain import sentences
 from mipres.domain.audit import ReasonRefusedError, checked_reason
 from mipres.support.accounts import AccountView, DecisionRefusedError, UnknownAccountError
 from mipres.support.joins import ProofRefusedError, checked_proof
@@ -22,7 +23,7 @@ from mipres.support.staff import StaffMember
 router = APIRouter(prefix="/soporte/cuenta", include_in_schema=False)
 
 _UNKNOWN = "Ninguna cuenta tiene ese usuario. La persona se registra primero con el documento nuevo"
-_DONE = "Cuentas unidas. La persona recibe un correo en las dos direcciones en los próximos minutos."
+_DONE = f"Cuentas unidas. {sentences.MAILS_IN_MINUTES}"
 
 
 @router.api_route("/{account_id}/unir", methods=READS, dependencies=[STAFF_REQUIRED])

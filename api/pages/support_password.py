@@ -6,6 +6,7 @@ from api.forms import secret_of
 from api.pages.support import done_before, lead_again, lead_back
 from api.protection import LOOKS, STAFF_COOKIE, STAFF_FORM, STAFF_REQUIRED, StaffDep, limited
 from api.services import SupportDep
+from mipres.domain import sentences
 from mipres.domain.limits import PASSWORDS
 from mipres.domain.passwords import PASSWORDS_DIFFER, PasswordPolicy, shown_rules
 from mipres.support.staff import StaffPasswordError, StaffPresentPasswordError
@@ -18,7 +19,7 @@ _WRONG = "La contraseña actual no es correcta"
 _EMPTY = {
     "actual": "Escriba la contraseña actual",
     "contrasena": "Escriba la contraseña nueva",
-    "confirmacion": "Escriba otra vez la contraseña nueva",
+    "confirmacion": sentences.NEW_PASSWORD_AGAIN,
 }
 
 

@@ -8,6 +8,7 @@ from api.forms import typed_in
 from api.pages.support import done_before, lead_again, lead_back
 from api.protection import LOOKS, READS, STAFF_FORM, STAFF_REQUIRED, StaffDep
 from api.services import SupportDep
+from mipres.domain import sentences
 from mipres.domain.audit import ReasonRefusedError, checked_reason
 from mipres.domain.review import ReviewStage
 from mipres.support.reviews import NoReviewStoppedError, ReviewDecision
@@ -27,7 +28,6 @@ _DONE = {
     ReviewDecision.GO_ON: "La revisión sigue.",
     ReviewDecision.ABANDON: "La revisión se abandonó.",
 }
-_NONE_STOPPED = "Ninguna revisión está detenida por su freno"
 
 
 @router.api_route("", methods=LOOKS, dependencies=[STAFF_REQUIRED])
@@ -68,7 +68,7 @@ async def decide(action: str, request: Request, services: SupportDep, member: St
     try:
         await services.reviews.decide(decision, reason=checked_reason(typed["motivo"]), actor=member.actor)
     except (ReasonRefusedError, NoReviewStoppedError) as error:
-        sentence = str(error) or _NONE_STOPPED
+        sentence = str(error) or sentences.NO_REVIEW_STOPPED
         return lead_again(request, services, f"/soporte/revision/{action}", typed, {"motivo": sentence})
     return lead_back(request, services, "/soporte/revision", _DONE[decision])
 

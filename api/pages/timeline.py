@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from api.registrations.ask import RegistrationView
+from mipres.domain import sentences
 from mipres.domain.applications import Application, application_of
 from mipres.domain.remedies import Explanation, explain
 from mipres.domain.stages import WAITING_FOR_CITIZENS, Stage, WaitingOn
@@ -72,23 +73,20 @@ REFRESH_SECONDS = 10
 _STILL_TRYING = "Esperamos a que responda {}. Seguimos intentando; no tiene que repetir el registro."
 _WATCHING = (
     "{} todavía no lo incluye. Consultamos cada día; cuando aparezca, terminamos su registro y le enviamos el enlace "
-    "a su correo. No tiene que hacer nada más."
+    f"a su correo. {sentences.NOTHING_TO_DO} más."
 )
 _WATCHED = {UserType.PROFESSIONAL: "ReTHUS", UserType.SOCIAL_SERVICE: "El aplicativo SSO"}
 _REFUSED = "La verificación no fue favorable."
-_REFUSED_UNTOLD = "La verificación no fue favorable. Repita el registro para ver el motivo y qué hacer."
+_REFUSED_UNTOLD = f"{_REFUSED} Repita el registro para ver el motivo y qué hacer."
 _GIVEN_UP = (
-    "Un sistema que necesitamos no respondió en siete días, y dejamos de intentar. No es un rechazo y no se creó "
-    "ninguna cuenta. Soporte ya está avisado; por favor repita el registro."
+    "Un sistema que necesitamos no respondió en siete días, y dejamos de intentar. "
+    f"{sentences.NO_REFUSAL} Soporte ya está avisado; por favor repita el registro."
 )
 _LINK_SENT = (
-    "Le enviamos el enlace al correo que figura en www.miseguridadsocial.gov.co. Abra «AQUÍ» en el mensaje y cree "
+    "Le enviamos el enlace al correo que figura en www.miseguridadsocial.gov.co{}. Abra «AQUÍ» en el mensaje y cree "
     "su contraseña."
 )
-_LINK_WORKS = (
-    "Le enviamos el enlace al correo que figura en www.miseguridadsocial.gov.co; sirve hasta el {}. Abra «AQUÍ» en "
-    "el mensaje y cree su contraseña."
-)
+_WORKS_UNTIL = "; sirve hasta el {}"
 _ADDRESS_REJECTED = (
     "El servidor de correo rechaza la dirección que figura en www.miseguridadsocial.gov.co. Corríjala allí y repita "
     "el registro."
@@ -100,10 +98,10 @@ _READY = "Ya puede ingresar con su usuario y contraseña."
 _CANCELLED = Notice(
     title="El registro fue cancelado", text="Soporte canceló este registro. Puede registrarse de nuevo."
 )
-_EXPIRED = Notice(title="El registro venció", text="Venció sin terminar. Por favor regístrese de nuevo.")
+_EXPIRED = Notice(title="El registro venció", text=f"Venció sin terminar. {sentences.REGISTER_AGAIN}")
 _INTERRUPTED = Notice(
     title="El registro se interrumpió",
-    text="No terminó por una falla nuestra, no por sus datos, y no va a continuar. Por favor regístrese de nuevo.",
+    text=f"No terminó por una falla nuestra, no por sus datos, y no va a continuar. {sentences.REGISTER_AGAIN}",
 )
 _INTERRUPTED_WITH_LINK = Notice(
     title="El registro se interrumpió",
@@ -215,7 +213,8 @@ def _link(view: RegistrationView) -> str:
         return _ADDRESS_REJECTED
     if view.waiting_on:
         return _MAIL_DELAYED
-    return _LINK_WORKS.format(long_date_time(view.link_expires_at)) if view.link_expires_at else _LINK_SENT
+    until = _WORKS_UNTIL.format(long_date_time(view.link_expires_at)) if view.link_expires_at else ""
+    return _LINK_SENT.format(until)
 
 
 def completion_step(view: RegistrationView) -> Step:

@@ -27,6 +27,7 @@ from api.v1.models import (
     RegistrationIn,
     RegistrationOut,
 )
+from mipres.domain import sentences
 from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.limits import DOCUMENT_SUBMISSIONS, RESENDS
 from mipres.domain.outcomes import REFUSAL_MESSAGES, OutcomeStatus, message_of
@@ -138,7 +139,7 @@ async def resend_link(radicado: str, request: Request, services: ApiDep) -> dict
             HTTPStatus.CONFLICT,
             "wrong_stage",
             "El registro no espera contraseña",
-            "No hay enlace que reenviar.",
+            f"{sentences.NOTHING_TO_RESEND}.",
         ) from None
     except TooSoonError as error:
         raise _wait(error.limit, _ANOTHER_LINK, seconds=error.retry_after_seconds) from None

@@ -19,6 +19,7 @@ from mipres.cli.arguments import (
 )
 from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import Tools, run_with_tools, stop
+from mipres.domain import sentences
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.second_factor import guarded_factor
 from mipres.support.accounts import Decision, DecisionRefusedError, UnknownAccountError
@@ -35,7 +36,7 @@ def show(
     login: Login,
     reason: Annotated[
         str | None,
-        typer.Option("--reason", help="Con un motivo se muestran los datos de la persona sin ocultar."),
+        typer.Option("--reason", help=sentences.SHOWN_WITH_REASON),
     ] = None,
     as_: As = None,
     *,
@@ -112,7 +113,7 @@ def unlock(login: Login, reason: Reason, as_: As = None) -> None:
         )
         logins = (document.login, guarded_factor(document.login))
         lifted = any([await tools.lockouts.lift(login) for login in logins])
-        print("Ingreso desbloqueado." if lifted else "El ingreso no tenía intentos fallidos ni bloqueo.")
+        print("Ingreso desbloqueado." if lifted else sentences.NEVER_LOCKED)
         known = await tools.support.find(document, actor=read_actor(as_))
         for case in known.cases:
             print(text.case_line(case))

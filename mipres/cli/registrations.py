@@ -25,6 +25,7 @@ from mipres.cli.arguments import (
 )
 from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import AWAY, NOT_POSSIBLE, Tools, misused, run_with_tools, stop
+from mipres.domain import sentences
 from mipres.domain.stages import WaitingOn
 from mipres.support.desk import Action, ActionRefusedError, ActionUnansweredError, Case
 from mipres.support.mails import WaitingMail
@@ -52,7 +53,7 @@ def show(
     radicado: Radicado,
     reason: Annotated[
         str | None,
-        typer.Option("--reason", help="Con un motivo se muestran los datos de la persona sin ocultar."),
+        typer.Option("--reason", help=sentences.SHOWN_WITH_REASON),
     ] = None,
     as_: As = None,
     *,
@@ -219,9 +220,9 @@ def _act(action: Action, radicado: str, reason: str, as_: str | None, done: str)
         except UnknownWorkflowError:
             stop(f"Ningún registro en curso tiene ese radicado.\n  {url}")
         except ActionRefusedError as error:
-            stop(f"El registro no lo admite: {error.message}.\n  {url}")
+            stop(f"{sentences.NOT_ADMITTED}: {error.message}.\n  {url}")
         except ActionUnansweredError:
-            stop(f"Nadie lo confirmó a tiempo: ¿corre algún worker? Puede que aún se haga.\n  {url}", AWAY)
+            stop(f"{sentences.UNCONFIRMED}.\n  {url}", AWAY)
         print(f"{done}: {reference}\n  {url}")
 
     run_with_tools(work)

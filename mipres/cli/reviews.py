@@ -6,6 +6,7 @@ from mipres.cli import text
 from mipres.cli.arguments import As, Reason, read_actor, read_reason
 from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import Tools, run_with_tools, stop
+from mipres.domain import sentences
 from mipres.support.reviews import NoReviewStoppedError, ReviewDecision
 
 review = typer.Typer(no_args_is_help=True, help="Revisión de los accesos contra los registros.")
@@ -20,7 +21,7 @@ def show(*, as_json: JsonOption = False) -> None:
         if as_json:
             print_document({"reviews": views})
         if not views:
-            stop("No hay ninguna revisión en curso.")
+            stop(f"{sentences.NO_REVIEW}.")
         if not as_json:
             print(text.joined(map(text.review_line, views)))
 
@@ -46,7 +47,7 @@ def _decide(decision: ReviewDecision, reason: str, as_: str | None) -> None:
         try:
             view = await tools.reviews.decide(decision, reason=why, actor=read_actor(as_))
         except NoReviewStoppedError:
-            stop("Ninguna revisión está detenida por su freno.")
+            stop(f"{sentences.NO_REVIEW_STOPPED}.")
         done = "La revisión sigue." if decision is ReviewDecision.GO_ON else "La revisión se abandonó."
         print(f"{done}\n  {view.ui_url}")
 

@@ -9,6 +9,7 @@ from mipres.cli import text
 from mipres.cli.arguments import As, Reason, read_actor, read_reason
 from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import Tools, misused, run_with_tools, stop
+from mipres.domain import sentences
 from mipres.domain.passwords import normalise_password
 from mipres.support.staff import (
     StaffNameError,
@@ -97,7 +98,7 @@ def unlock(name: StaffName, as_: As = None) -> None:
             lifted = await tools.staff.unlock(name, actor=read_actor(as_))
         except StaffUnknownError:
             _stop_unknown(name)
-        print("Ingreso desbloqueado." if lifted else "El ingreso no tenía intentos fallidos ni bloqueo.")
+        print("Ingreso desbloqueado." if lifted else sentences.NEVER_LOCKED)
 
     run_with_tools(work)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from mipres.database.lockouts import LoginLock
+from mipres.domain import sentences
 from mipres.domain.access import CAUSES_FOR_STAFF
 from mipres.domain.audit import AuditEntry
 from mipres.domain.clients import Client
@@ -143,9 +144,9 @@ def decision_line(decision: Decision, *, ended: int, radicado: str | None) -> st
         return f"{ended} sesiones cerradas."
     if decision is Decision.REINSTATE:
         what = f"Perfil {radicado} abierto otra vez" if radicado else "Cuenta abierta otra vez"
-        return f"{what}. La persona recibe un correo en los próximos minutos."
+        return f"{what}. {sentences.MAIL_IN_MINUTES}"
     what = f"Perfil {radicado} suspendido" if radicado else f"Cuenta suspendida y {ended} sesiones cerradas"
-    return f"{what}. La persona recibe un correo en los próximos minutos."
+    return f"{what}. {sentences.MAIL_IN_MINUTES}"
 
 
 def join_lines(done: Joined) -> list[str]:
@@ -154,7 +155,7 @@ def join_lines(done: Joined) -> list[str]:
         f"Cuentas unidas y {done.sessions} sesiones de la anterior cerradas.",
         *(f"Perfil {radicado} pasó a la cuenta nueva." for radicado in done.moved),
         *(f"Perfil {radicado} no se conservó: las dos cuentas lo tenían." for radicado in done.dropped),
-        "La persona recibe un correo en las dos direcciones en los próximos minutos.",
+        sentences.MAILS_IN_MINUTES,
     ]
 
 

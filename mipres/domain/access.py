@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
+from mipres.domain import sentences
 from mipres.domain.accounts import AccountContact
 from mipres.domain.applications import Application, application_of
 from mipres.domain.eligibility import has_ended
@@ -189,7 +190,7 @@ ACCOUNT_SUSPENDED_WORDS = AccessWords(
 def joined_words(login: str) -> AccessWords:
     """What the owner of a replaced login reads after the right password."""
     return AccessWords(
-        title="Su cuenta se unió a la de su nuevo documento",
+        title=sentences.JOINED,
         remedy=f"Ingrese con el usuario {login} y la contraseña de esa cuenta. Sus perfiles están allí.",
     )
 
@@ -200,23 +201,23 @@ CLOSED_WORDS: dict[AccessCause, AccessWords] = {
     ),
     AccessCause.SANCTIONED: AccessWords(
         title="Este perfil está suspendido: ReTHUS reporta una sanción vigente",
-        remedy=f"Consulte con el tribunal o la autoridad que la impuso. Cuando la sanción termine, el perfil vuelve a abrir solo. {_NOTHING_LOST}",
+        remedy=f"{sentences.ASK_THE_TRIBUNAL}. Cuando la sanción termine, el perfil vuelve a abrir solo. {_NOTHING_LOST}",
     ),
     AccessCause.NOT_IN_RETHUS: AccessWords(
         title="Este perfil terminó: su registro profesional ya no figura en ReTHUS",
-        remedy="Pida la inscripción o la corrección en ReTHUS al colegio profesional o a la entidad que le otorgó el registro. Cuando figure otra vez, regístrese de nuevo: su usuario y su contraseña siguen siendo los mismos.",
+        remedy=f"Pida la inscripción o la corrección en ReTHUS al colegio profesional o a la entidad que le otorgó el registro. Cuando figure otra vez, regístrese de nuevo: {sentences.SAME_CREDENTIALS}",
     ),
     AccessCause.PROFESSION_NOT_AUTHORIZED: AccessWords(
         title="Este perfil terminó: la profesión que figura en los registros no corresponde a este tipo de usuario",
-        remedy="Si la profesión está mal registrada, pida la corrección en ReTHUS o en el aplicativo Servicio Social Obligatorio. Si es la suya, regístrese con el tipo de usuario que le corresponde: su usuario y su contraseña siguen siendo los mismos.",
+        remedy=f"Si la profesión está mal registrada, pida la corrección en ReTHUS o en el aplicativo Servicio Social Obligatorio. Si es la suya, regístrese con el tipo de usuario que le corresponde: {sentences.SAME_CREDENTIALS}",
     ),
     AccessCause.DELEGATION_WITHDRAWN: AccessWords(
         title="Este perfil terminó: www.miseguridadsocial.gov.co ya no lo registra como delegado de la entidad",
-        remedy="Si aún le corresponde, pida al representante legal de la entidad que lo registre allí otra vez (o regístrese usted, si es proveedor persona natural) y repita el registro: su usuario y su contraseña siguen siendo los mismos.",
+        remedy=f"Si aún le corresponde, pida al representante legal de la entidad que lo registre allí otra vez (o regístrese usted, si es proveedor persona natural) y repita el registro: {sentences.SAME_CREDENTIALS}",
     ),
     AccessCause.PLACEMENT_OVER: AccessWords(
         title="Este perfil terminó con su plaza de Servicio Social Obligatorio",
-        remedy="Si tiene una plaza nueva, regístrese otra vez como Servicio Social Obligatorio. Si ya figura en ReTHUS y va a prescribir como profesional, regístrese como Profesional de la Salud. Su usuario y su contraseña siguen siendo los mismos.",
+        remedy=f"{sentences.NEW_PLACEMENT} {sentences.SAME_CREDENTIALS.capitalize()}",
     ),
 }
 CAUSES_FOR_STAFF: dict[AccessCause, str] = {
@@ -232,31 +233,31 @@ _CHANGE_WORDS = {
     AccessChange.ACCOUNT_SUSPENDED: ACCOUNT_SUSPENDED_WORDS,
     AccessChange.ACCOUNT_REINSTATED: AccessWords(
         title="Soporte volvió a abrir su cuenta",
-        remedy="Ya puede ingresar con el usuario y la contraseña de siempre. Si no pidió este cambio, comuníquese con la mesa de ayuda del Ministerio.",
+        remedy=f"{sentences.ENTER_AS_ALWAYS} {sentences.ASK_WHY}",
     ),
     AccessChange.ACCOUNT_REPLACED: AccessWords(
-        title="Su cuenta se unió a la de su nuevo documento",
-        remedy="Ingrese con el usuario de su documento nuevo; este ya no abre nada. Sus perfiles siguen allí. Si no pidió este cambio, comuníquese con la mesa de ayuda del Ministerio.",
+        title=sentences.JOINED,
+        remedy=f"Ingrese con el usuario de su documento nuevo; este ya no abre nada. Sus perfiles siguen allí. {sentences.ASK_WHY}",
     ),
     AccessChange.ACCOUNT_JOINED: AccessWords(
         title="Los perfiles de su documento anterior están ahora en esta cuenta",
-        remedy="Ingrese con este usuario y su contraseña. Si no pidió este cambio, comuníquese con la mesa de ayuda del Ministerio.",
+        remedy=f"Ingrese con este usuario y su contraseña. {sentences.ASK_WHY}",
     ),
     AccessChange.PROFILE_REINSTATED: AccessWords(
         title="Su perfil vuelve a estar vigente",
-        remedy="Ya puede ingresar con el usuario y la contraseña de siempre. No tiene que hacer nada más.",
+        remedy=f"{sentences.ENTER_AS_ALWAYS} {sentences.NOTHING_TO_DO} más.",
     ),
     AccessChange.PLACEMENT_CHANGED: AccessWords(
         title="Su perfil de Servicio Social Obligatorio vale ahora en la sede de su nueva plaza",
-        remedy="No tiene que hacer nada. Si la sede o las fechas están mal, pida la corrección en el aplicativo Servicio Social Obligatorio del Ministerio.",
+        remedy=f"{sentences.NOTHING_TO_DO}. Si la sede o las fechas están mal, pida la corrección en el aplicativo Servicio Social Obligatorio del Ministerio.",
     ),
     AccessChange.PASSWORD_CHANGED: AccessWords(
         title="Su contraseña cambió",
-        remedy="Si fue usted, no tiene que hacer nada. Si no fue usted, recupérela de inmediato y avise a la mesa de ayuda del Ministerio.",
+        remedy=f"{sentences.NOTHING_TO_DO_IF_YOU}. Si no fue usted, recupérela de inmediato y avise a la mesa de ayuda del Ministerio.",
     ),
     AccessChange.NEW_BROWSER: AccessWords(
         title="Ingresaron con su usuario desde un navegador que no habíamos visto",
-        remedy="Si fue usted, no tiene que hacer nada: también ocurre cuando borra los datos del navegador. Si no fue usted, alguien conoce su contraseña: recupérela de inmediato con «¿Olvidó su contraseña?», que además cierra todas las sesiones, y avise a la mesa de ayuda del Ministerio.",
+        remedy=f"{sentences.NOTHING_TO_DO_IF_YOU}: también ocurre cuando borra los datos del navegador. Si no fue usted, alguien conoce su contraseña: recupérela de inmediato con «¿Olvidó su contraseña?», que además cierra todas las sesiones, y avise a la mesa de ayuda del Ministerio.",
     ),
     AccessChange.CODES_ADDED: AccessWords(
         title="Su cuenta pide ahora también un código de su aplicación de autenticación",

@@ -47,23 +47,27 @@ def _rule(label: str, pattern: str, explanation: str, *, printed_code: str | Non
     )
 
 
+def _digits(how_many: str) -> str:
+    return f"de {how_many} dígitos, sin ceros al comienzo"
+
+
+def _signs(how_many: str) -> str:
+    return f"de {how_many} letras o dígitos"
+
+
 DOCUMENT_RULES: dict[DocumentType, DocumentRule] = {
-    DocumentType.CC: _rule(
-        "Cédula de ciudadanía", r"[1-9]\d{2,9}", "de 3 a 10 dígitos, sin ceros al comienzo"
-    ),
-    DocumentType.CE: _rule(
-        "Cédula de extranjería", r"[1-9]\d{2,6}", "de 3 a 7 dígitos, sin ceros al comienzo"
-    ),
-    DocumentType.CD: _rule("Carné diplomático", r"[A-Z0-9]{3,11}", "de 3 a 11 letras o dígitos"),
-    DocumentType.PA: _rule("Pasaporte", r"[A-Z0-9]{3,16}", "de 3 a 16 letras o dígitos"),
+    DocumentType.CC: _rule("Cédula de ciudadanía", r"[1-9]\d{2,9}", _digits("3 a 10")),
+    DocumentType.CE: _rule("Cédula de extranjería", r"[1-9]\d{2,6}", _digits("3 a 7")),
+    DocumentType.CD: _rule("Carné diplomático", r"[A-Z0-9]{3,11}", _signs("3 a 11")),
+    DocumentType.PA: _rule("Pasaporte", r"[A-Z0-9]{3,16}", _signs("3 a 16")),
     DocumentType.PE: _rule("Permiso especial de permanencia", r"\d{15}", "15 dígitos", printed_code="PEP"),
     DocumentType.PT: _rule(
         "Permiso por protección temporal",
         r"[1-9]\d{3,8}",
-        "de 4 a 9 dígitos, sin ceros al comienzo",
+        _digits("4 a 9"),
         printed_code="PPT",
     ),
-    DocumentType.SC: _rule("Salvoconducto de permanencia", r"[A-Z0-9]{5,16}", "de 5 a 16 letras o dígitos"),
+    DocumentType.SC: _rule("Salvoconducto de permanencia", r"[A-Z0-9]{5,16}", _signs("5 a 16")),
 }
 
 MAX_DOCUMENT_INPUT = 80

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mipres.domain import sentences
+
 
 class Refusal(StrEnum):
     """Why a registration is refused. Values are the stable codes of the JSON API."""
@@ -55,7 +57,7 @@ class Site:
 
 
 _MISEGURIDADSOCIAL = Site(name="www.miseguridadsocial.gov.co", address="https://www.miseguridadsocial.gov.co")
-_RETHUS = Site(
+RETHUS_SITE = Site(
     name="la consulta pública de ReTHUS",
     address="https://web.sispro.gov.co/THS/Cliente/ConsultasPublicas/ConsultaPublicaDeTHxIdentificacion.aspx",
 )
@@ -84,17 +86,17 @@ REFUSAL_MESSAGES: dict[Refusal, RefusalMessage] = {
     Refusal.NOT_IN_RETHUS: RefusalMessage(
         title="Profesional no encontrado en RETHUS",
         remedy="Verifique el tipo y número de identificación y el registro profesional. Si están bien escritos, pida la inscripción o la corrección en ReTHUS al colegio profesional o a la entidad que le otorgó el registro; puede tardar hasta 15 días.",
-        site=_RETHUS,
+        site=RETHUS_SITE,
     ),
     Refusal.SANCTIONED: RefusalMessage(
         title="El profesional se encuentra sancionado",
-        remedy="ReTHUS reporta una sanción vigente para el ejercicio de su profesión. Consulte con el tribunal o la autoridad que la impuso; cuando termine, podrá repetir este registro.",
-        site=_RETHUS,
+        remedy=f"ReTHUS reporta una sanción vigente para el ejercicio de su profesión. {sentences.ASK_THE_TRIBUNAL}; cuando termine, podrá repetir este registro.",
+        site=RETHUS_SITE,
     ),
     Refusal.PROFESSION_NOT_AUTHORIZED: RefusalMessage(
         title="La profesión registrada no corresponde a este tipo de usuario",
-        remedy="Medicina, Odontología, Optometría y Nutrición y Dietética se registran como Profesional de la Salud; las demás profesiones y el personal administrativo, como Otro Usuario. Si su profesión está mal registrada, pida la corrección en ReTHUS o, para una plaza de Servicio Social Obligatorio, en el aplicativo del Ministerio.",
-        site=_RETHUS,
+        remedy=f"{sentences.PRESCRIBERS} Si su profesión está mal registrada, pida la corrección en ReTHUS o, para una plaza de Servicio Social Obligatorio, en el aplicativo del Ministerio.",
+        site=RETHUS_SITE,
     ),
     Refusal.NOT_IN_SSO: RefusalMessage(
         title="Profesional no encontrado en SSO",
@@ -109,7 +111,7 @@ REFUSAL_MESSAGES: dict[Refusal, RefusalMessage] = {
     # No registry says it: the person's own request was carried out while the registration was under way.
     Refusal.DATA_ERASED: RefusalMessage(
         title="Los datos de este documento se suprimieron después de enviar este registro",
-        remedy="Se atendió una solicitud de supresión de datos: no se creó ninguna cuenta. Si quiere registrarse, envíe de nuevo el formulario.",
+        remedy=f"Se atendió una solicitud de supresión de datos: {sentences.NO_ACCOUNT}. Si quiere registrarse, envíe de nuevo el formulario.",
     ),
     Refusal.DOCUMENT_REPLACED: RefusalMessage(
         title="Este documento fue reemplazado por otro",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from mipres.domain import sentences
 from mipres.domain.outcomes import REFUSAL_MESSAGES, Refusal, Site
 from mipres.domain.submissions import Entity, EntityKind, UserType
 
@@ -107,19 +108,18 @@ _ENTITY_COMPARED = "Comparamos el NIT y el documento del delegado con los delega
 _ENTITY_REMEDY = f"Pida al representante legal de la entidad que lo registre allí como Delegado Administrativo MIPRES, como {{}}, con este NIT y este documento, y luego repita este registro. Si el tipo de entidad o el NIT no son los suyos, corríjalos {_ON_THE_PAGE}."
 _UNKNOWN_TO_RETHUS = "Buscamos en ReTHUS este tipo y número de identificación, y todavía no figura."
 _UNKNOWN_TO_RETHUS_REMEDY = "Si el documento está bien escrito, pida la inscripción o la corrección en ReTHUS al colegio profesional o a la entidad que le otorgó el registro; puede tardar hasta 15 días."
-_PRESCRIBERS = "Medicina, Odontología, Optometría y Nutrición y Dietética se registran como Profesional de la Salud; las demás profesiones y el personal administrativo, como Otro Usuario."
 _PROFESSIONS = {
     UserType.PROFESSIONAL: (
         "Comparamos la profesión que ReTHUS reporta para este registro profesional con las que prescriben, y no es una de ellas.",
-        f"{_PRESCRIBERS} Si su profesión está mal registrada, pida la corrección en ReTHUS al colegio profesional o a la entidad que le otorgó el registro.",
+        f"{sentences.PRESCRIBERS} {sentences.PROFESSION_IN_RETHUS}",
     ),
     UserType.OTHER: (
         "Comparamos las profesiones que ReTHUS reporta para este documento con las que prescriben: por lo menos una lo es o puede serlo.",
-        f"{_PRESCRIBERS} Si su profesión está mal registrada, pida la corrección en ReTHUS al colegio profesional o a la entidad que le otorgó el registro.",
+        f"{sentences.PRESCRIBERS} {sentences.PROFESSION_IN_RETHUS}",
     ),
     UserType.SOCIAL_SERVICE: (
         "Comparamos la profesión de su plaza de Servicio Social Obligatorio con las que prescriben, y no es una de ellas.",
-        f"{_PRESCRIBERS} Si la profesión de la plaza está mal registrada, pida la corrección a la entidad que se la asignó, en el aplicativo Servicio Social Obligatorio del Ministerio.",
+        f"{sentences.PRESCRIBERS} Si la profesión de la plaza está mal registrada, pida la corrección a la entidad que se la asignó, en el aplicativo Servicio Social Obligatorio del Ministerio.",
     ),
-    UserType.DELEGATE: (_COMPARED[Refusal.PROFESSION_NOT_AUTHORIZED], _PRESCRIBERS),
+    UserType.DELEGATE: (_COMPARED[Refusal.PROFESSION_NOT_AUTHORIZED], sentences.PRESCRIBERS),
 }

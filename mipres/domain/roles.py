@@ -44,6 +44,7 @@ class _RoleRule:
     given_by: str
 
 
+_GIVEN_BY_IPS = "Lo asignan las Instituciones Prestadoras de Servicios de Salud - IPS."
 _RULES = {
     Role.USER_ADMINISTRATOR: _RoleRule(
         label="Administrador de Usuarios",
@@ -63,7 +64,7 @@ _RULES = {
     Role.ADMISSION: _RoleRule(
         label="Admisión",
         allows="Consulta el estado de afiliación del paciente antes de su atención por un profesional de la salud.",
-        given_by="Lo asignan las Instituciones Prestadoras de Servicios de Salud - IPS.",
+        given_by=_GIVEN_BY_IPS,
     ),
     Role.DISPENSER: _RoleRule(
         label="Dispensador",
@@ -73,7 +74,7 @@ _RULES = {
     Role.IPS_TRANSCRIBER: _RoleRule(
         label="Transcriptor IPS",
         allows="Registra la información de los Procedimientos Odontológicos para el monitoreo de financiación UPC detallados en la Circular 003 de 2024, para los pacientes que requirieron la tecnología.",
-        given_by="Lo asignan las Instituciones Prestadoras de Servicios de Salud - IPS.",
+        given_by=_GIVEN_BY_IPS,
     ),
 }
 

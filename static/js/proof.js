@@ -56,7 +56,7 @@ function proveInstead(box) {
       words.textContent = "Su navegador está comprobando que usted no es un programa…";
       work = prove(box.querySelector("[name=captcha_id]").value).then((proof) => {
         field.value = proof;
-        words.textContent = "Comprobado: no tiene que escribir ningún código.";
+        words.textContent = "Comprobado. Puede enviar el formulario.";
       }).catch(() => show(false));
     }
     return work;

@@ -74,7 +74,9 @@ async def test_the_privacy_notice_names_what_is_kept_and_for_how_long(open_clien
 def test_who_has_no_second_factor_is_led_to_what_to_do() -> None:
     step = (composition.TEMPLATES / "pages/second_step.html").read_text(encoding="utf-8")
     [case] = re.findall(r'href="/ayuda#([\w-]+)"', step)
-    assert f'<h2 id="{case}">' in (composition.TEMPLATES / "pages/help.html").read_text(encoding="utf-8")
+    assert f'{{{{ topic("{case}") }}}}' in (composition.TEMPLATES / "pages/help.html").read_text(
+        encoding="utf-8"
+    )
 
 
 REFUSING = sorted(

@@ -136,9 +136,9 @@ def test_every_form_has_a_limit(make_app: Callable[..., FastAPI]) -> None:
 
 def mailed_paths() -> set[str]:
     """The paths of all links in the mails, as if filled in."""
-    texts = [path.read_text(encoding="utf-8") for path in (TEMPLATES / "email").rglob("body.txt")]
+    texts = [path.read_text(encoding="utf-8") for path in (TEMPLATES / "email").rglob("body.html")]
     filled = (re.sub(r"{{ (?!public_url)\w+ }}", "x", text) for text in texts)
-    return {path for text in filled for path in re.findall(r"{{ public_url }}(/\S*)", text)}
+    return {path for text in filled for path in re.findall(r'href="{{ public_url }}(/[^"]*)"', text)}
 
 
 def test_the_mails_lead_to_more_than_one_page() -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from mipres.domain import sentences
+
 ROOT = Path(__file__).parents[2]
 CSS = (ROOT / "static/css/app.css").read_text()
 SOURCES = [*sorted((ROOT / "templates/partials").glob("*.html")), ROOT / "templates/layout.html"]
@@ -32,7 +34,7 @@ NAMES = ("tipo_entidad", "tipo_documento", "numero_documento", "contrasena", "ca
 
 def render(source: str, **context: object) -> str:
     env = Environment(loader=FileSystemLoader(ROOT / "templates"), autoescape=True, undefined=StrictUndefined)
-    env.globals["static_url"] = "/static/{}".format
+    env.globals |= {"static_url": "/static/{}".format, "say": sentences}
     return env.from_string(source).render(**context)
 
 

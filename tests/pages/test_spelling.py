@@ -32,6 +32,7 @@ SENTENCES = sorted(
         "mipres/domain/applications.py",
         "mipres/domain/outcomes.py",
         "mipres/domain/remedies.py",
+        "mipres/domain/sentences.py",
         "mipres/domain/submissions.py",
     )
 )
