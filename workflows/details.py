@@ -82,15 +82,15 @@ _ADDRESS_WAITS = (
     "**Recuperación de contraseña en espera: el correo cambió en miseguridadsocial**\n\n"
     "El enlace sale al correo nuevo desde: **{until}**\n\n"
     "Al correo anterior se le avisó, y desde allí la persona puede detener el cambio. "
-    "Soporte no acorta la espera: protege a la persona si otro cambió su correo."
+    f"{sentences.SUPPORT_CUTS_NO_WAIT} Protege a la persona si otro cambió su correo."
 )
 LOCK_NOTICE = (
     "**Aviso de que un ingreso se bloqueó**\n\nSi el documento tiene cuenta, se envía un correo; si no, nada. "
     f"Se reintenta durante un día. {sentences.NOTHING_FOR_SUPPORT}"
 )
 FACTOR_RESET = (
-    "**Restablecimiento de un segundo factor**\n\nPrimero se avisa a la persona; desde ese aviso corren 24 horas en las que lo "
-    "puede detener. Después se quita su segundo factor y se cierran sus sesiones. Soporte no acorta la espera. "
+    f"**{sentences.FACTOR_RESET}**\n\nPrimero se avisa a la persona; desde ese aviso corren 24 horas en las que lo "
+    f"puede detener. Después se quita su segundo factor y se cierran sus sesiones. {sentences.SUPPORT_CUTS_NO_WAIT} "
     "Para cancelarlo use la página de la cuenta en /soporte."
 )
 RETENTION = (

@@ -14,6 +14,7 @@ from api.services import LoginDep, LoginServices
 from mipres.database.passkeys import Purpose
 from mipres.database.second_factors import Holder
 from mipres.database.second_steps import SecondStep
+from mipres.domain import sentences
 from mipres.domain.applications import Application
 from mipres.domain.limits import LOGINS
 from mipres.domain.lockout import Origin
@@ -24,12 +25,12 @@ router = APIRouter(prefix="/ingreso", include_in_schema=False)
 NO_CODE = "Escriba el código"
 WRONG_CODE = "El código no es correcto, ya se usó o ya venció. Espere a que su aplicación muestre otro"
 LOCKED = (
-    "Hubo demasiados códigos equivocados y por unos minutos no se comprueba ninguno. Inténtelo más tarde; "
+    f"{sentences.TOO_MANY_CODES} Inténtelo más tarde; "
     "si no tiene su segundo factor, escriba a la mesa de ayuda"
 )
 
 STAFF_LOCKED = (
-    "Hubo demasiados códigos equivocados y por unos minutos no se comprueba ninguno. Inténtelo más tarde; "
+    f"{sentences.TOO_MANY_CODES} Inténtelo más tarde; "
     "si no tiene su segundo factor, hable con quien administra las cuentas de soporte"
 )
 

@@ -83,8 +83,8 @@ _CHOICES = {
     "cancelar-restablecimiento": _Choice(
         link="Cancelar el restablecimiento del segundo factor",
         question="¿Cancelar el restablecimiento?",
-        consequence="El segundo factor queda como está. Quien lo haya perdido tendrá que pedirlo otra vez.",
-        done="Restablecimiento cancelado. El segundo factor queda como está.",
+        consequence=f"{sentences.FACTOR_STAYS}. Quien lo haya perdido tendrá que pedirlo otra vez.",
+        done=sentences.RESET_CANCELLED,
         decision=_Act.CANCEL_RESET,
     ),
 }

@@ -12,6 +12,7 @@ from mipres.cli import text
 from mipres.cli.arguments import As, read_actor
 from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import Tools, misused, run_with_tools, stop
+from mipres.domain import sentences
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.clients import Audience, UnusableClientError, clients_in, secret_hash
 from mipres.oidc_clients import ClientsFile, Entries, UnwritableClientsError
@@ -202,7 +203,7 @@ def _show_secret(
             {"client_id": client_id, "client_secret": secret, "previous_secret_until": previous_until}
         )
         return
-    print(f"Secreto de {client_id}: {secret}\nEntréguelo en persona: no se vuelve a mostrar.")
+    print(f"Secreto de {client_id}: {secret}\nEntréguelo en persona: {sentences.NEVER_SHOWN_AGAIN}")
     if previous_until:
-        print(f"El secreto anterior sirve hasta {text.moment(previous_until)}.")
+        print(f"{sentences.SECRET_BEFORE_UNTIL.capitalize()} {text.moment(previous_until)}.")
     print("La API y los workers que leen el mismo archivo ya lo conocen: no hay que reiniciarlos.")

@@ -5,6 +5,7 @@ import typer
 from mipres.cli.accounts import account_id_of
 from mipres.cli.arguments import As, Login, Reason, read_actor, read_reason
 from mipres.cli.running import Tools, run_with_tools, stop
+from mipres.domain import sentences
 from mipres.support.accounts import DecisionRefusedError
 
 second_factor = typer.Typer(no_args_is_help=True, help="Segundo factor de una persona que lo perdió.")
@@ -37,6 +38,6 @@ def cancel(login: Login, reason: Reason, as_: As = None) -> None:
             await tools.factor_resets.cancel(account_id, reason=why, actor=read_actor(as_))
         except DecisionRefusedError as error:
             stop(f"{error}.")
-        print("Restablecimiento cancelado. El segundo factor queda como está.")
+        print(sentences.RESET_CANCELLED)
 
     run_with_tools(work)

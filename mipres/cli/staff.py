@@ -137,4 +137,4 @@ def _choose_password(name: str, *, from_stdin: bool) -> str:
 
 def _show_generated(password: str, *, from_stdin: bool) -> None:
     if not from_stdin:
-        print(f"Contraseña: {password}\nEntréguela en persona: no se vuelve a mostrar.")
+        print(f"Contraseña: {password}\nEntréguela en persona: {sentences.NEVER_SHOWN_AGAIN}")

@@ -180,7 +180,7 @@ def client_line(client: Client, *, now: datetime) -> str:
         "deshabilitada" if client.disabled else "activa",
         f"ingresan: {client.audience}",
         *(["con segundo factor"] if client.require_second_factor else []),
-        *([f"el secreto anterior sirve hasta {moment(until)}"] if until and until > now else []),
+        *([f"{sentences.SECRET_BEFORE_UNTIL} {moment(until)}"] if until and until > now else []),
     ]
     addresses = (f"  {address}" for address in client.redirect_uris)
     return joined((f"{client.client_id} · {client.client_name} · {' · '.join(states)}", *addresses))

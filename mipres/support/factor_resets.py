@@ -8,6 +8,7 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 
 from mipres.database.factor_resets import PostgresFactorResets
+from mipres.domain import sentences
 from mipres.domain.address_changes import ChangeView
 from mipres.domain.factor_resets import FactorResetRequest, ResetRefusedError
 from mipres.support.accounts import DecisionRefusedError, UnknownAccountError
@@ -54,7 +55,7 @@ class FactorResetDesk:
                 id=names.factor_reset_workflow_id(reset_id),
                 task_queue=names.REGISTRATIONS_QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                static_summary="Restablecimiento de un segundo factor",
+                static_summary=sentences.FACTOR_RESET,
                 rpc_timeout=_PATIENCE,
             )
         if not is_new:
