@@ -11,6 +11,17 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-ind
 # One process a processor, four at most: each may start PostgreSQL, Temporal and a whole product of its own.
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadgroup
 
+# Programs speak Spanish, whatever the locale of the machine and whether it exists.
+export PYTHONUTF8 := 1
+
+# An environment that is half made, or whose Python has become another, has no pip.
+ifneq ($(wildcard .venv),)
+ifneq ($(shell { .venv/bin/python -c 'import pip'; } >/dev/null 2>&1 || echo broken),)
+$(info El entorno .venv está a medias o es de otro Python: se crea de nuevo.)
+$(shell rm -rf .venv)
+endif
+endif
+
 # The recipe becomes the launcher: make hands its signals to the one process that stops the others.
 run: .venv/.stack ## Start the whole product on loopback, until Ctrl-C
 	@exec $(PYTHON) -m dev.stack
@@ -101,4 +112,4 @@ help: ## List every command
 		|| { echo "Se necesita Python 3.11 o posterior como python3." >&2; exit 1; }
 	@echo "Creando el entorno .venv…"
 	@python3 -m venv .venv \
-		|| { echo "No se pudo crear .venv: instale el módulo venv de Python (en Debian, python3-venv)." >&2; exit 1; }
+		|| { rm -rf .venv; echo "No se pudo crear .venv: instale el módulo venv de Python (en Debian, python3-venv)." >&2; exit 1; }

@@ -13,9 +13,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 LOCK_FILE = "stack.lock"
 CLUSTER = "postgres"
+
+
+class DataDirectoryUnusableError(Exception):
+    """Nothing can be written there; the text is the reason."""
 
 
 class DataDirectoryBusyError(Exception):
@@ -46,13 +51,19 @@ class DataDirectory:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the directory: one launcher at a time, even after a crash."""
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o711)
-        with (self.path / LOCK_FILE).open("w", encoding="utf-8") as lock:
+        with self._lock_file() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise DataDirectoryBusyError(str(self.path)) from error
             yield
+
+    def _lock_file(self) -> TextIO:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o711)
+            return (self.path / LOCK_FILE).open("w", encoding="utf-8")
+        except OSError as error:
+            raise DataDirectoryUnusableError(error.strerror) from error
 
     def secrets(self) -> dict[str, str]:
         """The generated secrets; one that is missing is generated now."""

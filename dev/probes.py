@@ -54,11 +54,20 @@ def free_port() -> int:
 
 def taken(ports: dict[str, int]) -> list[str]:
     """The names whose port is in use, by another program or an earlier name."""
-    names = []
+    return [name for name, error in _refusals(ports).items() if not isinstance(error, PermissionError)]
+
+
+def not_allowed(ports: dict[str, int]) -> list[str]:
+    """The names whose port only an administrator may listen on."""
+    return [name for name, error in _refusals(ports).items() if isinstance(error, PermissionError)]
+
+
+def _refusals(ports: dict[str, int]) -> dict[str, OSError]:
+    refused = {}
     with contextlib.ExitStack() as held:
         for name, port in ports.items():
             try:
                 held.enter_context(socket.create_server((LOOPBACK, port)))
-            except OSError:
-                names.append(name)
-    return names
+            except OSError as error:
+                refused[name] = error
+    return refused

@@ -4,6 +4,7 @@ PostgreSQL with its migrations, Temporal, the registry simulator and the mail ca
 the worker and the API. A part whose address is configured is somebody else's and is not started.
 """
 
+import argparse
 import asyncio
 import os
 import sys
@@ -12,9 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from api.serving import SERVER_ENVIRONMENT
-from dev.data_directory import DataDirectory, DataDirectoryBusyError, write_private
+from dev.data_directory import (
+    DataDirectory,
+    DataDirectoryBusyError,
+    DataDirectoryUnusableError,
+    write_private,
+)
 from dev.postgres import QUIET, start_postgres
-from dev.probes import LOOPBACK, free_port, http_ok, taken
+from dev.probes import LOOPBACK, free_port, http_ok, not_allowed, taken
 from dev.process import ROOT, Console, LaunchError, Part, Supervisor, supervise
 from dev.process_records import ProcessRecords
 from dev.temporal_server import temporal_server
@@ -25,6 +31,7 @@ from mipres.settings import PREFIX, Settings, load_settings, variable
 PYTHON = sys.executable
 APPLICATION_PORTS = {"administracion": "administration_app_port", "mipres": "mipres_app_port"}
 """Settings of the ports where the demonstration applications listen, by client."""
+_HELP = "Inicia todo el producto en esta máquina, hasta Ctrl-C. docs/deployment.md tiene sus variables."
 REGISTRY_ADDRESSES = frozenset({"miseguridadsocial_url", "rethus_url", "sso_url"})
 
 
@@ -215,11 +222,15 @@ def _settings_in(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith(PREFIX)}
 
 
-def _refuse_taken_ports(stack: Stack) -> None:
+def _refuse_ports(stack: Stack) -> None:
     ports = stack.ports()
     lines = [
         f"El puerto {ports[name]} ({name}) ya está en uso: libérelo o defina {name} con otro puerto."
         for name in taken(ports)
+    ]
+    lines += [
+        f"El puerto {ports[name]} ({name}) es solo para administradores: defina {name} con uno desde 1024."
+        for name in not_allowed(ports)
     ]
     if lines:
         raise LaunchError("\n".join(lines))
@@ -235,7 +246,7 @@ def _launch(data: DataDirectory) -> int:
     if settings.environment != "development":
         raise LaunchError(f"{variable('environment')}: `make run` es solo para desarrollo.")
     stack = Stack(settings=settings, data=data, shows_applications=True)
-    _refuse_taken_ports(stack)
+    _refuse_ports(stack)
     try:
         return asyncio.run(_supervise(stack, records))
     finally:
@@ -252,11 +263,18 @@ async def _supervise(stack: Stack, records: ProcessRecords) -> int:
 
 def main() -> int:
     """Run until a signal to stop; the process's exit code."""
+    argparse.ArgumentParser(prog="make run", description=_HELP, usage="make run").parse_args()
     os.chdir(ROOT)
     data = DataDirectory(path=Path(os.environ.get(variable("data_dir")) or ".data").absolute())
     try:
         with data.held(), foreground_of_its_own():
             return _launch(data)
+    except DataDirectoryUnusableError as error:
+        name = variable("data_dir")
+        print(
+            f"No se puede escribir en {data.path} ({error}): defina {name} con otro directorio.",
+            file=sys.stderr,
+        )
     except DataDirectoryBusyError:
         print(f"Ya hay un `make run` en marcha sobre {data.path}.", file=sys.stderr)
     except LaunchError as error:

@@ -1,0 +1,125 @@
+"""What a machine lacks or forbids is one line; what is half made is replaced."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from dev.probes import not_allowed, taken
+from tests.dev.programs import ROOT
+
+
+def make(directory: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    own = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "PYTHONUTF8"}}
+    return subprocess.run(
+        ["make", "--no-print-directory", *arguments],
+        cwd=directory,
+        env={**own, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A directory with the Makefile and no environment."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    return tmp_path
+
+
+def environment_in(directory: Path, python: str) -> Path:
+    """An environment whose Python is this one, or a program of the test's."""
+    program = directory / ".venv" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    (directory / ".venv" / ".stack").touch()
+    program.write_text(f"#!/bin/sh\n{python}\n", encoding="utf-8")
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize("python", ["exit 1", "echo no pip >&2; exit 1"])
+def test_an_environment_without_pip_is_replaced(checkout: Path, python: str) -> None:
+    program = environment_in(checkout, python)
+    done = make(checkout, "help")
+    assert "está a medias o es de otro Python" in done.stdout
+    assert not program.exists()
+
+
+def test_an_environment_of_a_python_that_has_gone_is_replaced(checkout: Path) -> None:
+    program = environment_in(checkout, "")
+    program.unlink()
+    program.symlink_to("/nowhere/python3.10")
+    assert "se crea de nuevo" in make(checkout, "help").stdout
+    assert not program.parent.exists()
+
+
+def test_an_environment_that_works_is_kept(checkout: Path) -> None:
+    program = environment_in(checkout, f'exec {sys.executable} "$@"')
+    done = make(checkout, "help")
+    assert "se crea de nuevo" not in done.stdout
+    assert program.exists()
+
+
+def test_python_without_venv_leaves_nothing_half_made(checkout: Path, tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    fake = programs / "python3"
+    fake.write_text(
+        '#!/bin/sh\n[ "$1" = -m ] || exit 0\nmkdir -p .venv/bin; echo > .venv/bin/python; exit 1\n',
+        encoding="utf-8",
+    )
+    fake.chmod(0o755)
+    done = make(checkout, ".venv/bin/python", PATH=f"{programs}:{os.environ['PATH']}")
+    assert done.returncode != 0
+    assert "python3-venv" in done.stderr
+    assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8", "es_CO.ISO-8859-1", "en_US.ISO-8859-1"])
+def test_programs_speak_spanish_in_any_locale(checkout: Path, locale: str) -> None:
+    environment_in(checkout, f'exec {sys.executable} "$@"')
+    rule = "said: ; @$(PYTHON) -c 'import sys; print(\"contraseña │\", sys.flags.utf8_mode)'"
+    done = make(checkout, "--eval", rule, "said", LC_ALL=locale, LANG="")
+    # Not all of these locales exist here, so the mode that ignores them all is looked at too.
+    assert done.stdout == "contraseña │ 1\n", done.stderr
+
+
+def launched(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dev.stack", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def test_a_data_directory_that_cannot_be_written_is_named_in_one_line() -> None:
+    done = launched(MIPRES_DATA_DIR="/dev/null/registro")
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "/dev/null/registro" in line
+    assert "MIPRES_DATA_DIR" in line
+
+
+def test_help_is_shown_and_nothing_started() -> None:
+    done = launched("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "make run" in done.stdout
+
+
+def test_a_port_of_administrators_is_told_apart_from_one_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_address: object) -> NoReturn:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket, "create_server", forbidden)
+    assert not_allowed({"MIPRES_API_PORT": 80}) == ["MIPRES_API_PORT"]
+    assert taken({"MIPRES_API_PORT": 80}) == []
