@@ -592,7 +592,7 @@ async def test_the_mails_are_those_of_the_manual(product: Product) -> None:
         rf'{purpose} haga clic <a href="{product.public_url}/contrasena/[\w-]{{64}}"[^>]*>AQUÍ</a>',
         link["HTML"],
     )
-    assert f"{purpose}, abra AQUÍ:" in " ".join(link["Text"].split())
+    assert f"{purpose} haga clic AQUÍ." in " ".join(link["Text"].split())
     for body in (link["HTML"], link["Text"]):
         assert "una sola vez y vence el" in " ".join(body.split())
         assert person["document"]["number"] not in body

@@ -92,7 +92,7 @@ async def test_where_the_work_cannot_be_done_the_image_stays(anybody: Visitor, p
 
 async def test_a_false_proof_is_told_and_leaves_the_image(anybody: Visitor, proving_api: Second) -> None:
     await fill(anybody, proving_api)
-    await anybody.page.get_by_text("Comprobado: no tiene que escribir ningún código.").wait_for()
+    await anybody.page.get_by_text("Comprobado. Puede enviar el formulario.").wait_for()
     await anybody.page.evaluate("document.querySelector('[name=altcha]').value = 'AAAA'")
     await anybody.press("Registrar")
     assert UNPROVEN in await anybody.said()
@@ -104,11 +104,11 @@ async def test_a_false_proof_is_told_and_leaves_the_image(anybody: Visitor, prov
 
 async def test_a_proof_counts_once(anybody: Visitor, proving_api: Second) -> None:
     await fill(anybody, proving_api)
-    await anybody.page.get_by_text("Comprobado: no tiene que escribir ningún código.").wait_for()
+    await anybody.page.get_by_text("Comprobado. Puede enviar el formulario.").wait_for()
     proof = await anybody.page.input_value("[name=altcha]")
     await anybody.press("Registrar")
     await fill(anybody, proving_api)
-    await anybody.page.get_by_text("Comprobado: no tiene que escribir ningún código.").wait_for()
+    await anybody.page.get_by_text("Comprobado. Puede enviar el formulario.").wait_for()
     await anybody.page.evaluate("used => document.querySelector('[name=altcha]').value = used", proof)
     await anybody.press("Registrar")
     assert UNPROVEN in await anybody.said()

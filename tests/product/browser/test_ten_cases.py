@@ -233,9 +233,9 @@ async def suspended_account(product: Product) -> Stuck:
     return Stuck(
         wanted=login_of(person),
         explained=("cuenta suspendida", "suspendida desde"),
-        act=decide("Volver a abrir el acceso", "La persona puede ingresar otra vez"),
+        act=decide("Abrir otra vez el acceso", "La persona puede ingresar otra vez"),
         result="Acceso abierto otra vez.",
-        gone="Volver a abrir el acceso",
+        gone="Abrir otra vez el acceso",
     )
 
 
