@@ -71,9 +71,10 @@ class PostgresAccounts:
             await self._erasures.admit_in(session, login, submitted_at=submitted_at)
             await _refuse_replaced(session, login)
             account, created = await self._upsert_account(session, registration)
-            events = await self._upsert_profile(session, registration, account.account_id, is_new=created)
+            # A new account has no profile yet that anything could have closed.
+            events = [] if created else await self._renew_profile(session, registration, account.account_id)
             # The consent belongs to one submission: without a new one, this is the same call again.
-            if await self._keep_consent(session, registration, account.account_id):
+            if await self._keep_profile_and_consent(session, registration, account.account_id):
                 submission = registration.submission
                 event = AuditEvent(
                     type=AuditEventType.ACCOUNT_CREATED if created else AuditEventType.ACCOUNT_UPDATED,
@@ -266,34 +267,23 @@ class PostgresAccounts:
             session, account, registration.person.email, reference=registration.radicado
         )
 
-    async def _upsert_profile(
-        self, session: AsyncSession, registration: NewRegistration, account_id: uuid.UUID, *, is_new: bool
+    async def _renew_profile(
+        self, session: AsyncSession, registration: NewRegistration, account_id: uuid.UUID
     ) -> list[AuditEvent]:
-        """Store the profile, and return what that changes of its access.
+        """Lift what registries had closed of an older profile; return the events."""
+        return await renew_profile(session, account_id, _profile_key(registration), now=self._clock.now())
 
-        A new account has no profile yet that anything could have closed.
-        """
-        now = self._clock.now()
-        values = profile_values(registration) | {"updated_at": now, "reviewed_at": now, "review_on": None}
-        key = {
-            "user_type": registration.submission.user_type,
-            "entity_key": registration.submission.entity_key,
-            "registration_key": folded_registration(registration.facts.professional_registration or ""),
-        }
-        renewals = [] if is_new else await renew_profile(session, account_id, key, now=now)
-        statement = insert(ProfileRow).values(
-            id=uuid.uuid4(), account_id=account_id, created_at=now, **key, **values
-        )
-        unique = ["account_id", *key]
-        await session.execute(statement.on_conflict_do_update(index_elements=unique, set_=values))
-        return renewals
-
-    async def _keep_consent(
+    async def _keep_profile_and_consent(
         self, session: AsyncSession, registration: NewRegistration, account_id: uuid.UUID
     ) -> bool:
-        """Keep the declaration once, and return whether it is new."""
-        consent = registration.consent
-        statement = insert(ConsentRow).values(
+        """Store the profile, and the declaration once; return whether that is new."""
+        now, consent, key = self._clock.now(), registration.consent, _profile_key(registration)
+        values = profile_values(registration) | {"updated_at": now, "reviewed_at": now, "review_on": None}
+        profile = insert(ProfileRow).values(
+            id=uuid.uuid4(), account_id=account_id, created_at=now, **key, **values
+        )
+        stored = profile.on_conflict_do_update(index_elements=["account_id", *key], set_=values)
+        declared = insert(ConsentRow).values(
             id=uuid.uuid4(),
             account_id=account_id,
             radicado=registration.radicado,
@@ -302,8 +292,17 @@ class PostgresAccounts:
             accepted_at=consent.accepted_at,
             channel=consent.channel,
         )
-        kept = statement.on_conflict_do_nothing().returning(ConsentRow.id)
+        kept = declared.on_conflict_do_nothing().returning(ConsentRow.id).add_cte(stored.cte("stored"))
         return (await session.execute(kept)).first() is not None
+
+
+def _profile_key(registration: NewRegistration) -> dict[str, str]:
+    """What tells one profile of a person from another."""
+    return {
+        "user_type": registration.submission.user_type,
+        "entity_key": registration.submission.entity_key,
+        "registration_key": folded_registration(registration.facts.professional_registration or ""),
+    }
 
 
 async def _refuse_replaced(session: AsyncSession, login: str) -> None:

@@ -41,6 +41,28 @@ async def close_links(
     return [LinkPurpose(purpose) for purpose in await session.scalars(closing)]
 
 
+async def use_link(session: AsyncSession, account_id: uuid.UUID, link_id: uuid.UUID, now: datetime) -> bool:
+    """Use up an open link of a held account, and close its others.
+
+    One statement decides expiry and single use. False for a link that was not open.
+    """
+    is_open, is_this = PasswordLinkRow.closed_at.is_(None), PasswordLinkRow.id == link_id
+    used = (
+        update(PasswordLinkRow)
+        .where(is_this, is_open, PasswordLinkRow.expires_at > now)
+        .values(closed_at=now, closed_reason=LinkState.USED)
+        .returning(PasswordLinkRow.id)
+        .cte("used")
+    )
+    others = (
+        update(PasswordLinkRow)
+        .where(PasswordLinkRow.account_id == account_id, is_open, ~is_this)
+        .values(closed_at=now, closed_reason=LinkState.SUPERSEDED)
+        .cte("others")
+    )
+    return await session.scalar(select(used.c.id).add_cte(others)) is not None
+
+
 async def end_sessions(
     session: AsyncSession, account_id: uuid.UUID, now: datetime, *, but: uuid.UUID | None = None
 ) -> None:

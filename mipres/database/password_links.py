@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.link_statements import (
-    close_links,
     end_sessions,
     link_event,
     lock_account_of_link,
     state_of,
+    use_link,
 )
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.profiles import submission_of
@@ -207,21 +207,13 @@ class PostgresPasswordLinks:
         link_id, now = self._tokens.link_id_of(token), self._clock.now()
         if link_id is None:
             raise LinkNotUsableError
-        # One statement decides expiry and single use, and uses the link up.
-        use = update(PasswordLinkRow).where(
-            PasswordLinkRow.id == link_id,
-            PasswordLinkRow.closed_at.is_(None),
-            PasswordLinkRow.expires_at > now,
-        )
         async with self._sessions.begin() as session:
             account = await lock_account_of_link(session, link_id)
-            used = await session.execute(use.values(closed_at=now, closed_reason=LinkState.USED))
-            if account is None or used.rowcount == 0:
+            if account is None or not await use_link(session, account.id, link_id, now):
                 raise LinkNotUsableError
             account.is_password_changed = account.password_hash is not None
             account.password_hash = password_hash
             account.password_set_at = account.updated_at = now
-            await close_links(session, LinkState.SUPERSEDED, now, PasswordLinkRow.account_id == account.id)
             await end_sessions(session, account.id, now)
             # The mailbox proves the person, whatever others tried at the login.
             await self._lockouts.lift_in(session, account.login)
