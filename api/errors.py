@@ -50,6 +50,10 @@ class LoginOfAnotherVisitError(FormOfAnotherVisitError):
     """The form of the login was drawn before another login in this browser."""
 
 
+class StaffLoginOfAnotherVisitError(FormOfAnotherVisitError):
+    """The form of support's login was drawn before another login in this browser."""
+
+
 class ExpiredFormError(MipresError):
     """A form came back after its token's time."""
 

@@ -16,6 +16,7 @@ from api.errors import (
     LoginOfAnotherVisitError,
     StaffChangedError,
     StaffFactorDemandedError,
+    StaffLoginOfAnotherVisitError,
     StaffLoginRequiredError,
     UnauthorizedError,
 )
@@ -67,6 +68,14 @@ async def login_form(request: Request, services: ProtectionDep) -> None:
         await protected_form(request, services)
     except FormOfAnotherVisitError as foreign:
         raise LoginOfAnotherVisitError from foreign
+
+
+async def staff_login_form(request: Request, services: ProtectionDep) -> None:
+    """Protect the form of support's login, which is drawn again after another login."""
+    try:
+        await protected_form(request, services)
+    except FormOfAnotherVisitError as foreign:
+        raise StaffLoginOfAnotherVisitError from foreign
 
 
 # It only documents the scheme: the product checks by itself, because every refusal must read alike.
@@ -185,6 +194,7 @@ PROTECTIONS = (
     sent_on,
     protected_form,
     login_form,
+    staff_login_form,
     api_key_required,
     metrics_key_required,
     staff_required,
@@ -203,6 +213,7 @@ READS = ["GET", "HEAD"]
 """Methods of what only answers: HEAD works where GET does."""
 PROTECTED_FORM = Depends(protected_form)
 LOGIN_FORM = Depends(login_form)
+STAFF_LOGIN_FORM = Depends(staff_login_form)
 API_KEY_REQUIRED = Depends(api_key_required)
 METRICS_KEY_REQUIRED = Depends(metrics_key_required)
 STAFF_REQUIRED = Depends(staff_required)

@@ -134,7 +134,7 @@ async def log_in(application: str, request: Request, services: LoginDep, client:
     return response or _again(request, services, wanted, kept, {"_credenciales": _WRONG})
 
 
-@router.post("/ingreso/{application}/llave", dependencies=[limited(LOGINS), PROTECTED_FORM])
+@router.post("/ingreso/{application}/llave", dependencies=[limited(LOGINS), LOGIN_FORM])
 async def log_in_by_passkey(
     application: str, request: Request, services: LoginDep, client: ClientDep
 ) -> Response:

@@ -9,7 +9,7 @@ from api.answers import FormAnswer
 from api.clients import network_of
 from api.forms import text_of, whole_text_of
 from api.pages.login import SECOND_STEP, WRONG_PASSKEY, Entry, application_named, enter, page_after_login
-from api.protection import PROTECTED_FORM, PUBLIC, READS, ClientDep, limited
+from api.protection import LOGIN_FORM, PUBLIC, READS, ClientDep, limited
 from api.services import LoginDep, LoginServices
 from mipres.database.passkeys import Purpose
 from mipres.database.second_factors import Holder
@@ -58,7 +58,7 @@ async def show_second_step(
     )
 
 
-@router.post("/{application}/segundo-factor", dependencies=[limited(LOGINS), PROTECTED_FORM])
+@router.post("/{application}/segundo-factor", dependencies=[limited(LOGINS), LOGIN_FORM])
 async def take_second_step(
     application: str, request: Request, services: LoginDep, client: ClientDep
 ) -> Response:

@@ -11,17 +11,17 @@ from fastapi.responses import RedirectResponse
 from api.answers import FormAnswer, KeyAnswer, SearchAnswer, StaffAnswer
 from api.captcha import CAPTCHA_NEEDED
 from api.clients import network_of
-from api.errors import StaffLoginRequiredError, in_words
+from api.errors import StaffLoginOfAnotherVisitError, StaffLoginRequiredError, handles, in_words
 from api.forms import DOCUMENT_FIELDS, DOCUMENT_OPTIONS, by_field, form_errors, secret_of, text_of, typed_in
 from api.pages.support_cases import CHOICES, explain_case
 from api.protection import (
     LOOKS,
-    PROTECTED_FORM,
     PUBLIC,
     READS,
     STAFF_COOKIE,
     STAFF_FORM,
     STAFF_FORM_BEFORE_FACTOR,
+    STAFF_LOGIN_FORM,
     STAFF_REQUIRED,
     ClientDep,
     StaffDep,
@@ -92,11 +92,12 @@ async def show_login(request: Request, services: SupportDep) -> Response:
         status=shown.shown_status,
         typed=shown.typed.get("nombre", ""),
         errors=shown.errors,
+        is_of_before=shown.is_of_before,
         captcha=services.captcha.view(request, shown.captcha or "") if asks_captcha else None,
     )
 
 
-@router.post("/ingreso", dependencies=[limited(LOGINS), PROTECTED_FORM])
+@router.post("/ingreso", dependencies=[limited(LOGINS), STAFF_LOGIN_FORM])
 async def log_in(request: Request, services: SupportDep, client: ClientDep) -> Response:
     form = await request.form()
     name, password = text_of(form, "nombre").strip().lower(), secret_of(form, "contrasena")
@@ -120,6 +121,16 @@ async def log_in(request: Request, services: SupportDep, client: ClientDep) -> R
     else:
         response = staff_entered(services, result.token)
     services.devices.remember(request, response, guarded(name))
+    return response
+
+
+@handles(StaffLoginOfAnotherVisitError)
+async def show_login_again(request: Request, _error: StaffLoginOfAnotherVisitError) -> Response:
+    """Draw the form for the visit that goes on, with the name that was typed."""
+    typed = typed_in(await request.form(), ("nombre",))
+    services = request.app.state.services.support
+    answer = FormAnswer(page="/soporte/ingreso", typed=typed, status=HTTPStatus.FORBIDDEN, is_of_before=True)
+    response: Response = services.answers.lead_back(request, answer)
     return response
 
 

@@ -26,12 +26,12 @@ from api.pages.second_step import NO_CODE, STAFF_LOCKED, WRONG_CODE
 from api.pages.support import STAFF_STEP, STAFF_STEP_PAGE, lead_again, staff_entered
 from api.protection import (
     LOOKS,
-    PROTECTED_FORM,
     PUBLIC,
     READS,
     STAFF_BEFORE_FACTOR,
     STAFF_COOKIE,
     STAFF_FORM_BEFORE_FACTOR,
+    STAFF_LOGIN_FORM,
     ClientDep,
     StaffDep,
     limited,
@@ -73,7 +73,7 @@ async def show_step(request: Request, services: SupportDep) -> Response:
     )
 
 
-@router.post("/ingreso/segundo-factor", dependencies=[limited(LOGINS), PROTECTED_FORM])
+@router.post("/ingreso/segundo-factor", dependencies=[limited(LOGINS), STAFF_LOGIN_FORM])
 async def take_step(request: Request, services: SupportDep, client: ClientDep) -> Response:
     """Open the session once the second step is right."""
     form = await request.form()

@@ -141,6 +141,32 @@ async def test_a_form_of_one_member_does_nothing_for_another(product: Product) -
     await product.reaches(radicado, "awaiting_password")
 
 
+@pytest.mark.parametrize(
+    ("action", "login"),
+    [
+        ("/soporte/ingreso", "/soporte/ingreso"),
+        ("/soporte/ingreso/segundo-factor", "/soporte/ingreso"),
+        ("/ingreso/mipres/llave", "/ingreso/mipres"),
+        ("/ingreso/mipres/segundo-factor", "/ingreso/mipres"),
+    ],
+)
+async def test_every_login_of_before_another_login_is_asked_for_again(
+    product: Product, action: str, login: str
+) -> None:
+    name = await new_staff(product)
+    async with product.browser() as visitor:
+        drawn = csrf_of(await visitor.get(login))
+        await enter(visitor, await new_staff(product))
+        sent = {"csrf_token": drawn, "nombre": name, "contrasena": STAFF_PASSWORD}
+        again = await visitor.post(action, data=sent)
+        assert (again.status_code, again.url.path) == (403, login)
+        assert ("Ingrese otra vez" in again.text, STAFF_PASSWORD in again.text) == (True, False)
+        if action == "/soporte/ingreso":
+            assert f'value="{name}"' in again.text
+            entered = await visitor.post(action, data={**sent, "csrf_token": csrf_of(again)})
+            assert (entered.url.path, name in entered.text) == ("/soporte", True)
+
+
 # ---- Finding
 
 
