@@ -107,3 +107,7 @@ FROM generate_series(1, :rows) i;
 INSERT INTO oidc_tokens
 SELECT sha256(('token' || i)::bytea), md5(i::text)::uuid, 'access', 'openid', now(), now() - i * interval '10 microseconds', NULL
 FROM generate_series(1, :rows) i;
+
+INSERT INTO oidc_assertions
+SELECT 'app', sha256(('assertion' || i)::bytea), now() - i * interval '10 microseconds'
+FROM generate_series(1, :rows) i;

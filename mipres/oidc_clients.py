@@ -3,10 +3,14 @@
 import fcntl
 import json
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwk import KeySet
 
 from mipres.domain.clients import Client, UnusableClientError, clients_in
 from mipres.domain.errors import MipresError
@@ -32,6 +36,40 @@ def entries_in(text: str) -> Entries:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise UnusableClientError("debe ser una lista JSON de aplicaciones; vea `docs/applications.md`.")
     return entries
+
+
+def usable(entries: Entries) -> dict[str, Client]:
+    """The clients of a list, by id, once each of their keys can be used.
+
+    Raises:
+        UnusableClientError: an entry is wrong; the text names its field and the remedy.
+    """
+    clients = clients_in(entries)
+    for client in clients.values():
+        if client.jwks and not _are_usable(client.jwks):
+            raise UnusableClientError(
+                f"jwks: una clave de {client.client_id} no se puede leer; "
+                "use EC P-256 o RSA de al menos 2048 bits, cada una con su `kid`."
+            )
+    return clients
+
+
+def keys_of(jwks: Mapping[str, Any]) -> KeySet:
+    """The public keys of an application that `usable` has passed."""
+    return KeySet.import_key_set({"keys": jwks["keys"]})
+
+
+def _are_usable(jwks: Mapping[str, Any]) -> bool:
+    try:
+        with warnings.catch_warnings():
+            # Joserfc only warns of a key that is too short.
+            warnings.simplefilter("error", SecurityWarning)
+            # The numbers of a key are read only when it is used.
+            points = [key.public_key for key in keys_of(jwks).keys]
+    except (JoseError, ValueError, TypeError, SecurityWarning):
+        return False
+    names = {key.get("kid") for key in jwks["keys"]} - {None}
+    return len(points) == 1 or len(names) == len(points)
 
 
 class LiveClients(Mapping[str, Client]):
@@ -92,7 +130,7 @@ class ClientsFile:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 entries = entries_in(self._path.read_text(encoding="utf-8"))
             yield entries
-            clients_in(entries)
+            usable(entries)
             with _explained(self._path):
                 self._write(entries)
 
@@ -119,4 +157,4 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def _read(path: Path) -> dict[str, Client]:
-    return clients_in(entries_in(path.read_text(encoding="utf-8")))
+    return usable(entries_in(path.read_text(encoding="utf-8")))

@@ -30,12 +30,12 @@ from pydantic_settings import (
 
 from mipres.domain.addresses import is_usable
 from mipres.domain.applications import Application
-from mipres.domain.clients import Audience, Client, UnusableClientError, clients_in, secret_hash
+from mipres.domain.clients import Audience, Client, UnusableClientError, secret_hash
 from mipres.domain.errors import MipresError, UnusableTableError
 from mipres.domain.professions import SHIPPED_PROFESSIONS, ProfessionTable
 from mipres.domain.sanctions import SHIPPED_SANCTIONS, SanctionTable
 from mipres.domain.second_factor import SecondFactorRule
-from mipres.oidc_clients import entries_in
+from mipres.oidc_clients import entries_in, usable
 from mipres.oidc_keys import UnusableKeysError, read_keys
 
 PREFIX = "MIPRES_"
@@ -173,7 +173,7 @@ def _clients(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return clients_in(entries_in(value))
+        return usable(entries_in(value))
     except UnusableClientError as error:
         raise ValueError(str(error)) from None
 

@@ -19,10 +19,14 @@ from joserfc.errors import JoseError
 from starlette.datastructures import FormData
 
 from api.errors import SecondFactorDemandedError
+from api.oidc.assertions import ASSERTION_ALGORITHMS
 from api.oidc.server import (
     AUTHENTICATIONS,
+    INTROSPECT,
     MULTI_FACTOR,
     PASSWORD_ONLY,
+    REVOKE,
+    TOKEN,
     Bound,
     Provider,
     Received,
@@ -86,11 +90,11 @@ async def discovery(services: OidcDep) -> Response:
         {
             "issuer": issuer,
             "authorization_endpoint": f"{issuer}{AUTHORIZE}",
-            "token_endpoint": f"{issuer}/oidc/token",
+            "token_endpoint": f"{issuer}{TOKEN}",
             "userinfo_endpoint": f"{issuer}/oidc/userinfo",
             "jwks_uri": f"{issuer}/oidc/jwks",
-            "revocation_endpoint": f"{issuer}/oidc/revoke",
-            "introspection_endpoint": f"{issuer}/oidc/introspect",
+            "revocation_endpoint": f"{issuer}{REVOKE}",
+            "introspection_endpoint": f"{issuer}{INTROSPECT}",
             "end_session_endpoint": f"{issuer}/oidc/logout",
             "backchannel_logout_supported": True,
             "backchannel_logout_session_supported": True,
@@ -102,8 +106,11 @@ async def discovery(services: OidcDep) -> Response:
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": sorted({*ALGORITHMS.values()}),
             "token_endpoint_auth_methods_supported": list(AUTHENTICATIONS),
+            "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
             "revocation_endpoint_auth_methods_supported": list(AUTHENTICATIONS),
+            "revocation_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
             "introspection_endpoint_auth_methods_supported": list(AUTHENTICATIONS),
+            "introspection_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
             "acr_values_supported": [PASSWORD_ONLY, MULTI_FACTOR],
             "prompt_values_supported": ["none", "login"],
             "claims_supported": list(_CLAIMS),
@@ -282,7 +289,7 @@ async def _with_code(
 # ---- The application's own calls
 
 
-@router.post("/oidc/token", dependencies=[limited(OIDC_CALLS), CLIENT_CALL])
+@router.post(TOKEN, dependencies=[limited(OIDC_CALLS), CLIENT_CALL])
 async def token(request: Request, services: OidcDep) -> Response:
     """Exchange a code or a refresh token."""
     received = await _from_client(request)
@@ -331,7 +338,7 @@ async def _userinfo(request: Request, services: OidcServices) -> Response:
     return JSONResponse(found, headers=_NO_STORE)
 
 
-@router.post("/oidc/revoke", dependencies=[limited(OIDC_CALLS), CLIENT_CALL])
+@router.post(REVOKE, dependencies=[limited(OIDC_CALLS), CLIENT_CALL])
 async def revoke(request: Request, services: OidcDep) -> Response:
     """End a token of the client's with its family (RFC 7009).
 
@@ -345,7 +352,7 @@ async def revoke(request: Request, services: OidcDep) -> Response:
     return await _for_token(request, services, ending)
 
 
-@router.post("/oidc/introspect", dependencies=[limited(OIDC_CALLS), CLIENT_CALL])
+@router.post(INTROSPECT, dependencies=[limited(OIDC_CALLS), CLIENT_CALL])
 async def introspect(request: Request, services: OidcDep) -> Response:
     """Whether a token of the client's opens anything now (RFC 7662)."""
 

@@ -24,6 +24,7 @@ from authlib.oauth2.rfc7636 import CodeChallenge, create_s256_code_challenge
 from authlib.oidc.core import OpenIDToken
 from sqlalchemy.orm import Session
 
+from api.oidc.assertions import PRIVATE_KEY_JWT, ClientAssertion
 from mipres.database import grants
 from mipres.database.grants import Asked, Login, TokenKind
 from mipres.database.tables import OidcGrantRow
@@ -32,7 +33,9 @@ from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.second_factor import is_multi_factor
 from mipres.oidc_keys import SigningKeys, signed
 
-AUTHENTICATIONS = ("client_secret_basic", "client_secret_post")
+_BY_SECRET = ("client_secret_basic", "client_secret_post")
+AUTHENTICATIONS = (*_BY_SECRET, PRIVATE_KEY_JWT)
+ENDPOINTS_OF_CLIENTS = TOKEN, REVOKE, INTROSPECT = "/oidc/token", "/oidc/revoke", "/oidc/introspect"
 ID_TOKEN_SECONDS = 300
 MULTI_FACTOR, PASSWORD_ONLY = "urn:mipres:2fa", "urn:mipres:pwd"
 """Values of `acr`: how strongly the person has proved who they are."""
@@ -61,7 +64,7 @@ class RegisteredClient(ClientMixin):  # type: ignore[misc]
         return self.own.has_secret(client_secret, now=self._now)
 
     def check_endpoint_auth_method(self, method: str, _endpoint: str) -> bool:
-        return method in AUTHENTICATIONS
+        return method == PRIVATE_KEY_JWT if self.own.jwks else method in _BY_SECRET
 
     def check_response_type(self, response_type: str) -> bool:
         return bool(response_type == "code")
@@ -237,6 +240,10 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
         self._clients, self._keys, self._issuer = clients, keys, issuer
         self.bound = bound
         self.register_token_generator("default", self._new_token)
+        audiences = frozenset({issuer, *(f"{issuer}{path}" for path in ENDPOINTS_OF_CLIENTS)})
+        self.register_client_auth_method(
+            PRIVATE_KEY_JWT, ClientAssertion(bound.db, audiences, now=bound.now)
+        )
         id_token = _IdToken(self)
         self.register_grant(_Code, [_S256(required=True), id_token])
         self.register_grant(_Refresh, [id_token])
@@ -262,8 +269,10 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
         self, request: Received, methods: Sequence[str], endpoint: str = "token"
     ) -> RegisteredClient:
         """Refuse two authentications at once (RFC 6749, section 2.3)."""
-        has_basic = request.headers.get("authorization", "").lower().startswith("basic ")
-        if has_basic and ("client_secret" in request.form or "client_assertion" in request.form):
+        given = [name for name in ("client_secret", "client_assertion") if name in request.form]
+        if request.headers.get("authorization", "").lower().startswith("basic "):
+            given.append("authorization")
+        if len(given) > 1:
             raise InvalidRequestError("more than one client authentication")
         client: RegisteredClient = super().authenticate_client(request, methods, endpoint)
         named = request.form.get("client_id")

@@ -1,9 +1,11 @@
 """Commands about the applications that log people in here."""
 
+import json
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,14 +16,15 @@ from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import Tools, misused, run_with_tools, stop
 from mipres.domain import sentences
 from mipres.domain.audit import AuditEvent, AuditEventType
-from mipres.domain.clients import Audience, UnusableClientError, clients_in, secret_hash
-from mipres.oidc_clients import ClientsFile, Entries, UnwritableClientsError
+from mipres.domain.clients import Audience, UnusableClientError, secret_hash
+from mipres.oidc_clients import ClientsFile, Entries, UnwritableClientsError, usable
 from mipres.settings import file_of, load_settings, variable
 
 ClientId = Annotated[str, typer.Argument(help="Identificador de la aplicación, como historia-clinica.")]
 _FIELD = "oidc_clients"
 _SECRET_BYTES = 32
 _LONGEST_OVERLAP = 24 * 30
+_NO_RESTART = "La API y los workers que leen el mismo archivo ya lo conocen: no hay que reiniciarlos."
 
 applications = typer.Typer(no_args_is_help=True, help="Aplicaciones que ingresan personas por aquí.")
 
@@ -61,15 +64,24 @@ def add(  # noqa: PLR0913 - one for each field of a client.
     require_second_factor: Annotated[
         bool, typer.Option("--require-second-factor", help="Exige segundo factor.")
     ] = False,
+    jwks: Annotated[
+        Path | None,
+        typer.Option(
+            "--jwks",
+            exists=True,
+            dir_okay=False,
+            help="JSON Web Key Set con sus claves públicas; se identifica con ellas y no tiene secreto.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     as_: As = None,
 ) -> None:
-    """Agrega una aplicación y muestra su secreto una sola vez."""
-    secret = _new_secret()
+    """Agrega una aplicación; muestra su secreto una sola vez, si no se identifica con claves."""
+    secret = None if jwks else _new_secret()
     entry = {
         "client_id": client_id,
         "client_name": name,
-        "client_secret_hash": secret_hash(secret),
+        **({"client_secret_hash": secret_hash(secret)} if secret else {"jwks": _json_in(jwks)}),
         "redirect_uris": redirect_uri,
         "post_logout_redirect_uris": post_logout_redirect_uri or [],
         "backchannel_logout_uri": backchannel_logout_uri,
@@ -83,7 +95,12 @@ def add(  # noqa: PLR0913 - one for each field of a client.
         entries.append(entry)
 
     _run(_Change(client_id=client_id, step="added", make=change), as_=as_)
-    _show_secret(client_id, secret, as_json=as_json)
+    if secret:
+        _show_secret(client_id, secret, as_json=as_json)
+    elif as_json:
+        print_document({"client_id": client_id, "client_secret": None})
+    else:
+        print(f"Aplicación {client_id} agregada: se identifica con sus claves. {_NO_RESTART}")
 
 
 @applications.command("rotate-secret")
@@ -107,7 +124,9 @@ def rotate_secret(
 
     def change(entries: Entries) -> None:
         entry = _entry(entries, client_id)
-        former = entry["client_secret_hash"]
+        former = entry.get("client_secret_hash")
+        if former is None:
+            stop(f"{client_id} se identifica con claves: cambie su `jwks` en el archivo.")
         entry["client_secret_hash"] = secret_hash(secret)
         # A secret from before the last rotation counts no more.
         entry["previous_secret_hash"] = None if now else former
@@ -160,7 +179,7 @@ def _run(change: _Change, *, as_: str | None) -> None:
         try:
             with ClientsFile(path).changed() as entries:
                 change.make(entries)
-                clients_in(entries)
+                usable(entries)
                 # The record comes first: without a trail nothing is changed.
                 details = {"application": change.client_id, "step": change.step}
                 await tools.audit.record(
@@ -181,6 +200,14 @@ def _entry(entries: Entries, client_id: str) -> dict[str, Any]:
     if found is None:
         stop(f"No hay ninguna aplicación {client_id}: `applications list` las muestra.")
     return found
+
+
+def _json_in(file: Path | None) -> object:
+    """What a file says; None where it is no JSON, which no field takes."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8")) if file else None
+    except ValueError:
+        misused(f"--jwks: {file} no es JSON; exporte las claves públicas como JSON Web Key Set.")
 
 
 def _new_secret() -> str:
@@ -206,4 +233,4 @@ def _show_secret(
     print(f"Secreto de {client_id}: {secret}\nEntréguelo en persona: {sentences.NEVER_SHOWN_AGAIN}")
     if previous_until:
         print(f"{sentences.SECRET_BEFORE_UNTIL.capitalize()} {text.moment(previous_until)}.")
-    print("La API y los workers que leen el mismo archivo ya lo conocen: no hay que reiniciarlos.")
+    print(_NO_RESTART)

@@ -12,11 +12,19 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from mipres.database.access import access_of, is_open, profile_access
 from mipres.database.sessions import hashed, live
-from mipres.database.tables import AccountRow, OidcGrantRow, OidcTokenRow, ProfileRow, SessionRow
+from mipres.database.tables import (
+    AccountRow,
+    OidcAssertionRow,
+    OidcGrantRow,
+    OidcTokenRow,
+    ProfileRow,
+    SessionRow,
+)
 from mipres.domain.clients import PersonFacts, ProfileFacts
 
 CODE_LIFETIME = timedelta(seconds=60)
@@ -172,6 +180,17 @@ def end_family(db: Session, value: str, client_id: str, *, now: datetime) -> Non
     own = (OidcTokenRow.hash == hash_of(value), OidcGrantRow.client_id == client_id)
     family = select(OidcGrantRow.id).join(OidcTokenRow, OidcTokenRow.grant_id == OidcGrantRow.id).where(*own)
     _end(db, db.scalar(family), now=now, announced_at=now)
+
+
+def claim_assertion(db: Session, client_id: str, jti: str, *, expires_at: datetime) -> bool:
+    """Use an application's assertion up; False where it was used before."""
+    claiming = (
+        postgresql.insert(OidcAssertionRow)
+        .values(client_id=client_id, jti_hash=hash_of(jti), expires_at=expires_at)
+        .on_conflict_do_nothing()
+        .returning(OidcAssertionRow.client_id)
+    )
+    return db.scalar(claiming) is not None
 
 
 def person_of(db: Session, account_id: uuid.UUID) -> PersonFacts | None:

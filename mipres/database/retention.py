@@ -26,6 +26,7 @@ from mipres.database.tables import (
     KnownBrowserRow,
     LoginGuardRow,
     LoginOriginRow,
+    OidcAssertionRow,
     OidcGrantRow,
     OidcTokenRow,
     PasskeyAnswerRow,
@@ -57,6 +58,8 @@ KNOWN_BROWSERS = timedelta(days=365)
 """As long as the browser keeps the cookie that is recognised by it."""
 OIDC_TOKENS = timedelta(days=1)
 """So long the replay of a token that has run out still ends its family."""
+CLOCKS = timedelta(hours=1)
+"""No two machines of the product are further apart, so an assertion that is gone counts on none."""
 CAPTCHA_ANSWERS = timedelta(hours=1)
 """A challenge lives half an hour; after that its answer proves nothing."""
 
@@ -144,6 +147,7 @@ class PostgresRetention:
             (EndedSessionRow, EndedSessionRow.ended_at <= now - ABSOLUTE_LIMIT),
             (ErasureRow, ErasureRow.erased_at <= now - ERASURES),
             (AccessChangeRow, AccessChangeRow.mailed_at <= now - ACCESS_CHANGES),
+            (OidcAssertionRow, OidcAssertionRow.expires_at <= now - CLOCKS),
             (OidcTokenRow, OidcTokenRow.expires_at <= now - OIDC_TOKENS),
             (
                 OidcGrantRow,

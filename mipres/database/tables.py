@@ -564,6 +564,16 @@ class OidcGrantRow(Base):
     announced_at: Mapped[datetime | None]
 
 
+class OidcAssertionRow(Base):
+    """An assertion that an application has used, by the hash of its `jti`."""
+
+    __tablename__ = "oidc_assertions"
+
+    client_id: Mapped[str] = mapped_column(primary_key=True)
+    jti_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class OidcTokenRow(Base):
     """One access or refresh token, by its hash."""
 

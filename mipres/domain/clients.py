@@ -19,6 +19,8 @@ from mipres.domain.submissions import UserType
 
 SCOPES = ("openid", "email", "mipres", "offline_access")
 LEAST_SECRET_CHARACTERS = 16
+# What only the owner of an EC, RSA or symmetric key may have (RFC 7518, section 6).
+_PRIVATE_PARTS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -56,7 +58,8 @@ class Client:
 
     Attributes:
         client_secret_hash: SHA-256 of its secret, in hexadecimal digits; the secret itself is random, so it needs no
-            slow hash.
+            slow hash. None where a key of `jwks` proves who it is.
+        jwks: Its public keys, as a JSON Web Key Set.
         redirect_uris: Where codes may be sent, to the letter.
         backchannel_logout_uri: Where the end of a session is announced.
         previous_secret_hash: The secret before the last rotation; it counts until `previous_secret_until`.
@@ -65,7 +68,8 @@ class Client:
 
     client_id: str
     client_name: str
-    client_secret_hash: str = field(repr=False)
+    client_secret_hash: str | None = field(default=None, repr=False)
+    jwks: Mapping[str, Any] | None = field(default=None, hash=False)
     redirect_uris: tuple[str, ...]
     post_logout_redirect_uris: tuple[str, ...] = ()
     backchannel_logout_uri: str | None = None
@@ -79,9 +83,9 @@ class Client:
         """Whether this is a secret of its own now, in a time that tells nothing of it."""
         given = secret_hash(secret)
         own = [self.client_secret_hash]
-        if self.previous_secret_hash and self.previous_secret_until and now < self.previous_secret_until:
+        if self.previous_secret_until and now < self.previous_secret_until:
             own.append(self.previous_secret_hash)
-        return any(hmac.compare_digest(given, digest) for digest in own)
+        return any(hmac.compare_digest(given, digest) for digest in own if digest)
 
 
 def secret_hash(secret: str) -> str:
@@ -106,7 +110,7 @@ def _client(entry: dict[str, Any]) -> Client:
     known = set(Client.__dataclass_fields__)
     if unknown := sorted(set(entry) - known):
         raise UnusableClientError(f"{unknown[0]}: ese campo no existe; use {', '.join(sorted(known))}.")
-    for name in ("client_id", "client_name", "client_secret_hash", "redirect_uris"):
+    for name in ("client_id", "client_name", "redirect_uris"):
         if not entry.get(name):
             raise UnusableClientError(f"{name}: falta.")
     client_id = str(entry["client_id"])
@@ -120,7 +124,7 @@ def _client(entry: dict[str, Any]) -> Client:
     return Client(
         client_id=client_id,
         client_name=str(entry["client_name"]),
-        client_secret_hash=_digest(entry, "client_secret_hash"),
+        **_proof(entry),
         redirect_uris=_addresses("redirect_uris", entry["redirect_uris"]),
         post_logout_redirect_uris=_addresses(
             "post_logout_redirect_uris", entry.get("post_logout_redirect_uris") or ()
@@ -132,6 +136,27 @@ def _client(entry: dict[str, Any]) -> Client:
         previous_secret_until=until,
         disabled=_flag(entry, "disabled"),
     )
+
+
+def _proof(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """By what the application proves who it is: its secret, or one of its keys."""
+    secret, jwks = entry.get("client_secret_hash"), entry.get("jwks")
+    if not secret and not jwks:
+        raise UnusableClientError("client_secret_hash: falta; use este campo o jwks.")
+    if secret and jwks:
+        raise UnusableClientError("jwks: use este campo o client_secret_hash, no los dos.")
+    if secret:
+        return {"client_secret_hash": _digest(entry, "client_secret_hash")}
+    keys = jwks.get("keys") if isinstance(jwks, Mapping) else None
+    if not isinstance(keys, list) or not keys or not all(_is_public_key(key) for key in keys):
+        raise UnusableClientError("jwks: use un JSON Web Key Set con claves públicas EC P-256 o RSA.")
+    return {"jwks": jwks}
+
+
+def _is_public_key(key: object) -> bool:
+    if not isinstance(key, Mapping) or _PRIVATE_PARTS & set(key):
+        return False
+    return key.get("kty") == "RSA" or (key.get("kty"), key.get("crv")) == ("EC", "P-256")
 
 
 def _digest(entry: Mapping[str, Any], name: str) -> str:
