@@ -55,7 +55,7 @@ from mipres.registries.client import RegistryClient
 from mipres.registries.miseguridadsocial import HttpSocialSecurityRegistry
 from mipres.registries.rethus import HttpHealthTalentRegistry
 from mipres.registries.sso import HttpSocialServiceRegistry
-from mipres.settings import Settings, file_of
+from mipres.settings import DEVELOPMENT_CLIENT_SECRET, Settings, file_of
 from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
 from mipres.support.desk import SupportDesk
@@ -352,7 +352,10 @@ def build_client_grants(database: DatabaseServices) -> ClientGrants:
 def build_clients(settings: Settings) -> Mapping[str, RegisteredApplication]:
     """The applications, with those that are disabled; those of a file follow its changes."""
     file = file_of("oidc_clients")
-    return LiveClients(file) if file else settings.oidc_clients
+    if file is None:
+        return settings.oidc_clients
+    is_production = settings.environment == "production"
+    return LiveClients(file, refused_secret=DEVELOPMENT_CLIENT_SECRET if is_production else None)
 
 
 def build_signing_keys(settings: Settings) -> Callable[[], SigningKeys]:

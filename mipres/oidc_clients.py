@@ -6,13 +6,14 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import KeySet
 
-from mipres.domain.clients import Client, UnusableClientError, clients_in
+from mipres.domain.clients import Client, UnusableClientError, clients_in, is_a_secret_of
 from mipres.domain.errors import MipresError
 from mipres.watched_files import WatchedFile
 
@@ -73,10 +74,14 @@ def _are_usable(jwks: Mapping[str, Any]) -> bool:
 
 
 class LiveClients(Mapping[str, Client]):
-    """The applications of a file, as they are at each look."""
+    """The applications of a file, as they are at each look.
 
-    def __init__(self, path: Path) -> None:
-        self._now = WatchedFile(path, _read)
+    Args:
+        refused_secret: A file in which an application has it cannot be used.
+    """
+
+    def __init__(self, path: Path, *, refused_secret: str | None = None) -> None:
+        self._now = WatchedFile(path, partial(_read, refused_secret=refused_secret))
 
     def __getitem__(self, client_id: str) -> Client:
         return self._now()[client_id]
@@ -156,5 +161,8 @@ def _explained(path: Path) -> Iterator[None]:
         raise UnwritableClientsError(f"no se pudo cambiar {path} ({type(error).__name__}).") from error
 
 
-def _read(path: Path) -> dict[str, Client]:
-    return usable(entries_in(path.read_text(encoding="utf-8")))
+def _read(path: Path, *, refused_secret: str | None) -> dict[str, Client]:
+    clients = usable(entries_in(path.read_text(encoding="utf-8")))
+    if refused_secret and is_a_secret_of(clients.values(), refused_secret):
+        raise UnusableClientError("client_secret_hash: es el secreto de desarrollo; genere otro.")
+    return clients

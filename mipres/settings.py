@@ -30,7 +30,7 @@ from pydantic_settings import (
 
 from mipres.domain.addresses import is_usable
 from mipres.domain.applications import Application
-from mipres.domain.clients import Audience, Client, UnusableClientError, secret_hash
+from mipres.domain.clients import Audience, Client, UnusableClientError, is_a_secret_of
 from mipres.domain.errors import MipresError, UnusableTableError
 from mipres.domain.professions import SHIPPED_PROFESSIONS, ProfessionTable
 from mipres.domain.sanctions import SHIPPED_SANCTIONS, SanctionTable
@@ -510,10 +510,7 @@ def _unsafe_applications(settings: Settings) -> Iterator[str]:
     clients = settings.oidc_clients.values()
     if (clients or file_of("oidc_clients")) and settings.oidc_keys_file is None:
         yield f"{variable('oidc_keys_file')}: falta; firma lo que reciben las aplicaciones."
-    hashes = {
-        digest for client in clients for digest in (client.client_secret_hash, client.previous_secret_hash)
-    }
-    if secret_hash(DEVELOPMENT_CLIENT_SECRET) in hashes:
+    if is_a_secret_of(clients, DEVELOPMENT_CLIENT_SECRET):
         yield f"{variable('oidc_clients')}: una aplicación tiene el secreto de desarrollo; genere otro."
 
 

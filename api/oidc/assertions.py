@@ -1,4 +1,7 @@
-"""`private_key_jwt`: an application proves who it is by its private key (RFC 7523, OpenID Connect Core 9)."""
+"""`private_key_jwt`: an application proves who it is by its private key.
+
+RFC 7523 and OpenID Connect Core 1.0, section 9.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -38,7 +41,7 @@ class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]
         try:
             return super().__call__(query_client, request)
         except (JoseError, ValueError, TypeError, RecursionError):
-            # Authlib lets through what a header or a payload of strange shape makes of its libraries.
+            # Authlib lets through what its libraries raise for a header or payload of a strange shape.
             raise InvalidClientError(description="client_assertion cannot be read") from None
 
     def get_audiences(self) -> list[str]:
@@ -50,7 +53,7 @@ class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]
         return keys_of(client.own.jwks)
 
     def process_assertion_claims(self, assertion: str, resolve_key: KeySet) -> dict[str, Any]:
-        """Only signatures of a private key count: by default, Authlib takes other algorithms too."""
+        """Take signatures of a private key only; Authlib takes other algorithms too."""
         claims = dict(jwt.decode(assertion, resolve_key, algorithms=ASSERTION_ALGORITHMS).claims)
         self.verify_claims(claims)
         return claims

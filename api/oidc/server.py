@@ -241,9 +241,7 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
         self.bound = bound
         self.register_token_generator("default", self._new_token)
         audiences = frozenset({issuer, *(f"{issuer}{path}" for path in ENDPOINTS_OF_CLIENTS)})
-        self.register_client_auth_method(
-            PRIVATE_KEY_JWT, ClientAssertion(bound.db, audiences, now=bound.now)
-        )
+        self.register_client_auth_method(PRIVATE_KEY_JWT, ClientAssertion(bound.db, audiences, now=bound.now))
         id_token = _IdToken(self)
         self.register_grant(_Code, [_S256(required=True), id_token])
         self.register_grant(_Refresh, [id_token])
@@ -269,10 +267,9 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
         self, request: Received, methods: Sequence[str], endpoint: str = "token"
     ) -> RegisteredClient:
         """Refuse two authentications at once (RFC 6749, section 2.3)."""
-        given = [name for name in ("client_secret", "client_assertion") if name in request.form]
-        if request.headers.get("authorization", "").lower().startswith("basic "):
-            given.append("authorization")
-        if len(given) > 1:
+        given = sum(name in request.form for name in ("client_secret", "client_assertion"))
+        has_basic = request.headers.get("authorization", "").lower().startswith("basic ")
+        if given + has_basic > 1:
             raise InvalidRequestError("more than one client authentication")
         client: RegisteredClient = super().authenticate_client(request, methods, endpoint)
         named = request.form.get("client_id")

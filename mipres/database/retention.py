@@ -59,7 +59,7 @@ KNOWN_BROWSERS = timedelta(days=365)
 OIDC_TOKENS = timedelta(days=1)
 """So long the replay of a token that has run out still ends its family."""
 CLOCKS = timedelta(hours=1)
-"""No two machines of the product are further apart, so an assertion that is gone counts on none."""
+"""Clocks of the product's machines are closer together than this."""
 CAPTCHA_ANSWERS = timedelta(hours=1)
 """A challenge lives half an hour; after that its answer proves nothing."""
 

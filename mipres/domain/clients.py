@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -91,6 +91,12 @@ class Client:
 def secret_hash(secret: str) -> str:
     """The hash of a client's secret."""
     return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
+
+
+def is_a_secret_of(clients: Iterable[Client], secret: str) -> bool:
+    """Whether this is a secret of one of them, now or before its last rotation."""
+    digests = {digest for one in clients for digest in (one.client_secret_hash, one.previous_secret_hash)}
+    return secret_hash(secret) in digests
 
 
 def clients_in(entries: Sequence[Mapping[str, Any]]) -> dict[str, Client]:

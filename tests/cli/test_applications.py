@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from joserfc.jwk import ECKey, KeySet
 
 from mipres.cli.running import MISUSED, NOT_POSSIBLE, Tools
 from mipres.domain.clients import clients_in
@@ -95,3 +96,21 @@ def test_a_file_that_cannot_be_written_is_named(command: Command, file: Path) ->
     file.with_suffix(".lock").mkdir()
     result = command(*ADDED)
     assert (result.exit_code, str(file) in result.stderr) == (NOT_POSSIBLE, True)
+
+
+@pytest.mark.usefixtures("tools")
+def test_an_application_with_keys_gets_no_secret(command: Command, file: Path, tmp_path: Path) -> None:
+    key = ECKey.generate_key("P-256", auto_kid=True)
+    public, private, text = (tmp_path / name for name in ("public.json", "private.json", "text.pem"))
+    public.write_text(json.dumps(KeySet([key]).as_dict(private=False)))
+    private.write_text(json.dumps(KeySet([key]).as_dict(private=True)))
+    text.write_bytes(key.as_pem(private=False))
+    for wrong, field in ((private, "jwks"), (text, "--jwks")):
+        result = command(*ADDED, "--jwks", str(wrong))
+        assert (result.exit_code, field in result.stderr, entries(file)) == (MISUSED, True, [])
+    assert "Secreto" not in command(*ADDED, "--jwks", str(public)).stdout
+    stored = entries(file)[0]
+    assert ("client_secret_hash" in stored, stored["jwks"]) == (False, json.loads(public.read_text()))
+    assert "con claves" in command("applications", "list").stdout
+    rotated = command("applications", "rotate-secret", "hc")
+    assert (rotated.exit_code, "jwks" in rotated.stderr) == (NOT_POSSIBLE, True)

@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.captcha.challenges import CaptchaChallenges, Place
+from mipres.database import grants
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
@@ -15,6 +16,7 @@ from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.retention import (
     CAPTCHA_ANSWERS,
+    CLOCKS,
     CLOSED_LINKS,
     ERASURES,
     UNFINISHED_ACCOUNTS,
@@ -173,3 +175,24 @@ async def test_a_link_whose_time_is_over_needs_no_closing(
     await issue(accounts, await register(accounts))
     clock.advance(LIFETIME)
     assert await retention.open_links() == {}
+
+
+async def test_a_used_assertion_is_known_until_none_could_take_it(
+    retention: PostgresRetention, clock: FakeClock, engine: AsyncEngine
+) -> None:
+    end = clock.now() + timedelta(minutes=5)
+
+    async def counts(client_id: str, jti: str) -> bool:
+        async with session_factory(engine).begin() as session:
+            claimed: bool = await session.run_sync(
+                lambda db: grants.claim_assertion(db, client_id, jti, expires_at=end)
+            )
+            return claimed
+
+    first = [await counts("app", "one"), await counts("other", "one"), await counts("app", "two")]
+    assert (first, await counts("app", "one")) == ([True] * 3, False)
+    clock.advance(timedelta(minutes=5))
+    assert (await retention.purge())["oidc_assertions"] == 0
+    assert not await counts("app", "one")
+    clock.advance(CLOCKS)
+    assert (await retention.purge())["oidc_assertions"] == 3

@@ -1,4 +1,4 @@
-"""An application that proves who it is by its key, and what an attacker makes of that."""
+"""Applications that prove who they are by a key, and what attackers try."""
 
 import asyncio
 import base64
@@ -144,7 +144,9 @@ async def test_each_application_has_one_way_to_prove_who_it_is(set_stage: SetSta
     both = {**assertion(), "client_secret": SECRET}
     assert await refusal(stage, **both) == (400, "invalid_request")
     code = {"grant_type": "authorization_code", "code": "none"}
-    reply = await stage.browser.post("/oidc/token", data={**_whole(assertion()), **code}, auth=("app", SECRET))
+    reply = await stage.browser.post(
+        "/oidc/token", data={**_whole(assertion()), **code}, auth=("app", SECRET)
+    )
     assert (reply.status_code, reply.json()["error"]) == (400, "invalid_request")
     as_another = assertion(iss="by-secret", sub="by-secret")
     assert await refusal(stage, client_id="by-secret", **as_another) == INVALID
