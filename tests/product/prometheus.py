@@ -20,7 +20,11 @@ SCRAPES = "500ms"
 # A window has to hold several scrapes, and an event has to stay in it until somebody looks.
 WINDOW = "10s"
 # What waits for hours or minutes in production; the rest of an expression is as it is shipped.
-HASTE = ((r"(time\(\) - max\(\w+\)) > [\d* ]+", r"\1 > 3600"), (r"(backlog_age_seconds\)) > 60", r"\1 > 1"))
+HASTE = (
+    (r"(time\(\) - max\(\w+\)) > [\d* ]+", r"\1 > 3600"),
+    (r"(backlog_age_seconds\)) > 60", r"\1 > 1"),
+    (rf"(min_over_time\(mipres_\S+)\[{WINDOW}\]", r"\1[2s]"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
