@@ -304,7 +304,7 @@ def test_every_alert_is_tried_for_firing_and_for_not_firing() -> None:
 
 
 def rule_alone(directory: Path, alert: str) -> str:
-    """Write a file with one of the shipped rules, for promtool evaluates every rule that it is given."""
+    """Write a file with one rule alone: promtool evaluates every rule of a file."""
     [rule] = [rule for rule in alerts() if rule["alert"] == alert]
     path = directory / f"{alert}.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": alert, "rules": [rule]}]}), encoding="utf-8")
