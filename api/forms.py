@@ -9,7 +9,7 @@ from mipres.domain import divipola
 from mipres.domain.documents import DOCUMENT_RULES
 from mipres.domain.errors import FieldError, InvalidSubmissionError
 from mipres.domain.passwords import normalise_password
-from mipres.domain.submissions import EntityKind, RawSubmission, Submission, UserType
+from mipres.domain.submissions import ENTITY_KIND_LABELS, EntityKind, RawSubmission, Submission, UserType
 
 # Longer than any field's own limit, so that each field can say what is wrong with it.
 _MAX_FIELD = 500
@@ -35,6 +35,13 @@ _TEXT_FIELDS = {
 }
 _PROVIDER = "PROVEEDOR"
 _YES, _NO = "SI", "NO"
+
+
+def _chosen(kind: EntityKind) -> str:
+    return _PROVIDER if kind is EntityKind.PROVIDER else kind.value
+
+
+ENTITY_KIND_OPTIONS = [(_chosen(kind), label) for kind, label in ENTITY_KIND_LABELS.items()]
 
 
 def text_of(form: FormData, name: str) -> str:
@@ -83,7 +90,7 @@ def typed_for(submission: Submission) -> dict[str, str]:
     if entity:
         is_provider = entity.kind is EntityKind.PROVIDER
         texts |= {
-            "tipo_entidad": _PROVIDER if is_provider else entity.kind.value,
+            "tipo_entidad": _chosen(entity.kind),
             "regimen": entity.regime and entity.regime.value,
             "tiene_nit": (_NO if entity.is_natural_person else _YES) if is_provider else None,
             "nit": entity.nit,

@@ -16,7 +16,7 @@ from mipres.domain import sentences
 from mipres.domain.eligibility import BOGOTA
 from mipres.domain.help import HelpContact
 from mipres.domain.stages import STAGES_FOR_STAFF, WAITING_FOR_STAFF
-from mipres.domain.submissions import ENTITY_KIND_LABELS, UserType
+from mipres.domain.submissions import UserType
 from mipres.mail.dates import long_date, long_date_time
 from mipres.version import BUILD, VERSION
 
@@ -55,7 +55,6 @@ class Pages:
             "static_url": self.static_url,
             "help_contact": help_contact or HelpContact(),
             "say": sentences,
-            "entity_kinds": [(kind.value, label) for kind, label in ENTITY_KIND_LABELS.items()],
             "version": VERSION,
             "build": BUILD,
         }

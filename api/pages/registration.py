@@ -14,6 +14,7 @@ from api.clients import network_of
 from api.errors import in_words
 from api.forms import (
     DOCUMENT_OPTIONS,
+    ENTITY_KIND_OPTIONS,
     REGISTRATION_FIELDS,
     by_field,
     form_errors,
@@ -88,6 +89,7 @@ async def show_form(tipo: str, request: Request, services: RegistrationDep) -> R
         offered_nit=nit_to_offer(typed.get("nit", "")) if "nit" in shown.errors else None,
         captcha=services.captcha.view(request, shown.captcha or ""),
         document_types=DOCUMENT_OPTIONS,
+        entity_kinds=ENTITY_KIND_OPTIONS,
         departments=[(department.code, department.name) for department in divipola.departments()],
         municipalities=municipality_options(typed.get("departamento", "")),
         terms=TERMS_TEXT,

@@ -209,3 +209,15 @@ def test_the_way_back_from_each_form_is_a_page(make_app: Callable[..., FastAPI])
     assert page_of("/cuenta/segundo-factor/llaves/quitar") == "/cuenta/segundo-factor"
     assert page_of("/registro/estado/RM-0123456789AB/reenviar") == "/registro/estado/RM-0123456789AB"
     assert (page_of("/contrasena/renovar"), page_of("/salir")) == ("/contrasena", "/")
+
+
+async def test_every_part_of_the_delegates_form_is_shown_by_a_choice(open_client: OpenClient) -> None:
+    page = (await (await open_client()).get("/registro/delegado")).text
+    conditions = set(re.findall(r"\b(\w+)=(\w+)", " ".join(re.findall(r'data-show-when="([^"]+)"', page))))
+    assert len(conditions) == 5
+    options = re.search(r'<select[^>]* name="tipo_entidad".*?</select>', page, re.DOTALL)
+    assert options
+    kinds = set(re.findall(r'value="(\w+)"', options.group()))
+    answers = set(re.findall(r'type="radio"[^>]* name="tiene_nit" value="(\w+)"', page))
+    assert {value for name, value in conditions if name == "tipo_entidad"} == kinds
+    assert {value for name, value in conditions if name == "tiene_nit"} == answers
