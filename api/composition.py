@@ -1,5 +1,6 @@
 """Build the services of one API process from its settings."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property, partial
 
@@ -43,11 +44,13 @@ from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.engine import session_factory
 from mipres.database.fitness import DatabaseFitness
 from mipres.database.limits import NoLimits
+from mipres.database.oidc_consents import ApplicationConsents
 from mipres.database.own_account import PostgresOwnAccounts
 from mipres.database.receipts import PostgresReceipts
 from mipres.database.second_steps import SecondSteps
 from mipres.database.sessions import PostgresSessions
 from mipres.database.standings import PostgresStandings
+from mipres.domain.clients import Client as RegisteredApplication
 from mipres.domain.passwords import PasswordPolicy, common_passwords
 from mipres.oidc_clients import OpenClients
 from mipres.settings import Settings, names_by_api_key
@@ -192,6 +195,14 @@ class Composition:
         )
 
     @cached_property
+    def clients(self) -> Mapping[str, RegisteredApplication]:
+        return composition.build_clients(self._settings)
+
+    @cached_property
+    def consents(self) -> ApplicationConsents:
+        return ApplicationConsents(self._engine, audit=self._database.audit, clock=self._clock)
+
+    @cached_property
     def resets(self) -> FactorResetDesk:
         return composition.build_factor_reset_desk(self._settings, self._database, self._client)
 
@@ -285,6 +296,8 @@ class Composition:
             ),
             sessions=PostgresSessions(self._engine, audit=audit, clock=self._clock),
             own_accounts=PostgresOwnAccounts(self._engine, audit=audit, clock=self._clock),
+            clients=self.clients,
+            consents=self.consents,
             factors=composition.build_second_factors(self._settings, self._database),
             passkeys=composition.build_passkeys(self._settings, self._database),
             second_steps=SecondSteps(self._engine, clock=self._clock),
@@ -321,8 +334,9 @@ class Composition:
         return OidcServices(
             pages=self.pages,
             issuer=self._settings.public_url,
-            clients=OpenClients(composition.build_clients(self._settings)),
+            clients=OpenClients(self.clients),
             keys=composition.build_signing_keys(self._settings),
+            consents=self.consents,
             sessions=session_factory(self._engine),
             clock=self._clock,
         )

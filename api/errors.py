@@ -146,6 +146,9 @@ _STAFF_FORMS_WITH_A_PAGE = (
 _BUTTONS = frozenset(
     {
         *(
+            "aplicaciones",
+            "autorizar",
+            "retirar",
             "reenviar",
             "esperar",
             "no-esperar",

@@ -13,6 +13,7 @@ from api import codec, errors, health, static_files
 from api.composition import Composition
 from api.metrics import ApiMetrics
 from api.middleware import AccessLog, RequestLimits, RequestTracing, SecurityHeaders
+from api.oidc import consent as oidc_consent
 from api.oidc import routes as oidc
 from api.pages import (
     account,
@@ -81,6 +82,7 @@ ROUTERS = (
     support_reviews.router,
     codec.router,
     oidc.router,
+    oidc_consent.router,
 )
 
 

@@ -24,6 +24,7 @@ from api.throttle import Throttle
 from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.fitness import DatabaseFitness
+from mipres.database.oidc_consents import ApplicationConsents
 from mipres.database.own_account import PostgresOwnAccounts
 from mipres.database.passkeys import Passkeys
 from mipres.database.password_links import PostgresPasswordLinks
@@ -100,7 +101,7 @@ class OidcServices:
 
     Attributes:
         issuer: The provider's name in every token: the public address.
-        clients: The applications, by id.
+        clients: The applications that are not disabled, by id.
         keys: The signing keys, read when they are first needed.
     """
 
@@ -108,6 +109,7 @@ class OidcServices:
     issuer: str
     clients: Mapping[str, Client]
     keys: Callable[[], SigningKeys]
+    consents: ApplicationConsents
     sessions: Any
     clock: Clock
 
@@ -154,7 +156,11 @@ class PasswordServices:
 
 @dataclass(frozen=True, kw_only=True)
 class LoginServices:
-    """What login, landing, own account and logout need."""
+    """What login, landing, own account and logout need.
+
+    Attributes:
+        clients: The applications, by id, with those that are disabled.
+    """
 
     pages: Pages
     answers: FormAnswers
@@ -165,6 +171,8 @@ class LoginServices:
     credentials: PostgresCredentials
     sessions: PostgresSessions
     own_accounts: PostgresOwnAccounts
+    clients: Mapping[str, Client]
+    consents: ApplicationConsents
     factors: SecondFactors
     second_steps: SecondSteps
     passkeys: Passkeys

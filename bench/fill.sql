@@ -111,3 +111,7 @@ FROM generate_series(1, :rows) i;
 INSERT INTO oidc_assertions
 SELECT 'app', sha256(('assertion' || i)::bytea), now() - i * interval '10 microseconds'
 FROM generate_series(1, :rows) i;
+
+INSERT INTO oidc_consents
+SELECT md5(i::text)::uuid, 'app', 'openid', now()
+FROM generate_series(1, :rows) i;

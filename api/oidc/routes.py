@@ -19,7 +19,9 @@ from joserfc.errors import JoseError
 from starlette.datastructures import FormData
 
 from api.errors import SecondFactorDemandedError
+from api.oidc import consent
 from api.oidc.assertions import ASSERTION_ALGORITHMS
+from api.oidc.consent import ASKED_AT, AUTHORIZE
 from api.oidc.server import (
     AUTHENTICATIONS,
     INTROSPECT,
@@ -47,10 +49,7 @@ from mipres.oidc_keys import ALGORITHMS, PUBLISHED_SECONDS
 
 router = APIRouter(include_in_schema=False)
 
-AUTHORIZE = "/oidc/authorize"
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-# When the login was asked for, in milliseconds; a person who changes it deceives only themselves.
-_ASKED_AT = "desde"
 _AGES = 10**9
 _LONGEST = 2_000
 # SHA-256 in base64url without padding (RFC 7636, section 4.2).
@@ -112,7 +111,7 @@ async def discovery(services: OidcDep) -> Response:
             "introspection_endpoint_auth_methods_supported": list(AUTHENTICATIONS),
             "introspection_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
             "acr_values_supported": [PASSWORD_ONLY, MULTI_FACTOR],
-            "prompt_values_supported": ["none", "login"],
+            "prompt_values_supported": ["none", "login", "consent"],
             "claims_supported": list(_CLAIMS),
             "claims_parameter_supported": False,
             "request_parameter_supported": False,
@@ -154,13 +153,33 @@ async def authorize(request: Request, services: OidcDep, login: LoginDep) -> Res
             raise refusal
         demand = _demand(services, client, values)
         user = await _who_may_go_on(request, login, demand, values, now=services.clock.now())
+        asks = user is not None and await _asks_consent(services, client, values, user)
     except _RefusedError as refusal:
         answer = {"error": refusal.error, "error_description": refusal.description}
         return _to_client(services, values, answer)
     if user is None:
         return _to_login(request, services, client, values)
+    if asks:
+        return consent.ask(request, services, client, values, user)
     token = login.cookies.get(request, session_cookie(user.application)) or ""
     return await _with_code(request, services, values, token)
+
+
+async def _asks_consent(
+    services: OidcServices, client: Client, values: Mapping[str, str], user: LoggedInUser
+) -> bool:
+    """Whether the person has to decide first.
+
+    Raises:
+        _RefusedError: the person has said no, or may not be asked.
+    """
+    if not await consent.must_ask(services, client, values, user):
+        return False
+    if "none" in values.get("prompt", "").split():
+        raise _RefusedError("consent_required", "the person has not allowed it")
+    if consent.DECLINED in values:
+        raise _RefusedError("access_denied", "the person does not allow it")
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +261,7 @@ def _must_log_in_again(
     user: LoggedInUser, values: Mapping[str, str], prompts: frozenset[str], *, now: datetime
 ) -> bool:
     """Whether the login is too old for the request, or from before it was asked for."""
-    asked_at = int(values.get(_ASKED_AT, "0"))
+    asked_at = int(values.get(ASKED_AT, "0"))
     if asked_at and user.authenticated_at.timestamp() * 1000 >= asked_at:
         return False
     age = (now - user.authenticated_at).total_seconds()
@@ -255,7 +274,7 @@ def _to_login(
     """Show the login of that application; it leads back to this request."""
     # A login after this moment is one for this request.
     asked_at = int(services.clock.now().timestamp() * 1000)
-    back = f"{AUTHORIZE}?{urlencode({**values, _ASKED_AT: asked_at})}"
+    back = f"{AUTHORIZE}?{urlencode({**values, ASKED_AT: asked_at})}"
     doors = client.audience.doors
     links = {door: f"/ingreso/{door}?{urlencode({'volver': back})}" for door in doors}
     if len(doors) == 1:
@@ -271,11 +290,11 @@ async def _with_code(
     def grant(provider: Provider) -> Answer:
         provider.bound.login = grants.login_of(provider.bound.db, token, now=provider.bound.now)
         try:
-            consent = provider.get_consent_grant(received, end_user=provider.bound.login)
+            allowed = provider.get_consent_grant(received, end_user=provider.bound.login)
         except OAuth2Error as error:
             return 400, {"error": error.error}, ()
         answer: Answer = provider.create_authorization_response(
-            received, grant_user=provider.bound.login, grant=consent
+            received, grant_user=provider.bound.login, grant=allowed
         )
         return answer
 
@@ -493,7 +512,7 @@ def _refusals(values: Mapping[str, str]) -> Iterator[_RefusedError]:
     prompts = values.get("prompt", "").split()
     if "none" in prompts and len(prompts) > 1:
         yield _RefusedError("invalid_request", "prompt none stands alone")
-    for name in ("max_age", _ASKED_AT):
+    for name in ("max_age", ASKED_AT):
         if not re.fullmatch(r"[0-9]{1,15}", values.get(name, "0")):
             yield _RefusedError("invalid_request", f"{name} must be a number of seconds")
     is_s256 = values.get("code_challenge_method") == "S256"

@@ -1,8 +1,9 @@
 """`/cuenta`: what a person who is in sees and changes of the own account."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from starlette.datastructures import FormData
 
 from api.answers import FormAnswer
 from api.clients import network_of
-from api.forms import secret_of
+from api.forms import secret_of, text_of
 from api.pages.login import Attempt, authenticate
 from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.services import LoginDep, LoginServices
@@ -21,7 +22,8 @@ from mipres.database.sessions import LoggedInUser, Profile
 from mipres.domain import sentences
 from mipres.domain.access import CLOSED_WORDS, AccessCause, AccessState
 from mipres.domain.applications import Application
-from mipres.domain.limits import PASSWORDS, SESSION_ENDS
+from mipres.domain.clients import SCOPE_WORDS
+from mipres.domain.limits import CONSENTS, PASSWORDS, SESSION_ENDS
 from mipres.domain.lockout import Origin
 from mipres.domain.passwords import PASSWORDS_DIFFER, PasswordContext, shown_rules, told, unmet_rules
 from mipres.mail.dates import long_date
@@ -55,6 +57,16 @@ class OwnProfile:
     why: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class AllowedOnPage:
+    """One application that the person has allowed, in words."""
+
+    client_id: str
+    name: str
+    words: tuple[str, ...]
+    since: datetime
+
+
 @router.api_route("", methods=LOOKS, dependencies=[PUBLIC])
 async def show_account(request: Request, services: LoginDep, aplicacion: str = "") -> Response:
     user = await _user(request, services, aplicacion)
@@ -68,6 +80,7 @@ async def show_account(request: Request, services: LoginDep, aplicacion: str = "
         user=user,
         account=account,
         profiles=[_own_profile(profile) for profile in account.profiles],
+        allowed=await _allowed(services, user),
         errors=shown.errors,
     )
 
@@ -133,18 +146,47 @@ async def end_sessions(request: Request, services: LoginDep) -> Response:
     form = await request.form()
     users = await users_of(request, services)
     user = user_named(users, form.get("sesion"))
-    if user is None and users:
-        other = {"_sesion": _ANOTHER_LOGIN.format(login=users[0].login)}
-        answer = FormAnswer(page="/cuenta", errors=other, status=HTTPStatus.CONFLICT)
-        return services.answers.lead_back(request, answer, aplicacion=users[0].application)
     if user is None:
-        return _login(request, services)
+        return _of_another_session(request, services, users)
     which = form.get("cual")
     if which == _OTHERS:
         await services.own_accounts.end_other_sessions(user)
     elif (session_id := _session_id(which)) is not None:
         await services.own_accounts.end_session(user, session_id)
     return _to_account(user)
+
+
+@router.post("/aplicaciones/retirar", dependencies=[limited(CONSENTS), PROTECTED_FORM])
+async def withdraw_consent(request: Request, services: LoginDep) -> Response:
+    """Take back what an application may learn, and end what it has."""
+    form = await request.form()
+    users = await users_of(request, services)
+    user = user_named(users, form.get("sesion"))
+    if user is None:
+        return _of_another_session(request, services, users)
+    await services.consents.withdraw(user, text_of(form, "aplicacion"))
+    return _to_account(user)
+
+
+def _of_another_session(request: Request, services: LoginServices, users: Sequence[LoggedInUser]) -> Response:
+    """Show the page of who is in now: the form was of somebody else's."""
+    if not users:
+        return _login(request, services)
+    other = {"_sesion": _ANOTHER_LOGIN.format(login=users[0].login)}
+    answer = FormAnswer(page="/cuenta", errors=other, status=HTTPStatus.CONFLICT)
+    return services.answers.lead_back(request, answer, aplicacion=users[0].application)
+
+
+async def _allowed(services: LoginServices, user: LoggedInUser) -> list[AllowedOnPage]:
+    return [
+        AllowedOnPage(
+            client_id=found.client_id,
+            name=client.client_name if (client := services.clients.get(found.client_id)) else found.client_id,
+            words=tuple(words for scope, words in SCOPE_WORDS.items() if scope in found.scopes),
+            since=found.since,
+        )
+        for found in await services.consents.of(user.account_id)
+    ]
 
 
 async def _user(request: Request, services: LoginServices, wanted: str) -> LoggedInUser | None:

@@ -140,7 +140,7 @@ async def log_in_by_passkey(
 ) -> Response:
     """Open a session by a passkey alone, for people whom this door is for."""
     wanted, form = application_named(application), await request.form()
-    visit, back = services.cookies.visit(request), text_of(form, "volver")
+    visit, back = services.cookies.visit(request), whole_text_of(form, "volver")
     answer = whole_text_of(form, "credencial")
     holder = await services.passkeys.use(Purpose.LOGIN, answer, bound_to=visit)
     account = await services.credentials.known(holder.account_id) if holder and holder.account_id else None
@@ -194,7 +194,7 @@ async def enter(
     )
     if session is None:
         return None
-    response = _led_on(wanted, page_after_login(wanted, entry.back))
+    response = led_on(wanted, page_after_login(wanted, entry.back))
     services.cookies.set(response, session_cookie(wanted), session)
     services.cookies.set(response, _BROWSER, visitor.browser or "", max_age=_BROWSER_SECONDS)
     services.devices.remember(request, response, entry.login)
@@ -263,7 +263,7 @@ async def log_out(request: Request, services: LoginDep) -> Response:
 
 
 def _kept(form: FormData) -> Mapping[str, str]:
-    return {name: text_of(form, name) for name in ("usuario", "volver")}
+    return {"usuario": text_of(form, "usuario"), "volver": whole_text_of(form, "volver")}
 
 
 def application_named(name: str) -> Application:
@@ -357,7 +357,7 @@ def page_after_login(application: Application, wanted: str) -> str:
     return wanted if wanted in known or is_authorization(wanted) else known[0]
 
 
-def _led_on(wanted: Application, page: str) -> Response:
+def led_on(wanted: Application, page: str) -> Response:
     """Lead to a page; to an application's request by a page of our own.
 
     A browser takes the whole chain of redirects for the answer to the form, and our policy lets no form answer from

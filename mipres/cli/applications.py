@@ -64,6 +64,9 @@ def add(  # noqa: PLR0913 - one for each field of a client.
     require_second_factor: Annotated[
         bool, typer.Option("--require-second-factor", help="Exige segundo factor.")
     ] = False,
+    external: Annotated[
+        bool, typer.Option("--external", help="No es del Estado: cada persona autoriza primero.")
+    ] = False,
     jwks: Annotated[
         Path | None,
         typer.Option(
@@ -87,6 +90,7 @@ def add(  # noqa: PLR0913 - one for each field of a client.
         "backchannel_logout_uri": backchannel_logout_uri,
         "audience": audience,
         "require_second_factor": require_second_factor,
+        "external": external,
     }
 
     def change(entries: Entries) -> None:

@@ -179,6 +179,7 @@ def client_line(client: Client, *, now: datetime) -> str:
     states = [
         "deshabilitada" if client.disabled else "activa",
         f"ingresan: {client.audience}",
+        *(["fuera del Estado"] if client.external else []),
         *(["con claves"] if client.jwks else []),
         *(["con segundo factor"] if client.require_second_factor else []),
         *([f"{sentences.SECRET_BEFORE_UNTIL} {moment(until)}"] if until and until > now else []),

@@ -574,6 +574,19 @@ class OidcAssertionRow(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class OidcConsentRow(Base):
+    """One scope that a person allows one application outside the state."""
+
+    __tablename__ = "oidc_consents"
+
+    account_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True
+    )
+    client_id: Mapped[str] = mapped_column(primary_key=True)
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    given_at: Mapped[datetime]
+
+
 class OidcTokenRow(Base):
     """One access or refresh token, by its hash."""
 

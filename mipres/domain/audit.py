@@ -84,6 +84,8 @@ class AuditEventType(StrEnum):
     STAFF_LOGOUT = "staff_logout", "Salida de soporte"
     STAFF_CHANGED = "staff_changed", "Cuenta de soporte creada o cambiada"
     APPLICATION_CHANGED = "application_changed", "Aplicación creada o cambiada"
+    APPLICATION_ALLOWED = "application_allowed", "Datos autorizados a una aplicación"
+    APPLICATION_WITHDRAWN = "application_withdrawn", "Autorización a una aplicación retirada"
     APPLICATION_LOGOUT_NOT_TAKEN = (
         "application_logout_not_taken",
         "Una aplicación no recibió el aviso de una salida",

@@ -18,6 +18,13 @@ from mipres.domain.roles import roles_of, waits_for_a_role
 from mipres.domain.submissions import UserType
 
 SCOPES = ("openid", "email", "mipres", "offline_access")
+SCOPE_WORDS = {
+    "openid": "Su nombre y su usuario, y cuándo ingresó",
+    "email": "Su correo electrónico",
+    "mipres": "Su documento y sus perfiles vigentes, con entidad, profesión y roles",
+    "offline_access": "Los mismos datos también cuando usted no esté, hasta que pasen 30 días sin consultarlos",
+}
+"""What a person is asked to allow."""
 LEAST_SECRET_CHARACTERS = 16
 # What only the owner of an EC, RSA or symmetric key may have (RFC 7518, section 6).
 _PRIVATE_PARTS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -63,6 +70,7 @@ class Client:
         redirect_uris: Where codes may be sent, to the letter.
         backchannel_logout_uri: Where the end of a session is announced.
         previous_secret_hash: The secret before the last rotation; it counts until `previous_secret_until`.
+        external: It is of an institution outside the state, so each person has to allow it.
         disabled: It lets no person in; it still hears of logouts.
     """
 
@@ -75,6 +83,7 @@ class Client:
     backchannel_logout_uri: str | None = None
     audience: Audience = Audience.EVERYBODY
     require_second_factor: bool = False
+    external: bool = False
     previous_secret_hash: str | None = field(default=None, repr=False)
     previous_secret_until: datetime | None = None
     disabled: bool = False
@@ -138,6 +147,7 @@ def _client(entry: dict[str, Any]) -> Client:
         backchannel_logout_uri=_addresses("backchannel_logout_uri", (back,))[0] if back else None,
         audience=audience,
         require_second_factor=_flag(entry, "require_second_factor"),
+        external=_flag(entry, "external"),
         previous_secret_hash=_digest(entry, "previous_secret_hash") if until else None,
         previous_secret_until=until,
         disabled=_flag(entry, "disabled"),

@@ -49,6 +49,9 @@ PASSWORDS = Limit(name="passwords", most=20, window=timedelta(minutes=1))
 # A person with many open sessions ends them one by one.
 SESSION_ENDS = Limit(name="session-ends", most=30, window=timedelta(minutes=1))
 
+# What a person allows applications, and takes back.
+CONSENTS = Limit(name="consents", most=30, window=timedelta(minutes=1))
+
 # login.gov's values: what one address may try in all, and at one account.
 LOGINS = Limit(name="logins", most=20, window=timedelta(seconds=60))
 ACCOUNT_LOGINS = Limit(name="account-logins", most=5, window=timedelta(seconds=60))

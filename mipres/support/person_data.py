@@ -29,6 +29,7 @@ from mipres.database.tables import (
     ConsentRow,
     FactorResetRow,
     KnownBrowserRow,
+    OidcConsentRow,
     PasskeyRow,
     PasswordLinkRow,
     ProfileRow,
@@ -131,6 +132,9 @@ class PersonData:
                     session, AddressChangeRow, AddressChangeRow.account_id.in_(ids)
                 ),
                 "navegadores": await _rows(session, KnownBrowserRow, KnownBrowserRow.account_id.in_(ids)),
+                "aplicaciones_autorizadas": await _rows(
+                    session, OidcConsentRow, OidcConsentRow.account_id.in_(ids)
+                ),
                 "segundo_factor": factors,
                 "restablecimientos": await _rows(session, FactorResetRow, FactorResetRow.account_id.in_(ids)),
                 "llaves_de_acceso": await _rows(
