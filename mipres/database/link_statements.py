@@ -4,7 +4,19 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Row, delete, insert, literal_column, select, update
+from sqlalchemy import (
+    CTE,
+    Boolean,
+    ColumnElement,
+    Insert,
+    Row,
+    delete,
+    insert,
+    literal,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mipres.database.tables import AccountRow, EndedSessionRow, PasswordLinkRow, SessionRow
@@ -41,10 +53,10 @@ async def close_links(
     return [LinkPurpose(purpose) for purpose in await session.scalars(closing)]
 
 
-async def use_link(session: AsyncSession, account_id: uuid.UUID, link_id: uuid.UUID, now: datetime) -> bool:
+def using_link(account_id: uuid.UUID, link_id: uuid.UUID, now: datetime) -> tuple[CTE, CTE]:
     """Use up an open link of a held account, and close its others.
 
-    One statement decides expiry and single use. False for a link that was not open.
+    The first part decides expiry and single use: it has no row for a link that was not open.
     """
     is_open, is_this = PasswordLinkRow.closed_at.is_(None), PasswordLinkRow.id == link_id
     used = (
@@ -60,24 +72,18 @@ async def use_link(session: AsyncSession, account_id: uuid.UUID, link_id: uuid.U
         .values(closed_at=now, closed_reason=LinkState.SUPERSEDED)
         .cte("others")
     )
-    return await session.scalar(select(used.c.id).add_cte(others)) is not None
+    return used, others
 
 
-async def end_sessions(
-    session: AsyncSession, account_id: uuid.UUID, now: datetime, *, but: uuid.UUID | None = None
-) -> None:
+def ending_sessions(account_id: uuid.UUID, now: datetime, *, but: uuid.UUID | None = None) -> Insert:
     """End every session of an account, and keep which ones until no browser has them.
 
     `but` names one that goes on.
     """
     which = [SessionRow.account_id == account_id, *([SessionRow.id != but] if but else [])]
-    ending = delete(SessionRow).where(*which).returning(SessionRow.id_hash)
-    ended = [
-        {"id_hash": id_hash, "account_id": account_id, "ended_at": now}
-        for id_hash in await session.scalars(ending)
-    ]
-    if ended:
-        await session.execute(insert(EndedSessionRow), ended)
+    ended = delete(SessionRow).where(*which).returning(SessionRow.id_hash).cte("ended")
+    kept = select(ended.c.id_hash, literal(account_id), literal(now))
+    return insert(EndedSessionRow).from_select(["id_hash", "account_id", "ended_at"], kept)
 
 
 def state_of(row: PasswordLinkRow | Row[Any], now: datetime) -> LinkState:

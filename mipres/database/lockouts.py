@@ -122,11 +122,12 @@ class LoginLockouts:
     async def lift_in(self, session: AsyncSession, login: str) -> bool:
         """The same in the transaction of the password that is the reason for it."""
         hashes = [_hashed(key, login) for key in (self._key, *self._older_keys)]
-        # The login first, as every attempt holds it first.
         guards = delete(LoginGuardRow).where(LoginGuardRow.login_hash.in_(hashes))
-        lifted = await session.execute(guards.returning(LoginGuardRow.login_hash))
-        await session.execute(delete(LoginOriginRow).where(LoginOriginRow.login_hash.in_(hashes)))
-        return lifted.first() is not None
+        lifted = guards.returning(LoginGuardRow.login_hash).cte("lifted")
+        count = select(func.count()).select_from(lifted).scalar_subquery()
+        # The login first, as every attempt holds it first: the origins wait for the count.
+        origins = delete(LoginOriginRow).where(LoginOriginRow.login_hash.in_(hashes), count >= 0)
+        return bool(await session.scalar(select(count).add_cte(origins.cte("origins"))))
 
     async def _held(
         self, session: AsyncSession, login: str, origin: Origin, now: datetime

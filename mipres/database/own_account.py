@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from mipres.database.access import is_open, note_mail
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
-from mipres.database.link_statements import close_links, end_sessions, lock_account
+from mipres.database.link_statements import close_links, ending_sessions, lock_account
 from mipres.database.sessions import LoggedInUser, Profile, hashed, live, new_token, profiles_of
 from mipres.database.tables import AccountRow, PasswordLinkRow, ProfileRow, SessionRow
 from mipres.domain.access import AccessChange
@@ -105,7 +105,7 @@ class PostgresOwnAccounts:
             account.password_set_at = account.updated_at = now
             own.id_hash = hashed(token)
             await close_links(session, LinkState.SUPERSEDED, now, PasswordLinkRow.account_id == account.id)
-            await end_sessions(session, account.id, now, but=user.session_id)
+            await session.execute(ending_sessions(account.id, now, but=user.session_id))
             note_mail(session, account.id, AccessChange.PASSWORD_CHANGED, now=now)
             event = AuditEvent(
                 type=AuditEventType.PASSWORD_SET,

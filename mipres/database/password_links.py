@@ -6,20 +6,20 @@ Open the page, create the password, ask for another link.
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, or_, select, update
+from sqlalchemy import Executable, Row, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.link_statements import (
-    end_sessions,
+    ending_sessions,
     link_event,
     lock_account_of_link,
     state_of,
-    use_link,
+    using_link,
 )
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.profiles import submission_of
@@ -209,15 +209,15 @@ class PostgresPasswordLinks:
             raise LinkNotUsableError
         async with self._sessions.begin() as session:
             account = await lock_account_of_link(session, link_id)
-            if account is None or not await use_link(session, account.id, link_id, now):
+            if account is None:
                 raise LinkNotUsableError
-            account.is_password_changed = account.password_hash is not None
-            account.password_hash = password_hash
-            account.password_set_at = account.updated_at = now
-            await end_sessions(session, account.id, now)
+            setting = _setting_password(account, link_id, password_hash, now)
+            rows = (await session.execute(setting, {"link_id": link_id})).all()
+            if not rows:
+                raise LinkNotUsableError
+            owner = replace(_owner(rows), is_password_changed=account.password_hash is not None)
             # The mailbox proves the person, whatever others tried at the login.
-            await self._lockouts.lift_in(session, account.login)
-            owner = _owner((await session.execute(_OWNER, {"link_id": link_id})).all())
+            await self._lockouts.lift_in(session, owner.login)
             about = (owner.login, owner.reference, owner.purpose, CITIZEN)
             await self._audit.record_in(
                 session,
@@ -233,6 +233,25 @@ class PostgresPasswordLinks:
         async with self._reading() as session:
             row: PasswordLinkRow | None = await session.get(PasswordLinkRow, link_id)
         return row
+
+
+def _setting_password(
+    account: AccountRow, link_id: uuid.UUID, password_hash: str, now: datetime
+) -> Executable:
+    """Store the hash, end what the old one opened, and read the owner: one statement.
+
+    It asks for nothing where the link was not open; the transaction then has to be given up.
+    """
+    used, others = using_link(account.id, link_id, now)
+    stored = update(AccountRow).where(AccountRow.id == account.id)
+    values = {
+        "is_password_changed": account.password_hash is not None,
+        "password_hash": password_hash,
+        "password_set_at": now,
+        "updated_at": now,
+    }
+    parts = (others, stored.values(values).cte("stored"), ending_sessions(account.id, now).cte("kept"))
+    return _OWNER.join(used, used.c.id == PasswordLinkRow.id).add_cte(*parts)
 
 
 def _owner(rows: Sequence[Row[Any]]) -> PasswordOwner:
