@@ -12,7 +12,7 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.access import renew_profile
@@ -27,7 +27,7 @@ from mipres.database.tables import AccountRow, AddressChangeRow, ConsentRow, Pas
 from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
 from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
 from mipres.domain.documents import Document
-from mipres.domain.errors import DocumentReplacedError
+from mipres.domain.errors import DocumentReplacedError, PersonErasedError
 from mipres.domain.identifiers import folded_registration
 from mipres.domain.links import LinkPurpose, LinkState, PasswordLink
 from mipres.domain.outcomes import Refusal
@@ -66,11 +66,10 @@ class PostgresAccounts:
         self._clock = clock
 
     async def register(self, registration: NewRegistration) -> RegisteredAccount:
-        login, submitted_at = registration.submission.document.login, registration.consent.accepted_at
+        login = registration.submission.document.login
         async with self._sessions.begin() as session:
-            await self._erasures.admit_in(session, login, submitted_at=submitted_at)
-            await _refuse_replaced(session, login)
-            account, created = await self._upsert_account(session, registration)
+            await self._erasures.hold_in(session, login)
+            account, created = await self._admit(session, registration)
             # A new account has no profile yet that anything could have closed.
             events = [] if created else await self._renew_profile(session, registration, account.account_id)
             # The consent belongs to one submission: without a new one, this is the same call again.
@@ -221,48 +220,61 @@ class PostgresAccounts:
                 )
             return account.password_hash is not None
 
-    async def _upsert_account(
+    async def _admit(
         self, session: AsyncSession, registration: NewRegistration
     ) -> tuple[RegisteredAccount, bool]:
-        """The account, and whether it is new."""
+        """The account, and whether it is new.
+
+        What was written for a person who is refused ends with the transaction.
+        """
+        login, submitted_at = registration.submission.document.login, registration.consent.accepted_at
+        was_erased = self._erasures.erasure_of(login, submitted_at=submitted_at).exists()
+        statement = self._upsert_account(registration).returning(
+            AccountRow.id,
+            AccountRow.password_hash.is_not(None),
+            AccountRow.joined_to.is_not(None),
+            was_erased,
+            WAS_INSERTED,
+        )
+        account_id, has_password, is_replaced, is_erased, created = (await session.execute(statement)).one()
+        if is_erased:
+            raise PersonErasedError
+        if is_replaced:
+            raise DocumentReplacedError
+        change = None if created else await self._note_address(session, account_id, registration)
+        account = RegisteredAccount(
+            account_id=account_id,
+            login=login,
+            email=registration.person.email,
+            has_password=has_password,
+            address_change=change,
+        )
+        return account, created
+
+    def _upsert_account(self, registration: NewRegistration) -> Insert:
+        """Hold the account of the document, so that no join comes between."""
         document, person = registration.submission.document, registration.person
         fresh = {
             "given_names": person.given_names,
             "surnames": person.surnames,
             "updated_at": self._clock.now(),
         }
-        statement = (
-            insert(AccountRow)
-            .values(
-                id=uuid.uuid4(),
-                document_type=document.type,
-                document_number=document.number,
-                login=document.login,
-                email=person.email,
-                created_at=fresh["updated_at"],
-                **fresh,
-            )
-            .on_conflict_do_update(index_elements=["document_type", "document_number"], set_=fresh)
-            .returning(AccountRow.id, AccountRow.password_hash.is_not(None), WAS_INSERTED)
-        )
-        account_id, has_password, created = (await session.execute(statement)).one()
-        change = None if created else await self._note_address(session, account_id, registration)
-        account = RegisteredAccount(
-            account_id=account_id,
+        row = insert(AccountRow).values(
+            id=uuid.uuid4(),
+            document_type=document.type,
+            document_number=document.number,
             login=document.login,
             email=person.email,
-            has_password=has_password,
-            address_change=change,
+            created_at=fresh["updated_at"],
+            **fresh,
         )
-        return account, created
+        return row.on_conflict_do_update(index_elements=["document_type", "document_number"], set_=fresh)
 
     async def _note_address(
         self, session: AsyncSession, account_id: uuid.UUID, registration: NewRegistration
     ) -> uuid.UUID | None:
-        """Note the registry's address on an account that was there before."""
-        account = await lock_account(session, account_id)
-        if account is None:
-            return None
+        """Note the registry's address on a held account that was there before."""
+        account = await session.get_one(AccountRow, account_id)
         return await self._changes.note_in(
             session, account, registration.person.email, reference=registration.radicado
         )
@@ -303,14 +315,6 @@ def _profile_key(registration: NewRegistration) -> dict[str, str]:
         "entity_key": registration.submission.entity_key,
         "registration_key": folded_registration(registration.facts.professional_registration or ""),
     }
-
-
-async def _refuse_replaced(session: AsyncSession, login: str) -> None:
-    """Refuse an account that was joined; hold it, so that no join comes between."""
-    held = select(AccountRow).where(AccountRow.login == login).with_for_update()
-    account = await session.scalar(held)
-    if account is not None and account.joined_to is not None:
-        raise DocumentReplacedError
 
 
 async def _upsert_link(session: AsyncSession, values: dict[str, object]) -> tuple[uuid.UUID, bool]:

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.engine import reading_factory
 from mipres.database.tables import ErasureRow
-from mipres.domain.errors import PersonErasedError
 from mipres.ports import Clock
 
 _LOCK_BYTES = 8
@@ -39,31 +38,31 @@ class Erasures:
 
     async def record_in(self, session: AsyncSession, login: str) -> datetime:
         """Record an erasure beside the removal of the account; return its moment."""
-        await self._hold(session, login)
+        await self.hold_in(session, login)
         person, now = self._hashed(login)[0], self._clock.now()
         fresh = insert(ErasureRow).values(person=person, erased_at=now)
         await session.execute(fresh.on_conflict_do_update(index_elements=["person"], set_={"erased_at": now}))
         return now
 
-    async def admit_in(self, session: AsyncSession, login: str, *, submitted_at: datetime) -> None:
-        """Hold the person until the transaction ends, so that no erasure comes between.
-
-        Raises:
-            PersonErasedError: the person was erased after the submission.
-        """
-        await self._hold(session, login)
-        # A statement of its own: what an erasure wrote while this one waited has to be seen.
-        if await session.scalar(_erasure_of(self._hashed(login), submitted_at)):
-            raise PersonErasedError
+    def erasure_of(self, login: str, *, submitted_at: datetime) -> Select[datetime]:
+        """What erased the person after the submission."""
+        return select(ErasureRow.erased_at).where(
+            ErasureRow.person.in_(self._hashed(login)), ErasureRow.erased_at >= submitted_at
+        )
 
     async def covers(self, login: str, *, submitted_at: datetime) -> bool:
         """Tell whether the person was erased after the submission."""
         async with self._reading() as session:
-            found = await session.scalar(_erasure_of(self._hashed(login), submitted_at))
-        return found is not None
+            return bool(
+                await session.scalar(select(self.erasure_of(login, submitted_at=submitted_at).exists()))
+            )
 
-    async def _hold(self, session: AsyncSession, login: str) -> None:
-        """Take the person's lock: before the first row of a person there is none to lock."""
+    async def hold_in(self, session: AsyncSession, login: str) -> None:
+        """Hold the person until the transaction ends, so that no erasure comes between.
+
+        Before the first row of a person there is none to lock. A later statement of the transaction sees what
+        an erasure wrote while this one waited.
+        """
         # In one order everywhere, because during a rotation another key is the first elsewhere.
         for number in sorted(
             int.from_bytes(hashed[:_LOCK_BYTES], signed=True) for hashed in self._hashed(login)
@@ -72,11 +71,3 @@ class Erasures:
 
     def _hashed(self, login: str) -> list[bytes]:
         return [hmac.new(key, login.encode(), hashlib.sha256).digest() for key in self._keys]
-
-
-def _erasure_of(hashes: Sequence[bytes], submitted_at: datetime) -> Select[datetime]:
-    return (
-        select(ErasureRow.erased_at)
-        .where(ErasureRow.person.in_(hashes), ErasureRow.erased_at >= submitted_at)
-        .limit(1)
-    )
