@@ -4,9 +4,10 @@ Every write that decides between rivals locks the account row first.
 """
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import (
+    Executable,
     case,
     delete,
     func,
@@ -21,7 +22,13 @@ from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.erasures import Erasures
 from mipres.database.failures import DATABASE_ERRORS
-from mipres.database.link_statements import WAS_INSERTED, close_links, link_event, lock_account
+from mipres.database.link_statements import (
+    WAS_INSERTED,
+    close_links,
+    closing_links,
+    link_event,
+    lock_account,
+)
 from mipres.database.profiles import profile_values
 from mipres.database.tables import AccountRow, AddressChangeRow, ConsentRow, PasswordLinkRow, ProfileRow
 from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
@@ -140,9 +147,7 @@ class PostgresAccounts:
             if account.password_hash is not None and await self._changes.settle_in(session, account):
                 # A link to either address would decide what the wait is there to decide.
                 return None
-            others = (PasswordLinkRow.account_id == account_id, PasswordLinkRow.issue_key != issue_key)
-            await close_links(session, LinkState.SUPERSEDED, now, *others)
-            link_id, is_new = await _upsert_link(session, link)
+            link_id, is_new = (await session.execute(_superseding_link(link, now))).one()
             if is_new:
                 await self._audit.record_in(
                     session, link_event(AuditEventType.LINK_ISSUED, account.login, reference, purpose)
@@ -317,12 +322,16 @@ def _profile_key(registration: NewRegistration) -> dict[str, str]:
     }
 
 
-async def _upsert_link(session: AsyncSession, values: dict[str, object]) -> tuple[uuid.UUID, bool]:
-    """Insert the link, or revive the one that an earlier attempt of the mail left.
+def _superseding_link(values: dict[str, object], now: datetime) -> Executable:
+    """Close the account's others, and insert the link or revive what an earlier attempt of the mail left.
 
     The lifetime counts from the attempt that gets through, not from the first that failed. Another
     link may have superseded it meanwhile; this one is the newest now. A used one stays used.
     """
+    others = (
+        PasswordLinkRow.account_id == values["account_id"],
+        PasswordLinkRow.issue_key != values["issue_key"],
+    )
     fresh = insert(PasswordLinkRow).values(id=uuid.uuid4(), **values)
     was_used = PasswordLinkRow.closed_reason == LinkState.USED
     revived = {
@@ -330,8 +339,8 @@ async def _upsert_link(session: AsyncSession, values: dict[str, object]) -> tupl
         "closed_at": case((was_used, PasswordLinkRow.closed_at), else_=None),
         "closed_reason": case((was_used, PasswordLinkRow.closed_reason), else_=None),
     }
-    statement = fresh.on_conflict_do_update(index_elements=["issue_key"], set_=revived).returning(
-        PasswordLinkRow.id, WAS_INSERTED
+    return (
+        fresh.on_conflict_do_update(index_elements=["issue_key"], set_=revived)
+        .returning(PasswordLinkRow.id, WAS_INSERTED)
+        .add_cte(closing_links(LinkState.SUPERSEDED, now, *others).cte("others"))
     )
-    link_id, is_new = (await session.execute(statement)).one()
-    return link_id, is_new

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Insert,
     Row,
+    Update,
     delete,
     insert,
     literal,
@@ -48,9 +49,14 @@ async def close_links(
     session: AsyncSession, reason: LinkState, now: datetime, *which: ColumnElement[bool]
 ) -> list[LinkPurpose]:
     """Close the open links among these, and return what each of them was for."""
-    statement = update(PasswordLinkRow).where(PasswordLinkRow.closed_at.is_(None), *which)
-    closing = statement.values(closed_at=now, closed_reason=reason).returning(PasswordLinkRow.purpose)
+    closing = closing_links(reason, now, *which).returning(PasswordLinkRow.purpose)
     return [LinkPurpose(purpose) for purpose in await session.scalars(closing)]
+
+
+def closing_links(reason: LinkState, now: datetime, *which: ColumnElement[bool]) -> Update:
+    """Close the open links among these."""
+    open_ones = update(PasswordLinkRow).where(PasswordLinkRow.closed_at.is_(None), *which)
+    return open_ones.values(closed_at=now, closed_reason=reason)
 
 
 def using_link(account_id: uuid.UUID, link_id: uuid.UUID, now: datetime) -> tuple[CTE, CTE]:
@@ -58,21 +64,10 @@ def using_link(account_id: uuid.UUID, link_id: uuid.UUID, now: datetime) -> tupl
 
     The first part decides expiry and single use: it has no row for a link that was not open.
     """
-    is_open, is_this = PasswordLinkRow.closed_at.is_(None), PasswordLinkRow.id == link_id
-    used = (
-        update(PasswordLinkRow)
-        .where(is_this, is_open, PasswordLinkRow.expires_at > now)
-        .values(closed_at=now, closed_reason=LinkState.USED)
-        .returning(PasswordLinkRow.id)
-        .cte("used")
-    )
-    others = (
-        update(PasswordLinkRow)
-        .where(PasswordLinkRow.account_id == account_id, is_open, ~is_this)
-        .values(closed_at=now, closed_reason=LinkState.SUPERSEDED)
-        .cte("others")
-    )
-    return used, others
+    is_this = PasswordLinkRow.id == link_id
+    used = closing_links(LinkState.USED, now, is_this, PasswordLinkRow.expires_at > now)
+    others = closing_links(LinkState.SUPERSEDED, now, PasswordLinkRow.account_id == account_id, ~is_this)
+    return used.returning(PasswordLinkRow.id).cte("used"), others.cte("others")
 
 
 def ending_sessions(account_id: uuid.UUID, now: datetime, *, but: uuid.UUID | None = None) -> Insert:
