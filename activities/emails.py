@@ -189,12 +189,12 @@ class EmailActivities:
             lifetime=request.lifetime,
             issue_key=request.issue_key,
         )
-        # Not earlier: the link belongs to the address that is in force when it is issued.
-        contact = await self._contact(request.account_id)
         if link is None:
+            # Refuse an account that is gone: it has no password either.
+            await self._contact(request.account_id)
             return SendLinkResult(password_exists=True)
         context = {"token": link.token, "expires_at": link.expires_at, "reference": request.reference}
-        await self._send(_LINK_MAILS[request.purpose], contact, request.issue_key, context)
+        await self._send(_LINK_MAILS[request.purpose], link.contact, request.issue_key, context)
         return SendLinkResult(password_exists=False)
 
     @activity.defn

@@ -98,10 +98,13 @@ class Statements:
         await connection.close()
 
     async def top(self) -> list[dict[str, object]]:
-        """By time, the most expensive first; our own questions are left out."""
+        """By time, the most expensive first; our own questions are left out.
+
+        `is_asked` is what the product sent; PostgreSQL does the rest in functions, triggers and foreign keys.
+        """
         connection = await asyncpg.connect(self._url, ssl=False)
         rows = await connection.fetch(
-            "SELECT calls, total_exec_time, query FROM pg_stat_statements"
+            "SELECT calls, total_exec_time, toplevel, query FROM pg_stat_statements"
             " WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
             " AND query NOT LIKE '%pg_stat_statements%' ORDER BY total_exec_time DESC"
         )
@@ -110,6 +113,7 @@ class Statements:
             {
                 "calls": row["calls"],
                 "ms": round(row["total_exec_time"], 2),
+                "is_asked": row["toplevel"],
                 "query": " ".join(row["query"].split()),
             }
             for row in rows

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from mipres.domain.access import AccessNotice
-from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
+from mipres.domain.accounts import AccountContact, IssuedLink, NewRegistration, RegisteredAccount
 from mipres.domain.address_changes import WaitingChange
 from mipres.domain.audit import AuditEvent
 from mipres.domain.clients import EndedLogin, LogoutAnswer
@@ -80,7 +80,7 @@ class Accounts(Protocol):
         purpose: LinkPurpose,
         lifetime: timedelta,
         issue_key: str,
-    ) -> PasswordLink | None:
+    ) -> IssuedLink | None:
         """Issue a link that supersedes the older ones.
 
         The same `issue_key` gives the same token again.

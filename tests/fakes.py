@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from mipres.domain.access import AccessNotice
-from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
+from mipres.domain.accounts import AccountContact, IssuedLink, NewRegistration, RegisteredAccount
 from mipres.domain.address_changes import WaitingChange
 from mipres.domain.audit import AuditEvent
 from mipres.domain.clients import EndedLogin, LogoutAnswer
@@ -208,14 +208,14 @@ class FakeAccounts:
         purpose: LinkPurpose,
         lifetime: timedelta,
         issue_key: str,
-    ) -> PasswordLink | None:
+    ) -> IssuedLink | None:
         self._answer()
         contact = self.accounts.get(account_id)
         if contact is None or (purpose is LinkPurpose.CREATE and contact.has_password):
             return None
         self._close(lambda item: item.account_id == account_id)
         token = uuid.uuid5(uuid.NAMESPACE_OID, issue_key).hex
-        link = PasswordLink(token=token, expires_at=self.clock.now() + lifetime)
+        link = IssuedLink(token=token, expires_at=self.clock.now() + lifetime, contact=contact)
         self.links[issue_key] = FakeLink(
             account_id=account_id, reference=reference, purpose=purpose, link=link
         )

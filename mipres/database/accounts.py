@@ -31,7 +31,7 @@ from mipres.database.link_statements import (
 )
 from mipres.database.profiles import profile_values
 from mipres.database.tables import AccountRow, AddressChangeRow, ConsentRow, PasswordLinkRow, ProfileRow
-from mipres.domain.accounts import AccountContact, NewRegistration, RegisteredAccount
+from mipres.domain.accounts import AccountContact, IssuedLink, NewRegistration, RegisteredAccount
 from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
 from mipres.domain.documents import Document
 from mipres.domain.errors import DocumentReplacedError, PersonErasedError
@@ -104,13 +104,7 @@ class PostgresAccounts:
         if found is None:
             return None
         row, change = found
-        return AccountContact(
-            login=row.login,
-            full_name=f"{row.given_names} {row.surnames}".strip(),
-            email=address_in_force(row, change, self._clock.now()),
-            password_set_at=row.password_set_at,
-            is_password_changed=row.is_password_changed,
-        )
+        return _contact(row, address_in_force(row, change, self._clock.now()))
 
     async def find(self, document: Document) -> uuid.UUID | None:
         # What belongs to a replaced document belongs to the account that goes on for it.
@@ -128,7 +122,7 @@ class PostgresAccounts:
         purpose: LinkPurpose,
         lifetime: timedelta,
         issue_key: str,
-    ) -> PasswordLink | None:
+    ) -> IssuedLink | None:
         now = self._clock.now()
         link = {
             "account_id": account_id,
@@ -152,7 +146,11 @@ class PostgresAccounts:
                 await self._audit.record_in(
                     session, link_event(AuditEventType.LINK_ISSUED, account.login, reference, purpose)
                 )
-        return PasswordLink(token=self._tokens.token_of(link_id), expires_at=now + lifetime)
+        return IssuedLink(
+            token=self._tokens.token_of(link_id),
+            expires_at=now + lifetime,
+            contact=_contact(account, account.email),
+        )
 
     async def open_link(self, account_id: uuid.UUID, *, reference: str) -> PasswordLink | None:
         statement = select(PasswordLinkRow).where(
@@ -311,6 +309,16 @@ class PostgresAccounts:
         )
         kept = declared.on_conflict_do_nothing().returning(ConsentRow.id).add_cte(stored.cte("stored"))
         return (await session.execute(kept)).first() is not None
+
+
+def _contact(account: AccountRow, email: str) -> AccountContact:
+    return AccountContact(
+        login=account.login,
+        full_name=f"{account.given_names} {account.surnames}".strip(),
+        email=email,
+        password_set_at=account.password_set_at,
+        is_password_changed=account.is_password_changed,
+    )
 
 
 def _profile_key(registration: NewRegistration) -> dict[str, str]:

@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
+from mipres.domain.links import PasswordLink
 from mipres.domain.masking import mask_login
 from mipres.domain.people import Person, Placement
 from mipres.domain.submissions import Submission
@@ -69,3 +70,10 @@ class AccountContact:
     def login_hint(self) -> str:
         """The login with its middle hidden: a mail may be read by others."""
         return mask_login(self.login)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssuedLink(PasswordLink):
+    """A new link, and the address that was in force when it was issued."""
+
+    contact: AccountContact
