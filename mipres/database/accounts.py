@@ -331,9 +331,9 @@ def _profile_key(registration: NewRegistration) -> dict[str, str]:
 
 
 def _superseding_link(values: dict[str, object], now: datetime) -> Executable:
-    """Close the account's others, and insert the link or revive what an earlier attempt of the mail left.
+    """Close the account's others, and insert or revive the link of one mail.
 
-    The lifetime counts from the attempt that gets through, not from the first that failed. Another
+    An earlier attempt of the mail may have left it. The lifetime counts from the attempt that gets through, not from the first that failed. Another
     link may have superseded it meanwhile; this one is the newest now. A used one stays used.
     """
     others = (
