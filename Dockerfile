@@ -43,7 +43,8 @@ EXPOSE 8000
 ENV UVICORN_HTTP=api.serving:TimedHeads \
     UVICORN_H11_MAX_INCOMPLETE_EVENT_SIZE=32768 \
     UVICORN_WS=none \
-    UVICORN_LIMIT_CONCURRENCY=4000
+    UVICORN_LIMIT_CONCURRENCY=4000 \
+    UVICORN_LOG_CONFIG=api/uvicorn_logging.json
 # No access log: it would keep the tokens of password links.
 CMD ["uvicorn", "api.main:app", "--host", "0.0.0.0", "--port", "8000", \
      "--no-server-header", "--no-proxy-headers", "--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "10"]

@@ -12,14 +12,14 @@ from typing import Any
 import structlog
 import uvloop
 from temporalio.client import Client
-from temporalio.runtime import Runtime
 
 from activities.catalog import catalog
 from activities.metrics import WorkerMetrics, count_with
 from mipres import composition
 from mipres.database.failures import database_fault
+from mipres.logs import configure_logging
 from mipres.settings import Settings, load_settings
-from mipres.telemetry import MetricsPortTakenError, configure_logging, runtime_with_metrics
+from mipres.telemetry import MetricsPortTakenError, runtime_with_metrics
 from mipres.temporal.connection import (
     SearchAttributesMissingError,
     WorkerPayloadConverter,
@@ -36,8 +36,8 @@ from workflows.workers import build_workers, running, versioning
 
 async def main() -> None:
     """Run until SIGTERM or SIGINT, then let what is under way finish."""
-    settings, stop = load_settings(), asyncio.Event()
     configure_logging()
+    settings, stop = load_settings(say=complain), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
@@ -65,7 +65,7 @@ async def connected(
     try:
         runtime = runtime_with_metrics(settings.metrics_host, settings.metrics_port)
         counts = WorkerMetrics(
-            (runtime or Runtime.default()).metric_meter,
+            runtime.metric_meter,
             templates=composition.mail_templates(),
             build=settings.worker_build,
         )
@@ -92,7 +92,8 @@ async def connected(
         count_with(counts)
         begin_at_zero(counts.meter, namespace=client.namespace)
     except (MetricsPortTakenError, SearchAttributesMissingError) as error:
-        raise SystemExit(str(error)) from None
+        complain(str(error))
+        raise SystemExit(1) from None
     return client
 
 
@@ -111,6 +112,11 @@ async def unless_stopped(connecting: Coroutine[Any, Any, Client], stop: asyncio.
 def say(line: str) -> None:
     """Log a line that the launcher and people wait for."""
     structlog.stdlib.get_logger("mipres.worker").info(line)
+
+
+def complain(line: str) -> None:
+    """Log why this process does not start as it is."""
+    structlog.stdlib.get_logger("mipres.worker").error(line)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
 """Domain errors become Temporal failures here and nowhere else."""
 
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, FailureError
@@ -20,6 +18,7 @@ from mipres.domain.errors import (
 )
 from mipres.domain.mail import HANDED_OVER_LIFETIME
 from mipres.domain.registry_faults import fault_for_staff
+from mipres.logs import origin_of
 
 REGISTRY_UNAVAILABLE = "RegistryUnavailable"
 MAIL_NOT_ACCEPTED = "MailNotAccepted"
@@ -143,12 +142,6 @@ def _of_database(fault: str) -> ApplicationError:
 def _unforeseen(error: Exception) -> ApplicationError:
     # Its own text may be of any length, and may hold a person's data.
     return ApplicationError(
-        f"Falló algo imprevisto: {type(error).__name__} en {_origin_of(error)}. Se reintenta solo; avise a quien desarrolla.",
+        f"Falló algo imprevisto: {type(error).__name__} en {origin_of(error)}. Se reintenta solo; avise a quien desarrolla.",
         type=UNFORESEEN,
     )
-
-
-def _origin_of(error: Exception) -> str:
-    """File and line that raised it."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(frame.filename).name}:{frame.lineno}"

@@ -1,7 +1,6 @@
 """Turn errors into answers: problem details for programs, a page for people."""
 
 import math
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from http import HTTPStatus
@@ -502,9 +501,7 @@ async def unavailable(request: Request, error: Exception) -> Response:
 
 async def unexpected(request: Request, error: Exception) -> Response:
     # Log neither the message nor the locals: both may repeat what the person typed.
-    last = traceback.extract_tb(error.__traceback__)[-1:]
-    where = "".join(f"{frame.filename}:{frame.lineno}" for frame in last)
-    log.error("unexpected_error", error=type(error).__name__, where=where)
+    log.error("unexpected_error", exc_info=error)
     # The body is read already; before its form is known there is nothing to repeat.
     kept = await _kept(request) if hasattr(request.state, "form") else None
     return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, kept=kept)

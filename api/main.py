@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
+import structlog
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
@@ -40,8 +41,9 @@ from api.v1 import documentation
 from api.v1 import registrations as v1_registrations
 from mipres import composition
 from mipres.database.audit_queue import AuditQueue
+from mipres.logs import configure_logging
 from mipres.settings import Settings, load_settings
-from mipres.telemetry import configure_logging
+from mipres.telemetry import core_lines_through_python
 from mipres.temporal.connection import connect
 from mipres.tracing import Tracing
 
@@ -174,4 +176,5 @@ def __getattr__(name: str) -> FastAPI:
     if name != "app":
         raise AttributeError(name)
     configure_logging()
-    return create_app(load_settings())
+    core_lines_through_python()
+    return create_app(load_settings(say=structlog.stdlib.get_logger("api").error))

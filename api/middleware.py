@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -15,6 +16,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics import ApiMetrics
+from mipres.logs import bind_radicado, bind_trace
 
 log = structlog.get_logger()
 
@@ -154,6 +156,7 @@ class AccessLog:
             await self._app(scope, receive, send)
             return
         started, status = time.perf_counter(), 500
+        bind_trace(fallback=uuid.uuid4().hex)
 
         async def send_and_remember(message: Message) -> None:
             nonlocal status
@@ -164,6 +167,7 @@ class AccessLog:
         try:
             await self._app(scope, receive, send_and_remember)
         finally:
+            bind_radicado(scope.get("path_params", {}).get("radicado", ""))
             seconds, method, route = time.perf_counter() - started, method_of(scope), route_of(scope)
             log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
             self._metrics.answered(method, route, status, seconds=seconds)

@@ -53,6 +53,8 @@ SERVER_ENVIRONMENT = {
     # The product has no WebSocket, and uvicorn logs the address and the query of each upgrade.
     "UVICORN_WS": "none",
     "UVICORN_LIMIT_CONCURRENCY": str(MOST_CONNECTIONS),
+    # Its lines are JSON before the application is loaded too, and when it cannot be.
+    "UVICORN_LOG_CONFIG": "api/uvicorn_logging.json",
 }
 """Options of `uvicorn api.main:app`, as the variables that it reads.
 

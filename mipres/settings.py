@@ -455,14 +455,21 @@ def file_of(field: str) -> Path | None:
     return Path(path) if path and variable(field) not in os.environ else None
 
 
-def load_settings() -> Settings:
+def _write_error(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def load_settings(*, say: Callable[[str], object] = _write_error) -> Settings:
     """Settings for a composition root.
 
     A wrong one ends the process with one line, not a traceback.
+
+    Args:
+        say: Where lines go; by default to the person who started the program.
     """
     for name, known in _mistyped(os.environ):
         hint = f"; ¿quiso decir {known}?" if known else "."
-        sys.stderr.write(f"{name}: ninguna variable del producto se llama así{hint}\n")
+        say(f"{name}: ninguna variable del producto se llama así{hint}")
     try:
         return Settings()
     except ValidationError as error:
@@ -472,7 +479,7 @@ def load_settings() -> Settings:
         line = f"{variable(str(first['loc'][0]))}: {remedy}" if first["loc"] else remedy
     except UnreadableSettingFileError as error:
         line = str(error)
-    sys.stderr.write(f"{line}\n")
+    say(line)
     raise SystemExit(2)
 
 

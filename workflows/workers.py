@@ -10,6 +10,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymen
 
 from activities.catalog import Activities, Catalog
 from activities.errors import NamedFailures
+from activities.log_context import LogContext
 from activities.spacing import SpacedCalls
 from mipres.domain.stages import REGISTRIES
 from mipres.temporal.names import REGISTRATIONS_QUEUE, registry_queue
@@ -80,7 +81,7 @@ def build_workers(
         task_queue=REGISTRATIONS_QUEUE,
         workflows=WORKFLOWS,
         activities=of_registrations(activities),
-        interceptors=[TrustedPayloads(), NamedFailures(database_fault=database_fault)],
+        interceptors=[LogContext(), TrustedPayloads(), NamedFailures(database_fault=database_fault)],
         max_cached_workflows=policies.CACHED_WORKFLOWS,
         max_concurrent_workflow_tasks=policies.WORKFLOW_TASKS,
         # The sandbox would import the modules of the workflow again for every registration: more than all else
@@ -96,6 +97,7 @@ def build_workers(
             activities=getattr(activities, name),
             max_task_queue_activities_per_second=policies.HANDED_OUT_PER_SECOND,
             interceptors=[
+                LogContext(),
                 TrustedPayloads(),
                 NamedFailures(database_fault=database_fault),
                 SpacedCalls(per_second=policies.BEGUN_PER_SECOND),

@@ -28,6 +28,7 @@ from mipres.domain.radicado import radicado_of, recovery_reference
 from mipres.domain.stages import Stage
 from mipres.domain.submissions import Submission
 from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION, Consent
+from mipres.logs import bind_radicado
 from mipres.ports import Clock, Erasures
 from mipres.temporal.answers import (
     TemporalUnavailableError,
@@ -229,8 +230,10 @@ class RegistrationStarter:
         )
 
     def _request(self, submission: Submission, consent: Consent) -> RegistrationRequest:
+        radicado = radicado_of(submission, key=self._key)
+        bind_radicado(radicado)
         return RegistrationRequest(
-            radicado=radicado_of(submission, key=self._key),
+            radicado=radicado,
             submission=submission,
             consent=consent,
             link_hours=self._link_lifetime / timedelta(hours=1),

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -159,8 +160,9 @@ async def test_a_worker_says_which_attributes_are_missing_and_how_to_get_them(
         await temporal(prepared, "operator", "search-attribute", "create", *wrong)
     done = await asyncio.to_thread(run_in, image_tree, "worker.py", settings=settings)
     assert done.returncode != 0
-    assert done.stdout == ""
-    [line] = done.stderr.splitlines()
+    assert done.stderr == ""
+    [written] = done.stdout.splitlines()
+    line = json.loads(written)["event"]
     assert f"espacio de nombres {namespace}" in line
     assert "RegistrationStage (Keyword), WaitingOn (KeywordList), StuckSince (Datetime)" in line
     command = line.partition("Regístrelos con: temporal ")[2].split()
