@@ -134,6 +134,7 @@ _NOT_FOUND_BY_SUPPORT = (
     "Ningún registro, cuenta o página de soporte está aquí. Temporal olvida un registro un tiempo después de que termina: busque a la persona por su usuario o su documento.",
 )
 _STAFF_FORMS_WITH_A_PAGE = (
+    "/soporte/equipo/",
     "/soporte/registro/",
     "/soporte/cuenta/",
     "/soporte/revision/",

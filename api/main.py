@@ -34,6 +34,7 @@ from api.pages import (
     support_joins,
     support_password,
     support_reviews,
+    support_team,
 )
 from api.signed_in import WHO_IS_IN
 from api.static_files import ImmutableStaticFiles
@@ -82,6 +83,7 @@ ROUTERS = (
     support_factor.router,
     support_password.router,
     support_reviews.router,
+    support_team.router,
     codec.router,
     oidc.router,
     oidc_consent.router,

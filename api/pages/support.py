@@ -56,7 +56,7 @@ STAFF_STEP_PAGE = "/soporte/ingreso/segundo-factor"
 _WRONG = "El nombre o la contraseña no son correctos"
 _CLOSED = (
     "Con este nombre hubo demasiados intentos fallidos y por seguridad ya no se comprueba ninguna contraseña. "
-    "Pida a quien administra las cuentas de soporte que la desbloquee"
+    "Pida a otra persona de soporte que lo desbloquee"
 )
 _NO_LOGIN = "Escriba el radicado completo, como RM-9TK0WVFK6AQB, o el usuario, como CC1020304050"
 _REVEAL = "mostrar"
@@ -168,6 +168,8 @@ async def overview(request: Request, services: SupportDep, member: StaffDep) -> 
         counts=await desk.counts(),
         oldest=await desk.oldest_waiting(),
         cut_off=await services.support.cut_off(),
+        locked=await services.staff.locked_members(),
+        done=done_before(request, services),
         is_review_stopped=any(
             review.stage is ReviewStage.STOPPED for review in await services.reviews.running()
         ),

@@ -44,6 +44,13 @@ class _Choice:
     decision: Decision | _Act
 
 
+UNLOCK = _Choice(
+    link="Desbloquear el ingreso",
+    question="¿Desbloquear el ingreso?",
+    consequence="Se olvidan los intentos fallidos de este usuario y se vuelve a comprobar su contraseña. Hágalo solo si la persona confirma que los intentos eran suyos.",
+    done="Ingreso desbloqueado.",
+    decision=_Act.UNLOCK,
+)
 _CHOICES = {
     "suspender": _Choice(
         link="Suspender el acceso",
@@ -66,13 +73,7 @@ _CHOICES = {
         done="Sesiones cerradas.",
         decision=Decision.END_SESSIONS,
     ),
-    "desbloquear": _Choice(
-        link="Desbloquear el ingreso",
-        question="¿Desbloquear el ingreso?",
-        consequence="Se olvidan los intentos fallidos de este usuario y se vuelve a comprobar su contraseña. Hágalo solo si la persona confirma que los intentos eran suyos.",
-        done="Ingreso desbloqueado.",
-        decision=_Act.UNLOCK,
-    ),
+    "desbloquear": UNLOCK,
     "restablecer-segundo-factor": _Choice(
         link="Quitar el segundo factor que perdió",
         question="¿Quitar el segundo factor?",
@@ -118,11 +119,12 @@ async def ask(
     shown = services.answers.form_here(request)
     return services.pages.render(
         request,
-        "support_account_confirm",
+        "support_confirm",
         status=shown.shown_status,
         member=member,
-        account=account,
-        action=action,
+        about=f"{account.login}, cuenta {account.state.label}",
+        address=f"/soporte/cuenta/{account_id}/{action}",
+        back=f"/soporte/cuenta/{account_id}",
         choice=choice,
         profiles=profiles if is_about_profiles else [],
         typed=shown.typed,

@@ -2,11 +2,12 @@
 
 import hashlib
 import hmac
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
@@ -105,14 +106,24 @@ class LoginLockouts:
 
     async def lock_in(self, session: AsyncSession, login: str) -> LoginLock | None:
         """What keeps a login shut now, for support."""
-        hashes = [_hashed(key, login) for key in (self._key, *self._older_keys)]
-        guards = select(func.sum(LoginGuardRow.failures)).where(LoginGuardRow.login_hash.in_(hashes))
-        locks = select(func.max(LoginOriginRow.locked_until)).where(
-            LoginOriginRow.login_hash.in_(hashes), LoginOriginRow.locked_until > self._clock.now()
-        )
-        failures, until = await session.scalar(guards) or 0, await session.scalar(locks)
-        closed = failures >= STRANGERS_LIMIT
-        return LoginLock(failures=failures, until=until, is_closed=closed) if until or closed else None
+        return (await self.locks_in(session, [login])).get(login)
+
+    async def locks_in(self, session: AsyncSession, logins: Sequence[str]) -> dict[str, LoginLock]:
+        """What keeps each of these logins shut now; those that are open are absent."""
+        owners = {_hashed(key, login): login for login in logins for key in (self._key, *self._older_keys)}
+        guards = select(LoginGuardRow.login_hash, LoginGuardRow.failures)
+        locks = select(LoginOriginRow.login_hash, LoginOriginRow.locked_until)
+        locks = locks.where(LoginOriginRow.locked_until > self._clock.now())
+        failures, until = Counter[str](), dict[str, datetime]()
+        for own, count in await session.execute(guards.where(LoginGuardRow.login_hash.in_(owners))):
+            failures[owners[own]] += count
+        for own, end in await session.execute(locks.where(LoginOriginRow.login_hash.in_(owners))):
+            until[owners[own]] = max(filter(None, (end, until.get(owners[own]))))
+        return {
+            login: LoginLock(failures=failures[login], until=until.get(login), is_closed=is_closed)
+            for login in logins
+            if (is_closed := failures[login] >= STRANGERS_LIMIT) or login in until
+        }
 
     async def lift(self, login: str) -> bool:
         """Begin again, after a success or by support; whether there was anything to lift."""

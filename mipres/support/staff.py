@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Attempt, Hasher, PasswordChecks
 from mipres.database.engine import reading_factory, session_factory
-from mipres.database.lockouts import LoginLockouts
+from mipres.database.lockouts import LoginLock, LoginLockouts
 from mipres.database.second_factors import Holder, has_factor, holder_of_staff, remove_factor
 from mipres.database.tables import StaffReasonRow, StaffRow, StaffSessionRow
 from mipres.domain.audit import AuditEvent, AuditEventType, staff
@@ -68,6 +68,10 @@ class StaffUnknownError(MipresError):
     """No account of support has this name."""
 
 
+class OwnStaffLockError(MipresError):
+    """A member asked to unlock the own name."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StaffMember:
     """A person of support.
@@ -92,6 +96,15 @@ class StaffMember:
     @property
     def holder(self) -> Holder:
         return holder_of_staff(self.id, self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedMember:
+    """A member of support whom failed logins keep out."""
+
+    id: uuid.UUID
+    name: str
+    lock: LoginLock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,15 +207,27 @@ class PostgresStaff:
             await self._note_change(session, actor, name, "password_reset")
         await self._lockouts.lift(guarded(name))
 
-    async def unlock(self, name: str, *, actor: str) -> bool:
+    async def locked_members(self) -> list[LockedMember]:
+        """Whom failed logins keep out now; a closed account is shut for another reason."""
+        async with self._reading() as session:
+            open_accounts = select(StaffRow).where(StaffRow.disabled_at.is_(None)).order_by(StaffRow.name)
+            rows = (await session.scalars(open_accounts)).all()
+            locks = await self._lockouts.locks_in(session, [guarded(row.name) for row in rows])
+        found = [(row, locks.get(guarded(row.name))) for row in rows]
+        return [LockedMember(id=row.id, name=row.name, lock=lock) for row, lock in found if lock]
+
+    async def unlock(self, name: str, *, actor: str, reason: str | None = None) -> bool:
         """Forget the failed logins of an account; whether there were any.
 
         Raises:
             StaffUnknownError: no account has this name.
+            OwnStaffLockError: the actor is this account. Who took its session would else guess on.
         """
+        if actor == staff(name):
+            raise OwnStaffLockError
         async with self._sessions.begin() as session:
             await _locked(session, name)
-            await self._note_change(session, actor, name, "unlocked")
+            await self._note_change(session, actor, name, "unlocked", reason=reason)
             return await self._lockouts.lift_in(session, guarded(name))
 
     async def change_password(self, member: StaffMember, token: str, *, present: str, new: str) -> None:
