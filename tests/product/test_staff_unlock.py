@@ -1,4 +1,4 @@
-"""A member of support whom failed logins keep out, and another one who lets them in."""
+"""A member of support whom failed logins keep out, and one who lets them in."""
 
 from mipres.domain.lockout import FREE_FAILURES
 from tests.product.conftest import Product
