@@ -111,6 +111,7 @@ class Stack:
             variable("environment"): "development",
             variable("data_dir"): str(self.data.path),
             variable("postgres_port"): str(postgres_port),
+            variable("demonstrations"): str(self.shows_applications).lower(),
         }
 
     async def _start_database(

@@ -280,6 +280,7 @@ def _applications_of_development(known: dict[str, Any]) -> Mapping[str, Client]:
             redirect_uris=(f"http://localhost:{port}/volver",),
             post_logout_redirect_uris=(f"http://localhost:{port}/",),
             backchannel_logout_uri=f"http://localhost:{port}/cierre",
+            start_uri=f"http://localhost:{port}/ingresar" if known["demonstrations"] else None,
             audience=audiences[client_id],
         )
         for client_id, port in ports.items()
@@ -363,6 +364,7 @@ class Settings(BaseSettings):
 
     administration_app_port: Port = 8081
     mipres_app_port: Port = 8082
+    demonstrations: bool = False
     oidc_clients: OidcClients = Field(default_factory=_applications_of_development)
     oidc_keys_file: OidcKeysFile | None = None
 

@@ -14,6 +14,7 @@ from starlette.datastructures import FormData
 from api.answers import FormAnswer
 from api.clients import network_of
 from api.forms import secret_of, text_of
+from api.pages.landing import ProfileCard, profile_card
 from api.pages.login import Attempt, authenticate
 from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.services import LoginDep, LoginServices
@@ -21,7 +22,7 @@ from api.signed_in import session_cookie, user_named, user_of, users_of
 from mipres.database.sessions import LoggedInUser, Profile
 from mipres.domain import sentences
 from mipres.domain.access import CLOSED_WORDS, AccessCause, AccessState
-from mipres.domain.applications import Application
+from mipres.domain.applications import TODO_SOBRE_MIPRES, Application
 from mipres.domain.clients import SCOPE_WORDS
 from mipres.domain.limits import CONSENTS, PASSWORDS, SESSION_ENDS
 from mipres.domain.lockout import Origin
@@ -48,6 +49,7 @@ class OwnProfile:
     Attributes:
         until: Until when it stands as it does, in words.
         why: Why it opens nothing, in the words of the login; None while it is in force.
+        card: Its roles, as the landing page shows them.
     """
 
     title: str
@@ -55,6 +57,7 @@ class OwnProfile:
     state: AccessState
     until: str
     why: str | None
+    card: ProfileCard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +83,7 @@ async def show_account(request: Request, services: LoginDep, aplicacion: str = "
         user=user,
         account=account,
         profiles=[_own_profile(profile) for profile in account.profiles],
+        todo_sobre_mipres=TODO_SOBRE_MIPRES,
         allowed=await _allowed(services, user),
         errors=shown.errors,
     )
@@ -253,6 +257,7 @@ def _own_profile(profile: Profile) -> OwnProfile:
         state=profile.state,
         until=_until(profile),
         why=CLOSED_WORDS[profile.cause].title if profile.cause else None,
+        card=profile_card(profile),
     )
 
 

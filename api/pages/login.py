@@ -28,6 +28,7 @@ from mipres.database.second_factors import Holder
 from mipres.database.sessions import Visitor
 from mipres.domain.access import ACCOUNT_SUSPENDED_WORDS, CLOSED_WORDS, AccountState, joined_words
 from mipres.domain.applications import TODO_SOBRE_MIPRES, Application, application_of
+from mipres.domain.clients import start_of
 from mipres.domain.devices import device_of
 from mipres.domain.documents import MAX_DOCUMENT_INPUT
 from mipres.domain.eligibility import has_ended
@@ -234,11 +235,16 @@ async def go_on(application: str, request: Request, services: LoginDep, volver: 
 
 @router.api_route("/inicio/{application}", methods=READS, dependencies=[PUBLIC])
 async def landing(application: str, request: Request, services: LoginDep) -> Response:
-    """Show the profiles of the session; without one, lead to the login."""
+    """Lead on to the door's application, or show the profiles where there is none.
+
+    Without a session, lead to the login.
+    """
     wanted = application_named(application)
     user = await user_of(request, services, wanted)
     if user is None:
         return RedirectResponse(f"/ingreso/{wanted}", status_code=HTTPStatus.SEE_OTHER)
+    if start := start_of(services.clients.values(), wanted):
+        return services.pages.render(request, "oidc_continue", address=start)
     return services.pages.render(
         request,
         "landing",

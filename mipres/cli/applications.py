@@ -58,6 +58,9 @@ def add(  # noqa: PLR0913 - one for each field of a client.
     backchannel_logout_uri: Annotated[
         str | None, typer.Option("--backchannel-logout-uri", help="Dirección que recibe los cierres.")
     ] = None,
+    start_uri: Annotated[
+        str | None, typer.Option("--start-uri", help="Dirección de entrada; ahí lleva el ingreso.")
+    ] = None,
     audience: Annotated[
         str, typer.Option("--audience", help=f"Quién ingresa: {', '.join(Audience)}.")
     ] = Audience.EVERYBODY.value,
@@ -88,6 +91,7 @@ def add(  # noqa: PLR0913 - one for each field of a client.
         "redirect_uris": redirect_uri,
         "post_logout_redirect_uris": post_logout_redirect_uri or [],
         "backchannel_logout_uri": backchannel_logout_uri,
+        "start_uri": start_uri,
         "audience": audience,
         "require_second_factor": require_second_factor,
         "external": external,

@@ -70,6 +70,7 @@ class Client:
         redirect_uris: Where codes may be sent, to the letter.
         backchannel_logout_uri: Where the end of a session is announced.
         previous_secret_hash: The secret before the last rotation; it counts until `previous_secret_until`.
+        start_uri: Where a person enters it: the login of its door leads there, if no page asked for the login.
         external: It is of an institution outside the state, so each person has to allow it.
         disabled: It lets no person in; it still hears of logouts.
     """
@@ -81,6 +82,7 @@ class Client:
     redirect_uris: tuple[str, ...]
     post_logout_redirect_uris: tuple[str, ...] = ()
     backchannel_logout_uri: str | None = None
+    start_uri: str | None = None
     audience: Audience = Audience.EVERYBODY
     require_second_factor: bool = False
     external: bool = False
@@ -106,6 +108,12 @@ def is_a_secret_of(clients: Iterable[Client], secret: str) -> bool:
     """Whether this is a secret of one of them, now or before its last rotation."""
     digests = {digest for one in clients for digest in (one.client_secret_hash, one.previous_secret_hash)}
     return secret_hash(secret) in digests
+
+
+def start_of(clients: Iterable[Client], door: Application) -> str | None:
+    """Where a person who logged in at a door goes on: its first application."""
+    starts = (one.start_uri for one in clients if one.audience.doors == (door,) and not one.disabled)
+    return next((start for start in starts if start), None)
 
 
 def clients_in(entries: Sequence[Mapping[str, Any]]) -> dict[str, Client]:
@@ -135,7 +143,7 @@ def _client(entry: dict[str, Any]) -> Client:
         audience = Audience(entry.get("audience", Audience.EVERYBODY))
     except ValueError:
         raise UnusableClientError(f"audience: use {', '.join(Audience)}.") from None
-    back, until = entry.get("backchannel_logout_uri"), _moment(entry, "previous_secret_until")
+    until = _moment(entry, "previous_secret_until")
     return Client(
         client_id=client_id,
         client_name=str(entry["client_name"]),
@@ -144,7 +152,8 @@ def _client(entry: dict[str, Any]) -> Client:
         post_logout_redirect_uris=_addresses(
             "post_logout_redirect_uris", entry.get("post_logout_redirect_uris") or ()
         ),
-        backchannel_logout_uri=_addresses("backchannel_logout_uri", (back,))[0] if back else None,
+        backchannel_logout_uri=_address(entry, "backchannel_logout_uri"),
+        start_uri=_address(entry, "start_uri"),
         audience=audience,
         require_second_factor=_flag(entry, "require_second_factor"),
         external=_flag(entry, "external"),
@@ -198,6 +207,10 @@ def _moment(entry: Mapping[str, Any], name: str) -> datetime | None:
     if moment is None or moment.tzinfo is None:
         raise UnusableClientError(f"{name}: use una fecha con hora y zona, como 2026-11-26T10:00:00+00:00.")
     return moment
+
+
+def _address(entry: Mapping[str, Any], name: str) -> str | None:
+    return _addresses(name, (entry[name],))[0] if entry.get(name) else None
 
 
 def _addresses(name: str, values: object) -> tuple[str, ...]:

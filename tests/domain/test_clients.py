@@ -72,6 +72,8 @@ def _set(*keys: object) -> dict[str, Any]:
         ({"previous_secret_until": "soon"}, "previous_secret_until"),
         ({"require_second_factor": "yes"}, "require_second_factor"),
         ({"disabled": "no"}, "disabled"),
+        ({"external": 1}, "external"),
+        ({"start_uri": "javascript:alert(1)"}, "start_uri"),
         ({"backchannel_logout_uri": "http://app.example/salida"}, "backchannel_logout_uri"),
         ({"redirect_uris": "https://app.example/volver"}, "redirect_uris"),
         ({"audience": "all"}, "audience"),
