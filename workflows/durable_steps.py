@@ -67,6 +67,7 @@ class StepRunner:
         self._on_change = on_change
         self._pending: Step | None = None
         self._left = left
+        self._was_left = left is not None
         self._said: dict[str, Any] = {left.activity: None} if left else {}
         self.waiting_on: WaitingOn | None = left.waiting_on if left else None
         self.stuck_since: datetime | None = left.stuck_since if left else None
@@ -74,8 +75,9 @@ class StepRunner:
     async def do(self, step: Step, request: object) -> Any:
         """Do a step, for as long as it takes.
 
-        One short attempt answers a person who looks at the page; if it fails technically, the same
-        activity goes on by itself on its own queue, for days, where support sees its last error.
+        One short attempt answers a person who looks at the page; if it fails technically, or no page waits
+        any more, the same activity goes on by itself on its own queue, for days, where support sees its
+        last error.
 
         Raises:
             StepFailedError: the failure is final, or nobody mended what the step needs for days.
@@ -84,13 +86,13 @@ class StepRunner:
         """
         try:
             answer = self._said.pop(step.activity.__name__, _NOT_TRIED)
-            if answer is _NOT_TRIED:
+            if answer is _NOT_TRIED and not (step.is_check and self._keeps_to_limits()):
                 return await self._first_attempt(step, request)
         except StepFailedError as failure:
             if failure.is_final:
                 raise
         else:
-            if answer is not None:
+            if answer is not _NOT_TRIED and answer is not None:
                 return answer
         self._pending = step
         try:
@@ -103,6 +105,8 @@ class StepRunner:
 
         `do` then has the answer of each step that was done, and goes on durably where one failed.
         """
+        if self._keeps_to_limits():
+            return
         with suppress(StepFailedError):
             result: FastPathResult = await _result_of(
                 lambda: workflow.start_local_activity_method(
@@ -154,6 +158,15 @@ class StepRunner:
             schedule_to_close_timeout=policies.RETRY_WORTH_MAKING,
             summary="Reintentar ya lo que está pendiente",
         )
+
+    def _keeps_to_limits(self) -> bool:
+        """Whether no page waits any more, so that checks keep to their queues.
+
+        All who waited for one registry reach the next one together, and so do all who came while no worker ran.
+        """
+        waited = workflow.now() - workflow.info().workflow_start_time
+        is_late = self._was_left or waited > policies.PAGE_PATIENCE
+        return is_late and workflow.patched("late-checks-in-turn")
 
     async def _first_attempt(self, step: Step, request: object) -> Any:
         if not step.starts_local:

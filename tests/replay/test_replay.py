@@ -61,6 +61,7 @@ PATHS = {
     *PATHS_OF_REGISTRATIONS,
     *(f"{name}-fast" for name in PATHS_OF_REGISTRATIONS),
     "refused-erased-fast",
+    "next-registry-in-turn-fast",
     "registry-wait-handed-on-fast",
     "registry-wait-taken-over-fast",
     "cancelled-mailed-fast",

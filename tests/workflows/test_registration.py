@@ -15,6 +15,7 @@ from mipres.domain.outcomes import OutcomeStatus, Refusal
 from mipres.domain.remedies import explain_by_mail
 from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import Submission
+from mipres.temporal.names import REGISTRATIONS_QUEUE, registry_queue
 from tests.workflows.conftest import (
     ANA,
     DELEGATE,
@@ -30,7 +31,10 @@ from tests.workflows.conftest import (
     placement,
     sanction,
 )
+from workflows import policies
 from workflows.registration import Registration
+
+IN_TURN = [registry_queue(WaitingOn.MISEGURIDADSOCIAL), registry_queue(WaitingOn.RETHUS)]
 
 
 async def test_a_professional_gets_a_link_sets_a_password_and_is_done(world: World) -> None:
@@ -226,6 +230,31 @@ async def test_a_registry_that_is_down_is_waited_for(world: World) -> None:
     assert (await world.reaches(handle, Stage.AWAITING_PASSWORD)).waiting_on == ()
     assert await world.attributes(handle) == {"RegistrationStage": "awaiting_password"}
     await world.keep(handle, "recovered-from-outage")
+
+
+async def test_who_waited_for_one_registry_asks_the_next_in_turn(world: World) -> None:
+    """All who waited reach the next registry together, so its limit must hold."""
+    world.knows(MEDICINE)
+    world.people.down = True
+    handle, _ = await world.submit()
+    await world.passes(handle, timedelta(minutes=1))
+    world.people.down = False
+    await world.passes(handle, timedelta(minutes=2))
+    await world.mailed("password_link")
+    assert await _limited_queues(handle) == IN_TURN
+    assert world.talent.calls == [ANA]
+    await world.keep(handle, "next-registry-in-turn")
+
+
+async def test_who_came_while_no_worker_ran_asks_each_registry_in_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "PAGE_PATIENCE", timedelta(0))
+    world.knows(MEDICINE)
+    handle = await world.accept()
+    await world.mailed("password_link")
+    assert await _limited_queues(handle) == IN_TURN
+    assert (world.people.calls, world.talent.calls) == ([ANA], [ANA])
 
 
 async def test_support_has_a_step_tried_at_once(world: World) -> None:
@@ -810,3 +839,12 @@ async def test_a_try_that_mailed_nothing_spends_no_pause(world: World) -> None:
     handle = await submitted_with_a_rejected_address(world)
     await handle.execute_update("resend_link", "ya se arregló el servidor de correo")
     await world.mailed("password_link")
+
+
+async def _limited_queues(handle: Handle) -> list[str]:
+    """The registries' queues that a run used, in its order."""
+    scheduled = [
+        event.activity_task_scheduled_event_attributes.task_queue.name
+        async for event in handle.fetch_history_events()
+    ]
+    return [queue for queue in scheduled if queue and queue != REGISTRATIONS_QUEUE]
