@@ -45,6 +45,7 @@ from workflows import steps
 from workflows.access_notices import AccessNotices
 from workflows.access_review import AccessReview
 from workflows.backchannel_logouts import BackchannelLogouts
+from workflows.cancelled_notice import CancelledNotice
 from workflows.factor_reset import SecondFactorReset
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
@@ -135,6 +136,7 @@ def test_the_names_are_those_of_the_workflows() -> None:
         WorkflowType.REGISTRATION: Registration,
         WorkflowType.PASSWORD_RECOVERY: PasswordRecovery,
         WorkflowType.LOGIN_LOCKED: LoginLocked,
+        WorkflowType.CANCELLED_NOTICE: CancelledNotice,
         WorkflowType.RETENTION: Retention,
         WorkflowType.ACCESS_NOTICES: AccessNotices,
         WorkflowType.BACKCHANNEL_LOGOUTS: BackchannelLogouts,

@@ -3,14 +3,19 @@
 They are sent while they are worth reading.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 
 from temporalio import workflow
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
 
 from activities.emails import NoticeInput, RefusalNoticeInput, SupportNoticeInput
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Person
+from mipres.temporal import names
 from workflows import contract, steps
+from workflows.cancelled_notice import CancelledNotice
 from workflows.durable_steps import notified
 
 
@@ -36,8 +41,21 @@ class Notices:
     async def given_up(self, person: Person) -> None:
         await self._send(steps.SEND_GIVEN_UP_NOTICE, self._about(person, "sin-terminar"))
 
-    async def cancelled(self, person: Person) -> None:
-        await self._send(steps.SEND_CANCELLED_NOTICE, self._about(person, "cancelado"))
+    async def cancelled(self, person: Person, *, apart: bool) -> None:
+        """Mail it, or leave it to a run of its own."""
+        notice = self._about(person, "cancelado")
+        if not apart:
+            await self._send(steps.SEND_CANCELLED_NOTICE, notice)
+            return
+        # The same news of the registration before, which still waits for the mail server.
+        with suppress(WorkflowAlreadyStartedError):
+            await workflow.start_child_workflow(
+                CancelledNotice.run,
+                notice,
+                id=names.cancelled_notice_workflow_id(self._reference),
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                static_summary="Aviso de cancelación",
+            )
 
     async def refusal(self, person: Person, refusal: Refusal, *, may_wait: bool) -> None:
         await self._send(steps.SEND_REFUSAL_NOTICE, self._about_refusal(person, refusal, may_wait=may_wait))

@@ -391,8 +391,9 @@ class Registration:
         """Support's decision reaches the person, whose link works no more."""
         if self._state.person is None or self._is_quiet:
             return
-        if workflow.patched("cancelling-is-mailed"):
-            await self._notices.cancelled(self._state.person)
+        apart = workflow.patched("cancelling-is-mailed-apart")
+        if apart or workflow.patched("cancelling-is-mailed"):
+            await self._notices.cancelled(self._state.person, apart=apart)
 
     async def _give_up(self) -> bool:
         """A step was retried for days and nobody mended what it needs."""

@@ -19,6 +19,7 @@ from workflows import policies
 from workflows.access_notices import AccessNotices
 from workflows.access_review import AccessReview
 from workflows.backchannel_logouts import BackchannelLogouts
+from workflows.cancelled_notice import CancelledNotice
 from workflows.factor_reset import SecondFactorReset
 from workflows.fast_path import FastPath
 from workflows.login_locked import LoginLocked
@@ -30,6 +31,7 @@ WORKFLOWS = (
     Registration,
     PasswordRecovery,
     LoginLocked,
+    CancelledNotice,
     Retention,
     AccessNotices,
     BackchannelLogouts,

@@ -238,6 +238,7 @@ class PersonData:
             references = [radicado_of(submission, key=key) for submission in submissions]
             recovery = recovery_reference(document, key=key)
             ids |= {names.registration_workflow_id(reference) for reference in references}
+            ids |= {names.cancelled_notice_workflow_id(reference) for reference in references}
             ids |= {names.recovery_workflow_id(recovery), names.lock_notice_workflow_id(recovery)}
         for workflow_id in sorted(ids):
             async for run in self._listed(names.begun_since(names.runs_of(workflow_id), since)):
@@ -248,6 +249,7 @@ class PersonData:
             for user_type in KNOWN_BY_MORE
             async for run in self._listed(names.begun_since(names.of_user_type(user_type), since))
         ]
+        mailed_apart = set()
         for start in range(0, len(candidates), _READ_AT_ONCE):
             some = candidates[start : start + _READ_AT_ONCE]
             inputs = await asyncio.gather(*(self._input(run) for run in some))
@@ -255,6 +257,10 @@ class PersonData:
                 applicant = request.get("submission", {}).get("document", {})
                 if (applicant.get("type"), applicant.get("number")) == (document.type, document.number):
                     yield run
+                    mailed_apart.add(names.cancelled_notice_workflow_id(names.reference_of(run.id)))
+        for workflow_id in sorted(mailed_apart):
+            async for run in self._listed(names.begun_since(names.runs_of(workflow_id), since)):
+                yield run
 
     async def _listed(self, query: str) -> AsyncIterator[WorkflowExecution]:
         try:

@@ -36,6 +36,7 @@ class WorkflowType(StrEnum):
     REGISTRATION = "Registration"
     PASSWORD_RECOVERY = "PasswordRecovery"  # noqa: S105 - a name, no secret.
     LOGIN_LOCKED = "LoginLocked"
+    CANCELLED_NOTICE = "CancelledNotice"
     RETENTION = "Retention"
     ACCESS_NOTICES = "AccessNotices"
     BACKCHANNEL_LOGOUTS = "BackchannelLogouts"
@@ -51,6 +52,7 @@ _ID_PREFIXES = {
     WorkflowType.REGISTRATION: "registration/",
     WorkflowType.PASSWORD_RECOVERY: "recovery/",
     WorkflowType.LOGIN_LOCKED: "lock-notice/",
+    WorkflowType.CANCELLED_NOTICE: "cancel-notice/",
     WorkflowType.SECOND_FACTOR_RESET: "factor-reset/",
 }
 _TYPES_BY_REFERENCE = {"RM": WorkflowType.REGISTRATION, "RC": WorkflowType.PASSWORD_RECOVERY}
@@ -66,6 +68,10 @@ def recovery_workflow_id(reference: str) -> str:
 
 def lock_notice_workflow_id(reference: str) -> str:
     return _ID_PREFIXES[WorkflowType.LOGIN_LOCKED] + reference
+
+
+def cancelled_notice_workflow_id(radicado: str) -> str:
+    return _ID_PREFIXES[WorkflowType.CANCELLED_NOTICE] + radicado
 
 
 def factor_reset_workflow_id(reset_id: uuid.UUID) -> str:

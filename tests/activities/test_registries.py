@@ -248,6 +248,6 @@ async def test_a_profession_that_cannot_be_read_is_a_technical_failure_with_its_
     )
     checks = profession_checks(registry)
     for check, submission in ((checks.check_other_user, OTHER), (checks.check_profession, PROFESSIONAL)):
-        with pytest.raises(ApplicationError, match=r"professions\[1\]\.name: not a text") as caught:
+        with pytest.raises(ApplicationError, match=r"professions\[1\]\.name: no es un texto") as caught:
             await run(check, submission)
         assert (caught.value.type, caught.value.non_retryable) == ("RegistryUnavailable", False)

@@ -232,7 +232,7 @@ async def test_ids_and_search_attributes_are_opaque(aviary: Aviary) -> None:
     found: dict[str, dict[str, Any]] = {}
     async for execution in client.list_workflows():
         assert re.fullmatch(
-            r"(registration/RM|recovery/RC|lock-notice/RC)-[0-9A-HJKMNP-TV-Z]{12}|factor-reset/[0-9a-f-]{36}|(temporal-sys-scheduler:)?(retention|access-notices|access-review|backchannel-logouts)[-\w:.]*",
+            r"(registration/RM|recovery/RC|lock-notice/RC|cancel-notice/RM)-[0-9A-HJKMNP-TV-Z]{12}|factor-reset/[0-9a-f-]{36}|(temporal-sys-scheduler:)?(retention|access-notices|access-review|backchannel-logouts)[-\w:.]*",
             execution.id,
         )
         pairs = execution.typed_search_attributes.search_attributes

@@ -65,6 +65,7 @@ PATHS = {
     "registry-wait-handed-on-fast",
     "registry-wait-taken-over-fast",
     "cancelled-mailed-fast",
+    "cancelled-mailed-apart-fast",
     "held-link-replaced-fast",
     "recovery-unknown",
     "recovery-used",

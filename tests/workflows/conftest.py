@@ -61,6 +61,7 @@ from workflows import contract
 from workflows.access_notices import AccessNotices
 from workflows.access_review import AccessReview
 from workflows.backchannel_logouts import BackchannelLogouts
+from workflows.cancelled_notice import CancelledNotice
 from workflows.factor_reset import SecondFactorReset
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
@@ -367,6 +368,7 @@ async def replay(histories: list[WorkflowHistory], env: WorkflowEnvironment) -> 
             Registration,
             PasswordRecovery,
             LoginLocked,
+            CancelledNotice,
             Retention,
             AccessNotices,
             BackchannelLogouts,
@@ -407,6 +409,7 @@ async def world(temporal_env: WorkflowEnvironment, request: pytest.FixtureReques
                     Registration,
                     PasswordRecovery,
                     LoginLocked,
+                    CancelledNotice,
                     Retention,
                     AccessNotices,
                     BackchannelLogouts,

@@ -617,7 +617,18 @@ async def test_who_is_cancelled_by_support_is_told_by_mail(world: World) -> None
     await world.cancels(handle)
     await handle.result()
     await world.mailed("password_link", "registration_cancelled")
-    await world.keep(handle, "cancelled-mailed")
+    await world.keep(handle, "cancelled-mailed-apart")
+
+
+async def test_a_cancelled_registration_ends_while_no_mail_goes_out(world: World) -> None:
+    world.knows(MEDICINE)
+    handle, _ = await world.submit()
+    await world.mailed("password_link")
+    world.mailer.down = True
+    await world.cancels(handle)
+    assert (await handle.result()).stage is Stage.CANCELLED
+    world.mailer.down = False
+    await world.mailed("password_link", "registration_cancelled")
 
 
 async def test_nobody_is_told_of_a_cancelling_before_an_address_is_known(world: World) -> None:
