@@ -208,8 +208,8 @@ CASES = (
     # promtool's time begins with 1970, so a moment of before is negative.
     case("RetentionFailing", "four hours", {PURGED: "-14400x130"}, minute=125, fires=True),
     case("RetentionFailing", "just now", {PURGED: "0x130"}, minute=125, fires=False),
-    case("BackupOld", "two days", {BACKED_UP: "-172800x70"}, minute=65, fires=True),
-    case("BackupOld", "this night", {BACKED_UP: "-43200x70"}, minute=65, fires=False),
+    case("BackupOld", "seventy minutes, and more", {BACKED_UP: "-4200x15"}, minute=12, fires=True),
+    case("BackupOld", "an hour", {BACKED_UP: "-3000x15"}, minute=12, fires=False),
     case("AuditNotVerified", "nine days", {VERIFIED: "-777600x70"}, minute=65, fires=True),
     case("AuditNotVerified", "a week", {VERIFIED: "-604800x70"}, minute=65, fires=False),
     case("AnswersBurnBudget", "one in three", {LATE: "0+1x90", PROMPT: "0+2x90"}, minute=70, fires=True),
