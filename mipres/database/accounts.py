@@ -7,7 +7,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from sqlalchemy import (
-    Executable,
+    UpdateBase,
     case,
     delete,
     func,
@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.access import renew_profile
 from mipres.database.address_changes import PostgresAddressChanges, address_in_force
-from mipres.database.audit import PostgresAuditTrail
+from mipres.database.audit import PostgresAuditTrail, write_and_hold
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.erasures import Erasures
 from mipres.database.failures import DATABASE_ERRORS
@@ -80,7 +80,10 @@ class PostgresAccounts:
             # A new account has no profile yet that anything could have closed.
             events = [] if created else await self._renew_profile(session, registration, account.account_id)
             # The consent belongs to one submission: without a new one, this is the same call again.
-            if await self._keep_profile_and_consent(session, registration, account.account_id):
+            kept, head = await write_and_hold(
+                session, *self._profile_and_consent(registration, account.account_id)
+            )
+            if kept:
                 submission = registration.submission
                 event = AuditEvent(
                     type=AuditEventType.ACCOUNT_CREATED if created else AuditEventType.ACCOUNT_UPDATED,
@@ -93,7 +96,7 @@ class PostgresAccounts:
                     },
                 )
                 events = [event, *events]
-            await self._audit.record_in(session, *events)
+            await self._audit.record_in(session, *events, head=head)
         return account
 
     async def contact(self, account_id: uuid.UUID) -> AccountContact | None:
@@ -141,11 +144,10 @@ class PostgresAccounts:
             if account.password_hash is not None and await self._changes.settle_in(session, account):
                 # A link to either address would decide what the wait is there to decide.
                 return None
-            link_id, is_new = (await session.execute(_superseding_link(link, now))).one()
+            [(link_id, is_new)], head = await write_and_hold(session, *_superseding_link(link, now))
             if is_new:
-                await self._audit.record_in(
-                    session, link_event(AuditEventType.LINK_ISSUED, account.login, reference, purpose)
-                )
+                issued = link_event(AuditEventType.LINK_ISSUED, account.login, reference, purpose)
+                await self._audit.record_in(session, issued, head=head)
         return IssuedLink(
             token=self._tokens.token_of(link_id),
             expires_at=now + lifetime,
@@ -288,10 +290,10 @@ class PostgresAccounts:
         """Lift what registries had closed of an older profile; return the events."""
         return await renew_profile(session, account_id, _profile_key(registration), now=self._clock.now())
 
-    async def _keep_profile_and_consent(
-        self, session: AsyncSession, registration: NewRegistration, account_id: uuid.UUID
-    ) -> bool:
-        """Store the profile, and the declaration once; return whether that is new."""
+    def _profile_and_consent(
+        self, registration: NewRegistration, account_id: uuid.UUID
+    ) -> tuple[UpdateBase, UpdateBase]:
+        """Keep the declaration once, which returns whether that is new, and the profile."""
         now, consent, key = self._clock.now(), registration.consent, _profile_key(registration)
         values = profile_values(registration) | {"updated_at": now, "reviewed_at": now, "review_on": None}
         profile = insert(ProfileRow).values(
@@ -307,8 +309,10 @@ class PostgresAccounts:
             accepted_at=consent.accepted_at,
             channel=consent.channel,
         )
-        kept = declared.on_conflict_do_nothing().returning(ConsentRow.id).add_cte(stored.cte("stored"))
-        return (await session.execute(kept)).first() is not None
+        return (
+            declared.on_conflict_do_nothing().returning(ConsentRow.id),
+            stored.returning(ProfileRow.id),
+        )
 
 
 def _contact(account: AccountRow, email: str) -> AccountContact:
@@ -330,11 +334,12 @@ def _profile_key(registration: NewRegistration) -> dict[str, str]:
     }
 
 
-def _superseding_link(values: dict[str, object], now: datetime) -> Executable:
-    """Close the account's others, and insert or revive the link of one mail.
+def _superseding_link(values: dict[str, object], now: datetime) -> tuple[UpdateBase, UpdateBase]:
+    """Insert or revive the link of one mail, and close the account's others.
 
-    An earlier attempt of the mail may have left it. The lifetime counts from the attempt that gets through, not from the first that failed. Another
-    link may have superseded it meanwhile; this one is the newest now. A used one stays used.
+    An earlier attempt of the mail may have left it. The lifetime counts from the attempt that gets
+    through, not from the first that failed. Another link may have superseded it meanwhile; this one is
+    the newest now. A used one stays used.
     """
     others = (
         PasswordLinkRow.account_id == values["account_id"],
@@ -347,8 +352,8 @@ def _superseding_link(values: dict[str, object], now: datetime) -> Executable:
         "closed_at": case((was_used, PasswordLinkRow.closed_at), else_=None),
         "closed_reason": case((was_used, PasswordLinkRow.closed_reason), else_=None),
     }
+    issued = fresh.on_conflict_do_update(index_elements=["issue_key"], set_=revived)
     return (
-        fresh.on_conflict_do_update(index_elements=["issue_key"], set_=revived)
-        .returning(PasswordLinkRow.id, WAS_INSERTED)
-        .add_cte(closing_links(LinkState.SUPERSEDED, now, *others).cte("others"))
+        issued.returning(PasswordLinkRow.id, WAS_INSERTED),
+        closing_links(LinkState.SUPERSEDED, now, *others).returning(PasswordLinkRow.id),
     )

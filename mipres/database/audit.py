@@ -11,8 +11,9 @@ import hmac
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
+from typing import Any, NamedTuple
 
-from sqlalchemy import insert, or_, select, text
+from sqlalchemy import UpdateBase, and_, case, func, insert, or_, select, text, true
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.engine import reading_factory, session_factory
@@ -32,6 +33,13 @@ _APPEND = insert(AuditRow)
 _DIGEST_SHOWN = 16
 _BATCH = 1_000
 _OR_ROTATED = ", o MIPRES_SECRET_KEY cambió y la anterior falta en MIPRES_SECRET_KEY_PREVIOUS"
+
+
+class TrailHead(NamedTuple):
+    """The last row of the trail, held for the writer of the next one."""
+
+    number: int = 0
+    seal: bytes = GENESIS
 
 
 class PostgresAuditTrail:
@@ -69,15 +77,22 @@ class PostgresAuditTrail:
             if (await session.execute(known.limit(1))).first() is None:
                 await self.record_in(session, event)
 
-    async def record_in(self, session: AsyncSession, *events: AuditEvent) -> None:
+    async def record_in(
+        self, session: AsyncSession, *events: AuditEvent, head: TrailHead | None = None
+    ) -> None:
         """Append events in the transaction of the fact that they record.
 
         Call it last in the transaction: appending waits for every other writer, and a transaction that
         then waited for a lock of theirs would wait for ever.
+
+        Args:
+            session: The transaction.
+            events: What to append.
+            head: The end of the trail, where `write_and_hold` holds it for this transaction already.
         """
         if not events:
             return
-        number, seal = await _lock_head(session)
+        number, seal = head or await _lock_head(session)
         rows = []
         for event in events:
             row = self._row(event, number=number + 1, previous=seal)
@@ -220,10 +235,39 @@ def _person(key: AuditKey, login: str) -> str:
     return hmac.new(key.person, f"person|{login}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
-async def _lock_head(session: AsyncSession) -> tuple[int, bytes]:
-    """Wait for every other writer; number and seal of the last row that there is then."""
+async def write_and_hold(
+    session: AsyncSession, fact: UpdateBase, *others: UpdateBase
+) -> tuple[list[tuple[Any, ...]], TrailHead]:
+    """Write the last of a fact, and then wait for every other writer of the trail.
+
+    One statement does both, for a round trip less.
+
+    Args:
+        session: The transaction of the fact.
+        fact: A statement with RETURNING, first a column that is never null.
+        others: More of them, which touch other rows.
+
+    Returns:
+        What the fact returned, and the end of the trail.
+    """
+    written = [statement.cte(f"written_{place}") for place, statement in enumerate((fact, *others))]
+    counts = [select(func.count()).select_from(part).scalar_subquery() for part in written]
+    # Only who has written everything waits for the trail: its lock comes after the count of the rows.
+    lock = case((and_(*(count >= 0 for count in counts)), _APPEND_LOCK))
+    head = func.lock_audit_head(lock).table_valued("last_number", "last_seal").alias("head")
+    found = select(head, written[0]).select_from(head.outerjoin(written[0], true())).add_cte(*written)
+    rows = (await session.execute(found)).all()
+    return [tuple(row[2:]) for row in rows if row[2] is not None], _head_of(*rows[0][:2])
+
+
+async def _lock_head(session: AsyncSession) -> TrailHead:
+    """Wait for every other writer; the last row that there is then."""
     last = (await session.execute(_HEAD, {"lock": _APPEND_LOCK})).one()
-    return (last.last_number, last.last_seal) if last.last_number else (0, GENESIS)
+    return _head_of(last.last_number, last.last_seal)
+
+
+def _head_of(number: int | None, seal: bytes | None) -> TrailHead:
+    return TrailHead() if number is None or seal is None else TrailHead(number, seal)
 
 
 def _head(row: AuditRow) -> AuditHead:

@@ -24,7 +24,7 @@ from mipres.database.tables import AccountRow, EndedSessionRow, PasswordLinkRow,
 from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
 from mipres.domain.links import LinkPurpose, LinkState
 
-WAS_INSERTED = literal_column("(xmax = 0)", Boolean)
+WAS_INSERTED = literal_column("(xmax = 0)", Boolean).label("was_inserted")
 """PostgreSQL's own mark of a row that an upsert has inserted and not updated."""
 
 

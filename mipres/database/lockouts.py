@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import CTE, ScalarSelect, UpdateBase, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
@@ -131,14 +131,18 @@ class LoginLockouts:
             return await self.lift_in(session, login)
 
     async def lift_in(self, session: AsyncSession, login: str) -> bool:
-        """The same in the transaction of the password that is the reason for it."""
+        """The same in the transaction of what is the reason for it."""
+        lifted, origins = self.lifting(login)
+        return bool(await session.scalar(select(_number_of(lifted)).add_cte(origins.cte("origins"))))
+
+    def lifting(self, login: str) -> tuple[CTE, UpdateBase]:
+        """The one statement that does it: what there was to lift, and its origins."""
         hashes = [_hashed(key, login) for key in (self._key, *self._older_keys)]
         guards = delete(LoginGuardRow).where(LoginGuardRow.login_hash.in_(hashes))
         lifted = guards.returning(LoginGuardRow.login_hash).cte("lifted")
-        count = select(func.count()).select_from(lifted).scalar_subquery()
         # The login first, as every attempt holds it first: the origins wait for the count.
-        origins = delete(LoginOriginRow).where(LoginOriginRow.login_hash.in_(hashes), count >= 0)
-        return bool(await session.scalar(select(count).add_cte(origins.cte("origins"))))
+        origins = delete(LoginOriginRow).where(LoginOriginRow.login_hash.in_(hashes), _number_of(lifted) >= 0)
+        return lifted, origins.returning(LoginOriginRow.origin_hash)
 
     async def _held(
         self, session: AsyncSession, login: str, origin: Origin, now: datetime
@@ -164,6 +168,10 @@ class LoginLockouts:
                 await session.execute(insert(LoginGuardRow).values(values).on_conflict_do_nothing())
             renamed = update(LoginOriginRow).where(LoginOriginRow.origin_hash == old_own)
             await session.execute(renamed.values(origin_hash=own, login_hash=key))
+
+
+def _number_of(rows: CTE) -> ScalarSelect[int]:
+    return select(func.count()).select_from(rows).scalar_subquery()
 
 
 def _values(row: LoginGuardRow) -> Iterator[tuple[str, object]]:

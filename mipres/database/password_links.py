@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Executable, Row, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mipres.database.audit import PostgresAuditTrail
+from mipres.database.audit import PostgresAuditTrail, write_and_hold
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.link_statements import (
     ending_sessions,
@@ -217,12 +217,14 @@ class PostgresPasswordLinks:
                 raise LinkNotUsableError
             owner = replace(_owner(rows), is_password_changed=account.password_hash is not None)
             # The mailbox proves the person, whatever others tried at the login.
-            await self._lockouts.lift_in(session, owner.login)
+            _, origins = self._lockouts.lifting(owner.login)
+            _, head = await write_and_hold(session, origins)
             about = (owner.login, owner.reference, owner.purpose, CITIZEN)
             await self._audit.record_in(
                 session,
                 link_event(AuditEventType.LINK_USED, *about),
                 link_event(AuditEventType.PASSWORD_SET, *about),
+                head=head,
             )
             return owner
 

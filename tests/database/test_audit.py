@@ -8,24 +8,26 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.address_changes import PostgresAddressChanges
-from mipres.database.audit import GENESIS, PostgresAuditTrail, _seal
+from mipres.database.audit import GENESIS, PostgresAuditTrail, _seal, write_and_hold
 from mipres.database.engine import create_engine, session_factory
 from mipres.database.erasures import Erasures
 from mipres.database.password_links import PostgresPasswordLinks
-from mipres.database.tables import AuditRow
+from mipres.database.tables import AccountRow, AuditRow, SentMailRow
 from mipres.domain.audit import AuditEvent, AuditEventType, operator
+from mipres.domain.documents import parse_document
 from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.outcomes import Refusal
 from mipres.keys import AuditKey, LinkTokens, audit_keys
 from tests.conftest import AUDIT_KEYS
-from tests.database.registrations import CONSENT, registration
+from tests.database.registrations import CONSENT, DOCTOR, registration
 from tests.database.stored_accounts import RADICADO, give_password, issue, register
+from tests.database.test_accounts import somebody_waits
 from tests.fakes import FakeClock
 
 LOGIN = "CC1020304050"
@@ -326,6 +328,43 @@ async def test_writers_at_once_make_one_chain(audit: PostgresAuditTrail) -> None
     verdict = await audit.verify()
     assert (verdict.checked, verdict.is_intact) == (12, True)
     assert len({entry.details["writer"] for entry in await audit.entries()}) == 12
+
+
+async def test_facts_and_events_at_once_make_one_chain(
+    accounts: PostgresAccounts, audit: PostgresAuditTrail
+) -> None:
+    people = [
+        registration(
+            replace(DOCTOR, document=parse_document("CC", str(number))), radicado=f"RM-00000000{number}"
+        )
+        for number in range(1000, 1012)
+    ]
+    await asyncio.gather(
+        *(accounts.register(person) for person in people), *(fill(audit, 2) for _ in range(6))
+    )
+    verdict = await audit.verify()
+    assert (verdict.checked, verdict.is_intact) == (24, True)
+
+
+@pytest.mark.parametrize("waits_for", ["fact", "other"])
+async def test_a_fact_that_waits_for_a_row_keeps_no_writer_of_the_trail_waiting(
+    accounts: PostgresAccounts, audit: PostgresAuditTrail, engine: AsyncEngine, waits_for: str
+) -> None:
+    await register(accounts)
+    free = delete(SentMailRow).returning(SentMailRow.key)
+    held = update(AccountRow).values(given_names="Ana").returning(AccountRow.id)
+    parts = (held, free) if waits_for == "fact" else (free, held)
+    async with engine.connect() as rival, engine.connect() as observer:
+        await rival.execute(text("UPDATE accounts SET surnames = 'Ruiz'"))
+        async with session_factory(engine).begin() as session:
+            writing = asyncio.create_task(write_and_hold(session, *parts))
+            while not await somebody_waits(observer):
+                pass
+            await asyncio.wait_for(audit.record(event()), timeout=5)
+            await rival.commit()
+            _, head = await writing
+            await audit.record_in(session, event(), head=head)
+    assert ((await audit.verify()).checked, (await audit.verify()).is_intact) == (3, True)
 
 
 async def test_an_event_is_undone_with_its_fact(audit: PostgresAuditTrail, engine: AsyncEngine) -> None:
