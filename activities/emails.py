@@ -5,7 +5,7 @@ Addresses and links are read where they are used and never enter a history.
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,10 +15,16 @@ from temporalio.exceptions import ApplicationError
 
 from activities import metrics
 from activities.errors import MAIL_ADDRESS_REJECTED, account_missing, translated
+from activities.undecided import require_undecided
 from mipres.domain.accounts import AccountContact
 from mipres.domain.address_changes import WaitingChange
 from mipres.domain.documents import Document
-from mipres.domain.errors import MailBeingSentError, MailProbablyDeliveredError, MipresError
+from mipres.domain.errors import (
+    MailBeingSentError,
+    MailOutOfDateError,
+    MailProbablyDeliveredError,
+    MipresError,
+)
 from mipres.domain.links import LinkPurpose
 from mipres.domain.mail import CLAIM_LIFETIME, MOST_UNKNOWN_ENDS, Mail, MailClaim
 from mipres.domain.outcomes import Refusal
@@ -272,8 +278,15 @@ class EmailActivities:
 
     @activity.defn
     async def send_delay_notice(self, notice: NoticeInput) -> None:
-        """Tell that a registry does not answer and that nothing has to be done."""
-        await self._notify("registration_delayed", notice)
+        """Tell that a registry does not answer and that nothing has to be done.
+
+        Once the end is known, nothing is sent.
+        """
+        try:
+            await require_undecided()
+            await self._notify("registration_delayed", notice, holds=require_undecided)
+        except MailOutOfDateError:
+            activity.logger.info("the end is known, so no delay is told of")
 
     @activity.defn
     async def send_given_up_notice(self, notice: NoticeInput) -> None:
@@ -332,13 +345,21 @@ class EmailActivities:
         """Send one mail of another activity, once for its key."""
         await self._send(name, contact, message_key, context)
 
-    async def _notify(self, name: str, notice: NoticeInput, **context: object) -> None:
+    async def _notify(
+        self,
+        name: str,
+        notice: NoticeInput,
+        *,
+        holds: Callable[[], Awaitable[None]] | None = None,
+        **context: object,
+    ) -> None:
         contact = AccountContact(
             login=notice.login,
             full_name=notice.person.full_name,
             email=notice.person.email,
         )
-        await self._send(name, contact, notice.message_key, {"reference": notice.reference, **context})
+        about = {"reference": notice.reference, **context}
+        await self._send(name, contact, notice.message_key, about, holds=holds)
 
     async def _contact(self, account_id: uuid.UUID) -> AccountContact:
         contact = await self._accounts.contact(account_id)
@@ -354,10 +375,17 @@ class EmailActivities:
         context: dict[str, object],
         *,
         once_for: str | None = None,
+        holds: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Send a mail once for what it states.
 
-        By default, once for the step that asks for it.
+        Args:
+            name: Of its template.
+            contact: Whom it goes to.
+            message_key: The step that asks for it.
+            context: What the template needs.
+            once_for: What it states; by default the step that asks for it.
+            holds: Raises where it states what is no longer true; asked when the server is ready for it.
         """
         key = f"{name}:{once_for or message_key}"
         with translated():
@@ -372,20 +400,24 @@ class EmailActivities:
                     activity.logger.info("a notice that the server may have is not repeated")
                     return
             mail = self._composer.compose(name, contact=contact, message_key=message_key, context=context)
-            sending = asyncio.create_task(self._see_through(mail, key))
+            sending = asyncio.create_task(self._see_through(mail, key, holds))
             self._under_way.add(sending)
             sending.add_done_callback(self._under_way.discard)
             # The server may have the mail already: an attempt that is cut off leaves its answer to be heard.
             await asyncio.shield(sending)
         metrics.mail_sent(name)
 
-    async def _see_through(self, mail: Mail, key: str) -> None:
+    async def _see_through(self, mail: Mail, key: str, holds: Callable[[], Awaitable[None]] | None) -> None:
         """Send a mail under its claim, and record how that ended."""
+
+        async def hand_over() -> None:
+            if holds is not None:
+                await holds()
+            await self._sent_mails.hold_for_hours(key)
+
         try:
             async with self._holding(key):
-                await self._mailer.send(
-                    mail, before_handing_over=lambda: self._sent_mails.hold_for_hours(key)
-                )
+                await self._mailer.send(mail, before_handing_over=hand_over)
         except MailProbablyDeliveredError:
             # A copy at each retry would be worse than a mail that is lost after all.
             if await self._sent_mails.record_unknown_end(key) < MOST_UNKNOWN_ENDS:

@@ -78,6 +78,10 @@ class MailAddressRejectedError(MipresError):
     """
 
 
+class MailOutOfDateError(MipresError):
+    """What a mail says holds no more."""
+
+
 class MailBeingSentError(MipresError):
     """Another attempt is sending the same mail at this moment."""
 

@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -7,6 +8,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities import emails
 from activities.emails import (
     ConfirmPasswordInput,
     EmailActivities,
@@ -19,6 +21,7 @@ from activities.emails import (
 )
 from mipres.domain.accounts import AccountContact
 from mipres.domain.documents import Document, DocumentType
+from mipres.domain.errors import MailOutOfDateError
 from mipres.domain.links import LinkPurpose
 from mipres.domain.mail import MOST_UNKNOWN_ENDS, Mail, MailClaim
 from mipres.domain.outcomes import Refusal
@@ -71,6 +74,9 @@ class Desk:
         )
         result = await self._environment.run(self.activities.send_password_link, request)
         return result.password_exists
+
+    async def run(self, send: Callable[[NoticeInput], Awaitable[None]], notice: NoticeInput) -> None:
+        await self._environment.run(send, notice)
 
     async def notify_support(self, notice: SupportNoticeInput, *, address: str | None) -> None:
         await self._environment.run(self._over(support_address=address).notify_support, notice)
@@ -238,7 +244,6 @@ async def test_a_refreshed_account_is_told(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("send", "template"),
     [
-        (EmailActivities.send_delay_notice, "registration_delayed"),
         (EmailActivities.send_given_up_notice, "registration_given_up"),
         (EmailActivities.send_cancelled_notice, "registration_cancelled"),
     ],
@@ -254,6 +259,26 @@ async def test_who_has_no_account_yet_is_told_at_the_address_that_comes_along(
     assert (desk.mailer.sent[0].to_name, desk.mailer.sent[0].to_address) == ("Inés Ñáñez", person.email)
     assert desk.composer.contexts == [{"reference": RADICADO}]
     assert list(desk.accounts.accounts) == [ACCOUNT]
+
+
+@pytest.mark.parametrize("known_at", [1, 2, None])
+async def test_no_delay_is_told_of_once_the_end_is_known(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, known_at: int | None
+) -> None:
+    """It is asked before the attempt and before the message is handed over."""
+    looks = itertools.count(1)
+
+    async def require_undecided() -> None:
+        if next(looks) == known_at:
+            raise MailOutOfDateError
+
+    monkeypatch.setattr(emails, "require_undecided", require_undecided)
+    person = Person(given_names="Inés", surnames="Ñáñez", email="ines@ejemplo.test")
+    notice = NoticeInput(person=person, login="CC100200300", reference=RADICADO, message_key="demora")
+    await desk.run(desk.activities.send_delay_notice, notice)
+    assert desk.sent == ([] if known_at else [("registration_delayed", "demora")])
+    assert desk.sent_mails.held == set()
+    assert len(desk.sent_mails.sent) == len(desk.sent)
 
 
 async def test_support_is_told_where_it_has_an_address(desk: Desk) -> None:
