@@ -376,3 +376,11 @@ def test_a_mistyped_setting_is_named(
     assert capsys.readouterr().err == (
         "MIPRES_RATE_LIMIT: ninguna variable del producto se llama así; ¿quiso decir MIPRES_RATE_LIMITS?\n"
     )
+
+
+@pytest.mark.parametrize("shows", [True, False])
+def test_only_demonstrations_that_run_are_led_to(monkeypatch: pytest.MonkeyPatch, *, shows: bool) -> None:
+    tell(monkeypatch, {**DEVELOPMENT, "DEMONSTRATIONS": str(shows).lower()})
+    starts = {client.start_uri for client in load_settings().oidc_clients.values()}
+    both = {"http://localhost:8081/ingresar", "http://localhost:8082/ingresar"}
+    assert starts == (both if shows else {None})

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from mipres.settings import Settings
 from tests.oidc.conftest import SetStage
 
 START = "https://app.example/ingresar"
@@ -35,14 +34,3 @@ async def test_a_door_without_an_application_has_a_page(set_stage: SetStage, cha
     page = await stage.log_in("/ingreso/mipres")
     assert (page.url.path, START in page.text) == ("/inicio/mipres", False)
     assert "Antes de trabajar" in page.text
-
-
-@pytest.mark.parametrize("shows", [True, False])
-def test_only_demonstrations_that_run_are_led_to(monkeypatch: pytest.MonkeyPatch, *, shows: bool) -> None:
-    monkeypatch.setenv("MIPRES_ENVIRONMENT", "development")
-    monkeypatch.setenv("MIPRES_SECRET_KEY", "s" * 40)
-    monkeypatch.setenv("MIPRES_PAYLOAD_KEYS", "uno:" + "A" * 43 + "=")
-    monkeypatch.setenv("MIPRES_DEMONSTRATIONS", str(shows).lower())
-    starts = {client.start_uri for client in Settings().oidc_clients.values()}
-    both = {"http://localhost:8081/ingresar", "http://localhost:8082/ingresar"}
-    assert starts == (both if shows else {None})
