@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 import structlog
 from fastapi import FastAPI, Request
@@ -74,10 +75,14 @@ class CodecReaderUnknownError(MipresError):
 
 
 class SecondFactorDemandedError(MipresError):
-    """A person who must have a second factor is in without one."""
+    """A person who must have a second factor is in without one.
 
-    def __init__(self, application: Application) -> None:
-        self.application = application
+    Args:
+        back: The request of the application that demands it.
+    """
+
+    def __init__(self, application: Application, *, back: str = "") -> None:
+        self.application, self.back = application, back
         super().__init__(application)
 
 
@@ -429,8 +434,9 @@ async def staff_login(_request: Request, _error: StaffLoginRequiredError) -> Res
 @handles(SecondFactorDemandedError)
 async def second_factor_first(_request: Request, error: SecondFactorDemandedError) -> Response:
     """Lead to where the second factor is set up or shown."""
-    page = f"/cuenta/segundo-factor?aplicacion={error.application}"
-    return RedirectResponse(page, status_code=HTTPStatus.SEE_OTHER)
+    back = {"volver": error.back} if error.back else {}
+    query = urlencode({"aplicacion": error.application, **back})
+    return RedirectResponse(f"/cuenta/segundo-factor?{query}", status_code=HTTPStatus.SEE_OTHER)
 
 
 @handles(StaffFactorDemandedError)

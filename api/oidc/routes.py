@@ -228,10 +228,11 @@ async def _who_may_go_on(
     prompts = frozenset(values.get("prompt", "").split())
     try:
         user = await _who(request, login, demand, is_active="none" not in prompts)
-    except SecondFactorDemandedError:
+    except SecondFactorDemandedError as demanded:
         if "none" in prompts:
             raise _RefusedError("interaction_required", "the person needs a second factor") from None
-        raise
+        back = f"{AUTHORIZE}?{urlencode(values)}"
+        raise SecondFactorDemandedError(demanded.application, back=back) from None
     if user is not None and not _must_log_in_again(user, values, prompts, now=now):
         return user
     if "none" in prompts:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
@@ -89,7 +89,7 @@ async def show_login(application: str, request: Request, services: LoginDep, vol
         "login",
         status=shown.shown_status,
         application=wanted,
-        login=shown.typed.get("usuario", ""),
+        login=shown.typed.get("usuario") or _hinted(volver),
         errors=shown.errors,
         over=over,
         is_of_before=shown.is_of_before,
@@ -361,6 +361,12 @@ def page_after_login(application: Application, wanted: str) -> str:
     """Lead back to where the person came from, if that is an own page."""
     known = own_pages(application)
     return wanted if wanted in known or is_authorization(wanted) else known[0]
+
+
+def _hinted(page: str) -> str:
+    """Whom the application expects to log in."""
+    hints = dict(parse_qsl(urlsplit(page).query)) if is_authorization(page) else {}
+    return hints.get("login_hint", "")[:MAX_DOCUMENT_INPUT]
 
 
 def led_on(wanted: Application, page: str) -> Response:

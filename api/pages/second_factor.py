@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pyotp
 import segno
@@ -19,11 +19,11 @@ from starlette.datastructures import FormData
 from api.answers import CodesAnswer, FormAnswer
 from api.clients import network_of
 from api.forms import secret_of, text_of, whole_text_of
-from api.pages.login import Attempt, authenticate
+from api.pages.login import Attempt, authenticate, led_on
 from api.pages.second_step import LOCKED, NO_CODE, WRONG_CODE
 from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.services import LoginDep, LoginServices
-from api.signed_in import lacks_factor, session_cookie, user_named, users_of
+from api.signed_in import is_authorization, lacks_factor, session_cookie, user_named, users_of
 from mipres.database.second_factors import Holder
 from mipres.database.sessions import LoggedInUser
 from mipres.domain import sentences
@@ -62,15 +62,18 @@ class _Owner:
 
 
 @router.api_route("", methods=LOOKS, dependencies=[PUBLIC])
-async def show_factor(request: Request, services: LoginDep, aplicacion: str = "") -> Response:
-    owner = await _owner(request, services, application=aplicacion)
+async def show_factor(
+    request: Request, services: LoginDep, aplicacion: str = "", volver: str = ""
+) -> Response:
+    owner, back = await _owner(request, services, application=aplicacion), _own_way(volver)
     if owner is None:
-        return _login(request, services, aplicacion)
+        return _login(request, services, aplicacion, back)
     codes = services.answers.shown_here(request, CodesAnswer)
     if codes and codes.session_id == owner.user.session_id:
         shown = [shown_recovery_code(code) for code in codes.codes]
-        return services.pages.render(request, "recovery_codes", user=owner.user, codes=shown)
-    return await _page(request, services, owner)
+        page = back or f"{_PATH}?aplicacion={owner.user.application}"
+        return services.pages.render(request, "recovery_codes", user=owner.user, codes=shown, back=page)
+    return await _page(request, services, owner, back)
 
 
 @router.post("/confirmar", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
@@ -82,8 +85,8 @@ async def confirm(request: Request, services: LoginDep, client: ClientDep) -> Re
         return await _another(request, services)
     proof, error = await _proven(request, services, owner, form, client)
     if proof is None:
-        return _again(request, services, owner.user, error)
-    return await _count_as_shown(request, services, owner, proof)
+        return _again(request, services, owner.user, error, _back_in(form))
+    return await _count_as_shown(request, services, owner, proof, back=_back_in(form))
 
 
 @router.post("/codigos", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
@@ -95,14 +98,14 @@ async def add_codes(request: Request, services: LoginDep) -> Response:
         return refusal
     typed = text_of(form, "codigo")
     if not typed.strip():
-        return _again(request, services, owner.user, {"codigo": NO_CODE})
+        return _again(request, services, owner.user, {"codigo": NO_CODE}, _back_in(form))
     codes = await services.factors.confirm_codes(owner.holder, typed)
     if codes is None:
-        return _again(request, services, owner.user, {"codigo": NO_WAITING_SECRET})
+        return _again(request, services, owner.user, {"codigo": NO_WAITING_SECRET}, _back_in(form))
     if not owner.factor.is_set_up:
         # Sessions that were opened with less than what the account asks for now.
         await services.own_accounts.end_other_sessions(owner.user)
-    return await _count_as_shown(request, services, owner, Proof.CODE, codes)
+    return await _count_as_shown(request, services, owner, Proof.CODE, codes, _back_in(form))
 
 
 @router.post("/codigos/quitar", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
@@ -138,10 +141,10 @@ async def add_passkey(request: Request, services: LoginDep) -> Response:
         bound_to=str(owner.user.session_id),
     )
     if codes is None:
-        return _again(request, services, owner.user, {"_llave": NO_PASSKEY})
+        return _again(request, services, owner.user, {"_llave": NO_PASSKEY}, _back_in(form))
     if not owner.factor.is_set_up:
         await services.own_accounts.end_other_sessions(owner.user)
-    return await _count_as_shown(request, services, owner, Proof.PASSKEY, codes)
+    return await _count_as_shown(request, services, owner, Proof.PASSKEY, codes, _back_in(form))
 
 
 @router.post("/llaves/quitar", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
@@ -157,13 +160,26 @@ async def remove_passkey(request: Request, services: LoginDep) -> Response:
 
 
 async def _count_as_shown(
-    request: Request, services: LoginServices, owner: _Owner, proof: Proof, codes: tuple[str, ...] = ()
+    request: Request,
+    services: LoginServices,
+    owner: _Owner,
+    proof: Proof,
+    codes: tuple[str, ...] = (),
+    back: str = "",
 ) -> Response:
-    """Count what was proven or set up as shown, and show recovery codes that are new."""
+    """Count what was proven or set up as shown, and show recovery codes that are new.
+
+    An application that demanded a second factor gets the person back once it was shown.
+    """
     token = await services.sessions.prove(owner.user, proof)
     if token is None:
-        return _login(request, services)
-    response = _codes_page(request, services, owner.user, codes) if codes else _to_page(owner.user)
+        return _login(request, services, back=back)
+    if codes:
+        response: Response = _codes_page(request, services, owner.user, codes, back)
+    elif back and proof is not Proof.PASSWORD:
+        response = led_on(owner.user.application, back)
+    else:
+        response = _to_page(owner.user, back)
     services.cookies.set(response, session_cookie(owner.user.application), token)
     return response
 
@@ -197,7 +213,7 @@ async def _changing(
     if owner is None:
         return None, await _another(request, services)
     if not owner.is_fresh(services.clock.now()):
-        return None, _again(request, services, owner.user, {"_prueba": NOT_NOW})
+        return None, _again(request, services, owner.user, {"_prueba": NOT_NOW}, _back_in(form))
     return owner, Response()
 
 
@@ -224,37 +240,50 @@ async def _another(request: Request, services: LoginServices) -> Response:
     return _again(request, services, owner.user, {"_sesion": sentences.SOMEBODY_ENTERED})
 
 
-def _login(request: Request, services: LoginServices, wanted: str = "") -> Response:
+def _own_way(page: str) -> str:
+    """The request of an application; nothing else is led to from here."""
+    return page if is_authorization(page) else ""
+
+
+def _back_in(form: FormData) -> str:
+    return _own_way(whole_text_of(form, "volver"))
+
+
+def _login(request: Request, services: LoginServices, wanted: str = "", back: str = "") -> Response:
     had = [item for item in Application if services.cookies.get(request, session_cookie(item))]
     application = Application(wanted) if wanted in set(Application) else (had or [Application.MIPRES])[0]
-    back = quote(f"{_PATH}?aplicacion={application}", safe="")
-    return RedirectResponse(f"/ingreso/{application}?volver={back}", status_code=HTTPStatus.SEE_OTHER)
+    page = quote(back or f"{_PATH}?aplicacion={application}", safe="")
+    return RedirectResponse(f"/ingreso/{application}?volver={page}", status_code=HTTPStatus.SEE_OTHER)
 
 
-def _to_page(user: LoggedInUser) -> Response:
-    return RedirectResponse(f"{_PATH}?aplicacion={user.application}", status_code=HTTPStatus.SEE_OTHER)
+def _to_page(user: LoggedInUser, back: str = "") -> Response:
+    query = urlencode({"aplicacion": user.application, **({"volver": back} if back else {})})
+    return RedirectResponse(f"{_PATH}?{query}", status_code=HTTPStatus.SEE_OTHER)
 
 
 def _again(
-    request: Request, services: LoginServices, user: LoggedInUser, errors: Mapping[str, str]
+    request: Request,
+    services: LoginServices,
+    user: LoggedInUser,
+    errors: Mapping[str, str],
+    back: str = "",
 ) -> Response:
-    return services.answers.lead_back(
-        request, FormAnswer(page=_PATH, errors=errors), aplicacion=user.application
-    )
+    answer = FormAnswer(page=_PATH, errors=errors)
+    return services.answers.lead_back(request, answer, aplicacion=user.application, volver=back)
 
 
 def _codes_page(
-    request: Request, services: LoginServices, user: LoggedInUser, codes: tuple[str, ...]
+    request: Request, services: LoginServices, user: LoggedInUser, codes: tuple[str, ...], back: str = ""
 ) -> Response:
     """Lead to the new codes.
 
     A telephone that lets go of the page while they are copied shows them again, and makes no others.
     """
     answer = CodesAnswer(page=_PATH, session_id=user.session_id, codes=codes)
-    return services.answers.lead_back(request, answer, aplicacion=user.application)
+    return services.answers.lead_back(request, answer, aplicacion=user.application, volver=back)
 
 
-async def _page(request: Request, services: LoginServices, owner: _Owner) -> Response:
+async def _page(request: Request, services: LoginServices, owner: _Owner, back: str) -> Response:
     """Show what is set up; what changes it only after a proof of the last minutes."""
     shown = services.answers.form_here(request)
     is_fresh = owner.is_fresh(services.clock.now())
@@ -276,6 +305,7 @@ async def _page(request: Request, services: LoginServices, owner: _Owner) -> Res
         if is_fresh
         else None,
         errors=shown.errors,
+        back=back,
     )
 
 

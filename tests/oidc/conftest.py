@@ -86,9 +86,7 @@ class Stage:
     async def code(self, **changed: str | None) -> str:
         """Log in for an application, and take its code."""
         page = await self.log_in(self.request(**changed))
-        found = re.search(r'http-equiv="refresh" content="0;url=([^"]+)"', page.text)
-        assert found, page.text
-        return (await self.answer(html.unescape(found.group(1))))["code"]
+        return (await self.answer(refresh_of(page)))["code"]
 
     async def exchange(self, **changed: str | None) -> httpx2.Response:
         """Call the token endpoint; None leaves a parameter out."""
@@ -109,6 +107,13 @@ class Stage:
 
     async def userinfo(self, access_token: str) -> httpx2.Response:
         return await self.browser.get("/oidc/userinfo", headers={"Authorization": f"Bearer {access_token}"})
+
+
+def refresh_of(page: httpx2.Response) -> str:
+    """Where a page leads on by itself."""
+    found = re.search(r'http-equiv="refresh" content="0;url=([^"]+)"', page.text)
+    assert found, page.text
+    return html.unescape(found.group(1))
 
 
 def answer_in(location: str) -> dict[str, str]:

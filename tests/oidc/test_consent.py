@@ -1,7 +1,5 @@
 """What a person allows an application outside the state, and takes back."""
 
-import re
-from html import unescape
 from typing import Any
 
 import httpx2
@@ -10,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.api.conftest import hidden
-from tests.oidc.conftest import SetStage, Stage, entry
+from tests.oidc.conftest import SetStage, Stage, entry, refresh_of
 
 TITLE = "¿Autoriza a Historia clínica?"
 
@@ -19,12 +17,6 @@ async def asked(stage: Stage, **changed: Any) -> httpx2.Response:
     """Log in for the application, and go on to the page that asks."""
     page = await stage.log_in(stage.request(**changed))
     return await stage.browser.get(refresh_of(page))
-
-
-def refresh_of(page: httpx2.Response) -> str:
-    found = re.search(r'http-equiv="refresh" content="0;url=([^"]+)"', page.text)
-    assert found, page.text
-    return unescape(found.group(1))
 
 
 async def decide(stage: Stage, page: httpx2.Response, decision: str) -> dict[str, str]:

@@ -1,8 +1,11 @@
 """An application logs a person in: what it gets, and what it does not."""
 
 import asyncio
+import re
+from html import unescape
 from pathlib import Path
 
+import pyotp
 import pytest
 from joserfc.jwk import KeySet, RSAKey
 from joserfc.jws import extract_compact
@@ -10,9 +13,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.oidc_keys import SigningKeys, fresh_key, signed, write_keys
+from tests.api.conftest import hidden
 from tests.database.registrations import DELEGATE
-from tests.oidc.conftest import BACK, ISSUER, LOGIN, SECRET, SetStage
+from tests.oidc.conftest import BACK, ISSUER, LOGIN, SECRET, SetStage, refresh_of
 
+FACTOR = "/cuenta/segundo-factor"
 OFFLINE = "openid offline_access"
 
 
@@ -242,3 +247,37 @@ async def test_keys_of_rsa_sign_with_rs256(set_stage: SetStage, tmp_path: Path) 
     assert (await stage.claims(tokens["id_token"]))["aud"] == "app"
     found = (await stage.browser.get("/.well-known/openid-configuration")).json()
     assert "RS256" in found["id_token_signing_alg_values_supported"]
+
+
+@pytest.mark.parametrize("demand", [{"acr_values": "urn:mipres:2fa"}, {}])
+async def test_a_second_factor_that_was_demanded_leads_back_to_the_application(
+    set_stage: SetStage, demand: dict[str, str]
+) -> None:
+    stage = await set_stage(require_second_factor=not demand)
+    login = await stage.log_in(stage.request(**demand))
+    page = await stage.browser.get(refresh_of(login))
+    assert (page.url.path, "la aplicación que pidió su ingreso" in page.text) == (FACTOR, True)
+    # A wrong code loses nothing.
+    page = await stage.browser.post(f"{FACTOR}/codigos", data={**hidden(page), "codigo": "000"})
+    secret = re.findall(r"Clave: <code>([A-Z2-7 ]+)</code>", page.text)[0].replace(" ", "")
+    typed = {**hidden(page), "codigo": pyotp.TOTP(secret).now()}
+    codes = await stage.browser.post(f"{FACTOR}/codigos", data=typed)
+    assert codes.text.count("<li><code>") == 10
+    way = re.search(r'href="(/oidc/authorize\?[^"]+)">Ya los guardé', codes.text)
+    assert way, codes.text
+    tokens = (await stage.exchange(code=(await stage.answer(unescape(way[1])))["code"])).json()
+    assert (await stage.claims(tokens["id_token"]))["acr"] == "urn:mipres:2fa"
+
+
+@pytest.mark.parametrize("page", ["https://evil.example/", "//evil.example", "/oidc/authorize", "/salir"])
+async def test_a_second_factor_leads_to_applications_only(set_stage: SetStage, page: str) -> None:
+    stage = await set_stage()
+    await stage.code()
+    shown = await stage.browser.get(FACTOR, params={"aplicacion": "mipres", "volver": page})
+    assert (shown.status_code, page in hidden(shown).values()) == (200, False)
+
+
+async def test_a_login_knows_whom_the_application_expects(set_stage: SetStage) -> None:
+    stage = await set_stage()
+    page = await stage.browser.get(stage.request(login_hint="CC1020304050"))
+    assert 'value="CC1020304050"' in page.text
