@@ -18,6 +18,7 @@ from mipres.domain.errors import (
 )
 from mipres.domain.mail import HANDED_OVER_LIFETIME
 from mipres.domain.registry_faults import fault_for_staff
+from mipres.domain.server_faults import database_fault_for_staff, mail_fault_for_staff
 from mipres.logs import origin_of
 
 REGISTRY_UNAVAILABLE = "RegistryUnavailable"
@@ -54,7 +55,7 @@ def translated() -> Iterator[None]:
     except MailProbablyDeliveredError as error:
         metrics.mail_failed(metrics.MailFailure.PROBABLY_DELIVERED)
         raise ApplicationError(
-            f"El servidor de correo recibió el mensaje y no confirmó ({error}): es probable que haya llegado. Se reintenta en unas horas con el mismo Message-ID; revise el servidor de correo.",
+            f"El servidor de correo recibió el mensaje y {mail_fault_for_staff(str(error))}, sin confirmarlo: es probable que haya llegado. Se reintenta en unas horas con el mismo Message-ID; revise el servidor de correo.",
             type=MAIL_PROBABLY_DELIVERED,
             category=ApplicationErrorCategory.BENIGN,
             next_retry_delay=_AFTER_A_PROBABLE_DELIVERY,
@@ -62,7 +63,7 @@ def translated() -> Iterator[None]:
     except MailNotAcceptedError as error:
         metrics.mail_failed(metrics.MailFailure.NOT_ACCEPTED)
         raise ApplicationError(
-            f"El servidor de correo no aceptó el mensaje ({error}). Se reintenta solo; si dura, revise el servidor de correo.",
+            f"El servidor de correo no aceptó el mensaje: {mail_fault_for_staff(str(error))}. Se reintenta solo; si dura, revise el servidor de correo.",
             type=MAIL_NOT_ACCEPTED,
             category=ApplicationErrorCategory.BENIGN,
         ) from None
@@ -133,7 +134,7 @@ class _NamingFailures(ActivityInboundInterceptor):
 def _of_database(fault: str) -> ApplicationError:
     metrics.database_failed()
     return ApplicationError(
-        f"La base de datos de cuentas no hizo lo que se le pidió ({fault}). Se reintenta solo; si dura, revise PostgreSQL, que esté migrada, y `/health/dependencies` de la API.",
+        f"La base de datos de cuentas no hizo lo que se le pidió: {database_fault_for_staff(fault)}. Se reintenta solo; si dura, revise PostgreSQL, que esté migrada, y `/health/dependencies` de la API.",
         type=DATABASE_UNAVAILABLE,
         category=ApplicationErrorCategory.BENIGN,
     )

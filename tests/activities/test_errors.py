@@ -57,6 +57,16 @@ def test_support_reads_which_registry_failed_how_and_what_to_do() -> None:
     assert "avise" in message
 
 
+def test_support_reads_in_spanish_what_the_mail_server_did() -> None:
+    message = translation_of(MailNotAcceptedError("SMTPConnectError")).message
+    assert "no aceptó el mensaje: no se pudo conectar (SMTPConnectError)." in message
+
+
+async def test_support_reads_in_spanish_what_the_database_did() -> None:
+    message = str(await failure_of(TooManyConnectionsError("sorry, too many clients already")))
+    assert "pidió: ya no le quedan conexiones (TooManyConnectionsError, SQLSTATE 53300)." in message
+
+
 @pytest.mark.parametrize(("asked", "delay"), [(7.0, timedelta(seconds=7)), (0.0, None), (None, None)])
 def test_the_wait_that_a_registry_asks_for_is_the_next_retry(
     asked: float | None, delay: timedelta | None

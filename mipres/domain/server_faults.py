@@ -1,0 +1,62 @@
+"""How staff read the fault of our own servers: what it means, then its name in brackets."""
+
+from typing import Final
+
+_SMTP_STEPS: Final = {
+    "connect": "no admitió la conexión",
+    "EHLO": "no admitió el saludo",
+    "STARTTLS": "no admitió el cifrado",
+    "AUTH": "no admitió la cuenta con la que se envía",
+    "MAIL": "no admitió el remitente",
+    "RCPT": "no admitió el destinatario",
+    "DATA": "no admitió el contenido",
+    "final dot": "no admitió el mensaje completo",
+}
+# The longest beginning of an SQLSTATE decides (PostgreSQL's documentation, appendix A).
+_SQLSTATES: Final = {
+    "08": "se perdió la conexión",
+    "23": "los datos contradicen una regla de la base",
+    "25006": "solo admite lecturas",
+    "28": "no admitió la cuenta con la que se conecta",
+    "3D": "no tiene esa base",
+    "3F": "le falta un esquema: está sin migrar",
+    "40": "dos operaciones se estorbaron",
+    "42501": "la cuenta con la que se conecta no tiene permiso",
+    "42": "no conoce lo que se le pide: está sin migrar, o es otra versión",
+    "53300": "ya no le quedan conexiones",
+    "53": "ya no le queda espacio o memoria",
+    "55": "otra operación tenía ocupado lo que se le pidió",
+    "57014": "la operación tardó demasiado y se canceló",
+    "57": "se está apagando o iniciando",
+    "58": "no pudo leer o escribir en su disco",
+}
+_NO_CONNECTION: Final = "no se pudo conectar"
+
+
+def mail_fault_for_staff(cause: str) -> str:
+    """Say in Spanish what `MailNotAcceptedError` says: a step with its codes, or a class."""
+    step, is_reply, _ = cause.partition(": ")
+    words = _SMTP_STEPS.get(step, "no admitió un paso") if is_reply else _of_class(cause)
+    return f"{words} ({cause})"
+
+
+def database_fault_for_staff(fault: str) -> str:
+    """Say in Spanish what `database_fault` names: a class and, from the server, its SQLSTATE."""
+    name, is_server, state = fault.partition(", SQLSTATE ")
+    words = _of_state(state) if is_server else _of_class(name)
+    return f"{words} ({fault})"
+
+
+def _of_state(state: str) -> str:
+    begins = [start for start in _SQLSTATES if state.startswith(start)]
+    return _SQLSTATES[max(begins, key=len)] if begins else "no pudo hacerlo"
+
+
+def _of_class(name: str) -> str:
+    if "Timeout" in name:
+        return "no respondió a tiempo"
+    if "Disconnected" in name or name in {"ConnectionResetError", "BrokenPipeError", "InterfaceError"}:
+        return "se cortó la conexión"
+    if "Connect" in name or name in {"gaierror", "OSError", "OperationalError", "SSLError"}:
+        return _NO_CONNECTION
+    return "dio una respuesta que no se entiende"
