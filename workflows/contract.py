@@ -144,6 +144,7 @@ class RegistrationStatus:
         outcome: The first answer, once there is one.
         watched_until: Until when the registry is asked, ISO 8601 with zone, while the person waits for it.
         link_expires_at: Until when the newest link works, ISO 8601 with zone, while the password is awaited.
+        resend_at: From when another link may be sent, ISO 8601 with zone, while the password is awaited.
     """
 
     radicado: str
@@ -154,3 +155,4 @@ class RegistrationStatus:
     outcome: Outcome | None = None
     watched_until: str | None = None
     link_expires_at: str | None = None
+    resend_at: str | None = None

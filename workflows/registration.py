@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
     from mipres.domain.people import Person
     from mipres.domain.stages import Stage, WaitingOn
-    from workflows import admission, checks, contract, metrics, policies, steps
+    from workflows import admission, checks, contract, metrics, policies, resending, steps
     from workflows.address_notices import notify_addresses
     from workflows.checks import Verdict
     from workflows.details import registration_details
@@ -175,7 +175,13 @@ class Registration:
             outcome=self._state.outcome,
             watched_until=self._watched_until,
             link_expires_at=self._link_expires_at,
+            resend_at=self._resend_at,
         )
+
+    @property
+    def _resend_at(self) -> str | None:
+        allowed_at = resending.possible_at(self._state.links_sent_at)
+        return allowed_at.isoformat() if allowed_at and self._state.stage is Stage.AWAITING_PASSWORD else None
 
     @property
     def _link_expires_at(self) -> str | None:

@@ -23,10 +23,15 @@ def wait(sent_at: Sequence[datetime], *, now: datetime) -> timedelta:
         sent_at: When each link was sent, the oldest first.
         now: The workflow's time.
     """
-    recent = [moment for moment in sent_at if moment > now - _DAY]
-    waits = [timedelta(0)]
-    if recent:
-        waits.append(recent[-1] + RESEND_PAUSE - now)
-    if len(recent) >= LINKS_A_DAY:
-        waits.append(recent[-LINKS_A_DAY] + _DAY - now)
-    return max(waits)
+    allowed_at = possible_at(sent_at)
+    return max(allowed_at - now, timedelta(0)) if allowed_at else timedelta(0)
+
+
+def possible_at(sent_at: Sequence[datetime]) -> datetime | None:
+    """From when the next link may be sent; None before the first one."""
+    if not sent_at:
+        return None
+    after_the_pause = sent_at[-1] + RESEND_PAUSE
+    if len(sent_at) < LINKS_A_DAY:
+        return after_the_pause
+    return max(after_the_pause, sent_at[-LINKS_A_DAY] + _DAY)

@@ -235,7 +235,6 @@ async def show(reference: str, request: Request, services: SupportDep, member: S
     except UnknownWorkflowError:
         raise HTTPException(HTTPStatus.NOT_FOUND) from None
     view = await services.ask.view(reference) if is_radicado(reference) else None
-    expires_at = person.link_expires_at if person else None
     shown = services.answers.form_here(request)
     return services.pages.render(
         request,
@@ -245,7 +244,7 @@ async def show(reference: str, request: Request, services: SupportDep, member: S
         case=case,
         person=person,
         explanation=explain_case(
-            case, view, link_has_expired=expires_at is not None and expires_at <= datetime.now(UTC)
+            case, view, now=services.clock.now(), link_expires_at=person.link_expires_at if person else None
         ),
         entries=await services.support.audit.entries(reference=reference),
         typed=shown.typed.get("motivo", ""),

@@ -1,6 +1,7 @@
 """Explain one registration to support: why it stands, what to do, what applies."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from api.pages.timeline import Notice, Step, refusal_of, timeline
 from api.pages.timeline import notice as notice_of
@@ -45,6 +46,7 @@ class CaseExplanation:
 
     Attributes:
         choices: What the form offers: value and label of each.
+        resend_at: From when another link may be sent, where that is still to come.
         can_cancel: Whether a cancellation applies.
         steps: The steps of the person's status page; none for a recovery.
     """
@@ -53,31 +55,45 @@ class CaseExplanation:
     advice: str
     choices: tuple[tuple[str, str], ...]
     can_cancel: bool
+    resend_at: datetime | None = None
     refusal: Explanation | None = None
     steps: tuple[Step, ...] = ()
     notice: Notice | None = None
 
 
 def explain_case(
-    case: Case, view: RegistrationView | None, *, link_has_expired: bool = False
+    case: Case, view: RegistrationView | None, *, now: datetime, link_expires_at: datetime | None = None
 ) -> CaseExplanation:
     """Explain a registration.
 
     Args:
         case: What the engine says.
         view: What its person sees, if there is such a page.
-        link_has_expired: Whether the newest link opens nothing any more.
+        now: Judges what has expired, and what may be sent again.
+        link_expires_at: Until when the newest link opens something.
     """
+    link_has_expired = link_expires_at is not None and link_expires_at <= now
+    resend_at = view.resend_at if view and view.resend_at and view.resend_at > now else None
     awaits_password = case.stage is Stage.AWAITING_PASSWORD and not case.waiting_on and case.is_running
     return CaseExplanation(
         sentence=STAGES_FOR_STAFF[case.stage].sentence if case.stage else "Recuperación de contraseña",
         advice=_LINK_EXPIRED if awaits_password and link_has_expired else _advice(case),
-        choices=tuple((value, label) for value, (action, label) in CHOICES.items() if _applies(action, case)),
+        choices=tuple(
+            (value, label)
+            for value, (action, label) in CHOICES.items()
+            if _applies(action, case) and not (action is Action.RESEND and resend_at)
+        ),
+        resend_at=_on_the_minute(resend_at) if resend_at and awaits_password else None,
         can_cancel=_applies(Action.CANCEL, case),
         refusal=refusal_of(view) if view else None,
         steps=timeline(view, is_refusal_told=True) if view else (),
         notice=notice_of(view) if view else None,
     )
+
+
+def _on_the_minute(moment: datetime) -> datetime:
+    """The next whole minute: pages say no seconds, and it must be true by then."""
+    return moment.replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
 def _advice(case: Case) -> str:

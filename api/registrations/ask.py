@@ -44,6 +44,7 @@ class RegistrationView:
         was_cut_off: Whether the run ended without an end of its own, as by a terminate or a failure.
             The stage is then what the database says.
         link_expires_at: Until when the newest link works.
+        resend_at: From when another link may be sent; None where that is unknown.
         watched_until: Until when a registry is asked for a person who chose to wait for it.
         access: Whether a completed registration opens anything today.
         is_outcome_known: Whether the workflow itself answered, so that no `outcome` means that there is none.
@@ -58,6 +59,7 @@ class RegistrationView:
     outcome: Outcome | None
     was_cut_off: bool = False
     link_expires_at: datetime | None = None
+    resend_at: datetime | None = None
     watched_until: datetime | None = None
     is_outcome_known: bool = True
     access: AccessState | None = None
@@ -165,6 +167,7 @@ def _view(
         link_expires_at=standing.link_expires_at
         if standing
         else _moment(status.link_expires_at if status else None),
+        resend_at=_moment(status.resend_at if status else None),
         watched_until=_moment(status.watched_until if status else None),
         is_outcome_known=status is not None,
     )

@@ -1,4 +1,4 @@
-"""How staff read the fault of our own servers: what it means, then its name in brackets."""
+"""How staff read the fault of our own servers, with its name in brackets."""
 
 from typing import Final
 
@@ -34,14 +34,20 @@ _NO_CONNECTION: Final = "no se pudo conectar"
 
 
 def mail_fault_for_staff(cause: str) -> str:
-    """Say in Spanish what `MailNotAcceptedError` says: a step with its codes, or a class."""
+    """Say in Spanish what `MailNotAcceptedError` says.
+
+    It is a step with its codes, or the class of an error.
+    """
     step, is_reply, _ = cause.partition(": ")
     words = _SMTP_STEPS.get(step, "no admitió un paso") if is_reply else _of_class(cause)
     return f"{words} ({cause})"
 
 
 def database_fault_for_staff(fault: str) -> str:
-    """Say in Spanish what `database_fault` names: a class and, from the server, its SQLSTATE."""
+    """Say in Spanish what `database_fault` names.
+
+    It is a class and, from the server, its SQLSTATE.
+    """
     name, is_server, state = fault.partition(", SQLSTATE ")
     words = _of_state(state) if is_server else _of_class(name)
     return f"{words} ({fault})"

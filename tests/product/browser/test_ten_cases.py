@@ -194,10 +194,15 @@ async def expired_link(product: Product) -> Stuck:
     await rows(product, "UPDATE password_links SET expires_at = $1 WHERE reference = $2", past, radicado)
     return Stuck(
         wanted=radicado,
-        explained=("falta que la persona cree la contraseña", "El enlace enviado ya venció: envíe otro"),
-        act=do("reenviar"),
-        # The mail of before is minutes old: the page says how long support still has to wait.
-        result="Espere para pedir otro enlace: faltan 3 minutos",
+        # The mail of before is minutes old: the page says from when another one may go, and offers none before.
+        explained=(
+            "falta que la persona cree la contraseña",
+            "El enlace enviado ya venció: envíe otro",
+            "Otro enlace se puede enviar desde",
+        ),
+        act=do("mostrar"),
+        result=person["email"],
+        gone="Enviar otro enlace",
     )
 
 
