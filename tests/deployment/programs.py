@@ -12,6 +12,7 @@ PACKAGES = {
     "amtool": "prometheus-alertmanager",
     "nginx": "nginx-light",
     "apache2": "apache2",
+    "pgbouncer": "pgbouncer",
 }
 
 
