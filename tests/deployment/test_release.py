@@ -7,6 +7,7 @@ cannot have is put in its place: addresses, and registries over plain http, whic
 """
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
@@ -16,10 +17,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy.ext.asyncio import create_async_engine
 from temporalio.client import Client
 
 from dev.probes import LOOPBACK, free_port, http_ok
 from dev.process import SILENT, Part, Supervisor, supervisor_of
+from mipres.database.engine import alembic_config
 from mipres.temporal.names import registration_workflow_id
 from tests.deployment.image import default_command, environment, run_in
 from tests.deployment.manifests import container
@@ -55,12 +59,23 @@ class Cluster:
 
     async def failure_of(self, name: str, build: str, *arguments: str) -> str | None:
         """Run a Job; what it says when it fails."""
+        done = await self.run(name, build, *arguments)
+        return done.stderr if done.returncode else None
+
+    async def run(self, name: str, build: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = container(name, build=build, secrets=self.secrets).command
         assert command[0] == "python"
-        done = await asyncio.to_thread(
+        return await asyncio.to_thread(
             run_in, self.tree, *command[1:], *arguments, settings=self.settings(name, build)
         )
-        return done.stderr if done.returncode else None
+
+    async def change_schema(self, *statements: str) -> None:
+        """Do as a migration does, with the owner's role."""
+        engine = create_async_engine(self.secrets["owner-secrets"]["MIPRES_DATABASE_URL"])
+        async with engine.begin() as connection:
+            for statement in statements:
+                await connection.exec_driver_sql(statement)
+        await engine.dispose()
 
     async def lives(self, name: str, build: str) -> bool:
         """Run a workload's liveness probe."""
@@ -144,8 +159,13 @@ async def cluster(
         },
         "owner-secrets": {"MIPRES_DATABASE_URL": database("registro")},
     }
+    applications = tmp_path / "clients.json"
+    applications.write_text("[]")
     addresses = {
         "MIPRES_ENVIRONMENT": "development",
+        "MIPRES_OIDC_CLIENTS_FILE": str(applications),
+        "MIPRES_OIDC_KEYS_FILE": "",
+        "MIPRES_DATA_DIR": str(tmp_path / "data"),
         "MIPRES_TEMPORAL_ADDRESS": bare_temporal,
         # The server of this test has no certificate; an empty value counts as none.
         **dict.fromkeys((f"MIPRES_TEMPORAL_TLS_{part}" for part in ("CERT", "KEY", "CA")), ""),
@@ -241,6 +261,38 @@ async def test_the_manifests_register_upgrade_drain_and_roll_back(cluster: Clust
     assert last.status_code == 201, last.text
     assert await cluster.build_of(last.json()["radicado"]) == OLD
     await old_worker.stop()
+
+
+async def test_the_build_before_goes_on_over_a_newer_schema(cluster: Cluster) -> None:
+    await cluster.job("temporal-setup-0-1-0", OLD)
+    await cluster.job("migrate-0-1-0", OLD)
+    worker = await cluster.start_worker(OLD)
+    await cluster.job("current-0-1-0", OLD)
+    await start_api(cluster)
+    for_password = (await cluster.submit("70000006")).json()["radicado"]
+    (await cluster.simulator.put("/_control/rethus", json={"mode": "down"})).raise_for_status()
+    for_registry = (await cluster.submit("70000007")).json()["radicado"]
+    await cluster.reaches(for_registry, "waiting_registry")
+
+    newest = ScriptDirectory.from_config(alembic_config("")).get_current_head()
+    await cluster.change_schema(
+        "ALTER TABLE accounts ADD COLUMN of_tomorrow text", "UPDATE alembic_version SET version_num = '9999'"
+    )
+    warned = await cluster.run("migrate-0-1-0", OLD)
+    assert (warned.returncode, "Advertencia" in warned.stderr) == (0, True), warned.stderr
+    (await cluster.simulator.put("/_control/rethus", json={"mode": "up"})).raise_for_status()
+    for radicado in (for_password, for_registry):
+        await cluster.reaches(radicado, "awaiting_password")
+    assert (await cluster.submit("70000008")).status_code == 201
+
+    # As the newer release leaves it, which then migrates again and finds its own revision.
+    await cluster.change_schema(
+        "ALTER TABLE accounts DROP COLUMN of_tomorrow", f"UPDATE alembic_version SET version_num = '{newest}'"
+    )
+    again = await cluster.run("migrate-0-2-0", NEW)
+    assert (again.returncode, "Advertencia" in again.stderr) == (0, False), again.stderr
+    assert (await cluster.submit("70000009")).status_code == 201
+    await worker.stop()
 
 
 async def test_without_a_current_build_submissions_wait(cluster: Cluster) -> None:
