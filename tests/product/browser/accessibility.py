@@ -1,12 +1,18 @@
 """What every page must be for everybody.
 
-Judged by axe, by measuring, and at the width of a phone.
+Judged by axe and by measuring: on a phone and on a desk, with JavaScript and without.
+With PICTURES_IN=folder a picture of each state in each manner is left there.
 """
 
+import os
+from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page
 
+from tests.product.browser.reader import faults_of, heard
+from tests.product.browser.states import route_of
 from tests.product.browser.visitor import DESKTOP, PHONE, Visitor
 
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
@@ -27,17 +33,29 @@ _TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentEleme
 
 
 async def examine(visitor: Visitor, name: str) -> None:
+    """Judge a state in every manner in which people may have it before them."""
+    route = route_of(name)
+    assert route.matches(visitor.page.url), f"{name} is at {visitor.page.url}, not at {route.path}"
+    await _judge(visitor.page, name)
+    assert faults_of(await heard(visitor.page)) == [], name
+    async with visitor.without_scripts() as plain:
+        await _judge(plain, f"{name}-plain")
+
+
+async def _judge(page: Page, name: str) -> None:
     """No violation, no small control and no sideways scrolling, at both widths."""
     for viewport in (PHONE, DESKTOP):
-        await visitor.page.set_viewport_size({"width": viewport["width"], "height": viewport["height"]})
+        await page.set_viewport_size({"width": viewport["width"], "height": viewport["height"]})
         where = f"{name}, {viewport['width']} px"
-        assert await _violations(visitor) == [], where
-        assert await visitor.page.evaluate(_SMALL_CONTROLS) == [], where
-        assert await visitor.page.evaluate(_TOO_WIDE) == 0, where
+        if folder := os.environ.get("PICTURES_IN"):
+            await page.screenshot(path=Path(folder) / f"{name}-{viewport['width']}.png", full_page=True)
+        assert await _violations(page) == [], where
+        assert await page.evaluate(_SMALL_CONTROLS) == [], where
+        assert await page.evaluate(_TOO_WIDE) == 0, where
 
 
-async def _violations(visitor: Visitor) -> list[str]:
-    if not await visitor.page.evaluate("() => 'axe' in window"):
-        await visitor.page.evaluate(_AXE.axe_script)
-    found: dict[str, Any] = await visitor.page.evaluate("options => axe.run(options)", _OPTIONS)
+async def _violations(page: Page) -> list[str]:
+    if not await page.evaluate("() => 'axe' in window"):
+        await page.evaluate(_AXE.axe_script)
+    found: dict[str, Any] = await page.evaluate("options => axe.run(options)", _OPTIONS)
     return [f"{one['id']}: {node['html'][:200]}" for one in found["violations"] for node in one["nodes"]]

@@ -14,6 +14,7 @@ from api.registrations.ask import RegistrationView
 from api.security import Cookies, FormTokens
 from api.templating import Pages
 from mipres import composition
+from mipres.domain.applications import Application
 from mipres.domain.outcomes import Outcome, OutcomeStatus
 from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import UserType
@@ -75,9 +76,25 @@ def received_page() -> str:
     return bytes(page.body).decode()
 
 
-async def show(visitor: Visitor, page: str) -> None:
+def door_page() -> str:
+    """Where an application serves both kinds of people, which only some deployments have."""
+    links = {door: f"/ingreso/{door}" for door in Application}
+    client = SimpleNamespace(client_name="Portal de la red de servicios")
+    page = _PAGES.render(
+        Request({"type": "http", "headers": [], "path": "/"}), "oidc_door", client=client, links=links
+    )
+    return bytes(page.body).decode()
+
+
+def continue_page() -> str:
+    """The page that leads on to an application by itself; here it leads to its own middle."""
+    request = Request({"type": "http", "headers": [], "path": "/"})
+    return bytes(_PAGES.render(request, "oidc_continue", address="#contenido").body).decode()
+
+
+async def show(visitor: Visitor, page: str, *, at: str = "/prueba") -> None:
     """Open a page at an address of the product, with its style and script."""
-    address = f"{visitor.product.url}/prueba"
+    address = f"{visitor.address}{at}"
     await visitor.page.route(
         address, lambda route: route.fulfill(body=page, content_type="text/html; charset=utf-8")
     )

@@ -17,6 +17,7 @@ from tests.product.browser.insider import (
     stale_form_token,
     supersede_links,
 )
+from tests.product.browser.reader import heard, inside
 from tests.product.browser.rendered import ERRORS, error_page, received_page, show, status_page
 from tests.product.browser.visitor import Visitor
 from tests.product.conftest import Product
@@ -37,6 +38,9 @@ EMPTY = {
     "api-docs": "/api/docs",
     "not-found": "/no/existe",
     "no-link": "/contrasena",
+    "answer-gone": "/registro/resultado/ninguno",
+    "change-unknown": "/no-fui-yo",
+    "oidc-error": "/oidc/authorize",
 }
 REFUSED = {
     "not_in_miseguridadsocial": ("otro", "1099999999", {}),
@@ -92,15 +96,6 @@ async def test_the_parts_of_the_delegates_form(visitor: Visitor) -> None:
         await examine(visitor, f"delegate-{name}")
 
 
-async def test_every_part_of_the_delegates_form_without_scripts(visitor: Visitor) -> None:
-    # Where scripts are off, axe could not run either.
-    await visitor.page.route("**/app.js*", lambda route: route.fulfill(content_type="text/javascript"))
-    await visitor.open("/registro/delegado")
-    await visitor.fill(tipo_entidad="EPS")
-    await visitor.press("Registrar")
-    await examine(visitor, "plain-delegate-errors")
-
-
 @pytest.mark.parametrize("name", ERRORS)
 async def test_each_error_page(visitor: Visitor, name: str) -> None:
     await show(visitor, await error_page(ERRORS[name]))
@@ -113,11 +108,13 @@ async def test_the_stages_that_pass_by(visitor: Visitor) -> None:
         ("checking", status_page(Stage.CHECKING), "Verificación en los registros del Estado En curso"),
         ("mail", status_page(Stage.AWAITING_PASSWORD, "mail"), "No hemos podido entregar el correo"),
         ("address", status_page(Stage.AWAITING_PASSWORD, "mail_address"), "rechaza la dirección"),
-        ("received", received_page(), "La respuesta llega por correo"),
     ):
-        await show(visitor, page)
+        await show(visitor, page, at="/registro/estado/RM-0123456789AB")
         assert said in await visitor.said()
         await examine(visitor, f"status-{name}")
+    await show(visitor, received_page(), at="/registro/resultado/una")
+    assert "La respuesta llega por correo" in await visitor.said()
+    await examine(visitor, "received")
 
 
 async def test_a_radicado_that_nobody_has(visitor: Visitor) -> None:
@@ -272,6 +269,14 @@ async def test_while_a_registry_is_silent(visitor: Visitor, product: Product) ->
     await product.reaches(radicado, "awaiting_password")
 
 
+async def spoken(visitor: Visitor) -> str:
+    """The text of the one live region, which waits until the reader has finished its sentence."""
+    things = await heard(visitor.page)
+    [region] = [thing for thing in things if thing.role == "status"]
+    assert (region.facts["live"], region.facts["atomic"]) == ("polite", True)
+    return " ".join(thing.name for thing in inside(things, "status") if thing.role == "StaticText")
+
+
 async def test_the_status_page_changes_only_what_is_different(visitor: Visitor, product: Product) -> None:
     person = await product.new_person()
     await product.set_registry("rethus", mode="down")
@@ -283,6 +288,7 @@ async def test_the_status_page_changes_only_what_is_different(visitor: Visitor, 
         await visitor.open(f"/registro/estado/{radicado}")
         await visitor.page.evaluate("window.isSamePage = true")
         await visitor.page.get_by_role("link", name="Actualizar").focus()
+        assert await spoken(visitor) == ""
     finally:
         await product.set_registry("rethus", mode="up")
     await product.reaches(radicado, "awaiting_password")
@@ -292,6 +298,7 @@ async def test_the_status_page_changes_only_what_is_different(visitor: Visitor, 
     await expect(announced).to_contain_text("Envío del enlace y creación de la contraseña En curso")
     await expect(announced).to_contain_text("sirve hasta el")
     await expect(visitor.page.get_by_role("button", name="Enviar el enlace otra vez")).to_be_visible()
+    assert (await spoken(visitor)).startswith("Cambió el estado del registro")
     assert await visitor.page.evaluate("window.isSamePage")
     assert await visitor.page.evaluate("document.activeElement.textContent") == "Actualizar"
     await examine(visitor, "status-changed")
@@ -346,8 +353,9 @@ async def test_a_form_that_is_too_old_or_not_ours(visitor: Visitor, product: Pro
     [visit] = [one["value"] for one in await visitor.page.context.cookies() if one["name"] == "mipres_visita"]
     await _send_with_token(visitor, stale_form_token(product, visit))
     await examine(visitor, "form-expired")
-    await visitor.press("Continuar")
+    await visitor.page.get_by_role("link", name="Volver al formulario con mis datos").click()
     assert await visitor.field("numero_documento").input_value() == "1020304091"
+    await examine(visitor, "form-expired-back")
     await _send_with_token(visitor, "ajeno")
     await examine(visitor, "forbidden")
 

@@ -1,11 +1,15 @@
 """The pages of support in a browser: for everybody, on a phone and on a desk."""
 
+import asyncio
+
 import pytest
 
 from tests.product.browser.accessibility import examine
 from tests.product.browser.visitor import Visitor
 from tests.product.conftest import Product
 from tests.product.support import REASON, STAFF_PASSWORD, new_staff
+from tests.product.test_factor_reset import account_page
+from tests.product.visits import login_of
 
 pytestmark = pytest.mark.browser
 
@@ -48,6 +52,7 @@ async def test_the_pages_of_support_are_for_everybody(visitor: Visitor, product:
     await visitor.open("/soporte/revision")
     await examine(visitor, "support-review")
     await visitor.open("/soporte/revision/continuar")
+    await examine(visitor, "support-review-confirm")
     await visitor.press("Confirmar")
     await examine(visitor, "support-review-errors")
     await visitor.open("/soporte/nada")
@@ -55,6 +60,26 @@ async def test_the_pages_of_support_are_for_everybody(visitor: Visitor, product:
     await visitor.open("/soporte")
     await visitor.press("Pedir una clave")
     await examine(visitor, "support-key")
+
+
+async def test_an_own_password_and_two_accounts_of_one_person(visitor: Visitor, product: Product) -> None:
+    old, new = await product.new_professional(), await product.new_professional()
+    await asyncio.gather(product.complete(old), product.complete(new))
+    await enter(visitor, product)
+    await visitor.open("/soporte/contrasena")
+    await examine(visitor, "support-password")
+    await visitor.press("Cambiar contraseña")
+    await examine(visitor, "support-password-errors")
+    await visitor.open(await account_page(product, old))
+    await examine(visitor, "support-account")
+    await visitor.open(f"{await account_page(product, old)}/unir")
+    await examine(visitor, "support-join-login")
+    await visitor.press("Continuar")
+    await examine(visitor, "support-join-login-errors")
+    await visitor.fill(usuario=login_of(new))
+    await visitor.press("Continuar")
+    assert await visitor.title() == "¿Unir las dos cuentas?"
+    await examine(visitor, "support-join")
 
 
 async def test_temporal_s_interface_reads_with_the_session_of_support(

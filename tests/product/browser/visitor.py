@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.async_api import Browser, ConsoleMessage, FrameLocator, Locator, Page
+from playwright.async_api import Browser, ConsoleMessage, FrameLocator, Locator, Page, Response
 
 from tests.product.conftest import PASSWORD, Product
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
+REDIRECTIONS = range(300, 400)
 _EXPECTED_STATUS = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 
 
@@ -19,14 +20,15 @@ _EXPECTED_STATUS = re.compile(r"Failed to load resource: the server responded wi
 class Visitor:
     """One visit with cookies of its own.
 
-    `address` is that of the API that is visited, and `complaints` is what the browser had to say
-    against the pages.
+    `address` is that of the API that is visited, `complaints` is what the browser had to say
+    against the pages, and `document` is the answer that the browser shows.
     """
 
     product: Product
     page: Page
     address: str
     complaints: list[str] = field(default_factory=list)
+    document: Response | None = None
 
     async def open(self, path: str) -> None:
         await self.page.goto(self.address + path)
@@ -83,6 +85,31 @@ class Visitor:
         assert found, "the page shows no radicado"
         return found.group()
 
+    @asynccontextmanager
+    async def without_scripts(self) -> AsyncIterator[Page]:
+        """Show the same answer in a tab that ran none of its scripts.
+
+        Scripts are allowed again once the page stands, for axe is one.
+        """
+        assert self.document is not None
+        body, address = await self.document.body(), self.document.url
+        tab = await self.page.context.new_page()
+        session = await self.page.context.new_cdp_session(tab)
+        await session.send("Emulation.setScriptExecutionDisabled", {"value": True})
+        await tab.route(
+            address, lambda route: route.fulfill(body=body, content_type="text/html; charset=utf-8")
+        )
+        await tab.goto(address)
+        await session.send("Emulation.setScriptExecutionDisabled", {"value": False})
+        yield tab
+        await tab.close()
+
+    def remember(self, response: Response) -> None:
+        """Keep the answer that the page shows from now on."""
+        is_document = response.request.is_navigation_request() and response.frame == self.page.main_frame
+        if is_document and response.status not in REDIRECTIONS:
+            self.document = response
+
     def hear(self, page: Page) -> None:
         """Collect what the browser complains about."""
         page.on("console", self._note)
@@ -120,6 +147,7 @@ async def visiting(
         visitor = Visitor(product=product, page=page, address=address or product.url)
         context.on("page", visitor.hear)
         visitor.hear(visitor.page)
+        page.on("response", visitor.remember)
         yield visitor
         assert visitor.complaints == []
     finally:
