@@ -7,6 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -93,9 +94,14 @@ class Pages:
         return response
 
 
-def short_moment(moment: datetime) -> str:
+def whole(text: str) -> Markup:
+    """Keep on one line what has hyphens or spaces of its own, such as a radicado."""
+    return Markup('<span class="whole">{}</span>').format(text)
+
+
+def short_moment(moment: datetime) -> Markup:
     """`2026-11-24 10:05` in Colombia: in a table, where the long form does not fit."""
-    return f"{moment.astimezone(BOGOTA):%Y-%m-%d %H:%M}"
+    return whole(f"{moment.astimezone(BOGOTA):%Y-%m-%d %H:%M}")
 
 
 _FILTERS: dict[str, Callable[..., object]] = {
@@ -105,4 +111,5 @@ _FILTERS: dict[str, Callable[..., object]] = {
     "waiting_label": WAITING_FOR_STAFF.__getitem__,
     "user_type_label": lambda code: UserType(code).label,
     "short_moment": short_moment,
+    "whole": whole,
 }

@@ -29,6 +29,23 @@ _SMALL_CONTROLS = """() => {
     .filter(([, box]) => Math.round(box.height) < 44 || Math.round(box.width) < 44)
     .map(([e, box]) => `${e.outerHTML.slice(0, 120)} ${Math.round(box.width)}×${Math.round(box.height)}`);
 }"""
+# A radicado or a date over two lines is read, and copied, wrongly.
+_BROKEN = """() => {
+  const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT), found = [];
+  while (texts.nextNode()) {
+    for (const match of texts.currentNode.data.matchAll(/RM-[0-9A-Z]{12}|\\d{4}-\\d\\d-\\d\\d/g)) {
+      const range = new Range();
+      range.setStart(texts.currentNode, match.index);
+      range.setEnd(texts.currentNode, match.index + match[0].length);
+      if (new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1) found.push(match[0]);
+    }
+  }
+  return found;
+}"""
+_UNEVEN_BUTTONS = """() => [...document.querySelectorAll(".buttons")]
+  .map((row) => [...row.querySelectorAll(".button")].filter((e) => e.checkVisibility()))
+  .filter((row) => new Set(row.map((e) => Math.round(e.getBoundingClientRect().width))).size > 1)
+  .map((row) => row.map((e) => `${e.innerText} ${e.getBoundingClientRect().width}`).join(", "))"""
 _TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -52,6 +69,8 @@ async def _judge(page: Page, name: str) -> None:
         assert await _violations(page) == [], where
         assert await page.evaluate(_SMALL_CONTROLS) == [], where
         assert await page.evaluate(_TOO_WIDE) == 0, where
+        assert await page.evaluate(_BROKEN) == [], where
+        assert await page.evaluate(_UNEVEN_BUTTONS) == [], where
 
 
 async def _violations(page: Page) -> list[str]:
