@@ -62,7 +62,7 @@ def template_text(path: Path) -> str:
 
 
 def python_text(path: Path) -> str:
-    """The sentences of a module; of its docstrings only what a command shows as its help."""
+    """The sentences of a module, and the help that its commands show."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     docstrings = {
         id(node.value)

@@ -1,16 +1,14 @@
 """What every page must be for everybody.
 
 Judged by axe and by measuring: on a phone and on a desk, with JavaScript and without.
-With PICTURES_IN=folder a picture of each state in each manner is left there.
 """
 
-import os
-from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
+from tests.product.browser.pictures import document, leave
 from tests.product.browser.reader import faults_of, heard
 from tests.product.browser.states import route_of
 from tests.product.browser.visitor import DESKTOP, PHONE, Visitor
@@ -46,6 +44,12 @@ _UNEVEN_BUTTONS = """() => [...document.querySelectorAll(".buttons")]
   .map((row) => [...row.querySelectorAll(".button")].filter((e) => e.checkVisibility()))
   .filter((row) => new Set(row.map((e) => Math.round(e.getBoundingClientRect().width))).size > 1)
   .map((row) => row.map((e) => `${e.innerText} ${e.getBoundingClientRect().width}`).join(", "))"""
+_SPILLED = """() => [...document.querySelectorAll("main *")]
+  .filter((e) => e.checkVisibility() && e.clientWidth > 2 && e.scrollWidth > e.clientWidth + 1)
+  .filter((e) => getComputedStyle(e).overflowX === "visible" && !e.matches("svg, svg *, .visually-hidden"))
+  .map((e) => `${e.outerHTML.slice(0, 120)} ${e.scrollWidth} > ${e.clientWidth}`)"""
+_ALONE = """() => [...document.querySelectorAll("main a.button")]
+  .filter((e) => !e.closest(".buttons")).map((e) => e.innerText)"""
 _TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -53,6 +57,7 @@ async def examine(visitor: Visitor, name: str) -> None:
     """Judge a state in every manner in which people may have it before them."""
     route = route_of(name)
     assert route.matches(visitor.page.url), f"{name} is at {visitor.page.url}, not at {route.path}"
+    await document(visitor.page, name)
     await _judge(visitor.page, name)
     assert faults_of(await heard(visitor.page)) == [], name
     async with visitor.without_scripts() as plain:
@@ -64,13 +69,14 @@ async def _judge(page: Page, name: str) -> None:
     for viewport in (PHONE, DESKTOP):
         await page.set_viewport_size({"width": viewport["width"], "height": viewport["height"]})
         where = f"{name}, {viewport['width']} px"
-        if folder := os.environ.get("PICTURES_IN"):
-            await page.screenshot(path=Path(folder) / f"{name}-{viewport['width']}.png", full_page=True)
+        await leave(page, f"{name}-{viewport['width']}")
         assert await _violations(page) == [], where
         assert await page.evaluate(_SMALL_CONTROLS) == [], where
         assert await page.evaluate(_TOO_WIDE) == 0, where
         assert await page.evaluate(_BROKEN) == [], where
+        assert await page.evaluate(_SPILLED) == [], where
         assert await page.evaluate(_UNEVEN_BUTTONS) == [], where
+        assert await page.evaluate(_ALONE) == [], where
 
 
 async def _violations(page: Page) -> list[str]:

@@ -1,4 +1,4 @@
-"""A page as a screen reader has it: Chromium's accessibility tree, in the order of reading."""
+"""A page as a screen reader has it: Chromium's accessibility tree, in order."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Heard:
     """One thing that is read.
 
     Attributes:
-        facts: What is said beside the name: level, live, invalid, focused and the like.
+        facts: What a reader adds to the name: level, live, invalid, focused and the like.
         around: The roles of what it lies in.
     """
 
@@ -43,7 +43,7 @@ def faults_of(things: list[Heard]) -> list[str]:
     """What would lose somebody who goes by headings and landmarks."""
     levels = [thing.facts["level"] for thing in things if thing.role == "heading"]
     found = [] if levels.count(1) == 1 else [f"{levels.count(1)} headings of the first level"]
-    # What went wrong is said first, above the page's own heading.
+    # What went wrong comes first, above the page's own heading.
     if any(after > before + 1 for before, after in zip([1, *levels], levels, strict=False)):
         found.append(f"headings skip a level: {levels}")
     marks = [(thing.role, thing.name) for thing in things if thing.role in LANDMARKS]

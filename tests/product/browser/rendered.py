@@ -77,7 +77,7 @@ def received_page() -> str:
 
 
 def door_page() -> str:
-    """Where an application serves both kinds of people, which only some deployments have."""
+    """The choice of a login, for an application that serves both kinds of people."""
     links = {door: f"/ingreso/{door}" for door in Application}
     client = SimpleNamespace(client_name="Portal de la red de servicios")
     page = _PAGES.render(
@@ -87,7 +87,7 @@ def door_page() -> str:
 
 
 def continue_page() -> str:
-    """The page that leads on to an application by itself; here it leads to its own middle."""
+    """The page that leads on by itself; here it leads to its own middle."""
     request = Request({"type": "http", "headers": [], "path": "/"})
     return bytes(_PAGES.render(request, "oidc_continue", address="#contenido").body).decode()
 

@@ -1,4 +1,4 @@
-"""Every page of the application, and the names of the states in which the browser tests see it."""
+"""Every page of the application, and the states in which the browser tests see it."""
 
 import re
 from dataclasses import dataclass

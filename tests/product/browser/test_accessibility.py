@@ -191,11 +191,11 @@ async def test_from_the_registration_to_the_landing_page(visitor: Visitor, produ
 async def _password_pages(visitor: Visitor, link: str) -> None:
     await visitor.open(link)
     await examine(visitor, "password-empty")
+    await visitor.fill(contrasena="Clave-Segura", confirmacion="Clave")
+    await examine(visitor, "password-typing")
     await visitor.fill(contrasena="corta", confirmacion="otra")
     await visitor.press("Crear contraseña")
     await examine(visitor, "password-errors")
-    await visitor.fill(contrasena="Clave-Segura", confirmacion="Clave")
-    await examine(visitor, "password-typing")
     await visitor.set_password()
     await examine(visitor, "password-set")
 
@@ -270,7 +270,7 @@ async def test_while_a_registry_is_silent(visitor: Visitor, product: Product) ->
 
 
 async def spoken(visitor: Visitor) -> str:
-    """The text of the one live region, which waits until the reader has finished its sentence."""
+    """The text of the one live region, which interrupts no sentence of a reader."""
     things = await heard(visitor.page)
     [region] = [thing for thing in things if thing.role == "status"]
     assert (region.facts["live"], region.facts["atomic"]) == ("polite", True)

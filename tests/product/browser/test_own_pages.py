@@ -1,4 +1,4 @@
-"""The pages of people who are in, of their second factor, and on the way to an application."""
+"""The pages of people who are in, and those on the way to an application."""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""What a screen reader says of errors and of changes; every page's headings: see accessibility.py."""
+"""What a screen reader says of errors.
+
+Every page's headings are heard in accessibility.py.
+"""
 
 import pytest
 

@@ -1,20 +1,19 @@
 """Ten stuck cases, which somebody who cannot code finds, understands and acts on.
 
-With PICTURES=1 each explaining page is written into docs/images, for docs/support.md.
+With PICTURES=1 each explaining page is written into docs/images, for docs/support.md: see pictures.py.
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mipres.domain.lockout import FREE_FAILURES
 from tests.product.browser.accessibility import examine
+from tests.product.browser.pictures import photograph
 from tests.product.browser.visitor import DESKTOP, Visitor
 from tests.product.conftest import Product
 from tests.product.storage import rows
@@ -23,7 +22,6 @@ from tests.product.visits import log_in, login_of
 
 pytestmark = pytest.mark.browser
 
-IMAGES = Path(__file__).parents[3] / "docs" / "images"
 OTHER_PASSWORD = "Otra-Clave-2027"
 Person = dict[str, Any]
 
@@ -333,12 +331,6 @@ async def find(visitor: Visitor, case: Stuck) -> None:
         await examine(visitor, "support-account")
 
 
-async def photograph(visitor: Visitor, number: int) -> None:
-    if os.environ.get("PICTURES"):
-        await visitor.page.set_viewport_size({"width": DESKTOP["width"], "height": DESKTOP["height"]})
-        await visitor.page.screenshot(path=IMAGES / f"support-case-{number}.png")
-
-
 async def test_support_finds_explains_and_acts_on_ten_stuck_cases(visitor: Visitor, product: Product) -> None:
     try:
         cases, _ = await asyncio.gather(prepared(product), enter(visitor, product))
@@ -346,7 +338,8 @@ async def test_support_finds_explains_and_acts_on_ten_stuck_cases(visitor: Visit
             await find(visitor, case)
             said = await visitor.said()
             assert [words for words in case.explained if words not in said] == [], f"case {number}: {said}"
-            await photograph(visitor, number)
+            await visitor.page.set_viewport_size({"width": DESKTOP["width"], "height": DESKTOP["height"]})
+            await photograph(visitor.page, f"support-case-{number}")
             if case.mended:
                 await case.mended()
             await case.act(visitor)
