@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pyotp
 import pytest
 
 from tests.product.browser.accessibility import examine
@@ -14,11 +15,18 @@ from tests.product.visits import login_of
 pytestmark = pytest.mark.browser
 
 
-async def enter(visitor: Visitor, product: Product) -> None:
-    await visitor.open("/soporte/ingreso")
-    await visitor.fill(nombre=await new_staff(product), contrasena=STAFF_PASSWORD)
-    await visitor.press("Ingresar")
+async def enter(visitor: Visitor, product: Product) -> str:
+    """Log somebody new in, and return the name."""
+    name = await new_staff(product)
+    await log_in(visitor, name)
     assert await visitor.title() == "Soporte"
+    return name
+
+
+async def log_in(visitor: Visitor, name: str) -> None:
+    await visitor.open("/soporte/ingreso")
+    await visitor.fill(nombre=name, contrasena=STAFF_PASSWORD)
+    await visitor.press("Ingresar")
 
 
 async def test_the_pages_of_support_are_for_everybody(visitor: Visitor, product: Product) -> None:
@@ -80,6 +88,22 @@ async def test_an_own_password_and_two_accounts_of_one_person(visitor: Visitor, 
     await visitor.press("Continuar")
     assert await visitor.title() == "¿Unir las dos cuentas?"
     await examine(visitor, "support-join")
+
+
+async def test_the_second_factor_of_support(visitor: Visitor, product: Product) -> None:
+    name = await enter(visitor, product)
+    await visitor.open("/soporte/segundo-factor")
+    await examine(visitor, "support-factor")
+    secret = await visitor.page.locator("main code").inner_text()
+    await visitor.fill(codigo=pyotp.TOTP(secret.replace(" ", "")).now())
+    await visitor.press("Agregar la aplicación")
+    assert await visitor.title() == "Guarde sus códigos de recuperación"
+    await examine(visitor, "support-recovery-codes")
+    await visitor.open("/soporte/segundo-factor")
+    await examine(visitor, "support-factor-set-up")
+    await visitor.press("Salir")
+    await log_in(visitor, name)
+    await examine(visitor, "support-second-step")
 
 
 async def test_temporal_s_interface_reads_with_the_session_of_support(
