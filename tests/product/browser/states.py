@@ -51,6 +51,7 @@ STATES: dict[str, tuple[str, ...]] = {
     "/soporte/cuenta/{account_id}/{action}": ("support-account-confirm", "support-factor-reset"),
     "/soporte/cuenta/{account_id}/unir": ("support-join-login", "support-join-login-errors"),
     "/soporte/cuenta/{account_id}/unir/{other_id}": ("support-join",),
+    "/soporte/equipo/{staff_id}/desbloquear": ("support-team-unlock",),
     "/soporte/revision": ("support-review",),
     "/soporte/revision/{action}": ("support-review-confirm", "support-review-errors"),
     # What stands at no route of its own: the errors of all.

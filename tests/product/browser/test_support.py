@@ -5,9 +5,11 @@ import asyncio
 import pyotp
 import pytest
 
+from mipres.domain.lockout import FREE_FAILURES
 from tests.product.browser.accessibility import examine
 from tests.product.browser.visitor import Visitor
 from tests.product.conftest import Product
+from tests.product.storage import rows
 from tests.product.support import REASON, STAFF_PASSWORD, new_staff
 from tests.product.test_factor_reset import account_page
 from tests.product.visits import login_of
@@ -23,9 +25,9 @@ async def enter(visitor: Visitor, product: Product) -> str:
     return name
 
 
-async def log_in(visitor: Visitor, name: str) -> None:
+async def log_in(visitor: Visitor, name: str, password: str = STAFF_PASSWORD) -> None:
     await visitor.open("/soporte/ingreso")
-    await visitor.fill(nombre=name, contrasena=STAFF_PASSWORD)
+    await visitor.fill(nombre=name, contrasena=password)
     await visitor.press("Ingresar")
 
 
@@ -104,6 +106,16 @@ async def test_the_second_factor_of_support(visitor: Visitor, product: Product) 
     await visitor.press("Salir")
     await log_in(visitor, name)
     await examine(visitor, "support-second-step")
+
+
+async def test_a_member_of_support_whose_login_is_locked(visitor: Visitor, product: Product) -> None:
+    other = await new_staff(product)
+    for _ in range(FREE_FAILURES + 1):
+        await log_in(visitor, other, "no es la contraseña")
+    await enter(visitor, product)
+    [row] = await rows(product, "SELECT id FROM staff WHERE name = $1", other)
+    await visitor.open(f"/soporte/equipo/{row['id']}/desbloquear")
+    await examine(visitor, "support-team-unlock")
 
 
 async def test_temporal_s_interface_reads_with_the_session_of_support(
