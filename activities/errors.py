@@ -19,6 +19,7 @@ from mipres.domain.errors import (
 from mipres.domain.mail import HANDED_OVER_LIFETIME
 from mipres.domain.registry_faults import fault_for_staff
 from mipres.domain.server_faults import database_fault_for_staff, mail_fault_for_staff
+from mipres.domain.stages import WAITING_FOR_STAFF, WaitingOn
 from mipres.logs import origin_of
 
 REGISTRY_UNAVAILABLE = "RegistryUnavailable"
@@ -45,9 +46,9 @@ def translated() -> Iterator[None]:
         yield
     except RegistryUnavailableError as error:
         metrics.registry_failed(error.registry)
-        wait = error.retry_after_seconds
+        wait, name = error.retry_after_seconds, WAITING_FOR_STAFF[WaitingOn(error.registry)]
         raise ApplicationError(
-            f"El registro {error.registry} no respondió bien ({fault_for_staff(error.cause)}). Se reintenta solo; si dura, avise a quien opera {error.registry}.",
+            f"El registro {name} no respondió bien ({fault_for_staff(error.cause)}). Se reintenta solo; si dura, avise a quien opera {name}.",
             type=REGISTRY_UNAVAILABLE,
             category=ApplicationErrorCategory.BENIGN,
             next_retry_delay=timedelta(seconds=wait) if wait else None,

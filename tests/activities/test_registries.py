@@ -26,6 +26,7 @@ from mipres.domain.people import (
     Profession,
     Sanction,
 )
+from mipres.domain.stages import WAITING_FOR_STAFF, WaitingOn
 from mipres.domain.submissions import Entity, EntityKind, Submission, UserType
 from tests.fakes import (
     FakeClock,
@@ -210,7 +211,7 @@ async def test_a_registry_that_is_down_is_never_a_refusal() -> None:
         FakeSocialServiceRegistry(down=True),
     )
     for registry, check in every_check(registries):
-        with pytest.raises(ApplicationError, match=registry.name) as caught:
+        with pytest.raises(ApplicationError, match=WAITING_FOR_STAFF[WaitingOn(registry.name)]) as caught:
             await check
         assert (caught.value.type, caught.value.non_retryable) == ("RegistryUnavailable", False)
 

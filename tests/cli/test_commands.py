@@ -317,7 +317,7 @@ def test_stuck_lists_the_stuck_and_then_what_temporal_stopped(command: Command, 
 
 
 def test_the_stuck_say_which_field_of_which_registry_is_wrong(command: Command, tools: Tools) -> None:
-    fault = "El registro rethus no respondió bien (sanctions[0]: el fin es anterior al inicio)."
+    fault = "El registro ReTHUS no respondió bien (sanctions[0]: el fin es anterior al inicio)."
     step = PendingActivity(
         activity_id="consultar-rethus",
         attempt=7,

@@ -187,7 +187,7 @@ async def test_the_overview_counts_lists_and_links(product: Product) -> None:
                 page = await visitor.get("/soporte")
                 # Which registry failed, and how: the person's document is in no list.
                 return (
-                    listed in page.text and "El registro sso no respondió bien (código HTTP 500)" in page.text
+                    listed in page.text and "El registro SSO no respondió bien (código HTTP 500)" in page.text
                 )
 
             # Temporal's list follows a moment later.

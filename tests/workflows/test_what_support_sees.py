@@ -113,7 +113,7 @@ async def test_the_list_of_the_stuck_tells_what_each_one_failed_with(world: Worl
 
     await world.eventually(listed)
     [error] = found[radicado].errors
-    assert "El registro rethus no respondió bien (código HTTP 503)" in error
+    assert "El registro ReTHUS no respondió bien (código HTTP 503)" in error
     assert [case.errors for case in await desk.oldest_waiting() if case.reference == radicado] == [(error,)]
     world.talent.down = False
     await world.cancels(handle)

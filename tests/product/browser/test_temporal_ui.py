@@ -160,8 +160,8 @@ async def test_the_search_finds_it_and_its_page_tells_all(desk: Desk, stuck: Stu
     await desk.turn_to("pending-activities")
     pending = desk.page.locator("body")
     await expect(pending).to_contain_text("consultar-sso")
-    await expect(pending).to_contain_text("El registro sso no respondió bien")
-    await expect(pending).to_contain_text("avise a quien opera sso")
+    await expect(pending).to_contain_text("El registro SSO no respondió bien")
+    await expect(pending).to_contain_text("avise a quien opera SSO")
 
 
 async def test_whoever_is_not_of_support_reads_nothing_personal(outsider: Desk, stuck: Stuck) -> None:

@@ -124,7 +124,7 @@ async def registry_down(product: Product) -> Stuck:
     words = (
         "Esperando de un registro una respuesta que sirva",
         "avise a la entidad que opera ReTHUS",
-        "El registro rethus no respondió bien (código HTTP 503)",
+        "El registro ReTHUS no respondió bien (código HTTP 503)",
     )
     return await answered_by_rethus(product, {"status": 503}, words)
 
