@@ -3,8 +3,9 @@
 import os
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
@@ -50,4 +51,9 @@ def _processor() -> str:
 
 
 def _versions() -> Mapping[str, str]:
-    return {package: version(package) for package in _PACKAGES}
+    found = {}
+    for package in _PACKAGES:
+        # The benchmarks' own packages are not in every environment that measures.
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found

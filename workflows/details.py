@@ -86,11 +86,11 @@ _ADDRESS_WAITS = (
 )
 LOCK_NOTICE = (
     "**Aviso de que un ingreso se bloqueó**\n\nSi el documento tiene cuenta, se envía un correo; si no, nada. "
-    f"Se reintenta durante un día. {sentences.NOTHING_FOR_SUPPORT}"
+    f"{sentences.TRIED_FOR_A_DAY}"
 )
 CANCELLED_NOTICE = (
     "**Aviso de que soporte canceló un registro**\n\nSe envía un correo a la persona. "
-    f"Se reintenta durante un día. {sentences.NOTHING_FOR_SUPPORT}"
+    f"{sentences.TRIED_FOR_A_DAY}"
 )
 FACTOR_RESET = (
     f"**{sentences.FACTOR_RESET}**\n\nPrimero se avisa a la persona; desde ese aviso corren 24 horas en las que lo "

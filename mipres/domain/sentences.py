@@ -77,6 +77,7 @@ REGISTRIES_DECIDED = (
 )
 PERSON_MAY_REGISTER_AGAIN = "La persona puede registrarse de nuevo"
 NOTHING_FOR_SUPPORT = "Soporte no tiene que hacer nada."
+TRIED_FOR_A_DAY = f"Se reintenta durante un día. {NOTHING_FOR_SUPPORT}"
 ACCESS_NOTICES = "Avisos de cambios de acceso"
 BACKCHANNEL_LOGOUTS = "Avisos de salida a las aplicaciones"
 DATABASE_DECIDES = "Sin contenido; la base de datos decide."

@@ -118,7 +118,10 @@ async def test_a_person_who_is_erased_during_the_checks_stays_erased(
         answers = await asyncio.gather(*answering)
     finally:
         await product.set_registry("miseguridadsocial", mode="up")
-    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(422, "data_erased")] * 5
+    # Who is erased after the time that an answer may take hears so far only that it goes on.
+    outcomes = {(answer.status_code, answer.json().get("code")) for answer in answers}
+    assert (422, "data_erased") in outcomes
+    assert outcomes <= {(422, "data_erased"), (202, None)}
     # What their registrations still did would have been done by the time that a new one is complete.
     later = await product.register_professional(persons[0])
     assert later.status_code == 201, later.text

@@ -6,7 +6,7 @@ import sys
 import uuid
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from temporalio import workflow
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WithStartWorkflowOperation, WorkflowHandle, WorkflowHistory
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
 
@@ -272,6 +273,21 @@ class World:
     async def passes(self, handle: Handle, time: timedelta) -> None:
         await self.env.fast_forward(handle, time)
 
+    def notice_apart(self, handle: Handle) -> Handle:
+        """The run that mails a cancelled registration's person."""
+        workflow_id = names.cancelled_notice_workflow_id(names.reference_of(handle.id))
+        return self.env.client.get_workflow_handle(workflow_id)
+
+    async def notices_apart(self) -> list[Handle]:
+        """All such runs: the next test has the same queue."""
+        found = []
+        for handle in self.handles.values():
+            notice = self.notice_apart(handle)
+            with suppress(RPCError):
+                await notice.describe()
+                found.append(notice)
+        return found
+
     def sets_password(self) -> None:
         for account_id in list(self.accounts.accounts):
             self.accounts.set_password_of(account_id)
@@ -425,7 +441,7 @@ async def world(temporal_env: WorkflowEnvironment, request: pytest.FixtureReques
             await stack.enter_async_context(worker)
         yield made
         histories = [await handle.fetch_history() for handle in made.handles.values()]
-        for handle in made.handles.values():
+        for handle in (*made.handles.values(), *await made.notices_apart()):
             if (await handle.describe()).close_time is None:
                 await handle.terminate("the test is over")
     assert [one for history in histories for one in unexplained(history)] == []

@@ -3,7 +3,6 @@
 The mail server is away from before the notice until after the end, as in a night without mail.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -16,29 +15,32 @@ NOTICE = "registration_delayed"
 LONG_ENOUGH_FOR_A_NOTICE = timedelta(minutes=12)
 UNTIL_THE_NEXT_ATTEMPT = timedelta(minutes=10)
 
-Ending = Callable[[World, Handle], Awaitable[None]]
+Ending = Callable[[World, Handle], Awaitable[Handle]]
+"""Returns the run that mails the end."""
 
 
-async def registers(world: World, handle: Handle) -> None:
+async def registers(world: World, handle: Handle) -> Handle:
     world.talent.down = False
     await world.passes(handle, UNTIL_THE_NEXT_ATTEMPT)
+    return handle
 
 
-async def is_refused(world: World, handle: Handle) -> None:
+async def is_refused(world: World, handle: Handle) -> Handle:
     world.talent.people.clear()
-    await registers(world, handle)
+    return await registers(world, handle)
 
 
-async def is_given_up(world: World, handle: Handle) -> None:
+async def is_given_up(world: World, handle: Handle) -> Handle:
     # The server gives up at once when the next attempt would come after the last one allowed.
     world.talent.retry_after_seconds = timedelta(days=8).total_seconds()
     await world.passes(handle, UNTIL_THE_NEXT_ATTEMPT)
+    return handle
 
 
-async def is_cancelled(world: World, handle: Handle) -> None:
-    cancelling = asyncio.create_task(world.cancels(handle))
-    await world.passes(handle, timedelta(minutes=1))
-    await cancelling
+async def is_cancelled(world: World, handle: Handle) -> Handle:
+    await world.cancels(handle)
+    await handle.result()
+    return world.notice_apart(handle)
 
 
 ENDINGS: list[tuple[Ending, tuple[str, ...], Stage]] = [
@@ -72,12 +74,12 @@ async def test_a_mail_server_that_comes_back_after_the_end_delivers_only_the_end
     world.mailer.down = True
     handle = await delayed(world)
     assert world.mailer.attempts > 0
-    await ending(world, handle)
+    mailing = await ending(world, handle)
     await has_stage(world, handle, stage)
     # The worst order: of all that waits for the server, the notice has its turn first.
     world.mailer.accepts = NOTICE
-    await world.passes(handle, UNTIL_THE_NEXT_ATTEMPT)
+    await world.passes(mailing, UNTIL_THE_NEXT_ATTEMPT)
     assert world.mailer.sent == []
     world.mailer.down = False
-    await world.passes(handle, UNTIL_THE_NEXT_ATTEMPT)
+    await world.passes(mailing, UNTIL_THE_NEXT_ATTEMPT)
     await world.mailed(*mails)
