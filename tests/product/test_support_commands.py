@@ -135,7 +135,7 @@ async def test_support_reads_which_field_of_which_registry_is_wrong(
         async def is_told() -> bool:
             nonlocal shown
             shown = (await command("show", radicado)).stdout
-            return "rethus no respondió bien (sanctions[0]: el fin es anterior al inicio)" in shown
+            return "ReTHUS no respondió bien (sanctions[0]: el fin es anterior al inicio)" in shown
 
         await product.eventually(is_told)
     finally:
