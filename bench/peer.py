@@ -103,7 +103,7 @@ class PeerRegistrations:
         self._key = radicado_key
         self._link_hours = link_hours
 
-    async def submit(self, submission: Submission, *, channel: str) -> Submitted:
+    async def submit(self, submission: Submission, *, channel: str, **_others: object) -> Submitted:
         consent = Consent(
             terms_version=TERMS_VERSION,
             terms_sha256=TERMS_SHA256,
