@@ -1,10 +1,7 @@
 """`make soak`: some seconds of it, really run, and what it makes of its samples."""
 
-import asyncio
-import os
 import random
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -16,6 +13,7 @@ from bench.soak.growth import bound_of, judge
 from bench.soak.people import REFUSED, make_plan
 from bench.soak.samples import Sample
 from dev.citizen import Citizen, Delegate, OtherUser, SocialServant, Unlisted
+from tests.dev.programs import printed_by
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 300.0
@@ -23,22 +21,7 @@ SECONDS = 300.0
 
 @pytest.mark.server
 async def test_people_come_to_their_end_although_a_part_is_killed() -> None:
-    own = {name: value for name, value in os.environ.items() if not name.startswith("MIPRES_")}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.soak", "--minutes", "0.05", "--restart", "correo"),
-        cwd=ROOT,
-        env=own,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        async with asyncio.timeout(180):
-            output = (await process.communicate())[0].decode()
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-    assert process.returncode == 0, output
+    output = await printed_by("bench.soak", "--minutes", "0.05", "--restart", "correo", within=180)
     people, done, unfinished = re.findall(r"; (\d+) came.* (\d+) people.*Not finished: (\d+)\.", output)[0]
     assert (int(unfinished), int(done)) == (0, int(people))
     for name in ("api memory MiB", "worker files", "connections", "WAL folder MiB", "failed attempts %"):

@@ -1,6 +1,7 @@
 """The development servers as processes of their own."""
 
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -52,3 +53,28 @@ async def run_to_its_end(*arguments: str) -> tuple[int | None, str]:
     )
     _out, error = await asyncio.wait_for(process.communicate(), 10)
     return process.returncode, error.decode()
+
+
+async def printed_by(*arguments: str, within: float) -> str:
+    """What a program says until it ends well, without the settings of this shell.
+
+    Args:
+        within: Seconds that it may take.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MIPRES_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", *arguments),
+        cwd=ROOT,
+        env=own,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(within):
+            output = (await process.communicate())[0].decode()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+    assert process.returncode == 0, output
+    return output

@@ -3,38 +3,20 @@
 Every part is killed once; support cancels, and people press twice.
 """
 
-import asyncio
-import os
 import re
-import sys
 
 import pytest
 
 from dev.chaos.disturbances import ACTS, ROWS
 from dev.chaos.matrix import Verdict, diagonal, summary, table
 from dev.chaos.steps import STEPS
-from tests.dev.programs import ROOT
+from tests.dev.programs import printed_by
 
 MOST_SECONDS = 240
 
 
 async def test_whatever_is_killed_nobody_is_lost_or_doubled() -> None:
-    own = {name: value for name, value in os.environ.items() if not name.startswith("MIPRES_")}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "dev.chaos", "--only", "small"),
-        cwd=ROOT,
-        env=own,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        async with asyncio.timeout(MOST_SECONDS):
-            output = (await process.communicate())[0].decode()
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-    assert process.returncode == 0, output
+    output = await printed_by("dev.chaos", "--only", "small", within=MOST_SECONDS)
     assert "11 casos, 22 personas: 0 perdidas, 0 duplicadas, " in output
     assert len(re.findall(r"0/0 ×[12]", output)) == len(diagonal()), output
     assert len(re.findall(r"^(cancelar|doble clic) .*0/0 ×1", output, re.MULTILINE)) == len(ACTS), output

@@ -10,28 +10,11 @@ from temporalio.worker import Replayer
 from mipres.temporal.connection import WorkerPayloadConverter, data_converter
 from mipres.temporal.trust import TrustedPayloads
 from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
-from workflows.access_notices import AccessNotices
-from workflows.access_review import AccessReview
-from workflows.backchannel_logouts import BackchannelLogouts
-from workflows.factor_reset import SecondFactorReset
-from workflows.login_locked import LoginLocked
-from workflows.password_recovery import PasswordRecovery
-from workflows.registration import Registration
-from workflows.retention import Retention
+from workflows.workers import WORKFLOWS
 
 HISTORIES = Path(__file__).with_name("histories")
 # Payloads are bound to the namespace and the id of their workflow, so a replay takes place under both.
 NAMESPACE = "default"
-WORKFLOWS: list[type] = [
-    Registration,
-    PasswordRecovery,
-    LoginLocked,
-    Retention,
-    AccessNotices,
-    BackchannelLogouts,
-    AccessReview,
-    SecondFactorReset,
-]
 
 
 def replayer(**options: Any) -> Replayer:

@@ -59,16 +59,9 @@ from tests.fakes import (
     FakeSocialServiceRegistry,
 )
 from workflows import contract
-from workflows.access_notices import AccessNotices
-from workflows.access_review import AccessReview
-from workflows.backchannel_logouts import BackchannelLogouts
-from workflows.cancelled_notice import CancelledNotice
-from workflows.factor_reset import SecondFactorReset
-from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
-from workflows.retention import Retention
-from workflows.workers import of_registrations
+from workflows.workers import WORKFLOWS, of_registrations
 
 HISTORIES = Path(__file__).parent.parent / "replay" / "histories"
 # A workflow task that the server lost is handed out again after ten seconds.
@@ -380,17 +373,7 @@ def unfinished(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 async def replay(histories: list[WorkflowHistory], env: WorkflowEnvironment) -> None:
     replayer = Replayer(
-        workflows=[
-            Registration,
-            PasswordRecovery,
-            LoginLocked,
-            CancelledNotice,
-            Retention,
-            AccessNotices,
-            BackchannelLogouts,
-            AccessReview,
-            SecondFactorReset,
-        ],
+        workflows=WORKFLOWS,
         data_converter=env.client.data_converter,
         namespace=env.client.namespace,
         interceptors=[TrustedPayloads()],
@@ -421,19 +404,7 @@ async def world(temporal_env: WorkflowEnvironment, request: pytest.FixtureReques
             worker = Worker(
                 temporal_env.client,
                 task_queue=queue,
-                workflows=[
-                    Registration,
-                    PasswordRecovery,
-                    LoginLocked,
-                    CancelledNotice,
-                    Retention,
-                    AccessNotices,
-                    BackchannelLogouts,
-                    AccessReview,
-                    SecondFactorReset,
-                ]
-                if queue == names.REGISTRATIONS_QUEUE
-                else [],
+                workflows=WORKFLOWS if queue == names.REGISTRATIONS_QUEUE else (),
                 activities=served,
                 max_cached_workflows=cached,
                 interceptors=[TrustedPayloads()],
