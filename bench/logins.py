@@ -1,7 +1,5 @@
 """What a login costs, with one step and with two, and a code for tokens."""
 
-import base64
-import hashlib
 import re
 import time
 from collections.abc import Mapping
@@ -9,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pyotp
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from bench.http import Answer, Connection, expect
 from bench.mailbox import Mailbox
@@ -79,14 +78,13 @@ async def _log_in(visitor: Connection, person: Citizen, codes: pyotp.TOTP | None
 
 async def _exchange(stack: PrivateStack, visitor: Connection) -> float:
     client = stack.settings.oidc_clients[_APPLICATION]
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(_VERIFIER.encode()).digest()).rstrip(b"=").decode()
     asked = {
         "client_id": client.client_id,
         "redirect_uri": client.redirect_uris[0],
         "response_type": "code",
         "scope": "openid email mipres",
         "state": "s",
-        "code_challenge": challenge,
+        "code_challenge": create_s256_code_challenge(_VERIFIER),
         "code_challenge_method": "S256",
     }
     sent_back = await visitor.get(f"/oidc/authorize?{urlencode(asked)}", follow=False)

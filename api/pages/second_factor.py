@@ -20,7 +20,7 @@ from api.answers import CodesAnswer, FormAnswer
 from api.clients import network_of
 from api.forms import secret_of, text_of, whole_text_of
 from api.pages.login import Attempt, authenticate, led_on
-from api.pages.second_step import LOCKED, NO_CODE, WRONG_CODE
+from api.pages.second_step import LOCKED, NO_CODE, code_proof
 from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.services import LoginDep, LoginServices
 from api.signed_in import is_authorization, lacks_factor, session_cookie, user_named, users_of
@@ -34,7 +34,6 @@ from mipres.domain.second_factor import (
     MOST_PASSKEYS,
     Factor,
     Proof,
-    is_multi_factor,
     shown_recovery_code,
 )
 
@@ -102,10 +101,7 @@ async def add_codes(request: Request, services: LoginDep) -> Response:
     codes = await services.factors.confirm_codes(owner.holder, typed)
     if codes is None:
         return _again(request, services, owner.user, {"codigo": NO_WAITING_SECRET}, _back_in(form))
-    if not owner.factor.is_set_up:
-        # Sessions that were opened with less than what the account asks for now.
-        await services.own_accounts.end_other_sessions(owner.user)
-    return await _count_as_shown(request, services, owner, Proof.CODE, codes, _back_in(form))
+    return await _added(request, services, owner, Proof.CODE, codes, _back_in(form))
 
 
 @router.post("/codigos/quitar", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
@@ -142,9 +138,7 @@ async def add_passkey(request: Request, services: LoginDep) -> Response:
     )
     if codes is None:
         return _again(request, services, owner.user, {"_llave": NO_PASSKEY}, _back_in(form))
-    if not owner.factor.is_set_up:
-        await services.own_accounts.end_other_sessions(owner.user)
-    return await _count_as_shown(request, services, owner, Proof.PASSKEY, codes, _back_in(form))
+    return await _added(request, services, owner, Proof.PASSKEY, codes, _back_in(form))
 
 
 @router.post("/llaves/quitar", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
@@ -157,6 +151,20 @@ async def remove_passkey(request: Request, services: LoginDep) -> Response:
     for passkey_id in named:
         await services.passkeys.remove(owner.holder, uuid.UUID(passkey_id))
     return _to_page(owner.user)
+
+
+async def _added(
+    request: Request,
+    services: LoginServices,
+    owner: _Owner,
+    proof: Proof,
+    codes: tuple[str, ...],
+    back: str,
+) -> Response:
+    if not owner.factor.is_set_up:
+        # Sessions that were opened with less than what the account asks for now.
+        await services.own_accounts.end_other_sessions(owner.user)
+    return await _count_as_shown(request, services, owner, proof, codes, back)
 
 
 async def _count_as_shown(
@@ -187,19 +195,15 @@ async def _count_as_shown(
 async def _proven(
     request: Request, services: LoginServices, owner: _Owner, form: FormData, client: str
 ) -> tuple[Proof | None, dict[str, str]]:
-    network = network_of(client)
-    if owner.factor.is_set_up and not is_multi_factor(owner.user.amr):
-        typed = text_of(form, "codigo")
-        if not typed.strip():
-            return None, {"codigo": NO_CODE}
-        checked = await services.factors.check(owner.holder, typed, Origin(network=network))
-        return checked.proof, {"codigo": LOCKED if checked.is_locked else WRONG_CODE}
+    if owner.factor.is_owed(owner.user.amr):
+        proof, error = await code_proof(services.factors, owner.holder, form, client, locked=LOCKED)
+        return proof, {"codigo": error}
     present = secret_of(form, "actual")
     if not present:
         return None, {"actual": "Escriba su contraseña"}
     # Wrong passwords count by the session, which strangers do not have.
     session = services.cookies.get(request, session_cookie(owner.user.application))
-    origin = Origin(network=network, device=f"session {session}")
+    origin = Origin(network=network_of(client), device=f"session {session}")
     attempt = Attempt(login=owner.user.login, password=present, client=client, origin=origin, is_human=True)
     result = await authenticate(services, attempt, owner.user.application)
     return (Proof.PASSWORD if result.account else None), {"actual": _WRONG_PASSWORD}
@@ -298,7 +302,7 @@ async def _page(request: Request, services: LoginServices, owner: _Owner, back: 
         factor=owner.factor,
         is_fresh=is_fresh,
         is_demanded=lacks_factor(services, owner.user),
-        asks_code=owner.factor.is_set_up and not is_multi_factor(owner.user.amr),
+        asks_code=owner.factor.is_owed(owner.user.amr),
         secret=grouped(secret) if secret else None,
         picture=picture_of(secret, owner.user.login) if secret else None,
         passkey=await services.passkeys.options_to_add(owner.holder, bound_to=str(owner.user.session_id))

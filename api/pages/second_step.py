@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.datastructures import FormData
 
 from api.answers import FormAnswer
 from api.clients import network_of
@@ -12,7 +13,7 @@ from api.pages.login import SECOND_STEP, WRONG_PASSKEY, Entry, application_named
 from api.protection import LOGIN_FORM, PUBLIC, READS, ClientDep, limited
 from api.services import LoginDep, LoginServices
 from mipres.database.passkeys import Purpose
-from mipres.database.second_factors import Holder
+from mipres.database.second_factors import Holder, SecondFactors
 from mipres.database.second_steps import SecondStep
 from mipres.domain import sentences
 from mipres.domain.applications import Application
@@ -70,20 +71,31 @@ async def take_second_step(
     step = await _step(request, services, wanted)
     if step is None:
         return _begin_again(wanted)
-    typed, back = text_of(form, "codigo"), text_of(form, "volver")
+    back = text_of(form, "volver")
     if answer := whole_text_of(form, "credencial"):
         token = services.cookies.get(request, SECOND_STEP) or ""
         holder = await services.passkeys.use(Purpose.SECOND_STEP, answer, bound_to=token)
         if holder is None or holder.account_id != step.account_id:
             return _again(request, services, wanted, back, WRONG_PASSKEY)
         return await _enter(request, services, wanted, client, step, Proof.PASSKEY, back)
-    if not typed.strip():
-        return _again(request, services, wanted, back, NO_CODE)
-    checked = await services.factors.check(_holder(step), typed, Origin(network=network_of(client)))
-    if checked.proof is None:
-        error = LOCKED if checked.is_locked else WRONG_CODE
+    proof, error = await code_proof(services.factors, _holder(step), form, client, locked=LOCKED)
+    if proof is None:
         return _again(request, services, wanted, back, error)
-    return await _enter(request, services, wanted, client, step, checked.proof, back)
+    return await _enter(request, services, wanted, client, step, proof, back)
+
+
+async def code_proof(
+    factors: SecondFactors, holder: Holder, form: FormData, client: str, *, locked: str
+) -> tuple[Proof | None, str]:
+    """What the code of a form proves, or why it proves nothing.
+
+    `locked` is the answer after too many wrong ones.
+    """
+    typed = text_of(form, "codigo")
+    if not typed.strip():
+        return None, NO_CODE
+    checked = await factors.check(holder, typed, Origin(network=network_of(client)))
+    return checked.proof, locked if checked.is_locked else WRONG_CODE
 
 
 async def _enter(  # noqa: PLR0913, PLR0917 - all of them are the request's.

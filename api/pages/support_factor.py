@@ -12,7 +12,6 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
 from api.answers import CodesAnswer
-from api.clients import network_of
 from api.forms import secret_of, text_of, whole_text_of
 from api.pages.login import WRONG_PASSKEY
 from api.pages.second_factor import (
@@ -22,7 +21,7 @@ from api.pages.second_factor import (
     grouped,
     picture_of,
 )
-from api.pages.second_step import NO_CODE, STAFF_LOCKED, WRONG_CODE
+from api.pages.second_step import NO_CODE, STAFF_LOCKED, code_proof
 from api.pages.support import STAFF_STEP, STAFF_STEP_PAGE, lead_again, staff_entered
 from api.protection import (
     LOOKS,
@@ -39,8 +38,7 @@ from api.protection import (
 from api.services import ProtectionDep, SupportDep, SupportServices
 from mipres.database.passkeys import Purpose
 from mipres.domain.limits import LOGINS, PASSWORDS
-from mipres.domain.lockout import Origin
-from mipres.domain.second_factor import Factor, Proof, is_multi_factor, shown_recovery_code
+from mipres.domain.second_factor import Factor, Proof, shown_recovery_code
 from mipres.support.staff import (
     StaffMember,
     StaffPresentPasswordError,
@@ -85,7 +83,7 @@ async def take_step(request: Request, services: SupportDep, client: ClientDep) -
         is_own = used is not None and used.staff_id == member.id
         proof, error = (Proof.PASSKEY if is_own else None), WRONG_PASSKEY
     else:
-        proof, error = await _code_proof(services, member, form, client)
+        proof, error = await code_proof(services.factors, member.holder, form, client, locked=STAFF_LOCKED)
     if proof is None:
         return lead_again(request, services, STAFF_STEP_PAGE, {}, {"codigo": error})
     opened = await services.staff.take_second_step(token, proof)
@@ -119,7 +117,7 @@ async def show(
         factor=factor,
         is_fresh=is_fresh,
         is_demanded=protection.lacks_factor(member),
-        asks_code=_asks_code(member, factor),
+        asks_code=factor.is_owed(member.amr),
         secret=grouped(secret) if secret else None,
         picture=picture_of(secret, member.name) if secret else None,
         passkey=await services.passkeys.options_to_add(member.holder, bound_to=bound_to)
@@ -133,8 +131,8 @@ async def show(
 async def confirm(request: Request, services: SupportDep, member: StaffDep, client: ClientDep) -> Response:
     """Take the password, or a code where there is a factor, as a proof of now."""
     form, factor = await request.form(), await services.factors.of(member.holder)
-    if _asks_code(member, factor):
-        proof, error = await _code_proof(services, member, form, client)
+    if factor.is_owed(member.amr):
+        proof, error = await code_proof(services.factors, member.holder, form, client, locked=STAFF_LOCKED)
         errors: Mapping[str, str] = {} if proof else {"codigo": error}
     else:
         errors = await _password_errors(request, services, member, form)
@@ -239,16 +237,6 @@ def _codes_page(
     return services.answers.lead_back(request, answer)
 
 
-async def _code_proof(
-    services: SupportServices, member: StaffMember, form: FormData, client: str
-) -> tuple[Proof | None, str]:
-    typed = text_of(form, "codigo")
-    if not typed.strip():
-        return None, NO_CODE
-    checked = await services.factors.check(member.holder, typed, Origin(network=network_of(client)))
-    return checked.proof, STAFF_LOCKED if checked.is_locked else WRONG_CODE
-
-
 async def _password_errors(
     request: Request, services: SupportServices, member: StaffMember, form: FormData
 ) -> Mapping[str, str]:
@@ -272,10 +260,6 @@ def _refusal(
 
 def _may_change(services: SupportServices, member: StaffMember, factor: Factor) -> bool:
     return factor.may_change(member.amr, proven_at=member.authenticated_at, now=services.clock.now())
-
-
-def _asks_code(member: StaffMember, factor: Factor) -> bool:
-    return factor.is_set_up and not is_multi_factor(member.amr)
 
 
 async def _step(request: Request, services: SupportServices) -> tuple[str, StaffMember | None]:

@@ -1,8 +1,8 @@
 """What one application holds of all people, in PostgreSQL."""
 
-from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from mipres.database import grants
 from mipres.database.engine import session_factory
 from mipres.database.tables import OidcGrantRow
 from mipres.ports import Clock
@@ -20,11 +20,6 @@ class ClientGrants:
         Returns:
             The number of logins that they came of.
         """
-        ending = (
-            update(OidcGrantRow)
-            .where(OidcGrantRow.client_id == client_id, OidcGrantRow.ended_at.is_(None))
-            .values(ended_at=self._clock.now())
-            .returning(OidcGrantRow.id)
-        )
+        of_client = OidcGrantRow.client_id == client_id
         async with self._sessions.begin() as session:
-            return len((await session.scalars(ending)).all())
+            return len((await session.scalars(grants.ending(of_client, now=self._clock.now()))).all())

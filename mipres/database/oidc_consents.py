@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from mipres.database import grants
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.sessions import LoggedInUser
@@ -81,15 +82,11 @@ class ApplicationConsents:
         """Take everything back, and end what the application has of the person."""
         own = (OidcConsentRow.account_id == user.account_id, OidcConsentRow.client_id == client_id)
         withdrawing = delete(OidcConsentRow).where(*own).returning(OidcConsentRow.scope)
-        ending = update(OidcGrantRow).where(
-            OidcGrantRow.account_id == user.account_id,
-            OidcGrantRow.client_id == client_id,
-            OidcGrantRow.ended_at.is_(None),
-        )
+        held = (OidcGrantRow.account_id == user.account_id, OidcGrantRow.client_id == client_id)
         async with self._sessions.begin() as session:
             if not (await session.scalars(withdrawing)).all():
                 return
-            await session.execute(ending.values(ended_at=self._clock.now()))
+            await session.execute(grants.ending(*held, now=self._clock.now()))
             await self._audit.record_in(
                 session, _event(AuditEventType.APPLICATION_WITHDRAWN, user, client_id)
             )

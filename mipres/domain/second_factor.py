@@ -109,10 +109,13 @@ class Factor:
         """
         return self.has_codes or bool(self.passkeys)
 
+    def is_owed(self, methods: Iterable[str]) -> bool:
+        """Whether it is set up, and nothing of it was shown yet."""
+        return self.is_set_up and not is_multi_factor(methods)
+
     def may_change(self, methods: Iterable[str], *, proven_at: datetime | None, now: datetime) -> bool:
         """Whether what was proven is recent, and as much as the factor asks for."""
-        has_shown_factor = is_multi_factor(methods) or not self.is_set_up
-        return has_shown_factor and proven_at is not None and proven_at > now - FRESH_FOR
+        return not self.is_owed(methods) and proven_at is not None and proven_at > now - FRESH_FOR
 
 
 @dataclass(frozen=True, kw_only=True)
