@@ -259,7 +259,12 @@ async def test_any_order_of_everything_ends_well(world: World, seed: int) -> Non
             await storm.blow()
     world.talent.down = world.mailer.down = False
     while not await storm.has_ended():
-        await world.passes(handle, timedelta(hours=25))
+        try:
+            await world.passes(handle, timedelta(hours=25))
+        except RPCError as error:
+            # Where it has ended since it was looked at, the loop sees it.
+            if not is_unknown_workflow(error):
+                raise
     status = await handle.result()
     assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
     accounts = list(world.accounts.accounts.values())
