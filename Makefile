@@ -14,12 +14,15 @@ PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadgroup
 # Programs speak Spanish, whatever the locale of the machine and whether it exists.
 export PYTHONUTF8 := 1
 
-# An environment that is half made, or whose Python has become another, has no pip.
-ifneq ($(wildcard .venv),)
-ifneq ($(shell { .venv/bin/python -c 'import pip'; } >/dev/null 2>&1 || echo broken),)
+# An environment that is half made, or whose Python has gone, has no pip. One of another Python than python3 is
+# replaced, unless python3 is too old to make one.
+USUAL := $(shell python3 -c 'import sys; print(*sys.version_info[:2])' 2>/dev/null || echo 0 0)
+IS_FIT := import pip, sys; usual = tuple(map(int, sys.argv[1:])); \
+  sys.exit(sys.version_info < (3, 11) or (3, 11) <= usual != sys.version_info[:2])
+UNFIT := $(shell [ ! -e .venv -a ! -L .venv ] || .venv/bin/python -c '$(IS_FIT)' $(USUAL) >/dev/null 2>&1 || echo yes)
+ifneq ($(UNFIT),)
 $(info El entorno .venv está a medias o es de otro Python: se crea de nuevo.)
 $(shell rm -rf .venv)
-endif
 endif
 
 # The recipe becomes the launcher: make hands its signals to the one process that stops the others.

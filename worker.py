@@ -1,6 +1,5 @@
 """One worker process: connect, build, run."""
 
-import argparse
 import asyncio
 import dataclasses
 import signal
@@ -16,6 +15,7 @@ from temporalio.client import Client
 from activities.catalog import catalog
 from activities.metrics import WorkerMetrics, count_with
 from mipres import composition
+from mipres.arguments import Arguments
 from mipres.database.failures import database_fault
 from mipres.logs import configure_logging
 from mipres.settings import Settings, load_settings
@@ -120,7 +120,7 @@ def complain(line: str) -> None:
 
 
 if __name__ == "__main__":
-    program = argparse.ArgumentParser(prog="python worker.py", description="Worker de Registro MIPRES.")
+    program = Arguments(prog="python worker.py", description="Worker de Registro MIPRES.")
     program.add_argument("--version", action="version", version=VERSION_LINE)
     program.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

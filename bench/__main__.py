@@ -22,6 +22,7 @@ from bench.sizes import Sizes, chosen_sizes
 from bench.statistics import median, quantile
 from bench.visits import Driver
 from dev.private_stack import PrivateStack
+from mipres.arguments import take_none
 
 COST_CONCURRENCY = 10
 _COMPLETED = "RegistrationStage = 'completed'"
@@ -128,6 +129,7 @@ def _say(line: str) -> None:
 
 
 def main() -> None:
+    take_none("python -m bench", __doc__)
     name, sizes = chosen_sizes()
     results = asyncio.run(measure(name, sizes))
     path = report.keep(results, f"bench-{name}" if name != "full" else "bench")

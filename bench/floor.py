@@ -14,6 +14,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from bench.floor_workflow import QUEUE, Floor, nothing
 from bench.programs import serve
 from bench.visits import Timed
+from mipres.arguments import take_none
 from mipres.settings import Settings, load_settings
 
 
@@ -62,4 +63,5 @@ async def _work() -> None:
 
 
 if __name__ == "__main__":
+    take_none("python -m bench.floor", __doc__)
     uvloop.run(_work())

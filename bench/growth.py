@@ -27,6 +27,7 @@ from bench.statistics import median, quantile, ratio
 from dev.citizen import Citizen
 from dev.private_stack import PrivateStack
 from mipres import composition
+from mipres.arguments import take_none
 from mipres.domain.documents import parse_document
 from mipres.settings import DEVELOPMENT_KEY
 from mipres.temporal.connection import connect
@@ -393,6 +394,7 @@ def _say(line: str) -> None:
 
 def main() -> None:
     """Measure and print; only the default levels reach the documentation."""
+    take_none("python -m bench.growth", __doc__)
     results = asyncio.run(measure())
     print(growth_table(results))
     if "BENCH_WAITING" in os.environ:

@@ -17,6 +17,7 @@ from activities.catalog import catalog
 from bench.naive_workflow import NAMESPACE, NaiveRegistration
 from bench.programs import serve
 from mipres import composition
+from mipres.arguments import take_none
 from mipres.settings import load_settings
 from mipres.temporal.connection import connect
 from mipres.temporal.names import REGISTRATIONS_QUEUE, SEARCH_ATTRIBUTES
@@ -75,4 +76,5 @@ async def _work() -> None:
 
 
 if __name__ == "__main__":
+    take_none("python -m bench.naive", __doc__)
     uvloop.run(_work())

@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bench.report import RESULTS
 from dev.postgres import embedded_postgres_server
 from dev.private_stack import open_directory
+from mipres.arguments import take_none
 from mipres.captcha.challenges import CaptchaChallenges, Place
 from mipres.clock import SystemClock
 from mipres.database.accounts import PostgresAccounts
@@ -272,4 +273,5 @@ async def _main(rows: int) -> int:
 
 
 if __name__ == "__main__":
+    take_none("python -m bench.plans", __doc__)
     sys.exit(asyncio.run(_main(int(os.environ.get("BENCH_ROWS", "1000000")))))

@@ -18,6 +18,7 @@ from bench.people import new_professionals
 from bench.product import measured_stack
 from bench.statistics import median
 from mipres import composition
+from mipres.arguments import take_none
 from mipres.temporal import names
 from mipres.temporal.connection import connect
 
@@ -90,6 +91,7 @@ def _looked(run: Any) -> int:
 
 
 def main() -> None:
+    take_none("python -m bench.review", __doc__)
     for name, value in asyncio.run(measure(int(os.environ.get("BENCH_PROFILES", "2000")))).items():
         print(f"{name}: {value}")
 

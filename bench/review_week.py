@@ -6,6 +6,7 @@ One queue of one registry with the product's own limits; a registration always g
 from dataclasses import dataclass
 
 from bench.simulation import HOURS
+from mipres.arguments import take_none
 from workflows import policies
 
 DAY_SECONDS = 24 * 60 * 60
@@ -61,6 +62,7 @@ def live_a_week(*, registrations_a_day: int, profiles: int = PROFILES) -> Week:
 
 
 def main() -> None:
+    take_none("python -m bench.review_week", __doc__)
     for registrations in (0, 20_000, 100_000):
         week = live_a_week(registrations_a_day=registrations)
         hours = week.finished_after_seconds and round(week.finished_after_seconds / 3600, 1)

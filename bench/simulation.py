@@ -12,6 +12,7 @@ from typing import Any
 
 from bench import report
 from bench.rounds import OURS
+from mipres.arguments import take_none
 
 MINUTES = 24 * 60
 DEPLOYMENT_PAGE = report.ROOT / "docs" / "deployment.md"
@@ -173,4 +174,5 @@ def publish() -> str:
 
 
 if __name__ == "__main__":
+    take_none("python -m bench.simulation", __doc__)
     print(publish())

@@ -21,6 +21,7 @@ from bench.statistics import median
 from bench.visits import Driver
 from dev.citizen import PASSWORD, REGISTRATION_NUMBER, Citizen, csrf_of
 from dev.private_stack import PrivateStack
+from mipres.arguments import take_none
 
 SAMPLES = 500
 _WRONG = "Otra-Clave-2027"
@@ -155,4 +156,5 @@ async def submit_registration(stack: PrivateStack, person: Citizen) -> Any:
 
 
 if __name__ == "__main__":
+    take_none("python -m bench.timing", __doc__)
     asyncio.run(main())

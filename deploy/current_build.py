@@ -7,7 +7,6 @@ with the build before. It waits until workers of the build ask every queue for w
 without workers is given waits for ever.
 """
 
-import argparse
 import asyncio
 from datetime import UTC, datetime, timedelta
 
@@ -22,6 +21,7 @@ from temporalio.service import RPCError
 
 from deploy.verdict import end
 from mipres import composition
+from mipres.arguments import Arguments
 from mipres.settings import load_settings, variable
 from mipres.temporal.connection import connect
 from mipres.temporal.names import REGISTRATIONS_QUEUE, REGISTRY_QUEUES
@@ -97,7 +97,7 @@ async def run(patience: timedelta) -> str | None:
 
 def main() -> None:
     """Make the build of the settings current, and end the process."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.current_build", description=__doc__)
+    parser = Arguments(prog="python -m deploy.current_build", description=__doc__)
     parser.add_argument("--patience-seconds", type=int, default=300)
     complaint = asyncio.run(run(timedelta(seconds=parser.parse_args().patience_seconds)))
     end(f"current-build: {complaint}" if complaint else None)

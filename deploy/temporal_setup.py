@@ -5,7 +5,6 @@
 It can run any number of times. Temporal Cloud makes both with its own tools instead.
 """
 
-import argparse
 import asyncio
 from datetime import timedelta
 
@@ -18,6 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from deploy.verdict import end
 from mipres import composition
+from mipres.arguments import Arguments
 from mipres.settings import load_settings
 from mipres.temporal.connection import TemporalConnection, connect
 from mipres.temporal.names import SEARCH_ATTRIBUTES
@@ -113,7 +113,7 @@ async def until_set_up(
 
 def main() -> None:
     """Set up the namespace of the settings, and end the process."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.temporal_setup", description=__doc__)
+    parser = Arguments(prog="python -m deploy.temporal_setup", description=__doc__)
     parser.add_argument("--retention-days", type=int, default=90)
     parser.add_argument("--patience-seconds", type=int, default=120)
     options = parser.parse_args()

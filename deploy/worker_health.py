@@ -16,6 +16,7 @@ from temporalio.service import RPCError
 
 from deploy.verdict import end
 from mipres import composition
+from mipres.arguments import take_none
 from mipres.settings import Settings, load_settings
 from mipres.temporal.connection import connect
 from mipres.temporal.names import REGISTRATIONS_QUEUE
@@ -55,6 +56,7 @@ async def complaint() -> str | None:
 
 def main() -> None:
     """End the process with what is wrong."""
+    take_none("python -m deploy.worker_health", __doc__)
     end(asyncio.run(complaint()))
 
 

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import Any
 
+from mipres.arguments import Arguments
+
 _OPTIONS = ("--format", "json", "--progress-spinner", "off", "--require-hashes", "--disable-pip")
 
 
@@ -50,9 +52,12 @@ def verdict(report: dict[str, Any] | None, *, strict: bool) -> int:
 
 
 def main() -> int:
+    parser = Arguments(prog="python -m dev.audit", description=__doc__)
+    parser.add_argument("--strict", action="store_true", help="fail also where not all is known")
+    is_strict = parser.parse_args().strict
     command = (sys.executable, "-m", "pip_audit", *_OPTIONS, "--requirement", "requirements.lock")
     output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return verdict(read(output), strict="--strict" in sys.argv[1:])
+    return verdict(read(output), strict=is_strict)
 
 
 if __name__ == "__main__":

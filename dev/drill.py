@@ -27,6 +27,7 @@ from dev.postgres_binaries import find_postgres_bin
 from dev.probes import free_port
 from dev.process import ROOT, SILENT, supervisor_of
 from dev.temporal_backup import copy_database
+from mipres.arguments import take_none
 
 BACKUP = ROOT / "deploy" / "backup"
 _HEAD = re.compile(r"Cabeza: (\S+)")
@@ -179,6 +180,7 @@ def _made(directory: str, name: str) -> Path:
 
 def main() -> int:
     """Play the drill; the exit code is 0 when the second product is the first one again."""
+    take_none("python -m dev.drill", __doc__)
     try:
         asyncio.run(_drill())
     except DrillError as error:

@@ -7,6 +7,7 @@ import json
 
 from api.main import create_app
 from dev.process import ROOT
+from mipres.arguments import take_none
 from mipres.settings import Settings
 
 FILE = ROOT / "docs" / "openapi.json"
@@ -26,6 +27,7 @@ def document() -> str:
 
 def main() -> None:
     """Write the file."""
+    take_none("python -m dev.openapi", __doc__)
     FILE.write_text(document(), encoding="utf-8")
     print(FILE.relative_to(ROOT))
 

@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 from dev.data_directory import DataDirectory, DataDirectoryBusyError
+from mipres.arguments import take_none
 
 
 def main() -> int:
     """Delete the data directory unless a stack is running on it."""
+    take_none("python -m dev.reset", __doc__)
     data = DataDirectory(path=Path(os.environ.get("MIPRES_DATA_DIR") or ".data").absolute())
     if not data.exists():
         print(f"No hay datos en {data.path}.")

@@ -4,7 +4,6 @@ PostgreSQL with its migrations, Temporal, the registry simulator and the mail ca
 the worker and the API. A part whose address is configured is somebody else's and is not started.
 """
 
-import argparse
 import asyncio
 import os
 import sys
@@ -25,6 +24,7 @@ from dev.process import ROOT, Console, LaunchError, Part, Supervisor, supervise
 from dev.process_records import ProcessRecords
 from dev.temporal_server import temporal_server
 from dev.terminal import follow_an_interrupted_make, foreground_of_its_own
+from mipres.arguments import Arguments
 from mipres.domain.clients import Client
 from mipres.settings import PREFIX, Settings, load_settings, variable
 
@@ -264,7 +264,7 @@ async def _supervise(stack: Stack, records: ProcessRecords) -> int:
 
 def main() -> int:
     """Run until a signal to stop; the process's exit code."""
-    argparse.ArgumentParser(prog="make run", description=_HELP, usage="make run").parse_args()
+    Arguments(prog="make run", description=_HELP, usage="make run").parse_args()
     os.chdir(ROOT)
     data = DataDirectory(path=Path(os.environ.get(variable("data_dir")) or ".data").absolute())
     try:

@@ -3,13 +3,13 @@
 `python -m dev.temporal_backup TARGET`.
 """
 
-import argparse
 import os
 import sqlite3
 import sys
 from contextlib import closing
 from pathlib import Path
 
+from mipres.arguments import Arguments
 from mipres.settings import variable
 
 
@@ -36,7 +36,7 @@ def copy_database(source: Path, target: Path) -> None:
 
 def main() -> int:
     """Copy the database of DATA_DIR; the process's exit status."""
-    parser = argparse.ArgumentParser(prog="python -m dev.temporal_backup", description=__doc__)
+    parser = Arguments(prog="python -m dev.temporal_backup", description=__doc__)
     parser.add_argument("target", type=Path)
     source = Path(os.environ.get(variable("data_dir")) or ".data") / "temporal.db"
     try:

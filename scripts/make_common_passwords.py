@@ -13,6 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from mipres.arguments import Arguments
 from mipres.domain.passwords import COMMON_PASSWORDS_FILE, LONGEST_WORD, SHORTEST_STEM, plain
 
 LISTS = (
@@ -38,4 +39,6 @@ def main(packages: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = Arguments(prog="python scripts/make_common_passwords.py", description=__doc__)
+    parser.add_argument("packages", type=Path)
+    main(parser.parse_args().packages)

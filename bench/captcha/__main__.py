@@ -5,7 +5,6 @@ needs Debian's tesseract-ocr, and the time in a browser Chromium; without them t
 """
 
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from random import Random
@@ -13,6 +12,7 @@ from random import Random
 from bench.captcha.hearing import solve_recording
 from bench.captcha.seeing import OCR_MODES, PREPARATIONS, read_by_ocr, solve_by_shapes
 from bench.captcha.working import print_times
+from mipres.arguments import Arguments
 from mipres.captcha.codes import ALPHABET, CODE_LENGTH, normalise_answer
 from mipres.captcha.picture import draw_image
 from mipres.captcha.recording import speak
@@ -23,8 +23,11 @@ _CODES, _SEED = 100, 1
 
 def main() -> None:
     """Print a line for each attack."""
-    told = [int(text) for text in sys.argv[1:]]
-    number, seed = told + [_CODES, _SEED][len(told) :]
+    parser = Arguments(prog="python -m bench.captcha", description=__doc__)
+    parser.add_argument("codes", type=int, nargs="?", default=_CODES)
+    parser.add_argument("seed", type=int, nargs="?", default=_SEED)
+    given = parser.parse_args()
+    number, seed = given.codes, given.seed
     print_times()
     for name, make, attack in _attacks():
         random, began = Random(seed), time.perf_counter()  # noqa: S311 -- repeatable on purpose

@@ -1,6 +1,5 @@
 """`make soak`: a mixed day of five minutes, and whether anything grows."""
 
-import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from bench.product import DATABASE_OPTIONS
 from bench.soak.day import PARTS, Day
 from bench.soak.report import Soak, keep, table
 from dev.private_stack import private_stack
+from mipres.arguments import Arguments
 
 MINUTES = 5.0
 _SEED = 2026
@@ -22,7 +22,7 @@ _CHECKPOINTS = {"checkpoint_timeout": "30s", "max_wal_size": "256MB"}
 
 def main() -> int:
     """Run the day; the exit code is 0 when everybody came to the end and nothing grew."""
-    parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
+    parser = Arguments(prog="python -m bench.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=MINUTES)
     parser.add_argument("--restart", nargs="*", choices=PARTS, default=PARTS)
     wanted = parser.parse_args()

@@ -1,18 +1,18 @@
 """`make attacks`: attack a product on loopback, print attack and result, and fail if one succeeds."""
 
-import argparse
 import asyncio
 import sys
 
 from dev.attacks.table import ATTACKS, Attack, Outcome, Result, row, summary, try_attack
 from dev.attacks.target import open_target
+from mipres.arguments import Arguments
 
 MINUTES = 5.0
 
 
 def main() -> int:
     """Perform the attacks; the exit code is 0 when the product held against each."""
-    parser = argparse.ArgumentParser(prog="python -m dev.attacks", description=__doc__)
+    parser = Arguments(prog="python -m dev.attacks", description=__doc__)
     parser.add_argument(
         "--only", action="append", metavar="NAME", help="función de un ataque; puede repetirse"
     )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dev.chaos.drain import drain
 from dev.chaos.matrix import Verdict, crash_along_the_way, crash_everywhere, diagonal, summary, table, whole
 from dev.chaos.product import open_product
+from mipres.arguments import Arguments
 
 MINUTES = 10.0
 # What the last row may take, and stopping everything.
@@ -17,7 +18,7 @@ RESERVE_SECONDS = 150.0
 
 def main() -> int:
     """Run what the arguments name; the exit code is 0 when no one was lost or doubled."""
-    parser = argparse.ArgumentParser(prog="python -m dev.chaos", description=__doc__)
+    parser = Arguments(prog="python -m dev.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=MINUTES, help="límite de tiempo de la matriz")
     parser.add_argument("--only", choices=("matrix", "small", "drain"), help="solo una de las partes")
     parser.add_argument("--parked", type=int, default=150, help="cuántos registros esperan en el drenaje")

@@ -7,6 +7,7 @@ import sys
 
 from dev.demo_application.app import Registered, create_app
 from dev.serving import PortUnavailableError, open_listener, port_of, run, serve
+from mipres.arguments import Arguments
 from mipres.settings import DEVELOPMENT_CLIENT_SECRET
 
 
@@ -18,9 +19,7 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m dev.demo_application", description="Aplicación de demostración"
-    )
+    parser = Arguments(prog="python -m dev.demo_application", description="Aplicación de demostración")
     parser.add_argument("--client-id", required=True, help="nombre con el que la aplicación está inscrita")
     parser.add_argument("--name", required=True, help="título de la página")
     parser.add_argument("--issuer", required=True, help="dirección pública del registro")

@@ -11,6 +11,7 @@ from dev.mail_catcher.app import create_app
 from dev.mail_catcher.inbox import Inbox
 from dev.mail_catcher.smtp import SmtpDesk
 from dev.serving import PortUnavailableError, open_listener, port_of, run, serve
+from mipres.arguments import Arguments
 
 DEFAULT_SMTP_PORT = 1025
 DEFAULT_UI_PORT = 8025
@@ -29,7 +30,7 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m dev.mail_catcher", description="Buzón de desarrollo")
+    parser = Arguments(prog="python -m dev.mail_catcher", description="Buzón de desarrollo")
     parser.add_argument(
         "--smtp-port", type=int, default=DEFAULT_SMTP_PORT, help="puerto SMTP; 0 toma uno libre"
     )

@@ -12,6 +12,7 @@ from dev.registry_simulator.app import DroppableProtocol, Simulator, create_app
 from dev.registry_simulator.people_page import table
 from dev.registry_simulator.store import StateUnreadableError, Store
 from dev.serving import PortUnavailableError, open_listener, port_of, run, serve
+from mipres.arguments import Arguments
 
 DEFAULT_PORT = 8100
 
@@ -31,9 +32,7 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m dev.registry_simulator", description="Simulador de registros"
-    )
+    parser = Arguments(prog="python -m dev.registry_simulator", description="Simulador de registros")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="puerto; 0 toma uno libre")
     parser.add_argument("--host", default="127.0.0.1", help="dirección en la que escucha")
     parser.add_argument("--state", type=Path, help="archivo donde se conservan personas y modos")

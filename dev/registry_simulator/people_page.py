@@ -6,6 +6,7 @@
 from pathlib import Path
 
 from dev.registry_simulator.seed import USER_TYPE_LABELS, seed_rows
+from mipres.arguments import take_none
 
 PAGE = Path(__file__).parents[2] / "docs" / "simulated-people.md"
 _HEADINGS = ("Documento", "Tipo de usuario", "Datos del formulario", "Qué muestra")
@@ -40,4 +41,5 @@ def page() -> str:
 
 
 if __name__ == "__main__":
+    take_none("python -m dev.registry_simulator.people_page", __doc__)
     PAGE.write_text(page(), encoding="utf-8")

@@ -8,6 +8,7 @@ import sys
 from typing import Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from mipres.cli.accounts import account, unlock
 from mipres.cli.applications import applications
@@ -16,10 +17,13 @@ from mipres.cli.migrations import migrate
 from mipres.cli.person import person
 from mipres.cli.registrations import cancel, find, resend, retry, show, stuck
 from mipres.cli.reviews import review
+from mipres.cli.running import NOT_POSSIBLE
 from mipres.cli.second_factor import second_factor
 from mipres.cli.staff import staff
 from mipres.cli.trail import audit
 from mipres.version import VERSION_LINE
+
+PROGRAM = "python -m mipres.cli"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for command in (migrate, find, show, stuck, audit, retry, resend, cancel, unlock):
@@ -54,11 +58,18 @@ def run() -> NoReturn:
 
     The Temporal client's threads may crash a process that ends slowly.
     """
-    code = 0
     try:
-        app()
+        ended: object = app(standalone_mode=False)
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 0
+        ended = end.code
+    except TyperException as mistake:
+        # Without any word there is no message: the help has been shown.
+        if message := mistake.format_message():
+            print(f"{PROGRAM}: {' '.join(message.split())} (--help)", file=sys.stderr)
+        ended = mistake.exit_code
+    except typer.Abort:
+        ended = NOT_POSSIBLE
+    code = ended if isinstance(ended, int) else 0
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -59,11 +59,40 @@ def test_an_environment_of_a_python_that_has_gone_is_replaced(checkout: Path) ->
     assert not program.parent.exists()
 
 
-def test_an_environment_that_works_is_kept(checkout: Path) -> None:
-    program = environment_in(checkout, f'exec {sys.executable} "$@"')
-    done = make(checkout, "help")
-    assert "se crea de nuevo" not in done.stdout
-    assert program.exists()
+OWN = sys.version_info[:2]
+WORKS = f'exec {sys.executable} "$@"'
+TOO_OLD = f'shift; exec {sys.executable} -c "import sys; sys.version_info = (3, 10, 14); exec(sys.argv.pop(1))" "$@"'
+
+
+@pytest.mark.parametrize(
+    ("python", "usual", "is_kept"),
+    [
+        (WORKS, OWN, True),
+        (WORKS, (OWN[0], OWN[1] + 1), False),
+        # Made by hand with another Python, because python3 cannot: this one is all there is.
+        (WORKS, (3, 9), True),
+        (WORKS, None, True),
+        (TOO_OLD, OWN, False),
+        (TOO_OLD, (3, 10), False),
+    ],
+)
+def test_an_environment_is_kept_only_if_it_works_and_is_python3_s(
+    checkout: Path, tmp_path: Path, python: str, usual: tuple[int, int] | None, *, is_kept: bool
+) -> None:
+    program = environment_in(checkout, python)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    fake = programs / "python3"
+    fake.write_text("#!/bin/sh\n" + (f"echo {usual[0]} {usual[1]}\n" if usual else "exit 127\n"), "utf-8")
+    fake.chmod(0o755)
+    done = make(checkout, "help", PATH=f"{programs}:{os.environ['PATH']}")
+    assert ("se crea de nuevo" in done.stdout, program.exists()) == (not is_kept, is_kept)
+
+
+def test_a_link_to_an_environment_that_has_gone_is_replaced(checkout: Path) -> None:
+    (checkout / ".venv").symlink_to("/nowhere/.venv")
+    assert "se crea de nuevo" in make(checkout, "help").stdout
+    assert not (checkout / ".venv").is_symlink()
 
 
 def test_python_without_venv_leaves_nothing_half_made(checkout: Path, tmp_path: Path) -> None:
