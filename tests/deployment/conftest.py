@@ -1,17 +1,12 @@
-import asyncio
-import os
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dev.postgres import THROWAWAY_PASSWORD, USER, embedded_postgres_server
-from dev.postgres_binaries import find_postgres_bin
-from dev.probes import LOOPBACK
 from tests.deployment.bare_temporal import bare_temporal_server
-from tests.deployment.composed import DEPLOY, make_env, read_env, services
+from tests.deployment.cluster import created_databases
+from tests.deployment.composed import make_env, read_env, services
 from tests.deployment.image import build_tree
 
 
@@ -38,22 +33,8 @@ def image_tree(open_directory: Path) -> Path:
 @pytest.fixture(scope="session")
 async def databases(open_directory: Path, generated: dict[str, str]) -> AsyncIterator[int]:
     """Port of a server on which create-databases.sh ran as in the image."""
-    async with embedded_postgres_server(open_directory / "compose-postgres") as url:
-        port = url.rpartition(":")[2].partition("/")[0]
-        values = {
-            "PATH": f"{find_postgres_bin()}:{os.environ['PATH']}",
-            "POSTGRES_USER": USER,
-            "PGHOST": LOOPBACK,
-            "PGPORT": port,
-            "PGPASSWORD": THROWAWAY_PASSWORD,
-            **generated,
-        }
-        command = ["sh", str(DEPLOY / "postgres" / "create-databases.sh")]
-        done = await asyncio.to_thread(
-            subprocess.run, command, env=values, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        yield int(port)
+    async with created_databases(open_directory / "compose-postgres", generated) as port:
+        yield port
 
 
 @pytest.fixture
