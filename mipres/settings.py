@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
@@ -28,6 +28,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from mipres.database.tls import FILES, MODES, tls_of
 from mipres.domain.addresses import is_usable
 from mipres.domain.applications import Application
 from mipres.domain.clients import Audience, Client, UnusableClientError, is_a_secret_of
@@ -61,10 +62,10 @@ WIDEST_PROXY_NETWORK = {4: 8, 6: 16}
 SMTP_SCHEMES = ("smtps", "smtp+starttls", "smtp")
 ENCRYPTED_SMTP_SCHEMES = SMTP_SCHEMES[:2]
 DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
-DATABASE_OPTIONS = {"ssl", "host", "port"}
-SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+DATABASE_OPTIONS = ("sslmode", *FILES, "host", "port", "application_name", "options")
 _DATABASE_FORM = (
-    "use `postgresql://usuario:clave@servidor:puerto/base`, con `?sslmode=verify-full` si la red no es suya."
+    "use `postgresql://usuario:clave@servidor:puerto/base`, con `?sslmode=verify-full` si la red no es suya; "
+    "en la clave, `/` se escribe `%2F`, `?` `%3F` y `#` `%23`."
 )
 _KEYS_OF_BYTES = ("payload_keys", "audit_keys")
 
@@ -234,26 +235,48 @@ def _not_empty(value: SecretStr) -> SecretStr:
 
 
 def _database_address(value: SecretStr) -> SecretStr:
-    """Read the forms that people use as the one of SQLAlchemy.
-
-    What libpq calls `sslmode` is `ssl` for asyncpg.
-    """
+    """Read the forms that people use as the one of SQLAlchemy."""
+    text = _not_empty(value).get_secret_value().strip()
     try:
-        address = urlsplit(_not_empty(value).get_secret_value())
-        # 0 is the embedded server's own choice; a port that is no number raises.
-        has_port = address.port is None or address.port >= 0
-    except ValueError as error:
-        raise ValueError(str(error) if not value.get_secret_value() else _DATABASE_FORM) from None
-    options = {"ssl" if name == "sslmode" else name: text for name, text in parse_qsl(address.query)}
-    is_complete = has_port and bool(address.hostname or options.get("host")) and address.path.strip("/") != ""
-    if address.scheme not in DATABASE_SCHEMES or not is_complete:
+        address = urlsplit(text)
+        port = "" if address.port is None else f":{address.port}"
+    except ValueError:
+        raise ValueError(_DATABASE_FORM) from None
+    # What the standard library calls `hostname` is in small letters; a socket's directory may not be.
+    named = unquote(address.netloc.rpartition("@")[2].removesuffix(port))
+    options = _database_options(address.query)
+    if named.startswith("/"):
+        options = {**options, "host": named, "port": port.removeprefix(":") or "5432"}
+        named = port = ""
+    is_complete = bool(named or options.get("host")) and address.path.strip("/") != ""
+    is_one_server = "," not in named + options.get("host", "")
+    if address.scheme not in DATABASE_SCHEMES or address.fragment or not (is_complete and is_one_server):
         raise ValueError(_DATABASE_FORM)
-    if unknown := sorted(set(options) - DATABASE_OPTIONS):
-        raise ValueError(f"no conoce la opción {unknown[0]}; use solo `sslmode`.")
-    if options.get("ssl", "prefer") not in SSL_MODES:
-        raise ValueError(f"`sslmode` debe ser {', '.join(SSL_MODES)}.")
-    whole = address._replace(scheme="postgresql+asyncpg", query=urlencode(options))
-    return SecretStr(urlunsplit(whole))
+    server = f"{_login_of(address)}{named}{port}"
+    return SecretStr(urlunsplit(("postgresql+asyncpg", server, address.path, urlencode(options), "")))
+
+
+def _login_of(address: SplitResult) -> str:
+    """User and password, with every sign that has a meaning in an address in its other form."""
+    if address.username is None:
+        return ""
+    words = [quote(unquote(word), safe="") for word in (address.username, address.password) if word]
+    return f"{':'.join(words)}@"
+
+
+def _database_options(query: str) -> dict[str, str]:
+    """What follows the question mark; drivers of other languages write `ssl` for `sslmode`."""
+    options = {"sslmode" if name == "ssl" else name: text for name, text in parse_qsl(query)}
+    if unknown := sorted(set(options) - set(DATABASE_OPTIONS)):
+        raise ValueError(f"no conoce la opción `{unknown[0]}`; use solo {', '.join(DATABASE_OPTIONS)}.")
+    if options.get("sslmode", "prefer") not in MODES:
+        raise ValueError(f"`sslmode` debe ser {', '.join(MODES)}.")
+    try:
+        tls_of(options)
+    except OSError:
+        files = ", ".join(f"`{name}`" for name in FILES if name in options)
+        raise ValueError(f"no se pudo usar {files}: cada uno nombra un archivo PEM legible.") from None
+    return options
 
 
 def _without_comma(value: SecretStr) -> SecretStr:

@@ -11,10 +11,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import event
+from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+from mipres.database.tls import FILES, tls_of
 
 RESTED_SECONDS = 1.0
 """A restart takes longer, so a connection that survived one has rested."""
@@ -57,16 +59,19 @@ def create_engine(
         statement_seconds: After this time the server ends a statement with SQLSTATE 57014.
         lock_seconds: After this time the server ends a wait for a lock with SQLSTATE 55P03.
     """
+    address, given = address_of(url)
     engine = create_async_engine(
-        url,
+        address,
         pool_size=pool_size,
         max_overflow=0,
         hide_parameters=True,
         connect_args={
+            **given,
             "timeout": CONNECT_SECONDS,
             "command_timeout": statement_seconds + ANSWER_SECONDS,
             "connection_class": _BoundedConnection,
             "server_settings": {
+                **given["server_settings"],
                 "statement_timeout": f"{round(statement_seconds * 1000)}ms",
                 "lock_timeout": f"{round(lock_seconds * 1000)}ms",
             },
@@ -74,6 +79,17 @@ def create_engine(
     )
     _ask_rested_connections(engine)
     return engine
+
+
+def address_of(url: str) -> tuple[URL, dict[str, Any]]:
+    """Split an address into what SQLAlchemy reads and asyncpg's arguments for the rest."""
+    address = make_url(url)
+    options = {name: str(value) for name, value in address.query.items()}
+    own = {name: options.pop(name) for name in ("sslmode", *FILES) if name in options}
+    server = {name: options.pop(name) for name in ("application_name", "options") if name in options}
+    encryption = tls_of(own)
+    arguments: dict[str, Any] = {"server_settings": server}
+    return address.set(query=options), arguments if encryption is None else {**arguments, "ssl": encryption}
 
 
 def _ask_rested_connections(engine: AsyncEngine) -> None:
@@ -138,7 +154,8 @@ async def migrate(url: str) -> str | None:
 
 
 async def _revision_at(url: str) -> str | None:
-    engine = create_async_engine(url, poolclass=NullPool)
+    address, arguments = address_of(url)
+    engine = create_async_engine(address, poolclass=NullPool, connect_args=arguments)
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(

@@ -7,9 +7,12 @@ from sqlalchemy import Connection, Inspector, inspect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typer.testing import CliRunner
 
+from bench.plans import fill
 from mipres.cli.app import app
 from mipres.database.engine import alembic_config, migrate
 from mipres.database.tables import Base
+
+ROWS = 20
 
 
 async def alembic(url: str, step: str) -> None:
@@ -33,16 +36,31 @@ def test_there_is_one_newest_revision() -> None:
     assert len(ScriptDirectory.from_config(alembic_config("")).get_heads()) == 1
 
 
-async def test_migrations_go_down_and_up_again(database_url: str, engine: AsyncEngine) -> None:
-    tables = await tables_of(engine)
+async def test_each_migration_goes_down_and_up_again_with_rows_in_the_tables(
+    database_url: str, engine: AsyncEngine
+) -> None:
+    tables, config = await tables_of(engine), alembic_config(database_url)
     assert tables == set(Base.metadata.tables)
+    await fill(engine, ROWS)
+
+    newest_first = list(ScriptDirectory.from_config(config).walk_revisions())
+    for script in newest_first[:-1]:
+        for run, step in ((command.downgrade, "-1"), (command.upgrade, "+1"), (command.downgrade, "-1")):
+            await asyncio.to_thread(run, config, step)
+        assert await accounts_in(engine) == ROWS, script.revision
+    await alembic(database_url, "head")
+    assert (await tables_of(engine), await accounts_in(engine)) == (tables, ROWS)
+    await asyncio.to_thread(command.check, config)
 
     await alembic(database_url, "base")
     assert await tables_of(engine) == set()
-
     await alembic(database_url, "head")
     assert await tables_of(engine) == tables
-    await asyncio.to_thread(command.check, alembic_config(database_url))
+
+
+async def accounts_in(engine: AsyncEngine) -> int:
+    async with engine.connect() as connection:
+        return int((await connection.exec_driver_sql("SELECT count(*) FROM accounts")).scalar_one())
 
 
 async def test_a_schema_of_a_newer_release_is_left_as_it_is(

@@ -339,8 +339,25 @@ def test_a_table_that_cannot_be_used_is_named(
     ("given", "read"),
     [
         ("postgres://u:p%40@db/m", "postgresql+asyncpg://u:p%40@db/m"),
-        ("postgresql://u:p@db:6432/m?sslmode=require", "postgresql+asyncpg://u:p@db:6432/m?ssl=require"),
+        ("postgresql://u:p@db:6432/m?sslmode=require", "postgresql+asyncpg://u:p@db:6432/m?sslmode=require"),
+        ("postgresql://u:p@db/m?ssl=disable", "postgresql+asyncpg://u:p@db/m?sslmode=disable"),
         ("postgresql+asyncpg://u:p@db/m", "postgresql+asyncpg://u:p@db/m"),
+        (" POSTGRES://u:p@db/m\n", "postgresql+asyncpg://u:p@db/m"),
+        ("postgresql://u@db/m", "postgresql+asyncpg://u@db/m"),
+        ("postgresql://db/m", "postgresql+asyncpg://db/m"),
+        ("postgresql://u:p@:ss+%2F%%20@db/m", "postgresql+asyncpg://u:p%40%3Ass%2B%2F%25%20@db/m"),
+        ("postgresql://u:p@[fd00::7]:6432/m", "postgresql+asyncpg://u:p@[fd00::7]:6432/m"),
+        ("postgresql://u:p@[::1]/m", "postgresql+asyncpg://u:p@[::1]/m"),
+        (
+            "postgresql://u:p@/m?host=/var/run/PG&port=6432",
+            "postgresql+asyncpg://u:p@/m?host=%2Fvar%2Frun%2FPG&port=6432",
+        ),
+        ("postgresql://u@%2Frun%2FPG/m", "postgresql+asyncpg://u@/m?host=%2Frun%2FPG&port=5432"),
+        ("postgresql://u@%2Frun%2FPG:6432/m", "postgresql+asyncpg://u@/m?host=%2Frun%2FPG&port=6432"),
+        (
+            "postgresql://db/m?application_name=a%20b&options=-c%20search_path%3Ds",
+            "postgresql+asyncpg://db/m?application_name=a+b&options=-c+search_path%3Ds",
+        ),
     ],
 )
 def test_the_database_s_address_is_read_in_each_form(
@@ -358,14 +375,30 @@ def test_the_database_s_address_is_read_in_each_form(
         "postgresql://u:p@db",
         "postgresql://u:p@db:port/m",
         "postgresql://u:p@db/m?sslmode=on",
-        "postgresql://u:p@db/m?sslrootcert=x",
+        "postgresql://u:p@db/m?sslmode=verify-full&sslrootcert=/nowhere/ca.pem",
+        f"postgresql://u:p@db/m?sslmode=verify-full&sslrootcert={__file__}",
+        "postgresql://u:p@db/m?ssl=true",
+        "postgresql://u:p@db/m?connect_timeout=5",
+        "postgresql+psycopg://u:p@db/m",
+        "postgresql://u:p/s@db/m",
+        "postgresql://u:p#s@db/m",
+        "postgresql://u:p?s@db/m",
+        "postgresql://u:p@::1:5432/m",
+        "postgresql://u:p@one,two/m",
+        "postgresql://u:p@one:5432,two:5432/m",
+        "postgresql:///m",
+        "host=db dbname=m user=u",
+        '"postgresql://u:p@db/m"',
     ],
 )
 def test_another_address_of_the_database_is_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given: str
 ) -> None:
     tell(monkeypatch, {**DEVELOPMENT, "DATABASE_URL": given})
-    assert refusal(capsys).startswith("MIPRES_DATABASE_URL: ")
+    said = refusal(capsys)
+    assert said.startswith("MIPRES_DATABASE_URL: ")
+    assert "sslmode" in said or "PEM" in said
+    assert given not in said
 
 
 def test_a_mistyped_setting_is_named(

@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from mipres.database.engine import address_of
 from mipres.database.tables import Base
 
 # Two processes that start at once must not both migrate; the number only has to be this product's own.
@@ -20,7 +21,8 @@ def _migrate(connection: Connection) -> None:
 
 
 async def _run() -> None:
-    engine = create_async_engine(context.config.attributes["url"], poolclass=pool.NullPool)
+    address, arguments = address_of(context.config.attributes["url"])
+    engine = create_async_engine(address, poolclass=pool.NullPool, connect_args=arguments)
     async with engine.connect() as connection:
         await connection.run_sync(_migrate)
         await connection.commit()
