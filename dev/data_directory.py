@@ -59,11 +59,9 @@ class DataDirectory:
             yield
 
     def _lock_file(self) -> TextIO:
-        try:
+        with self.usable():
             self.path.mkdir(parents=True, exist_ok=True, mode=0o711)
             return (self.path / LOCK_FILE).open("w", encoding="utf-8")
-        except OSError as error:
-            raise DataDirectoryUnusableError(error.strerror) from error
 
     def secrets(self) -> dict[str, str]:
         """The generated secrets; one that is missing is generated now."""
@@ -76,6 +74,18 @@ class DataDirectory:
         if complete != known:
             write_private(self.secrets_file, complete)
         return complete
+
+    @contextmanager
+    def usable(self) -> Iterator[None]:
+        """Have a file that cannot be read or written there say so.
+
+        Raises:
+            DataDirectoryUnusableError: instead of the system's own error.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise DataDirectoryUnusableError(error.strerror) from error
 
     def exists(self) -> bool:
         """Whether a launcher ever used the directory: nothing else may be deleted."""

@@ -239,10 +239,11 @@ def _refuse_ports(stack: Stack) -> None:
 
 def _launch(data: DataDirectory) -> int:
     records = ProcessRecords(path=data.path / "stack.pids")
-    records.end_leftovers()
-    # Left by a launcher that was killed: its addresses are no longer true.
-    data.stack_file.unlink(missing_ok=True)
-    data.secrets()
+    with data.usable():
+        records.end_leftovers()
+        # Left by a launcher that was killed: its addresses are no longer true.
+        data.stack_file.unlink(missing_ok=True)
+        data.secrets()
     settings = load_settings()
     if settings.environment != "development":
         raise LaunchError(f"{variable('environment')}: `make run` es solo para desarrollo.")

@@ -1,7 +1,19 @@
 """What a program takes on its command line; a mistake there is one line."""
 
 import argparse
-from typing import NoReturn
+import io
+import sys
+from typing import Any, NoReturn
+
+
+def speak_in_any_locale() -> None:
+    """Show a question mark for a sign that the terminal's encoding lacks.
+
+    By itself Python ends the program there, in the middle of its output.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 class Arguments(argparse.ArgumentParser):
@@ -9,6 +21,10 @@ class Arguments(argparse.ArgumentParser):
 
     Its own class prints the usage above it.
     """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        speak_in_any_locale()
 
     def error(self, message: str) -> NoReturn:
         """End the program."""

@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from mipres.arguments import speak_in_any_locale
 from mipres.cli.accounts import account, unlock
 from mipres.cli.applications import applications
 from mipres.cli.keys import keys
@@ -58,6 +59,7 @@ def run() -> NoReturn:
 
     The Temporal client's threads may crash a process that ends slowly.
     """
+    speak_in_any_locale()
     try:
         ended: object = app(standalone_mode=False)
     except SystemExit as end:

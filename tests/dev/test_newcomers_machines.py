@@ -119,9 +119,12 @@ def test_programs_speak_spanish_in_any_locale(checkout: Path, locale: str) -> No
     assert done.stdout == "contraseña │ 1\n", done.stderr
 
 
-def launched(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def launched(
+    *arguments: str, module: str = "dev.stack", within: tuple[str, ...] = (), **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a program, below another one that takes something from it."""
     return subprocess.run(
-        [sys.executable, "-m", "dev.stack", *arguments],
+        [*within, sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env={**os.environ, **settings},
         capture_output=True,
@@ -137,6 +140,32 @@ def test_a_data_directory_that_cannot_be_written_is_named_in_one_line() -> None:
     [line] = done.stderr.splitlines()
     assert "/dev/null/registro" in line
     assert "MIPRES_DATA_DIR" in line
+
+
+@pytest.mark.parametrize("module", ["dev.stack", "dev.reset"])
+def test_a_data_directory_of_another_account_is_named_in_one_line(module: str, tmp_path: Path) -> None:
+    """As after `sudo make run`: the lock can be there, and what is beside it cannot be written."""
+    (tmp_path / "stack.lock").mkdir()
+    done = launched(module=module, MIPRES_DATA_DIR=str(tmp_path))
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert str(tmp_path) in line
+
+
+def test_a_data_directory_without_room_is_named_in_one_line(tmp_path: Path) -> None:
+    done = launched(within=("prlimit", "--fsize=0"), MIPRES_DATA_DIR=str(tmp_path))
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert str(tmp_path) in line
+
+
+@pytest.mark.parametrize(
+    ("module", "words"), [("mipres.cli", ("stuck", "--help")), ("dev.chaos", ("--help",))]
+)
+def test_a_terminal_that_lacks_signs_gets_question_marks(module: str, words: tuple[str, ...]) -> None:
+    done = launched(*words, module=module, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "?" in done.stdout
 
 
 def test_help_is_shown_and_nothing_started() -> None:
