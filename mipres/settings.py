@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
@@ -511,9 +511,21 @@ def load_settings(*, say: Callable[[str], object] = _write_error) -> Settings:
 def _mistyped(given: Iterable[str]) -> Iterator[tuple[str, str | None]]:
     """Names with the product's prefix that no program reads, each with the nearest that is read."""
     fields = [variable(field) for field in Settings.model_fields]
-    known = {*fields, *(f"{name}_FILE" for name in fields), *OTHER_PROGRAMS}
-    for name in sorted(name for name in given if name.startswith(PREFIX) and name not in known):
-        yield name, next(iter(get_close_matches(name, known, n=1)), None)
+    known = {*(f"{name}_FILE" for name in fields), *OTHER_PROGRAMS}
+    for name in sorted(name for name in given if name.upper().startswith(PREFIX) and name not in known):
+        # Capitals and small letters are the same to what reads them, but for the names of files.
+        if name.upper() not in fields:
+            yield name, _nearest(name.upper(), fields)
+
+
+def _nearest(name: str, fields: Sequence[str]) -> str | None:
+    """What was meant, without the prefix: it would make any two names alike."""
+    bare = name.removeprefix(PREFIX)
+    stem = bare.removesuffix("_FILE")
+    ends = bare.removeprefix(stem)
+    names = [field.removeprefix(PREFIX) for field in fields]
+    nearest = get_close_matches(stem, names, n=1) or [long for long in names if long.startswith(stem)]
+    return f"{PREFIX}{nearest[0]}{ends}" if nearest else None
 
 
 def _production_refusals(settings: Settings) -> Iterator[str]:

@@ -401,14 +401,34 @@ def test_another_address_of_the_database_is_refused_in_one_line(
     assert given not in said
 
 
-def test_a_mistyped_setting_is_named(
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("MIPRES_RATE_LIMIT", "MIPRES_RATE_LIMITS"),
+        ("MIPRES_DB_URL", "MIPRES_DATABASE_URL"),
+        ("MIPRES_DATABASE_POOL_SIZE", "MIPRES_DATABASE_POOL"),
+        ("MIPRES_SECRETKEY_FILE", "MIPRES_SECRET_KEY_FILE"),
+        ("MIPRES_ENV", "MIPRES_ENVIRONMENT"),
+        ("mipres_capcha", "MIPRES_CAPTCHA"),
+        ("MIPRES_LOG_LEVEL", None),
+    ],
+)
+def test_a_mistyped_setting_is_named_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, meant: str | None
+) -> None:
+    tell(monkeypatch, DEVELOPMENT)
+    monkeypatch.setenv(name, "1")
+    load_settings()
+    end = f"; ¿quiso decir {meant}?" if meant else "."
+    assert capsys.readouterr().err == f"{name}: ninguna variable del producto se llama así{end}\n"
+
+
+def test_a_setting_in_small_letters_is_read_and_not_called_unknown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell(monkeypatch, {**DEVELOPMENT, "RATE_LIMIT": "on"})
-    load_settings()
-    assert capsys.readouterr().err == (
-        "MIPRES_RATE_LIMIT: ninguna variable del producto se llama así; ¿quiso decir MIPRES_RATE_LIMITS?\n"
-    )
+    tell(monkeypatch, DEVELOPMENT)
+    monkeypatch.setenv("mipres_captcha", "proof")
+    assert (load_settings().captcha, capsys.readouterr().err) == ("proof", "")
 
 
 @pytest.mark.parametrize("shows", [True, False])
