@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: run test check fuzz chaos drill attacks bench bench-growth soak lint style audit sbom openapi reset lock help
+.PHONY: run test check fuzz chaos drill upgrade attacks bench bench-growth soak lint style audit sbom openapi reset lock help
 
 PYTHON := .venv/bin/python
 PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes
@@ -43,6 +43,9 @@ chaos: .venv/.stack ## Kill each part at each step, within ten minutes, and prin
 
 drill: .venv/.stack ## Back a product up, lose it, restore it, and print how long that took
 	@$(PYTHON) -m dev.drill
+
+upgrade: .venv/.dev ## Play a new build and the way back with the manifests' commands, and print each step
+	@$(PYTHON) -m tests.deployment.upgrade
 
 attacks: .venv/.stack ## Attack a product on loopback, within five minutes, and print what held
 	@$(PYTHON) -m dev.attacks $(ARGS)

@@ -12,6 +12,10 @@ from tests.deployment.composed import DEPLOY
 
 KUBERNETES = DEPLOY / "kubernetes"
 WRITTEN_BUILD = "0.1.0"
+POSTGRES_CONNECTIONS = 100
+"""PostgreSQL's own max_connections."""
+RESERVED_CONNECTIONS = 13
+"""Three for administrators, ten for migrations, commands and monitoring."""
 
 
 def printed(build: str, *files: str) -> subprocess.CompletedProcess[str]:

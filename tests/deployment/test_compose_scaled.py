@@ -9,6 +9,10 @@ import yaml
 
 from mipres.settings import Settings, variable
 from tests.deployment.composed import DEPLOY, ROOT, compose_file
+from tests.deployment.manifests import POSTGRES_CONNECTIONS, RESERVED_CONNECTIONS
+
+TEMPORAL_SERVICES = 4
+"""Frontend, history, matching and worker: each opens its own connections."""
 
 
 class Overlay(yaml.SafeLoader):
@@ -38,6 +42,21 @@ def test_there_are_two_of_each_and_one_proxy(overlay: dict[str, Any]) -> None:
         "worker": 2,
     }
     assert {"api", "worker"} <= set(compose_file()["services"])
+
+
+def test_product_and_temporal_together_fit_into_the_one_database(overlay: dict[str, Any]) -> None:
+    pool, processes = Settings.model_fields["database_pool"].default, 0
+    for name in ("api", "worker"):
+        assert variable("database_pool") not in compose_file()["services"][name]["environment"]
+        processes += overlay["services"][name]["deploy"]["replicas"]
+    temporal = compose_file()["services"]["temporal"]["environment"]
+    own, visibility = int(temporal["SQL_MAX_CONNS"]), int(temporal["SQL_VIS_MAX_CONNS"])
+    assert (temporal["SQL_MAX_IDLE_CONNS"], temporal["SQL_VIS_MAX_IDLE_CONNS"]) == (str(own), str(visibility))
+    together = processes * pool + TEMPORAL_SERVICES * (own + visibility)
+    assert together <= POSTGRES_CONNECTIONS - RESERVED_CONNECTIONS
+    page = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    sum_ = f"{processes} × {pool} + {TEMPORAL_SERVICES} × ({own} + {visibility}) = {together}"
+    assert sum_ in " ".join(page.split())
 
 
 def test_the_proxy_takes_the_port_that_the_apis_give_up(overlay: dict[str, Any]) -> None:

@@ -15,16 +15,20 @@ from mipres.oidc_keys import fresh_key, write_keys
 from mipres.settings import Settings, variable
 from mipres.temporal.names import REGISTRATIONS_QUEUE
 from tests.deployment.composed import DEPLOY, compose_file
-from tests.deployment.manifests import KUBERNETES, WRITTEN_BUILD, printed, readme, resources
+from tests.deployment.manifests import (
+    KUBERNETES,
+    POSTGRES_CONNECTIONS,
+    RESERVED_CONNECTIONS,
+    WRITTEN_BUILD,
+    printed,
+    readme,
+    resources,
+)
 from tests.deployment.watched import MONITORING
 
 VERSIONS = ("1.31.0", kubernetes_validate.latest_version())
 # Resources that others define; Kubernetes itself ships no schema of them.
 FOREIGN = {"keda.sh/v1alpha1"}
-POSTGRES_CONNECTIONS = 100
-"""PostgreSQL's own max_connections."""
-RESERVED_CONNECTIONS = 13
-"""Three for administrators, ten for migrations, commands and monitoring."""
 SETTING_NAMES = {variable(field) for field in Settings.model_fields}
 
 

@@ -95,6 +95,33 @@ def test_a_link_to_an_environment_that_has_gone_is_replaced(checkout: Path) -> N
     assert not (checkout / ".venv").is_symlink()
 
 
+def test_ci_finds_each_other_python_of_the_machine(tmp_path: Path) -> None:
+    def python(place: str, answer: str) -> Path:
+        path = tmp_path / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{answer}\n", encoding="utf-8")
+        path.chmod(0o755)
+        return path
+
+    python("bin/python3", "echo 3.11")
+    python("bin/python3.11", "exit 0")
+    # One of pyenv's that was not chosen: the command is there, and only says so.
+    python("bin/python3.12", "echo pyenv: command not found >&2; exit 127")
+    chosen = python("pyenv/versions/3.12.9/bin/python", "exit 0")
+    # Debian's without python3-venv.
+    python("bin/python3.13", "exit 1")
+    usual_place = python("bin/python3.14", "exit 0")
+    python("pyenv/versions/3.14.1/bin/python", "exit 0")
+    done = subprocess.run(
+        [ROOT / ".ci" / "pythons"],
+        env={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "PYENV_ROOT": str(tmp_path / "pyenv")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [str(chosen), str(usual_place)]
+
+
 def test_python_without_venv_leaves_nothing_half_made(checkout: Path, tmp_path: Path) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
