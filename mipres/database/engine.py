@@ -82,7 +82,7 @@ def create_engine(
 
 
 def address_of(url: str) -> tuple[URL, dict[str, Any]]:
-    """Split an address into what SQLAlchemy reads and asyncpg's arguments for the rest."""
+    """Split an address into SQLAlchemy's part and asyncpg's arguments for the rest."""
     address = make_url(url)
     options = {name: str(value) for name, value in address.query.items()}
     own = {name: options.pop(name) for name in ("sslmode", *FILES) if name in options}

@@ -21,7 +21,7 @@ from mipres.database.engine import create_engine
 
 
 def write_certificate(directory: Path) -> tuple[Path, Path]:
-    """A certificate that is its own authority, for 127.0.0.1 alone; its file and its key's."""
+    """A certificate that is its own authority, for 127.0.0.1; its file and its key's."""
     key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
     certificate = (
@@ -54,7 +54,7 @@ async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @pytest.fixture
 async def encrypted(database_url: str, tmp_path: Path) -> AsyncIterator[tuple[str, Path]]:
-    """The test's database behind TLS, which the embedded server lacks: address without options, authority."""
+    """The test's database behind TLS, which its server lacks; address and authority."""
     public, private = write_certificate(tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(public, private)

@@ -1,4 +1,4 @@
-"""`make upgrade`, played by the test, and what else the steps of deploy/kubernetes promise."""
+"""`make upgrade`, played, and what else the steps of deploy/kubernetes promise."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Every program of this repository explains itself, and answers a mistake in one line."""
+"""Every program explains itself, and answers a mistake in one line."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def programs() -> list[str]:
 
 
 def test_every_program_has_help_and_refuses_what_it_does_not_know() -> None:
-    """One process asks them all, because most of their time is imports that they share."""
+    """One process asks them all: most of their time is imports that they share."""
     names = programs()
     assert {"worker.py", "mipres.cli", "bench", "bench.growth", "dev.reset", "deploy.worker_health"} <= {
         *names

@@ -171,7 +171,7 @@ def test_a_data_directory_that_cannot_be_written_is_named_in_one_line() -> None:
 
 @pytest.mark.parametrize("module", ["dev.stack", "dev.reset"])
 def test_a_data_directory_of_another_account_is_named_in_one_line(module: str, tmp_path: Path) -> None:
-    """As after `sudo make run`: the lock can be there, and what is beside it cannot be written."""
+    """As after `sudo make run`: the lock is there, and nothing can be written."""
     (tmp_path / "stack.lock").mkdir()
     done = launched(module=module, MIPRES_DATA_DIR=str(tmp_path))
     assert done.returncode == 1
