@@ -10,6 +10,7 @@ from api.answers import FormAnswers
 from api.captcha import FormCaptchas
 from api.devices import DeviceCookies
 from api.metrics import ApiMetrics
+from api.oidc.asked import AskedRequests
 from api.pages.outcomes import OutcomePages
 from api.readiness import Readiness
 from api.registrations.act import RegistrationActs
@@ -334,6 +335,13 @@ class Composition:
         return OidcServices(
             pages=self.pages,
             issuer=self._settings.public_url,
+            asked=AskedRequests(
+                (
+                    composition.purpose_key(self._settings, "asked-requests"),
+                    *composition.older_purpose_keys(self._settings, "asked-requests"),
+                ),
+                clock=self._clock,
+            ),
             clients=OpenClients(self.clients),
             keys=composition.build_signing_keys(self._settings),
             consents=self.consents,

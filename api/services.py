@@ -11,6 +11,7 @@ from api.captcha import FormCaptchas
 from api.clients import Network
 from api.devices import DeviceCookies
 from api.metrics import ApiMetrics
+from api.oidc.asked import AskedRequests
 from api.pages.outcomes import OutcomePages
 from api.readiness import Readiness
 from api.registrations.act import RegistrationActs
@@ -103,10 +104,12 @@ class OidcServices:
         issuer: The provider's name in every token: the public address.
         clients: The applications that are not disabled, by id.
         keys: The signing keys, read when they are first needed.
+        asked: Dates requests that lead to a page and back.
     """
 
     pages: Pages
     issuer: str
+    asked: AskedRequests
     clients: Mapping[str, Client]
     keys: Callable[[], SigningKeys]
     consents: ApplicationConsents

@@ -12,13 +12,14 @@ from typing import Any
 
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 
 from mipres.domain.errors import MipresError
 
 ALGORITHMS = {"EC": "ES256", "RSA": "RS256"}
 _OWNER_ONLY = 0o600
 _CURVE = "P-256"
+_RSA_BITS = 2048
 
 
 class UnusableKeysError(MipresError):
@@ -62,8 +63,9 @@ def signed(keys: SigningKeys, claims: Mapping[str, Any], *, typ: str = "JWT") ->
     return jwt.encode(header, dict(claims), keys.active, algorithms=[keys.algorithm])
 
 
-def fresh_key() -> ECKey:
-    return ECKey.generate_key(_CURVE, auto_kid=True)
+def fresh_key() -> RSAKey:
+    """A key for RS256: the algorithm that an application expects which asks for none (Core, section 3.1.3.7)."""
+    return RSAKey.generate_key(_RSA_BITS, auto_kid=True)
 
 
 def read_keys(path: Path) -> SigningKeys:
@@ -76,10 +78,21 @@ def read_keys(path: Path) -> SigningKeys:
         keys = KeySet.import_key_set(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, JoseError, KeyError, TypeError) as error:
         raise UnusableKeysError(f"no se pudo leer ({type(error).__name__}).") from error
-    usable = [key for key in keys.keys if isinstance(key, (ECKey, RSAKey)) and key.is_private and key.kid]
+    usable = [key for key in keys.keys if _can_sign(key) and key.kid]
     if not usable or len(usable) < len(keys.keys) or len({key.kid for key in usable}) < len(usable):
-        raise UnusableKeysError("necesita claves privadas EC o RSA, cada una con su `kid`.")
+        raise UnusableKeysError(
+            f"necesita claves privadas EC {_CURVE} o RSA de al menos {_RSA_BITS} bits, cada una con su `kid`."
+        )
     return SigningKeys(keys)
+
+
+def _can_sign(key: Key) -> bool:
+    """Whether its algorithm takes it (RFC 7518, sections 3.3 and 3.4)."""
+    if not key.is_private:
+        return False
+    if isinstance(key, ECKey):
+        return bool(key.curve_name == _CURVE)
+    return isinstance(key, RSAKey) and key.raw_value.key_size >= _RSA_BITS
 
 
 def write_keys(path: Path, keys: KeySet) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import APIRouter, Request, Response
 
 from api.forms import whole_text_of
+from api.oidc.asked import DECLINED
 from api.pages.login import led_on
 from api.protection import PROTECTED_FORM, limited
 from api.services import LoginDep, OidcDep, OidcServices
@@ -20,13 +21,6 @@ router = APIRouter(include_in_schema=False)
 
 CONSENT = "/cuenta/aplicaciones/autorizar"
 AUTHORIZE = "/oidc/authorize"
-ASKED_AT = "desde"
-"""When login or consent was asked for, in milliseconds.
-
-A person who changes it deceives only themselves.
-"""
-DECLINED = "no_autoriza"
-"""That the person has said no to this request."""
 
 
 async def must_ask(
@@ -39,22 +33,22 @@ async def must_ask(
     wanted = scopes_in(values)
     if "consent" not in values.get("prompt", "").split():
         return not given.keys() >= set(wanted)
-    asked_at = int(values.get(ASKED_AT, "0"))
-    return not asked_at or any(_is_before(given.get(scope), asked_at) for scope in wanted)
+    asked_at = services.asked.since(values)
+    return asked_at is None or any(_is_before(given.get(scope), asked_at) for scope in wanted)
 
 
 def ask(
     request: Request, services: OidcServices, client: Client, values: Mapping[str, str], user: LoggedInUser
 ) -> Response:
     """Show what the application gets, with two buttons."""
-    asked_at = values.get(ASKED_AT) or str(int(services.clock.now().timestamp() * 1000))
+    is_dated = services.asked.since(values) is not None
     return services.pages.render(
         request,
         "oidc_consent",
         client=client,
         user=user,
         words=[SCOPE_WORDS[scope] for scope in scopes_in(values)],
-        asked=urlencode({**values, ASKED_AT: asked_at}),
+        asked=urlencode(values) if is_dated else services.asked.dated(values),
     )
 
 
@@ -81,8 +75,8 @@ def scopes_in(values: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(scope for scope in SCOPES if scope in wanted)
 
 
-def _is_before(given_at: datetime | None, asked_at: int) -> bool:
-    return given_at is None or given_at.timestamp() * 1000 < asked_at
+def _is_before(given_at: datetime | None, asked_at: datetime) -> bool:
+    return given_at is None or given_at < asked_at
 
 
 def _on(asked: str, user: LoggedInUser | None) -> Response:

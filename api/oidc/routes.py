@@ -20,8 +20,9 @@ from starlette.datastructures import FormData
 
 from api.errors import SecondFactorDemandedError
 from api.oidc import consent
+from api.oidc.asked import ASKED_AT, DECLINED
 from api.oidc.assertions import ASSERTION_ALGORITHMS
-from api.oidc.consent import ASKED_AT, AUTHORIZE
+from api.oidc.consent import AUTHORIZE
 from api.oidc.server import (
     AUTHENTICATIONS,
     INTROSPECT,
@@ -29,6 +30,7 @@ from api.oidc.server import (
     PASSWORD_ONLY,
     REVOKE,
     TOKEN,
+    Answer,
     Bound,
     Provider,
     Received,
@@ -51,7 +53,8 @@ router = APIRouter(include_in_schema=False)
 
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _AGES = 10**9
-_LONGEST = 2_000
+# An id_token as a hint names all profiles of its person.
+_LONGEST = 8_000
 # SHA-256 in base64url without padding (RFC 7636, section 4.2).
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _UNSUPPORTED = {
@@ -59,12 +62,25 @@ _UNSUPPORTED = {
     "request_uri": "request_uri_not_supported",
     "registration": "registration_not_supported",
 }
+_READ = frozenset(
+    (
+        *("client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce"),
+        *("prompt", "max_age", "acr_values", "login_hint", "id_token_hint", ASKED_AT, DECLINED),
+        *("code_challenge", "code_challenge_method", "code_verifier", "grant_type", "code", "refresh_token"),
+        *("token", "client_secret", "client_assertion", "client_assertion_type"),
+        *("post_logout_redirect_uri", *_UNSUPPORTED),
+    )
+)
+"""Parameters that mean something here.
+
+Any other is ignored (RFC 6749, sections 3.1 and 3.2).
+"""
+_FREE_TEXTS = frozenset(("state", "nonce", "login_hint", "client_secret", "token"))
+_NEW_LOGIN = frozenset(("login", "select_account"))
 _CLAIMS = (
     *("sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "sid", "amr", "acr"),
     *("preferred_username", "name", "email", "document", "profiles", "roles"),
 )
-
-Answer = tuple[int, Any, Sequence[tuple[str, str]]]
 
 
 class _UnreadableError(Exception):
@@ -111,7 +127,7 @@ async def discovery(services: OidcDep) -> Response:
             "introspection_endpoint_auth_methods_supported": list(AUTHENTICATIONS),
             "introspection_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
             "acr_values_supported": [PASSWORD_ONLY, MULTI_FACTOR],
-            "prompt_values_supported": ["none", "login", "consent"],
+            "prompt_values_supported": ["none", "login", "consent", "select_account"],
             "claims_supported": list(_CLAIMS),
             "claims_parameter_supported": False,
             "request_parameter_supported": False,
@@ -152,7 +168,7 @@ async def authorize(request: Request, services: OidcDep, login: LoginDep) -> Res
         for refusal in _refusals(values):
             raise refusal
         demand = _demand(services, client, values)
-        user = await _who_may_go_on(request, login, demand, values, now=services.clock.now())
+        user = await _who_may_go_on(request, services, login, demand, values)
         asks = user is not None and await _asks_consent(services, client, values, user)
     except _RefusedError as refusal:
         answer = {"error": refusal.error, "error_description": refusal.description}
@@ -177,7 +193,7 @@ async def _asks_consent(
         return False
     if "none" in values.get("prompt", "").split():
         raise _RefusedError("consent_required", "the person has not allowed it")
-    if consent.DECLINED in values:
+    if DECLINED in values:
         raise _RefusedError("access_denied", "the person does not allow it")
     return True
 
@@ -217,7 +233,7 @@ def _demand(services: OidcServices, client: Client, values: Mapping[str, str]) -
 
 
 async def _who_may_go_on(
-    request: Request, login: LoginServices, demand: _Demand, values: Mapping[str, str], *, now: datetime
+    request: Request, services: OidcServices, login: LoginServices, demand: _Demand, values: Mapping[str, str]
 ) -> LoggedInUser | None:
     """The person who gets the code; None where one has to log in first.
 
@@ -225,7 +241,7 @@ async def _who_may_go_on(
         _RefusedError: the application gets an error instead.
         SecondFactorDemandedError: the person sets one up first.
     """
-    prompts = frozenset(values.get("prompt", "").split())
+    prompts, since = frozenset(values.get("prompt", "").split()), services.asked.since(values)
     try:
         user = await _who(request, login, demand, is_active="none" not in prompts)
     except SecondFactorDemandedError as demanded:
@@ -233,10 +249,14 @@ async def _who_may_go_on(
             raise _RefusedError("interaction_required", "the person needs a second factor") from None
         back = f"{AUTHORIZE}?{urlencode(values)}"
         raise SecondFactorDemandedError(demanded.application, back=back) from None
-    if user is not None and not _must_log_in_again(user, values, prompts, now=now):
+    if user is not None and (
+        _is_after(user, since) or not _must_log_in_again(user, values, prompts, now=services.clock.now())
+    ):
         return user
     if "none" in prompts:
         raise _RefusedError("login_required", "no person is in who may enter")
+    if user is None and any(_is_after(other, since) for other in await _all_in(request, login, demand)):
+        raise _RefusedError("login_required", "another person logged in than id_token_hint names")
     return None
 
 
@@ -258,24 +278,31 @@ async def _who(
     return None
 
 
+async def _all_in(request: Request, login: LoginServices, demand: _Demand) -> list[LoggedInUser]:
+    """Who is in at one of the doors, where the application names one person."""
+    doors = demand.doors if demand.account else ()
+    found = [await user_of(request, login, door, is_active=False, before_factor=True) for door in doors]
+    return [user for user in found if user is not None]
+
+
+def _is_after(user: LoggedInUser, since: datetime | None) -> bool:
+    """Whether the person logged in for this very request."""
+    return since is not None and user.authenticated_at >= since
+
+
 def _must_log_in_again(
     user: LoggedInUser, values: Mapping[str, str], prompts: frozenset[str], *, now: datetime
 ) -> bool:
-    """Whether the login is too old for the request, or from before it was asked for."""
-    asked_at = int(values.get(ASKED_AT, "0"))
-    if asked_at and user.authenticated_at.timestamp() * 1000 >= asked_at:
-        return False
+    """Whether the login is too old for the request, or the request asks for another."""
     age = (now - user.authenticated_at).total_seconds()
-    return "login" in prompts or age > int(values.get("max_age", _AGES))
+    return bool(_NEW_LOGIN & prompts) or age > int(values.get("max_age", _AGES))
 
 
 def _to_login(
     request: Request, services: OidcServices, client: Client, values: Mapping[str, str]
 ) -> Response:
     """Show the login of that application; it leads back to this request."""
-    # A login after this moment is one for this request.
-    asked_at = int(services.clock.now().timestamp() * 1000)
-    back = f"{AUTHORIZE}?{urlencode({**values, ASKED_AT: asked_at})}"
+    back = f"{AUTHORIZE}?{services.asked.dated(values)}"
     doors = client.audience.doors
     links = {door: f"/ingreso/{door}?{urlencode({'volver': back})}" for door in doors}
     if len(doors) == 1:
@@ -293,17 +320,14 @@ async def _with_code(
         try:
             allowed = provider.get_consent_grant(received, end_user=provider.bound.login)
         except OAuth2Error as error:
-            return 400, {"error": error.error}, ()
+            return error.status_code, {"error": error.error}, ()
         answer: Answer = provider.create_authorization_response(
             received, grant_user=provider.bound.login, grant=allowed
         )
         return answer
 
-    status, body, headers = await _call(services, grant)
-    if status != HTTPStatus.FOUND:
-        return _to_client(services, values, {"error": body.get("error", "invalid_request")})
-    location = dict(headers)["Location"]
-    return _redirect(f"{location}&{urlencode({'iss': services.issuer})}")
+    _status, body, _headers = await _call(services, grant)
+    return _to_client(services, values, body)
 
 
 # ---- The application's own calls
@@ -313,7 +337,7 @@ async def _with_code(
 async def token(request: Request, services: OidcDep) -> Response:
     """Exchange a code or a refresh token."""
     received = await _from_client(request)
-    if received is None:
+    if received is None or "grant_type" not in received.form:
         return _invalid()
     return _as_json(await _call(services, lambda provider: provider.create_token_response(received)))
 
@@ -330,15 +354,15 @@ async def userinfo_by_form(request: Request, services: OidcDep) -> Response:
 
 
 async def _userinfo(request: Request, services: OidcServices) -> Response:
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not value:
-        return Response(
-            status_code=HTTPStatus.UNAUTHORIZED, headers={**_NO_STORE, "WWW-Authenticate": "Bearer"}
-        )
+    values = _bearer_tokens(request, await request.form() if request.method == "POST" else FormData())
+    if not values:
+        return _no_claims(HTTPStatus.UNAUTHORIZED, "")
+    if len(values) > 1:
+        return _no_claims(HTTPStatus.BAD_REQUEST, "invalid_request")
 
     def claims(provider: Provider) -> dict[str, Any] | None:
         bound = provider.bound
-        found = grants.live_token(bound.db, value.strip(), now=bound.now)
+        found = grants.live_token(bound.db, values[0], now=bound.now)
         if found is None or found[0].kind != TokenKind.ACCESS:
             return None
         row, grant = found
@@ -351,11 +375,21 @@ async def _userinfo(request: Request, services: OidcServices) -> Response:
 
     found = await _call(services, claims)
     if found is None:
-        challenge = 'Bearer error="invalid_token"'
-        return Response(
-            status_code=HTTPStatus.UNAUTHORIZED, headers={**_NO_STORE, "WWW-Authenticate": challenge}
-        )
+        return _no_claims(HTTPStatus.UNAUTHORIZED, "invalid_token")
     return JSONResponse(found, headers=_NO_STORE)
+
+
+def _bearer_tokens(request: Request, form: FormData) -> list[str]:
+    """The access tokens of a request (RFC 6750, sections 2.1 and 2.2)."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    in_header = [value.strip()] if scheme.lower() == "bearer" and value.strip() else []
+    return [*in_header, *(text for name, text in _texts(form) if name == "access_token")]
+
+
+def _no_claims(status: HTTPStatus, error: str) -> Response:
+    """Say which token opens the claims (RFC 6750, section 3)."""
+    challenge = f'Bearer realm="oidc", error="{error}"' if error else 'Bearer realm="oidc"'
+    return Response(status_code=status, headers={**_NO_STORE, "WWW-Authenticate": challenge})
 
 
 @router.post(REVOKE, dependencies=[limited(OIDC_CALLS), CLIENT_CALL])
@@ -460,11 +494,14 @@ def _hint(services: OidcServices, value: str | None) -> dict[str, Any] | None:
     if value is None:
         return None
     try:
-        claims = jwt.decode(value, services.keys().all, algorithms=sorted({*ALGORITHMS.values()})).claims
+        token = jwt.decode(value, services.keys().all, algorithms=sorted({*ALGORITHMS.values()}))
     except (JoseError, ValueError):
         return None
+    claims = token.claims
+    # The same keys sign logout tokens, which are no hint.
+    is_id_token = token.header.get("typ") == "JWT" and "sid" in claims
     is_ours = claims.get("iss") == services.issuer and claims.get("aud") in services.clients
-    return dict(claims) if is_ours and "sid" in claims else None
+    return dict(claims) if is_id_token and is_ours else None
 
 
 def _after_logout(client: Client | None, values: Mapping[str, str]) -> str | None:
@@ -483,20 +520,24 @@ def _after_logout(client: Client | None, values: Mapping[str, str]) -> str | Non
 
 
 def _once(items: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Parameters that stand once each, in characters that an address may have.
+    """The parameters that mean something here, once each.
+
+    An empty one counts as left out (RFC 6749, section 3.1).
 
     Raises:
-        _UnreadableError: they do not; Authlib would end with an error of its own.
+        _UnreadableError: one stands twice, or cannot be read; Authlib would end with an error of its own.
     """
-    values = dict(items)
-    is_plain = all(
-        text.isascii() and text.isprintable() and len(text) <= _LONGEST and not set(text) & {'"', "\\"}
-        for pair in items
-        for text in pair
-    )
-    if len(values) < len(items) or not is_plain:
+    known = [(name, text) for name, text in items if name in _READ and text]
+    values = dict(known)
+    if len(values) < len(known) or not all(_is_readable(name, text) for name, text in known):
         raise _UnreadableError
     return values
+
+
+def _is_readable(name: str, text: str) -> bool:
+    """Whether Authlib may repeat it in an error; free texts it never repeats."""
+    is_plain = text.isascii() and not set(text) & {'"', "\\"}
+    return len(text) <= _LONGEST and text.isprintable() and (is_plain or name in _FREE_TEXTS)
 
 
 def _refusals(values: Mapping[str, str]) -> Iterator[_RefusedError]:
@@ -504,7 +545,9 @@ def _refusals(values: Mapping[str, str]) -> Iterator[_RefusedError]:
     for name, error in _UNSUPPORTED.items():
         if name in values:
             yield _RefusedError(error, f"{name} is not supported")
-    if values.get("response_type") != "code":
+    if "response_type" not in values:
+        yield _RefusedError("invalid_request", "response_type is missing")
+    elif values["response_type"] != "code":
         yield _RefusedError("unsupported_response_type", "response_type must be code")
     if values.get("response_mode", "query") != "query":
         yield _RefusedError("invalid_request", "response_mode must be query")
@@ -513,9 +556,8 @@ def _refusals(values: Mapping[str, str]) -> Iterator[_RefusedError]:
     prompts = values.get("prompt", "").split()
     if "none" in prompts and len(prompts) > 1:
         yield _RefusedError("invalid_request", "prompt none stands alone")
-    for name in ("max_age", ASKED_AT):
-        if not re.fullmatch(r"[0-9]{1,15}", values.get(name, "0")):
-            yield _RefusedError("invalid_request", f"{name} must be a number of seconds")
+    if not re.fullmatch(r"[0-9]{1,15}", values.get("max_age", "0")):
+        yield _RefusedError("invalid_request", "max_age must be a number of seconds")
     is_s256 = values.get("code_challenge_method") == "S256"
     if not is_s256 or not _CHALLENGE.fullmatch(values.get("code_challenge", "")):
         yield _RefusedError("invalid_request", "PKCE with code_challenge_method S256 is required")
@@ -561,8 +603,8 @@ def _texts(form: FormData) -> list[tuple[str, str]]:
 
 
 async def _sent_on(request: Request, path: str) -> Response:
-    form = await request.form()
-    return _redirect(f"{path}?{urlencode(_texts(form))}")
+    known = [(name, text) for name, text in _texts(await request.form()) if name in _READ]
+    return _redirect(f"{path}?{urlencode(known)}")
 
 
 def _refused_here(request: Request, services: OidcServices) -> Response:

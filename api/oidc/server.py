@@ -4,13 +4,17 @@ Authlib calls back without `await`, inside `AsyncSession.run_sync`: `Bound` hold
 leaves to others is here: PKCE with S256 only, one authentication a request, a code and a refresh token used once.
 """
 
+import base64
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote_plus
 
 from authlib.oauth2.rfc6749 import (
+    AccessDeniedError,
     AuthorizationServer,
     ClientMixin,
     InvalidClientError,
@@ -40,6 +44,8 @@ ID_TOKEN_SECONDS = 300
 MULTI_FACTOR, PASSWORD_ONLY = "urn:mipres:2fa", "urn:mipres:pwd"
 """Values of `acr`: how strongly the person has proved who they are."""
 _CHALLENGE_CHARACTERS = 43
+
+Answer = tuple[int, Any, Sequence[tuple[str, str]]]
 
 
 class RegisteredClient(ClientMixin):  # type: ignore[misc]
@@ -148,8 +154,6 @@ class _Code(rfc6749.AuthorizationCodeGrant):  # type: ignore[misc]
 
     def save_authorization_code(self, code: str, request: Received) -> None:
         bound: Bound = self.server.bound
-        if bound.login is None:
-            raise InvalidRequestError("no session")
         data = request.payload.data
         asked = Asked(
             client_id=request.client.own.client_id,
@@ -158,10 +162,16 @@ class _Code(rfc6749.AuthorizationCodeGrant):  # type: ignore[misc]
             nonce=data.get("nonce"),
             code_challenge=data["code_challenge"],
         )
-        grants.open_grant(bound.db, bound.login, asked, code=code, now=bound.now)
+        grants.open_grant(bound.db, request.user, asked, code=code, now=bound.now)
 
-    def generate_authorization_code(self) -> str:
-        return grants.new_value()
+    def create_authorization_response(self, _redirect_uri: str, grant_user: Login | None) -> Answer:
+        """Give the code alone; all answers get their address in one place."""
+        if grant_user is None:
+            # The session has ended since it was looked at.
+            raise AccessDeniedError
+        self.request.user, code = grant_user, grants.new_value()
+        self.save_authorization_code(code, self.request)
+        return HTTPStatus.OK, {"code": code}, ()
 
     def query_authorization_code(self, code: str, client: RegisteredClient) -> _Grant | None:
         """Claim it: Authlib asks once, and uses it up only after it has issued tokens."""
@@ -182,9 +192,14 @@ class _Refresh(rfc6749.RefreshTokenGrant):  # type: ignore[misc]
     INCLUDE_NEW_REFRESH_TOKEN = True
 
     def authenticate_refresh_token(self, refresh_token: str) -> _Grant | None:
+        """Claim it; a request for more than it may have leaves it as it was."""
         bound: Bound = self.server.bound
         client_id = self.request.client.own.client_id
-        found = grants.claim_refresh_token(bound.db, refresh_token, client_id, now=bound.now)
+        wanted = set((self.request.payload.scope or "").split())
+        with bound.db.begin_nested():
+            found = grants.claim_refresh_token(bound.db, refresh_token, client_id, now=bound.now)
+            if found and not wanted <= set(found[0].scope.split()):
+                raise InvalidScopeError
         return _Grant(found[1], found[0].scope) if found else None
 
     def authenticate_user(self, refresh_token: _Grant) -> PersonFacts | None:
@@ -227,7 +242,11 @@ class _IdToken(OpenIDToken):  # type: ignore[misc]
 
     def encode_id_token(self, token: Mapping[str, Any], request: Received) -> str:
         credential: _Grant = request.authorization_code or request.refresh_token
-        return self._server.id_token(credential.row, request.client.own, request.user, scope=token["scope"])
+        # A nonce is of the answer to its request, and not of what is refreshed later (Core 12.2).
+        nonce = credential.row.nonce if request.authorization_code else None
+        return self._server.id_token(
+            credential.row, request.client.own, request.user, scope=token["scope"], nonce=nonce
+        )
 
 
 class Provider(AuthorizationServer):  # type: ignore[misc]
@@ -241,6 +260,7 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
         self.bound = bound
         self.register_token_generator("default", self._new_token)
         audiences = frozenset({issuer, *(f"{issuer}{path}" for path in ENDPOINTS_OF_CLIENTS)})
+        self.register_client_auth_method("client_secret_basic", _by_basic)
         self.register_client_auth_method(PRIVATE_KEY_JWT, ClientAssertion(bound.db, audiences, now=bound.now))
         id_token = _IdToken(self)
         self.register_grant(_Code, [_S256(required=True), id_token])
@@ -255,9 +275,7 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
     def create_oauth2_request(self, request: Received) -> Received:
         return request
 
-    def handle_response(
-        self, status: int, body: Any, headers: Any
-    ) -> tuple[int, Any, Sequence[tuple[str, str]]]:
+    def handle_response(self, status: int, body: Any, headers: Any) -> Answer:
         return status, body, headers
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
@@ -284,15 +302,14 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
 
     def save_token(self, token: Mapping[str, Any], request: Received) -> None:
         credential: _Grant = request.authorization_code or request.refresh_token
-        for name, kind in (("access_token", TokenKind.ACCESS), ("refresh_token", TokenKind.REFRESH)):
+        # An access token may have less for once; the refresh token keeps all (RFC 6749, section 6).
+        for name, kind, scope in (
+            ("access_token", TokenKind.ACCESS, token["scope"]),
+            ("refresh_token", TokenKind.REFRESH, credential.scope),
+        ):
             if value := token.get(name):
                 grants.store_token(
-                    self.bound.db,
-                    credential.row.id,
-                    kind,
-                    value,
-                    scope=token["scope"],
-                    now=self.bound.now,
+                    self.bound.db, credential.row.id, kind, value, scope=scope, now=self.bound.now
                 )
 
     # ---- What the product decides
@@ -303,7 +320,9 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
         today = today_in_bogota(self.bound.now)
         return person if person and may_enter(person, client.audience, today=today) else None
 
-    def id_token(self, row: OidcGrantRow, client: Client, person: PersonFacts, *, scope: str) -> str:
+    def id_token(
+        self, row: OidcGrantRow, client: Client, person: PersonFacts, *, scope: str, nonce: str | None
+    ) -> str:
         now, today = int(self.bound.now.timestamp()), today_in_bogota(self.bound.now)
         claims = {
             "iss": self._issuer,
@@ -316,12 +335,12 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
             "acr": acr_of(row.amr),
             **claims_of(person, frozenset(scope.split()), client.audience, today=today),
         }
-        if row.nonce:
-            claims["nonce"] = row.nonce
+        if nonce:
+            claims["nonce"] = nonce
         return signed(self._keys, claims)
 
     def _new_token(
-        self, client: RegisteredClient, scope: str | None = None, **_others: object
+        self, client: RegisteredClient, grant_type: str, scope: str | None = None, **_others: object
     ) -> dict[str, Any]:
         allowed = client.get_allowed_scope(scope)
         token = {
@@ -330,10 +349,27 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
             "expires_in": int(grants.ACCESS_LIFETIME.total_seconds()),
             "scope": allowed,
         }
-        if "offline_access" in allowed.split():
+        if grant_type == _Refresh.GRANT_TYPE or "offline_access" in allowed.split():
             token["refresh_token"] = grants.new_value()
         return token
 
 
 def acr_of(amr: Sequence[str]) -> str:
     return MULTI_FACTOR if is_multi_factor(amr) else PASSWORD_ONLY
+
+
+def _by_basic(query_client: Callable[[str], RegisteredClient | None], request: Received) -> Any:
+    """`client_secret_basic`: each part is form-encoded (RFC 6749, section 2.3.1).
+
+    Programs that leave the encoding out are understood, too; Authlib ends with an error of its own over odd bytes.
+    """
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, _, secret = base64.b64decode(value.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    client = query_client(unquote_plus(name))
+    is_own = client and any(client.check_client_secret(each) for each in (unquote_plus(secret), secret))
+    return client if is_own else None

@@ -1,6 +1,7 @@
 """`/ingreso/…/segundo-factor`: the second step of a login."""
 
 from http import HTTPStatus
+from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -25,14 +26,28 @@ router = APIRouter(prefix="/ingreso", include_in_schema=False)
 
 NO_CODE = "Escriba el código"
 WRONG_CODE = "El código no es correcto, ya se usó o ya venció. Espere a que su aplicación muestre otro"
-LOCKED = (
-    f"{sentences.TOO_MANY_CODES} Inténtelo más tarde; "
-    "si no tiene su segundo factor, escriba a la mesa de ayuda"
-)
 
-STAFF_LOCKED = (
-    f"{sentences.TOO_MANY_CODES} Inténtelo más tarde; "
-    "si no tiene su segundo factor, hable con quien administra las cuentas de soporte"
+
+class LockWords(NamedTuple):
+    """What a person reads while no code is checked.
+
+    For some minutes, or until support opens it again.
+    """
+
+    for_minutes: str
+    for_good: str
+
+
+_NO_CODE_CHECKED = "Hubo demasiados códigos equivocados y ya no se comprueba ninguno."
+LOCKED = LockWords(
+    for_minutes=f"{sentences.TOO_MANY_CODES} Inténtelo más tarde; "
+    "si no tiene su segundo factor, escriba a la mesa de ayuda",
+    for_good=f"{_NO_CODE_CHECKED} Escriba a la mesa de ayuda para que desbloquee su ingreso",
+)
+STAFF_LOCKED = LockWords(
+    for_minutes=f"{sentences.TOO_MANY_CODES} Inténtelo más tarde; "
+    "si no tiene su segundo factor, hable con quien administra las cuentas de soporte",
+    for_good=f"{_NO_CODE_CHECKED} Hable con quien administra las cuentas de soporte para que desbloquee la suya",
 )
 
 
@@ -71,7 +86,7 @@ async def take_second_step(
     step = await _step(request, services, wanted)
     if step is None:
         return _begin_again(wanted)
-    back = text_of(form, "volver")
+    back = whole_text_of(form, "volver")
     if answer := whole_text_of(form, "credencial"):
         token = services.cookies.get(request, SECOND_STEP) or ""
         holder = await services.passkeys.use(Purpose.SECOND_STEP, answer, bound_to=token)
@@ -85,17 +100,19 @@ async def take_second_step(
 
 
 async def code_proof(
-    factors: SecondFactors, holder: Holder, form: FormData, client: str, *, locked: str
+    factors: SecondFactors, holder: Holder, form: FormData, client: str, *, locked: LockWords
 ) -> tuple[Proof | None, str]:
     """What the code of a form proves, or why it proves nothing.
 
-    `locked` is the answer after too many wrong ones.
+    `locked` answers after too many wrong ones.
     """
     typed = text_of(form, "codigo")
     if not typed.strip():
         return None, NO_CODE
     checked = await factors.check(holder, typed, Origin(network=network_of(client)))
-    return checked.proof, locked if checked.is_locked else WRONG_CODE
+    if checked.is_closed:
+        return None, locked.for_good
+    return checked.proof, locked.for_minutes if checked.is_locked else WRONG_CODE
 
 
 async def _enter(  # noqa: PLR0913, PLR0917 - all of them are the request's.

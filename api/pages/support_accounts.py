@@ -193,8 +193,8 @@ def _applicable(account: AccountView) -> list[str]:
         "suspender": account.state is AccountState.OPEN,
         "reinstalar": account.state is AccountState.SUSPENDED
         or any(profile.is_suspended_by_support for profile in account.profiles),
-        "cerrar-sesiones": bool(account.sessions),
-        "desbloquear": account.lock is not None,
+        "cerrar-sesiones": bool(account.sessions) or account.is_in_applications,
+        "desbloquear": account.lock is not None or account.factor_lock is not None,
         "restablecer-segundo-factor": account.state is AccountState.OPEN
         and account.has_second_factor
         and account.factor_reset is None,

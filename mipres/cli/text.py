@@ -94,10 +94,7 @@ def account_lines(view: AccountView) -> Iterator[str]:
     if change := view.address_change:
         until = f" · espera hasta {moment(change.takes_effect_at)}" if change.takes_effect_at else ""
         yield _fact("otro correo", f"{change.new_address}{until}")
-    if view.has_second_factor:
-        yield _fact("segundo factor", "configurado")
-    if view.factor_reset:
-        yield _fact("restablecimiento", reset_line(view.factor_reset))
+    yield from _factor_lines(view)
     for profile in view.profiles:
         yield _fact("perfil", profile_line(profile))
     for login in view.logins:
@@ -107,6 +104,16 @@ def account_lines(view: AccountView) -> Iterator[str]:
         yield _fact("sesión", f"{session.application} · {times}")
     for link in view.links:
         yield _fact("enlace", f"{link.reference} · {link.purpose} · vence {moment(link.expires_at)}")
+
+
+def _factor_lines(view: AccountView) -> Iterator[str]:
+    """The second factor, and what keeps it shut."""
+    if view.has_second_factor:
+        yield _fact("segundo factor", "configurado")
+    if view.factor_lock:
+        yield _fact("sus códigos", lock_line(view.factor_lock))
+    if view.factor_reset:
+        yield _fact("restablecimiento", reset_line(view.factor_reset))
 
 
 def reset_line(reset: ResetView) -> str:

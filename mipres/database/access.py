@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from mipres.database.tables import AccessChangeRow, AccountRow, ProfileRow, SessionRow
+from mipres.database.tables import AccessChangeRow, AccountRow, OidcGrantRow, ProfileRow, SessionRow
 from mipres.domain.access import (
     Access,
     AccessCause,
@@ -116,10 +117,32 @@ def note_mail(session: AsyncSession, account_id: uuid.UUID, change: AccessChange
     session.add(AccessChangeRow(id=uuid.uuid4(), account_id=account_id, change=change, changed_at=now))
 
 
-async def end_sessions(session: AsyncSession, account_id: uuid.UUID) -> int:
+async def end_sessions(session: AsyncSession, account_id: uuid.UUID, *, now: datetime) -> int:
     """End every session of an account, and return how many there were."""
     ending = delete(SessionRow).where(SessionRow.account_id == account_id).returning(SessionRow.id_hash)
-    return len((await session.scalars(ending)).all())
+    ended = (await session.scalars(ending)).all()
+    # Applications also have what came of sessions that have run out since.
+    await session.execute(ending_logins(OidcGrantRow.account_id == account_id, now=now))
+    return len(ended)
+
+
+async def has_logins(session: AsyncSession, *which: ColumnElement[bool]) -> bool:
+    """Whether an application that such a session entered still counts on it."""
+    entered = (OidcGrantRow.ended_at.is_(None), OidcGrantRow.code_used_at.is_not(None))
+    return await session.scalar(select(OidcGrantRow.id).where(*which, *entered).limit(1)) is not None
+
+
+def ending_logins(*which: ColumnElement[bool], now: datetime) -> ReturningUpdate[tuple[uuid.UUID]]:
+    """The statement that ends logins into applications that go on.
+
+    It returns their ids.
+    """
+    return (
+        update(OidcGrantRow)
+        .where(*which, OidcGrantRow.ended_at.is_(None))
+        .values(ended_at=now)
+        .returning(OidcGrantRow.id)
+    )
 
 
 async def renew_profile(

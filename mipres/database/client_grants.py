@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mipres.database import grants
+from mipres.database.access import ending_logins
 from mipres.database.engine import session_factory
 from mipres.database.tables import OidcGrantRow
 from mipres.ports import Clock
@@ -22,4 +22,4 @@ class ClientGrants:
         """
         of_client = OidcGrantRow.client_id == client_id
         async with self._sessions.begin() as session:
-            return len((await session.scalars(grants.ending(of_client, now=self._clock.now()))).all())
+            return len((await session.scalars(ending_logins(of_client, now=self._clock.now()))).all())

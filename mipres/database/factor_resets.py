@@ -213,7 +213,7 @@ class PostgresFactorResets:
     async def _remove_factor(self, session: AsyncSession, account: AccountRow) -> None:
         await remove_factor(session, Holder(login=account.login, account_id=account.id))
         await session.execute(delete(SecondStepRow).where(SecondStepRow.account_id == account.id))
-        await end_sessions(session, account.id)
+        await end_sessions(session, account.id, now=self._clock.now())
         await self._lockouts.lift_in(session, guarded_factor(account.login))
         note_mail(session, account.id, AccessChange.SECOND_FACTOR_RESET, now=self._clock.now())
 

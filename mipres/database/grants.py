@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.dml import ReturningUpdate
 
-from mipres.database.access import access_of, is_open, profile_access
+from mipres.database.access import access_of, ending_logins, is_open, profile_access
 from mipres.database.sessions import hashed, live
 from mipres.database.tables import (
     AccountRow,
@@ -183,19 +182,6 @@ def end_family(db: Session, value: str, client_id: str, *, now: datetime) -> Non
     _end(db, db.scalar(family), now=now, announced_at=now)
 
 
-def ending(*which: ColumnElement[bool], now: datetime) -> ReturningUpdate[tuple[uuid.UUID]]:
-    """The statement that ends logins into applications that go on.
-
-    It returns their ids.
-    """
-    return (
-        update(OidcGrantRow)
-        .where(*which, OidcGrantRow.ended_at.is_(None))
-        .values(ended_at=now)
-        .returning(OidcGrantRow.id)
-    )
-
-
 def claim_assertion(db: Session, client_id: str, jti: str, *, expires_at: datetime) -> bool:
     """Use an application's assertion up; False where it was used before."""
     claiming = (
@@ -230,7 +216,7 @@ def _end(
 ) -> None:
     if grant_id is None:
         return
-    db.execute(ending(OidcGrantRow.id == grant_id, now=now).values(announced_at=announced_at))
+    db.execute(ending_logins(OidcGrantRow.id == grant_id, now=now).values(announced_at=announced_at))
 
 
 def _facts(row: ProfileRow) -> ProfileFacts:

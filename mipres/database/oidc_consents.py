@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mipres.database import grants
+from mipres.database.access import ending_logins
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.sessions import LoggedInUser
@@ -86,7 +86,7 @@ class ApplicationConsents:
         async with self._sessions.begin() as session:
             if not (await session.scalars(withdrawing)).all():
                 return
-            await session.execute(grants.ending(*held, now=self._clock.now()))
+            await session.execute(ending_logins(*held, now=self._clock.now()))
             await self._audit.record_in(
                 session, _event(AuditEventType.APPLICATION_WITHDRAWN, user, client_id)
             )

@@ -8,12 +8,12 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mipres.database.access import is_open, note_mail
+from mipres.database.access import ending_logins, has_logins, is_open, note_mail
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.link_statements import close_links, ending_sessions, lock_account
 from mipres.database.sessions import LoggedInUser, Profile, hashed, live, new_token, profiles_of
-from mipres.database.tables import AccountRow, PasswordLinkRow, ProfileRow, SessionRow
+from mipres.database.tables import AccountRow, OidcGrantRow, PasswordLinkRow, ProfileRow, SessionRow
 from mipres.domain.access import AccessChange
 from mipres.domain.applications import Application
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
@@ -41,11 +41,16 @@ class OwnSession:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnAccount:
-    """Everything of `/cuenta`; the profiles of both applications."""
+    """Everything of `/cuenta`; the profiles of both applications.
+
+    Attributes:
+        has_other_logins: Whether an application still counts on another session, even one that has run out.
+    """
 
     password_set_at: datetime | None
     profiles: tuple[Profile, ...]
     sessions: tuple[OwnSession, ...]
+    has_other_logins: bool = False
 
 
 class PostgresOwnAccounts:
@@ -65,18 +70,23 @@ class PostgresOwnAccounts:
             account = await session.get_one(AccountRow, user.account_id)
             profiles = list(await session.scalars(own))
             sessions = await session.scalars(opened.order_by(SessionRow.created_at.desc()))
+            others = (OidcGrantRow.account_id == user.account_id, OidcGrantRow.session_id != user.session_id)
+            has_others = await has_logins(session, *others)
         return OwnAccount(
             password_set_at=account.password_set_at,
             profiles=profiles_of(profiles, today=today_in_bogota(now)),
             sessions=tuple(_own_session(row, user) for row in sessions),
+            has_other_logins=has_others,
         )
 
     async def end_session(self, user: LoggedInUser, session_id: uuid.UUID) -> int:
         """End one session of the same person, and return how many that were."""
-        return await self._end(user, SessionRow.id == session_id)
+        which = (SessionRow.id == session_id, OidcGrantRow.session_id == session_id)
+        return await self._end(user, *which)
 
     async def end_other_sessions(self, user: LoggedInUser) -> int:
-        return await self._end(user, SessionRow.id != user.session_id)
+        which = (SessionRow.id != user.session_id, OidcGrantRow.session_id != user.session_id)
+        return await self._end(user, *which)
 
     async def change_password(
         self, user: LoggedInUser, *, verified_hash: str, password_hash: str
@@ -117,12 +127,15 @@ class PostgresOwnAccounts:
             await self._audit.record_in(session, event)
         return token
 
-    async def _end(self, user: LoggedInUser, which: ColumnElement[bool]) -> int:
+    async def _end(self, user: LoggedInUser, which: ColumnElement[bool], logins: ColumnElement[bool]) -> int:
         ending = (
             delete(SessionRow).where(SessionRow.account_id == user.account_id, which).returning(SessionRow.id)
         )
+        own = OidcGrantRow.account_id == user.account_id
         async with self._sessions.begin() as session:
             ended: Sequence[uuid.UUID] = (await session.scalars(ending)).all()
+            # Applications also have what came of sessions that have run out since.
+            await session.execute(ending_logins(own, logins, now=self._clock.now()))
             if ended:
                 event = AuditEvent(
                     type=AuditEventType.SESSIONS_ENDED,

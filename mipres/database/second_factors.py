@@ -22,7 +22,7 @@ from mipres.database.lockouts import LoginLockouts
 from mipres.database.tables import PasskeyRow, RecoveryCodeRow, SecondFactorRow
 from mipres.domain.access import AccessChange
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType, staff
-from mipres.domain.lockout import Origin
+from mipres.domain.lockout import Gate, Origin
 from mipres.domain.second_factor import (
     CODE_STEP,
     CODE_WINDOW,
@@ -74,10 +74,12 @@ class CheckedCode:
     Attributes:
         proof: What it proved; None for a wrong code, and for every code while there is a lock.
         is_locked: No code is checked for some minutes.
+        is_closed: No code is checked any more until support opens it again.
     """
 
     proof: Proof | None
     is_locked: bool = False
+    is_closed: bool = False
 
 
 class SecondFactors:
@@ -198,7 +200,14 @@ class SecondFactors:
                 details=details,
             )
             await self._audit.record(failed)
-            return CheckedCode(proof=None, is_locked=turn.is_locked or turn.locks)
+            if turn.is_worth_telling and holder.account_id is not None:
+                async with self._sessions.begin() as session:
+                    note_mail(session, holder.account_id, AccessChange.CODES_GUESSED, now=self._clock.now())
+            return CheckedCode(
+                proof=None,
+                is_locked=turn.is_locked or turn.locks,
+                is_closed=turn.gate is Gate.CLOSED,
+            )
         await self._lockouts.lift(guarded)
         return CheckedCode(proof=proof)
 

@@ -13,11 +13,25 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from mipres.database.access import access_of, account_state, is_open, note_mail, profile_access
+from mipres.database.access import (
+    access_of,
+    account_state,
+    ending_logins,
+    is_open,
+    note_mail,
+    profile_access,
+)
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
 from mipres.database.link_statements import lock_account
-from mipres.database.tables import AccountRow, EndedSessionRow, KnownBrowserRow, ProfileRow, SessionRow
+from mipres.database.tables import (
+    AccountRow,
+    EndedSessionRow,
+    KnownBrowserRow,
+    OidcGrantRow,
+    ProfileRow,
+    SessionRow,
+)
 from mipres.domain.access import AccessCause, AccessChange, AccessState
 from mipres.domain.applications import Application, application_of
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
@@ -221,11 +235,14 @@ class PostgresSessions:
         ending = (
             delete(SessionRow)
             .where(SessionRow.id_hash == hashed(token), AccountRow.id == SessionRow.account_id)
-            .returning(AccountRow.login, SessionRow.application)
+            .returning(AccountRow.login, SessionRow.application, SessionRow.id)
         )
         async with self._sessions.begin() as session:
             ended = (await session.execute(ending)).first()
             if ended is not None:
+                # A person who leaves a session that has run out leaves its applications, too.
+                own = OidcGrantRow.session_id == ended.id
+                await session.execute(ending_logins(own, now=self._clock.now()))
                 event = AuditEvent(
                     type=AuditEventType.LOGOUT,
                     actor=CITIZEN,

@@ -152,6 +152,7 @@ class AccessChange(StrEnum):
     PASSKEY_LOCKED = "passkey_locked"
     RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
     RECOVERY_CODE_USED = "recovery_code_used"
+    CODES_GUESSED = "codes_guessed"
     SECOND_FACTOR_RESET = "second_factor_reset"
 
 
@@ -283,6 +284,10 @@ _CHANGE_WORDS = {
     AccessChange.RECOVERY_CODE_USED: AccessWords(
         title="Ingresaron con uno de sus códigos de recuperación",
         remedy=f"Ese código ya no sirve. Si le quedan pocos, haga una lista nueva en su cuenta. {_NOT_YOU}",
+    ),
+    AccessChange.CODES_GUESSED: AccessWords(
+        title="Escribieron su contraseña, y después muchos códigos equivocados",
+        remedy="Si no fue usted, alguien conoce su contraseña: recupérela de inmediato con «¿Olvidó su contraseña?» y avise a la mesa de ayuda del Ministerio. Su segundo factor le cerró el paso.",
     ),
     AccessChange.SECOND_FACTOR_RESET: AccessWords(
         title="Soporte quitó el segundo factor de su cuenta",

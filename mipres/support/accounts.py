@@ -16,6 +16,7 @@ from mipres.database.access import (
     Change,
     account_state,
     end_sessions,
+    has_logins,
     note_change,
     profile_access,
 )
@@ -27,7 +28,14 @@ from mipres.database.link_statements import lock_account
 from mipres.database.lockouts import LoginLock, LoginLockouts
 from mipres.database.second_factors import Holder, has_factor
 from mipres.database.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT
-from mipres.database.tables import AccountRow, AddressChangeRow, PasswordLinkRow, ProfileRow, SessionRow
+from mipres.database.tables import (
+    AccountRow,
+    AddressChangeRow,
+    OidcGrantRow,
+    PasswordLinkRow,
+    ProfileRow,
+    SessionRow,
+)
 from mipres.domain.access import AccessCause, AccessChange, AccessState, AccountState
 from mipres.domain.applications import Application
 from mipres.domain.audit import AuditEvent, AuditEventType
@@ -37,6 +45,7 @@ from mipres.domain.factor_resets import ResetView
 from mipres.domain.links import LinkPurpose
 from mipres.domain.masking import mask_login, mask_name
 from mipres.domain.outcomes import mask_email
+from mipres.domain.second_factor import guarded_factor
 from mipres.domain.submissions import UserType
 from mipres.ports import Clock
 
@@ -126,6 +135,8 @@ class AccountView:
         joined_to: The lasting account, where support joined this one to it.
         joined_login: Its login.
         lock: What keeps the login shut after failed attempts.
+        factor_lock: The same of the second step.
+        is_in_applications: Whether an application that the person entered still counts on it.
         address_change: The other address that waits.
         has_second_factor: Whether a login asks for one.
         factor_reset: The reset of it that waits.
@@ -145,6 +156,8 @@ class AccountView:
     joined_to: uuid.UUID | None = None
     joined_login: str | None = None
     lock: LoginLock | None = None
+    factor_lock: LoginLock | None = None
+    is_in_applications: bool = False
     address_change: AddressChangeView | None = None
     has_second_factor: bool = False
     factor_reset: ResetView | None = None
@@ -188,7 +201,7 @@ class SupportAccounts:
         return uuid.UUID(str(found))
 
     async def unlock(self, account_id: uuid.UUID, *, reason: str, actor: str) -> bool:
-        """Forget the failed attempts at the login; whether there were any.
+        """Forget the failed attempts at login and second step; whether there were any.
 
         Raises:
             UnknownAccountError: there is none.
@@ -197,7 +210,8 @@ class SupportAccounts:
             account = await session.get(AccountRow, account_id)
             if account is None:
                 raise UnknownAccountError
-            lifted = await self._lockouts.lift_in(session, account.login)
+            guarded = (account.login, guarded_factor(account.login))
+            lifted = any([await self._lockouts.lift_in(session, each) for each in guarded])
             event = AuditEvent(type=AuditEventType.UNLOCKED, actor=actor, login=account.login, reason=reason)
             await self._audit.record_in(session, event)
         return lifted
@@ -254,7 +268,7 @@ class SupportAccounts:
                 raise UnknownAccountError
             profile = await _profile(session, account_id, radicado) if radicado else None
             if decision is Decision.END_SESSIONS:
-                ended = await end_sessions(session, account_id)
+                ended = await end_sessions(session, account_id, now=self._clock.now())
                 event = AuditEvent(
                     type=AuditEventType.SESSIONS_ENDED,
                     actor=actor,
@@ -265,7 +279,7 @@ class SupportAccounts:
             else:
                 event = self._change(session, decision, account, profile, reason=reason, actor=actor)
                 suspends_all = decision is Decision.SUSPEND and profile is None
-                ended = await end_sessions(session, account_id) if suspends_all else 0
+                ended = await end_sessions(session, account_id, now=self._clock.now()) if suspends_all else 0
             await session.flush()
             await self._audit.record_in(session, event)
         return ended
@@ -328,6 +342,8 @@ class SupportAccounts:
             joined_to=account.joined_to,
             joined_login=lasting.login if lasting else None,
             lock=await self._lockouts.lock_in(session, account.login),
+            factor_lock=await self._lockouts.lock_in(session, guarded_factor(account.login)),
+            is_in_applications=await has_logins(session, OidcGrantRow.account_id == account.id),
             address_change=_address_change_view(await waiting_change(session, account, now)),
             has_second_factor=await has_factor(session, Holder(login=account.login, account_id=account.id)),
             factor_reset=await waiting_reset(session, account.id),

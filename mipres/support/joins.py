@@ -77,7 +77,7 @@ class SupportJoins:
             old, new = await _both(session, old_id, new_id)
             _refuse_unfit(old, new)
             moved, dropped = await self._move_profiles(session, old, new)
-            ended = await end_sessions(session, old.id)
+            ended = await end_sessions(session, old.id, now=now)
             await close_links(session, LinkState.SUPERSEDED, now, PasswordLinkRow.account_id == old.id)
             # A person who changed documents twice is led to the last one at once.
             earlier = update(AccountRow).where(AccountRow.joined_to == old.id)

@@ -212,8 +212,9 @@ class PostgresStaff:
         async with self._reading() as session:
             open_accounts = select(StaffRow).where(StaffRow.disabled_at.is_(None)).order_by(StaffRow.name)
             rows = (await session.scalars(open_accounts)).all()
-            locks = await self._lockouts.locks_in(session, [guarded(row.name) for row in rows])
-        found = [(row, locks.get(guarded(row.name))) for row in rows]
+            both = [each for row in rows for each in (guarded(row.name), guarded_factor(row.name))]
+            locks = await self._lockouts.locks_in(session, both)
+        found = [(row, locks.get(guarded(row.name)) or locks.get(guarded_factor(row.name))) for row in rows]
         return [LockedMember(id=row.id, name=row.name, lock=lock) for row, lock in found if lock]
 
     async def unlock(self, name: str, *, actor: str, reason: str | None = None) -> bool:
@@ -228,7 +229,8 @@ class PostgresStaff:
         async with self._sessions.begin() as session:
             await _locked(session, name)
             await self._note_change(session, actor, name, "unlocked", reason=reason)
-            return await self._lockouts.lift_in(session, guarded(name))
+            both = (guarded(name), guarded_factor(name))
+            return any([await self._lockouts.lift_in(session, each) for each in both])
 
     async def change_password(self, member: StaffMember, token: str, *, present: str, new: str) -> None:
         """Change one's own password, and end every other session and key.

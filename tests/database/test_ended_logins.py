@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database import grants
@@ -20,7 +20,7 @@ from mipres.database.lockouts import LoginLockouts
 from mipres.database.own_account import PostgresOwnAccounts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.retention import OIDC_TOKENS, PostgresRetention
-from mipres.database.sessions import PostgresSessions
+from mipres.database.sessions import IDLE_LIMIT, PostgresSessions
 from mipres.database.tables import AccountRow
 from mipres.domain.applications import Application
 from mipres.domain.audit import operator
@@ -137,6 +137,11 @@ def end(
     async def end_sessions(_cookie: str) -> None:
         await doors.decided.decide(Decision.END_SESSIONS, doors.account_id, reason=REASON, actor=ACTOR)
 
+    async def others(cookie: str) -> None:
+        user = await doors.sessions.user_of(cookie, MIPRES)
+        assert user is not None
+        assert await doors.own.end_other_sessions(user) == 0
+
     async def join(_cookie: str) -> None:
         newer = replace(DOCTOR, document=parse_document("CE", "987654"))
         lasting = (await accounts.register(registration(newer, radicado="RM-000000000009"))).account_id
@@ -149,7 +154,7 @@ def end(
     async def logout(cookie: str) -> None:
         await doors.sessions.end(cookie)
 
-    ways = (logout, new_password, recovery, suspension, end_sessions, join, erasure)
+    ways = (logout, new_password, recovery, suspension, end_sessions, others, join, erasure)
     by_name = {way.__name__: way for way in ways}
 
     async def by(way: str, cookie: str) -> None:
@@ -185,6 +190,45 @@ async def test_another_session_of_the_person_goes_on(doors: Doors) -> None:
     assert await doors.waiting() == ["app"]
 
 
+@pytest.mark.parametrize(
+    "way", ["suspension", "end_sessions", "others", "new_password", "recovery", "erasure"]
+)
+async def test_a_session_that_has_run_out_ends_no_login_and_all_that_ends_the_access_still_does(
+    way: str, doors: Doors, end: End, engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock
+) -> None:
+    await doors.enter(await doors.log_in())
+    clock.advance(IDLE_LIMIT)
+    cookie = await doors.log_in()
+    assert (await PostgresRetention(engine, audit=audit, clock=clock).purge())["sessions"] == 1
+    assert await doors.waiting() == []
+    await end(way, cookie)
+    assert await doors.waiting() == ["app"]
+
+
+async def test_who_leaves_a_session_that_has_run_out_leaves_its_applications(
+    doors: Doors, clock: FakeClock
+) -> None:
+    cookie = await doors.log_in()
+    await doors.enter(cookie)
+    clock.advance(IDLE_LIMIT)
+    await doors.sessions.end(cookie)
+    assert await doors.waiting() == ["app"]
+
+
+@pytest.mark.parametrize("column", ["support_suspended_at", "sanctioned_at", "ended_at"])
+async def test_a_profile_that_is_taken_away_ends_what_applications_know_of_it(
+    column: str, doors: Doors, engine: AsyncEngine
+) -> None:
+    cookie = await doors.log_in()
+    await doors.enter(cookie)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE profiles SET updated_at = now()"))
+    assert await doors.waiting() == []
+    async with engine.begin() as connection:
+        await connection.execute(text(f"UPDATE profiles SET {column} = now()"))
+    assert await doors.waiting() == ["app"]
+
+
 async def test_who_cannot_be_told_or_never_heard_of_the_session_is_passed_over(doors: Doors) -> None:
     cookie = await doors.log_in()
     await doors.enter(cookie, "without-address")
@@ -201,8 +245,11 @@ async def test_an_application_is_not_told_what_it_did_itself(doors: Doors) -> No
     assert await doors.waiting() == []
 
 
-async def test_many_logouts_of_one_application_leave_room_for_the_others(doors: Doors) -> None:
+async def test_many_logouts_of_one_application_leave_room_for_the_others(
+    doors: Doors, clock: FakeClock
+) -> None:
     for client_id in ("app", "app", "app", "other"):
+        clock.advance(timedelta(seconds=1))
         cookie = await doors.log_in()
         await doors.enter(cookie, client_id)
         await doors.sessions.end(cookie)

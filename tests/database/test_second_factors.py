@@ -18,7 +18,7 @@ from mipres.database.second_steps import SecondSteps
 from mipres.database.sessions import PostgresSessions
 from mipres.database.tables import AccountRow, RecoveryCodeRow, SecondFactorRow
 from mipres.domain.applications import Application
-from mipres.domain.lockout import FREE_FAILURES, Origin
+from mipres.domain.lockout import FREE_FAILURES, STRANGERS_LIMIT, Origin
 from mipres.domain.second_factor import SECOND_STEP_FOR, SETUP_FOR, Proof, guarded_factor
 from mipres.keys import SecretBox, UnknownBoxKeyError
 from tests.database.stored_accounts import give_password, register
@@ -169,6 +169,22 @@ async def test_wrong_codes_lock_and_a_right_one_does_not_help(
     clock.advance(timedelta(minutes=1))
     assert (await factors.check(holder, code(secret, clock), HERE)).proof is Proof.CODE
     assert not await lockouts.lift(guarded_factor(holder.login)), "a right code lifts it"
+
+
+async def test_who_guesses_codes_is_told_of_to_the_person_and_closed_out_at_last(
+    factors: SecondFactors, holder: Holder, clock: FakeClock, engine: AsyncEngine
+) -> None:
+    secret, _ = await with_codes(factors, holder, clock)
+    notices = PostgresAccessNotices(engine, clock=clock)
+    titles = []
+    for guess in range(STRANGERS_LIMIT):
+        checked = await factors.check(holder, "000000", Origin(network=f"network {guess // 9}"))
+        assert not checked.is_closed
+        titles = [notice.words.title for notice in await notices.waiting(limit=99)]
+        assert len(titles) == (2 if guess == STRANGERS_LIMIT - 1 else 1)
+    assert "Escribieron su contraseña" in titles[-1]
+    closed = await factors.check(holder, code(secret, clock), Origin(network="another"))
+    assert (closed.proof, closed.is_closed) == (None, True)
 
 
 async def test_each_change_is_mailed_and_written_down(

@@ -5,8 +5,10 @@ import hashlib
 import html
 import json
 import re
+import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -19,6 +21,7 @@ from mipres.database.accounts import PostgresAccounts
 from mipres.database.credentials import Hasher
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.domain.submissions import Submission
+from mipres.oidc_keys import keys_of_development
 from tests.api.conftest import hidden, make_app, open_client
 from tests.database.registrations import DOCTOR, registration
 from tests.database.stored_accounts import give_password
@@ -121,19 +124,30 @@ def answer_in(location: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
 
 
+@pytest.fixture(scope="session")
+def signing_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of one key for all tests: to make one takes longer than most of them."""
+    file = tmp_path_factory.mktemp("keys") / "oidc-keys.json"
+    keys_of_development(file)
+    return file
+
+
 SetStage = Callable[..., Awaitable[Stage]]
 OpenClient = Callable[..., Awaitable[httpx2.AsyncClient]]
 
 
 @pytest.fixture
-async def set_stage(
+async def set_stage(  # noqa: PLR0913, PLR0917 - fixtures.
     open_client: OpenClient,
     database_url: str,
     accounts: PostgresAccounts,
     links: PostgresPasswordLinks,
     hasher: Hasher,
+    tmp_path: Path,
+    signing_keys: Path,
 ) -> SetStage:
     """Start a product with one application and one person."""
+    shutil.copy(signing_keys, tmp_path)
 
     async def start(
         submission: Submission = DOCTOR,

@@ -1,10 +1,27 @@
 """What an attacker tries at the provider, and what comes of it."""
 
+import base64
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.oidc.conftest import BACK, CHALLENGE, SECRET, VERIFIER, SetStage, entry
+from mipres.oidc_keys import read_keys, signed
+from tests.oidc.conftest import (
+    BACK,
+    CHALLENGE,
+    LOGIN,
+    PASSWORD,
+    SECRET,
+    VERIFIER,
+    SetStage,
+    entry,
+    refresh_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +68,7 @@ async def test_there_is_no_way_around_pkce(set_stage: SetStage, given: dict[str,
     [
         ({"request": "x"}, "request_not_supported"),
         ({"request_uri": "https://app.example/r"}, "request_uri_not_supported"),
+        ({"response_type": None}, "invalid_request"),
         ({"response_type": "token"}, "unsupported_response_type"),
         ({"response_type": "code id_token"}, "unsupported_response_type"),
         ({"response_mode": "form_post"}, "invalid_request"),
@@ -60,7 +78,7 @@ async def test_there_is_no_way_around_pkce(set_stage: SetStage, given: dict[str,
     ],
 )
 async def test_what_is_not_supported_is_said_and_not_ignored(
-    set_stage: SetStage, given: dict[str, str], error: str
+    set_stage: SetStage, given: dict[str, str | None], error: str
 ) -> None:
     stage = await set_stage()
     assert (await stage.answer(stage.request(**given)))["error"] == error
@@ -73,14 +91,58 @@ async def test_a_parameter_that_stands_twice_is_refused(set_stage: SetStage, mor
     assert reply.status_code == 400
 
 
-@pytest.mark.parametrize("text", ['a"b', "a\\b", "á", "\0", "a\nb", "x" * 3000])
-@pytest.mark.parametrize("name", ["client_id", "state", "redirect_uri", "response_type"])
-async def test_no_text_brings_the_provider_down(set_stage: SetStage, name: str, text: str) -> None:
+@pytest.mark.parametrize("odd", ['a"b', "a\\b", "á", "\0", "a\nb", "x" * 9000])
+@pytest.mark.parametrize("name", ["client_id", "redirect_uri", "response_type"])
+async def test_no_text_brings_the_provider_down(set_stage: SetStage, name: str, odd: str) -> None:
     stage = await set_stage()
-    reply = await stage.browser.get(stage.request(**{name: text}), follow_redirects=False)
+    reply = await stage.browser.get(stage.request(**{name: odd}), follow_redirects=False)
     assert reply.status_code == 400
-    given = await stage.exchange(**{name: text, "code": text})
+    given = await stage.exchange(**{name: odd, "code": odd[:99]})
     assert given.status_code in {400, 401}
+
+
+@pytest.mark.parametrize("name", ["state", "nonce"])
+async def test_a_control_character_is_no_text(set_stage: SetStage, name: str) -> None:
+    stage = await set_stage()
+    for odd in ("\0", "a\nb", "x" * 9000):
+        reply = await stage.browser.get(stage.request(**{name: odd}), follow_redirects=False)
+        assert reply.status_code == 400
+
+
+async def test_odd_credentials_are_wrong_and_no_failure(set_stage: SetStage) -> None:
+    stage = await set_stage()
+    odd = (b"", b"app", b"app:", b"\xff:\xff", b"%ff:%00", b'a"b:x', "app:ñ".encode())
+    values = ["!", "é", *(base64.b64encode(each).decode() for each in odd)]
+    for value in values:
+        headers = [(b"Authorization", f"Basic {value}".encode())]
+        reply = await stage.browser.post(
+            "/oidc/token", data={"grant_type": "authorization_code", "code": "x"}, headers=headers
+        )
+        assert (reply.status_code, reply.json()["error"]) == (401, "invalid_client"), value
+
+
+async def test_a_login_of_before_is_none_for_this_request(set_stage: SetStage) -> None:
+    """Who sits at another's browser must not get around a new login by the address."""
+    stage = await set_stage()
+    earlier = await stage.browser.get(stage.request(state="earlier", prompt="login"))
+    date = parse_qs(urlsplit(parse_qs(earlier.url.query.decode())["volver"][0]).query)["desde"][0]
+    await stage.code()
+    for forged in (date, "1", "9" * 15, f"1.{date.partition('.')[2]}", "."):
+        for demand in ({"prompt": "login"}, {"max_age": "0"}, {"prompt": "select_account"}):
+            page = await stage.browser.get(stage.request(**demand, desde=forged))
+            assert page.url.path == "/ingreso/mipres", forged
+    # The request of before is answered, because the person has logged in since.
+    assert (await stage.answer(stage.request(state="earlier", prompt="login", desde=date)))["code"]
+
+
+async def test_a_logout_token_is_no_hint(set_stage: SetStage, signing_keys: Path) -> None:
+    stage = await set_stage()
+    tokens = (await stage.exchange(code=await stage.code())).json()
+    claims = await stage.claims(tokens["id_token"])
+    token = signed(read_keys(signing_keys), claims, typ="logout+jwt")
+    assert (await stage.answer(stage.request(id_token_hint=token)))["error"] == "invalid_request"
+    page = await stage.browser.get("/oidc/logout", params={"id_token_hint": token})
+    assert "pide terminar su sesión" in page.text
 
 
 async def test_a_wrong_verifier_burns_the_code(set_stage: SetStage) -> None:
@@ -107,6 +169,60 @@ async def test_a_stranger_gets_no_tokens(set_stage: SetStage, given: dict[str, s
     assert "realm=" in reply.headers["www-authenticate"]
     # The rightful client still has its code.
     assert (await stage.exchange(code=code)).status_code == 200
+
+
+async def test_what_the_token_endpoint_refuses(set_stage: SetStage) -> None:
+    stage = await set_stage()
+    code = await stage.code()
+    refused: dict[str, list[dict[str, str | None]]] = {
+        "invalid_request": [{"grant_type": None}, {"code": None}, {"scope": "\0"}],
+        "unsupported_grant_type": [
+            {"grant_type": "password", "username": LOGIN, "password": PASSWORD},
+            {"grant_type": "client_credentials"},
+            {"grant_type": "implicit"},
+        ],
+        "invalid_grant": [{"code": "x"}, {"grant_type": "refresh_token", "refresh_token": code}],
+    }
+    for error, requests in refused.items():
+        for given in requests:
+            reply = await stage.exchange(**{"code": code, **given})
+            assert (reply.status_code, reply.json()["error"]) == (400, error), given
+            assert (reply.headers["cache-control"], reply.headers["pragma"]) == ("no-store", "no-cache")
+    address = f"/oidc/token?client_id=app&client_secret={SECRET}"
+    # What stands in an address is written into logs, so it proves nothing (RFC 6749, section 2.3.1).
+    assert (await stage.browser.post(address, data={"grant_type": "authorization_code"})).status_code == 401
+    assert (await stage.browser.get(address)).status_code == 405
+    assert (
+        await stage.browser.post("/oidc/token", json={"grant_type": "authorization_code"})
+    ).status_code == 400
+    assert (await stage.exchange(code=code)).status_code == 200
+
+
+async def test_what_is_out_of_date_opens_nothing(set_stage: SetStage, engine: AsyncEngine) -> None:
+    stage = await set_stage()
+    tokens = (await stage.exchange(code=await stage.code(scope="openid offline_access"))).json()
+    code = (await stage.answer(stage.request()))["code"]
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE oidc_grants SET code_expires_at = now()"))
+        await connection.execute(text("UPDATE oidc_tokens SET expires_at = now()"))
+    assert (await stage.exchange(code=code)).json()["error"] == "invalid_grant"
+    assert (await stage.userinfo(tokens["access_token"])).status_code == 401
+    renew = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "code_verifier": None}
+    assert (await stage.exchange(**renew)).json()["error"] == "invalid_grant"
+    for token in tokens["access_token"], tokens["refresh_token"]:
+        asked = {"token": token, "client_id": "app", "client_secret": SECRET}
+        assert (await stage.browser.post("/oidc/introspect", data=asked)).json() == {"active": False}
+
+
+@pytest.mark.parametrize("end", ["password_hash = 'another'", "suspended_at = now()"])
+async def test_a_code_ends_with_the_access_of_its_person(
+    set_stage: SetStage, engine: AsyncEngine, end: str
+) -> None:
+    stage = await set_stage()
+    code = await stage.code()
+    async with engine.begin() as connection:
+        await connection.execute(text(f"UPDATE accounts SET {end}"))
+    assert (await stage.exchange(code=code)).json()["error"] == "invalid_grant"
 
 
 async def test_two_authentications_at_once_are_none(set_stage: SetStage) -> None:
@@ -146,17 +262,30 @@ async def test_a_logout_hint_that_another_signed_proves_nothing(set_stage: SetSt
 
 
 async def test_a_logout_leads_to_registered_addresses_only(set_stage: SetStage) -> None:
-    stage = await set_stage()
+    stage = await set_stage(others=(entry(client_id="other"),))
     tokens = (await stage.exchange(code=await stage.code())).json()
+    mixed = {"id_token_hint": tokens["id_token"], "client_id": "other"}
+    assert (await stage.browser.get("/oidc/logout", params=mixed)).status_code == 400
     given = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": "https://evil.example/"}
     reply = await stage.browser.get("/oidc/logout", params=given, follow_redirects=False)
     assert reply.headers["Location"] == "/"
 
 
 async def test_no_site_may_frame_the_provider(set_stage: SetStage) -> None:
+    stage = await set_stage(external=True)
+    login = await stage.browser.get(stage.request())
+    consent = await stage.browser.get(refresh_of(await stage.log_in(stage.request())))
+    logout = await stage.browser.get("/oidc/logout")
+    for page in (login, consent, logout):
+        assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+
+
+async def test_an_answer_is_kept_and_passed_on_by_no_browser(set_stage: SetStage) -> None:
     stage = await set_stage()
-    page = await stage.browser.get(stage.request())
-    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    await stage.code()
+    reply = await stage.browser.get(stage.request(), follow_redirects=False)
+    assert (reply.status_code, reply.headers["referrer-policy"]) == (303, "no-referrer")
+    assert (reply.headers["cache-control"], reply.headers["pragma"]) == ("no-store", "no-cache")
 
 
 @pytest.mark.parametrize(

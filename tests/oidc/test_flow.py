@@ -1,21 +1,24 @@
 """An application logs a person in: what it gets, and what it does not."""
 
 import asyncio
+import base64
 import re
 from html import unescape
 from pathlib import Path
+from urllib.parse import parse_qs, quote, quote_plus, urlsplit
 
 import pyotp
 import pytest
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.jwk import ECKey, KeySet
 from joserfc.jws import extract_compact
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mipres.oidc_keys import SigningKeys, fresh_key, signed, write_keys
+from mipres.domain.clients import secret_hash
+from mipres.oidc_keys import SigningKeys, fresh_key, read_keys, signed, write_keys
 from tests.api.conftest import hidden
 from tests.database.registrations import DELEGATE
-from tests.oidc.conftest import BACK, ISSUER, LOGIN, SECRET, SetStage, refresh_of
+from tests.oidc.conftest import BACK, ISSUER, LOGIN, SECRET, VERIFIER, SetStage, refresh_of
 
 FACTOR = "/cuenta/segundo-factor"
 OFFLINE = "openid offline_access"
@@ -90,6 +93,19 @@ async def test_prompt_login_asks_again_and_then_is_content(set_stage: SetStage) 
     assert await stage.code(prompt="login")
 
 
+async def test_a_login_that_is_too_old_is_asked_for_again(set_stage: SetStage, engine: AsyncEngine) -> None:
+    stage = await set_stage()
+    await stage.code()
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE sessions SET authenticated_at = now() - interval '10 minutes'"))
+    old = await stage.claims(
+        (await stage.exchange(**await stage.answer(stage.request(max_age="900")))).json()["id_token"]
+    )
+    assert (await stage.answer(stage.request(max_age="300", prompt="none")))["error"] == "login_required"
+    new = await stage.claims((await stage.exchange(code=await stage.code(max_age="300"))).json()["id_token"])
+    assert old["auth_time"] + 600 <= new["auth_time"] <= new["iat"]
+
+
 @pytest.mark.parametrize("given", [{"prompt": "none"}, {"prompt": "none", "max_age": "0"}])
 async def test_without_a_page_there_is_an_error_and_no_login(
     set_stage: SetStage, given: dict[str, str]
@@ -97,6 +113,98 @@ async def test_without_a_page_there_is_an_error_and_no_login(
     stage = await set_stage()
     answer = await stage.answer(stage.request(**given))
     assert (answer["error"], answer["state"], answer["iss"]) == ("login_required", "s1", ISSUER)
+
+
+@pytest.mark.parametrize("state", ['{"a":"b"}', "a\\b", "á é ñ", "a b+c&d=e%20/?#;", "x" * 4096, "'<script>"])
+async def test_an_answer_has_the_very_state_of_its_request(set_stage: SetStage, state: str) -> None:
+    stage = await set_stage(redirect_uris=[BACK, f"{BACK}?mode=&x=1"])
+    page = await stage.log_in(stage.request(state=state))
+    answer = await stage.answer(refresh_of(page))
+    assert (answer["state"], "code" in answer) == (state, True)
+    refused = await stage.answer(stage.request(state=state, response_type="token"))
+    assert (refused["state"], refused["iss"]) == (state, ISSUER)
+    # An address keeps its own query (RFC 6749, section 3.1.2).
+    with_query = stage.request(state=state, redirect_uri=f"{BACK}?mode=&x=1")
+    reply = await stage.browser.get(with_query, follow_redirects=False)
+    assert reply.headers["Location"].startswith(f"{BACK}?mode=&x=1&code=")
+
+
+async def test_what_means_nothing_here_is_ignored(set_stage: SetStage) -> None:
+    """Unknown parameters, and those without a value (RFC 6749, section 3.1)."""
+    stage = await set_stage()
+    await stage.code()
+    hints = {"display": "popup", "ui_locales": "fr es", "claims_locales": "x", "login_hint": "Ñandú"}
+    empty = ("request", "request_uri", "registration", "response_mode", "max_age", "id_token_hint", "prompt")
+    for given in (
+        hints,
+        {"claims": '{"id_token":{"acr":null}}'},
+        {"unknown": 'ñ"\\'},
+        {"unknown": "x" * 9000},
+        dict.fromkeys((*empty, "acr_values", "nonce"), ""),
+    ):
+        assert "code" in await stage.answer(stage.request(**given)), given
+    twice = await stage.answer(f"{stage.request()}&resource=a&resource=b")
+    assert (await stage.exchange(code=twice["code"], unknown='ñ"\\', scope="")).status_code == 200
+
+
+async def test_an_access_token_may_have_less_and_the_refresh_token_keeps_all(set_stage: SetStage) -> None:
+    stage = await set_stage()
+    scope = "openid email offline_access"
+    first = (await stage.exchange(code=await stage.code(scope=scope))).json()
+    renew = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"], "code_verifier": None}
+    more = await stage.exchange(**renew, scope="openid mipres")
+    assert (more.status_code, more.json()["error"]) == (400, "invalid_scope")
+    less = (await stage.exchange(**renew, scope="openid")).json()
+    assert less["scope"] == "openid"
+    assert "email" not in (await stage.userinfo(less["access_token"])).json()
+    again = (await stage.exchange(**{**renew, "refresh_token": less["refresh_token"]})).json()
+    assert again["scope"] == scope
+    claims = [await stage.claims(tokens["id_token"]) for tokens in (first, again)]
+    assert [claim.pop("nonce", None) for claim in claims] == ["n1", None]
+    for same in ("iss", "sub", "aud", "auth_time", "sid", "amr", "acr"):
+        assert claims[0][same] == claims[1][same]
+
+
+async def test_an_access_token_opens_the_claims_by_one_way_at_a_time(set_stage: SetStage) -> None:
+    stage = await set_stage()
+    token = (await stage.exchange(code=await stage.code())).json()["access_token"]
+    in_header, in_form = {"Authorization": f"Bearer {token}"}, {"access_token": token}
+    path = "/oidc/userinfo"
+    for reply in (
+        await stage.browser.get(path, headers=in_header),
+        await stage.browser.post(path, headers=in_header),
+        await stage.browser.post(path, data=in_form),
+    ):
+        assert (reply.status_code, reply.json()["preferred_username"]) == (200, LOGIN)
+    refused = [
+        (await stage.browser.get(path), 401, 'Bearer realm="oidc"'),
+        (await stage.browser.get(path, params=in_form), 401, 'Bearer realm="oidc"'),
+        (await stage.userinfo("x"), 401, 'Bearer realm="oidc", error="invalid_token"'),
+        (
+            await stage.browser.post(path, headers=in_header, data=in_form),
+            400,
+            'Bearer realm="oidc", error="invalid_request"',
+        ),
+    ]
+    for reply, status, challenge in refused:
+        assert (reply.status_code, reply.headers["www-authenticate"]) == (status, challenge)
+        assert reply.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("secret", ["a b+c%41:/=?", "contraseña de la aplicación"])
+async def test_a_secret_may_have_any_characters(set_stage: SetStage, secret: str) -> None:
+    stage = await set_stage(client_secret_hash=secret_hash(secret))
+    await stage.code()
+    given = {"grant_type": "authorization_code", "redirect_uri": BACK, "code_verifier": VERIFIER}
+    for encoded in (quote_plus(secret), quote(secret, safe="")):
+        code = (await stage.answer(stage.request()))["code"]
+        basic = base64.b64encode(f"app:{encoded}".encode()).decode()
+        reply = await stage.browser.post(
+            "/oidc/token", data={**given, "code": code}, headers={"Authorization": f"Basic {basic}"}
+        )
+        assert reply.status_code == 200, reply.text
+    code = (await stage.answer(stage.request()))["code"]
+    assert (await stage.exchange(code=code, client_secret=secret)).status_code == 200
 
 
 async def test_a_refresh_token_comes_with_offline_access_and_is_replaced(set_stage: SetStage) -> None:
@@ -154,8 +262,10 @@ async def test_introspection_and_revocation_are_of_the_clients_own_tokens(set_st
     asked = await stage.browser.post("/oidc/introspect", data={"token": tokens["access_token"], **own})
     seen = asked.json()
     assert (seen["active"], seen["client_id"], seen["username"]) == (True, "app", LOGIN)
-    unknown = await stage.browser.post("/oidc/introspect", data={"token": "x", **own})
-    assert unknown.json() == {"active": False}
+    for token in ("x", 'ñ"\\'):
+        unknown = await stage.browser.post("/oidc/introspect", data={"token": token, **own})
+        assert unknown.json() == {"active": False}
+        assert (await stage.browser.post("/oidc/revoke", data={"token": token, **own})).status_code == 200
     given = {"token": tokens["access_token"], "token_type_hint": "something", **own}
     assert (await stage.browser.post("/oidc/revoke", data=given)).status_code == 200
     assert (await stage.userinfo(tokens["access_token"])).status_code == 401
@@ -165,7 +275,18 @@ async def test_introspection_and_revocation_are_of_the_clients_own_tokens(set_st
 
 async def test_discovery_names_what_there_is(set_stage: SetStage) -> None:
     stage = await set_stage()
-    found = (await stage.browser.get("/.well-known/openid-configuration")).json()
+    reply = await stage.browser.get("/.well-known/openid-configuration")
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "application/json")
+    found = reply.json()
+    # Core says so of every provider (section 15.1).
+    assert "RS256" in found["id_token_signing_alg_values_supported"]
+    assert (found["response_types_supported"], found["subject_types_supported"]) == (["code"], ["public"])
+    assert {"openid", "offline_access"} <= set(found["scopes_supported"])
+    endpoints = [address for name, address in found.items() if name.endswith(("_endpoint", "_uri"))]
+    assert len(endpoints) == 7
+    for address in endpoints:
+        assert address.startswith(f"{ISSUER}/oidc/")
+        assert (await stage.browser.get(address.removeprefix(ISSUER))).status_code != 404
     assert (found["issuer"], found["code_challenge_methods_supported"]) == (ISSUER, ["S256"])
     assert found["authorization_response_iss_parameter_supported"] is True
     assert found["backchannel_logout_supported"] is True
@@ -186,6 +307,27 @@ async def test_logging_out_at_the_application_ends_the_session_here(set_stage: S
     assert reply.headers["Location"] == "https://app.example/fuera?state=s9"
     assert (await stage.answer(stage.request(prompt="none")))["error"] == "login_required"
     assert (await stage.userinfo(tokens["access_token"])).status_code == 401
+
+
+async def test_a_hint_may_be_as_long_as_the_profiles_of_its_person(
+    set_stage: SetStage, signing_keys: Path
+) -> None:
+    stage = await set_stage()
+    claims = await stage.claims((await stage.exchange(code=await stage.code())).json()["id_token"])
+    hint = signed(read_keys(signing_keys), {**claims, "exp": 1, "profiles": claims["profiles"] * 15})
+    assert len(hint) > 4000
+    given = {
+        "id_token_hint": hint,
+        "post_logout_redirect_uri": "https://app.example/fuera",
+        "state": '{"a":"ñ"}',
+        "ui_locales": "es",
+        "logout_hint": 'ñ"',
+    }
+    asked = await stage.browser.post("/oidc/logout", data=given, follow_redirects=False)
+    reply = await stage.browser.get(asked.headers["Location"], follow_redirects=False)
+    back = urlsplit(reply.headers["Location"])
+    assert (back.path, parse_qs(back.query)) == ("/fuera", {"state": ['{"a":"ñ"}']})
+    assert (await stage.answer(stage.request(prompt="none")))["error"] == "login_required"
 
 
 async def test_a_logout_without_proof_asks_the_person(set_stage: SetStage) -> None:
@@ -236,14 +378,22 @@ async def test_a_hint_names_the_only_person_who_will_do(set_stage: SetStage, tmp
     ]
     assert answers[0]["code"]
     assert [answer["error"] for answer in answers[1:]] == ["login_required", "invalid_request"]
+    # Who logs in as somebody else is not asked again for ever (Core 3.1.2.1).
+    page = await stage.log_in(stage.request(id_token_hint=another))
+    assert (await stage.answer(refresh_of(page)))["error"] == "login_required"
 
 
-async def test_keys_of_rsa_sign_with_rs256(set_stage: SetStage, tmp_path: Path) -> None:
+@pytest.mark.parametrize("own", [None, ECKey.generate_key("P-256", auto_kid=True)])
+async def test_tokens_are_signed_with_rs256_if_no_key_asks_for_another(
+    set_stage: SetStage, tmp_path: Path, own: ECKey | None
+) -> None:
     keys = tmp_path / "keys.json"
-    write_keys(keys, KeySet([RSAKey.generate_key(2048, auto_kid=True)]))
-    stage = await set_stage(settings={"oidc_keys_file": keys})
+    if own:
+        write_keys(keys, KeySet([own]))
+    stage = await set_stage(settings={"oidc_keys_file": keys} if own else None)
     tokens = (await stage.exchange(code=await stage.code())).json()
-    assert extract_compact(tokens["id_token"].encode()).headers()["alg"] == "RS256"
+    alg = extract_compact(tokens["id_token"].encode()).headers()["alg"]
+    assert alg == ("ES256" if own else "RS256")
     assert (await stage.claims(tokens["id_token"]))["aud"] == "app"
     found = (await stage.browser.get("/.well-known/openid-configuration")).json()
     assert "RS256" in found["id_token_signing_alg_values_supported"]
@@ -267,6 +417,25 @@ async def test_a_second_factor_that_was_demanded_leads_back_to_the_application(
     assert way, codes.text
     tokens = (await stage.exchange(code=(await stage.answer(unescape(way[1])))["code"])).json()
     assert (await stage.claims(tokens["id_token"]))["acr"] == "urn:mipres:2fa"
+
+
+async def test_a_long_request_survives_the_second_step(set_stage: SetStage) -> None:
+    stage = await set_stage()
+    await stage.code()
+    page = await stage.browser.get(FACTOR)
+    secret = re.findall(r"Clave: <code>([A-Z2-7 ]+)</code>", page.text)[0].replace(" ", "")
+    typed = {**hidden(page), "codigo": pyotp.TOTP(secret).now()}
+    shown = await stage.browser.post(f"{FACTOR}/codigos", data=typed)
+    recovery = re.findall(r"<li><code>([0-9A-Z-]{14})</code>", shown.text)
+    stage.browser.cookies.clear()
+    state = "s" * 1500
+    page = await stage.log_in(stage.request(state=state))
+    for code in ("000", recovery[0]):
+        page = await stage.browser.post(page.url.path, data={**hidden(page), "codigo": code})
+    answer = await stage.answer(refresh_of(page))
+    assert answer["state"] == state
+    claims = await stage.claims((await stage.exchange(code=answer["code"])).json()["id_token"])
+    assert (claims["amr"], claims["acr"]) == (["pwd", "otp", "mfa"], "urn:mipres:2fa")
 
 
 @pytest.mark.parametrize("page", ["https://evil.example/", "//evil.example", "/oidc/authorize", "/salir"])

@@ -16,6 +16,8 @@ from mipres.database.sessions import PostgresSessions
 from mipres.domain.access import AccessCause, AccessState, AccountState
 from mipres.domain.applications import Application
 from mipres.domain.audit import operator
+from mipres.domain.lockout import STRANGERS_LIMIT, Origin
+from mipres.domain.second_factor import guarded_factor
 from mipres.support.accounts import (
     Decision,
     DecisionRefusedError,
@@ -182,6 +184,18 @@ async def test_what_is_unknown_is_named_so(decided: SupportAccounts, account_id:
         await decided.decide(
             Decision.SUSPEND, account_id, reason=REASON, actor=ACTOR, radicado="RM-000000000009"
         )
+
+
+async def test_a_second_step_that_wrong_codes_closed_is_seen_and_opened(
+    decided: SupportAccounts, lockouts: LoginLockouts, account_id: uuid.UUID
+) -> None:
+    for _ in range(STRANGERS_LIMIT):
+        # Each from another network, as an attacker who knows the password would guess.
+        await lockouts.begin(guarded_factor(LOGIN), Origin(network=str(uuid.uuid4())), is_human=True)
+    view = await decided.show(account_id, actor=ACTOR)
+    assert (view.lock, view.factor_lock and view.factor_lock.is_closed) == (None, True)
+    assert await decided.unlock(account_id, reason=REASON, actor=ACTOR)
+    assert (await decided.show(account_id, actor=ACTOR)).factor_lock is None
 
 
 async def test_each_change_waits_for_its_mail_once(

@@ -262,6 +262,22 @@ def factors_of(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock)
     return SecondFactors(engine, box=box, keys=[b"hide"], lockouts=lockouts, audit=audit, clock=clock)
 
 
+async def test_an_unlocked_member_may_show_codes_again(
+    support: PostgresStaff, engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock
+) -> None:
+    _, member = await logged_in(support)
+    factors = factors_of(engine, audit, clock)
+    secret = await factors.begin_codes(member.holder)
+    assert await factors.confirm_codes(member.holder, pyotp.TOTP(secret).at(clock.now()))
+    for _ in range(FREE_FAILURES):
+        await factors.check(member.holder, "000000", HERE)
+    assert [each.name for each in await support.locked_members()] == ["ana"]
+    assert await support.unlock("ana", actor="operator:root")
+    assert await support.locked_members() == []
+    clock.advance(timedelta(seconds=30))
+    assert (await factors.check(member.holder, pyotp.TOTP(secret).at(clock.now()), HERE)).proof is Proof.CODE
+
+
 async def test_a_second_step_opens_nothing_and_ends_by_itself(
     support: PostgresStaff, engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock
 ) -> None:
