@@ -16,7 +16,7 @@ from activities.catalog import catalog
 from activities.metrics import WorkerMetrics, count_with
 from mipres import composition
 from mipres.arguments import Arguments
-from mipres.database.failures import database_fault
+from mipres.database.failures import server_fault
 from mipres.logs import configure_logging
 from mipres.settings import Settings, load_settings
 from mipres.telemetry import MetricsPortTakenError, runtime_with_metrics
@@ -45,7 +45,7 @@ async def main() -> None:
         client = await unless_stopped(connected(settings, stack, database), stop)
         ports = await stack.enter_async_context(composition.open_ports(settings, database))
         deployment = versioning(settings.worker_deployment, settings.worker_build)
-        workers = build_workers(client, catalog(ports), database_fault=database_fault, deployment=deployment)
+        workers = build_workers(client, catalog(ports), database_fault=server_fault, deployment=deployment)
         await stack.enter_async_context(running(workers))
         await ensure_schedules(client, reviews=settings.registry_review_days > 0)
         say("worker listo")

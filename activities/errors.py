@@ -1,5 +1,6 @@
 """Domain errors become Temporal failures here and nowhere else."""
 
+import errno
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -143,7 +144,8 @@ def _of_database(fault: str) -> ApplicationError:
 
 def _unforeseen(error: Exception) -> ApplicationError:
     # Its own text may be of any length, and may hold a person's data.
+    code = f" {errno.errorcode.get(error.errno)}" if isinstance(error, OSError) and error.errno else ""
     return ApplicationError(
-        f"Falló algo imprevisto: {type(error).__name__} en {origin_of(error)}. Se reintenta solo; avise a quien desarrolla.",
+        f"Falló algo imprevisto: {type(error).__name__}{code} en {origin_of(error)}. Se reintenta solo; avise a quien desarrolla.",
         type=UNFORESEEN,
     )

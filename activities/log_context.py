@@ -6,7 +6,7 @@ import structlog
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from mipres.logs import bind_trace, bind_workflow, trace_of_run
+from mipres.logs import bind_workflow
 
 
 class LogContext(Interceptor):
@@ -23,6 +23,5 @@ class _Bound(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name.
         info = activity.info()
         structlog.contextvars.bind_contextvars(activity_id=info.activity_id, attempt=info.attempt)
-        bind_workflow(info.workflow_id or "")
-        bind_trace(fallback=trace_of_run(info.workflow_run_id or ""))
+        bind_workflow(info.workflow_id or "", run_id=info.workflow_run_id or "")
         return await self.next.execute_activity(input)

@@ -144,6 +144,7 @@ class UnknownBoxKeyError(MipresError):
 
     def __init__(self, key_id: str) -> None:
         super().__init__(f"MIPRES_PAYLOAD_KEYS has no key {key_id!r}")
+        self.key_id = key_id
 
 
 def _parts_of(box: bytes) -> tuple[str, bytes, bytes]:

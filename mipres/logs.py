@@ -3,6 +3,7 @@
 A line names the trace and the registration that it is about, and no person.
 """
 
+import hashlib
 import logging
 import sys
 import threading
@@ -69,9 +70,10 @@ def bind_trace(fallback: str) -> None:
     structlog.contextvars.bind_contextvars(trace_id=_current_trace() or fallback)
 
 
-def bind_workflow(workflow_id: str) -> None:
-    """Let the lines of this task name a workflow."""
+def bind_workflow(workflow_id: str, *, run_id: str) -> None:
+    """Let the lines of this task name a workflow and its trace."""
     structlog.contextvars.bind_contextvars(**_named(workflow_id))
+    bind_trace(fallback=trace_of_work(workflow_id, run_id=run_id))
 
 
 def bind_radicado(radicado: str) -> None:
@@ -83,15 +85,29 @@ def bind_radicado(radicado: str) -> None:
         structlog.contextvars.bind_contextvars(radicado=radicado)
 
 
+def bind_work(reference: str) -> None:
+    """Let the lines of a task that sets off work share the trace of that work."""
+    bind_radicado(reference)
+    bind_trace(fallback=_trace_of_reference(reference))
+
+
 def origin_of(error: BaseException) -> str:
     """File and line that raised an error."""
     frames = traceback.extract_tb(error.__traceback__)[-1:]
     return "".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames)
 
 
-def trace_of_run(run_id: str) -> str:
-    """A run's id in the form of a trace's."""
-    return run_id.replace("-", "")
+def trace_of_work(workflow_id: str, *, run_id: str) -> str:
+    """What stands for the trace of a workflow where no collector gave it one.
+
+    API and worker find the same from the reference alone, so nothing has to carry it between them.
+    """
+    reference = reference_of(workflow_id)
+    return _trace_of_reference(reference) if is_reference(reference) else run_id.replace("-", "")
+
+
+def _trace_of_reference(reference: str) -> str:
+    return hashlib.sha256(reference.encode()).hexdigest()[:32]
 
 
 def _shared() -> list[structlog.typing.Processor]:
@@ -145,7 +161,7 @@ def _name_the_work(
     if workflow_id := context.get("workflow_id"):
         event.update(_named(workflow_id))
     if run_id := context.get("workflow_run_id") or context.get("run_id"):
-        event.setdefault("trace_id", trace_of_run(run_id))
+        event.setdefault("trace_id", trace_of_work(workflow_id or "", run_id=run_id))
     for name in ("activity_id", "attempt"):
         if name in context:
             event[name] = context[name]

@@ -28,7 +28,7 @@ from mipres.domain.radicado import radicado_of, recovery_reference
 from mipres.domain.stages import Stage
 from mipres.domain.submissions import Submission
 from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION, Consent
-from mipres.logs import bind_radicado
+from mipres.logs import bind_work
 from mipres.ports import Clock, Erasures
 from mipres.temporal.answers import (
     TemporalUnavailableError,
@@ -231,7 +231,7 @@ class RegistrationStarter:
 
     def _request(self, submission: Submission, consent: Consent) -> RegistrationRequest:
         radicado = radicado_of(submission, key=self._key)
-        bind_radicado(radicado)
+        bind_work(radicado)
         return RegistrationRequest(
             radicado=radicado,
             submission=submission,
@@ -244,7 +244,10 @@ class RegistrationStarter:
         """Keep the radicado under which the registration began before a rotation."""
         radicados = (radicado_of(request.submission, key=key) for key in self._older_keys)
         older = await _first_open(self._client, radicados, registration_workflow_id)
-        return replace(request, radicado=older) if older else request
+        if older is None:
+            return request
+        bind_work(older)
+        return replace(request, radicado=older)
 
     async def _submit(self, request: RegistrationRequest, *, actor: str) -> Submitted:
         with self._counting_what_is_not_accepted(request):
@@ -418,6 +421,7 @@ class RecoveryStarter:
         older = (recovery_reference(document, key=key) for key in self._older_keys)
         reference = await _first_open(self._client, older, recovery_workflow_id)
         reference = reference or recovery_reference(document, key=self._key)
+        bind_work(reference)
         with translated():
             async with asyncio.timeout(self._start_wait.total_seconds()):
                 await self._client.start_workflow(
@@ -434,6 +438,7 @@ class RecoveryStarter:
     async def notify_lock(self, document: Document) -> None:
         """Notify the owner of a locked login; the login goes on where this fails."""
         reference = recovery_reference(document, key=self._key)
+        bind_work(reference)
         try:
             with translated():
                 await self._client.start_workflow(

@@ -4,7 +4,6 @@ Its services, opened for one run, and one line for everything that goes wrong.
 """
 
 import asyncio
-import errno
 import os
 import pwd
 import sys
@@ -20,9 +19,16 @@ from mipres import composition
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.client_grants import ClientGrants
 from mipres.database.credentials import Hasher
-from mipres.database.failures import DATABASE_ERRORS, database_fault, is_not_migrated
+from mipres.database.failures import (
+    DATABASE_ERRORS,
+    database_fault,
+    is_not_migrated,
+    is_of_this_machine,
+)
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.milestones import Milestones
+from mipres.domain.server_faults import database_fault_for_staff
+from mipres.keys import UnknownBoxKeyError
 from mipres.settings import Settings, load_settings
 from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
@@ -41,8 +47,6 @@ from mipres.temporal.connection import connect
 
 NOT_POSSIBLE, MISUSED, AWAY = 1, 2, 3
 """Exit codes. 0 means done."""
-_LIMITS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
-"""Errors of the system that can have no file's name and still are no connection's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +104,8 @@ def run_with_tools(work: Callable[[Tools], Awaitable[None]]) -> None:
             asyncio.run(everything())
         except UnknownWorkflowError:
             stop("Temporal no tiene ningún registro con ese radicado.")
+        except UnknownBoxKeyError as error:
+            stop(f"Falta en MIPRES_PAYLOAD_KEYS la clave {error.key_id}, con la que se cifró lo que se lee.")
         except TemporalUnavailableError as error:
             stop(_of_temporal(error, settings), AWAY)
 
@@ -113,14 +119,9 @@ def faults_named() -> Iterator[None]:
         # The program that reads the output, as `head`, has read enough: Click ends the command for it.
         raise
     except DATABASE_ERRORS as error:
-        if isinstance(error, OSError) and _is_of_this_machine(error):
+        if isinstance(error, OSError) and is_of_this_machine(error):
             stop(_of_this_machine(error))
         stop(_of_database(error), AWAY)
-
-
-def _is_of_this_machine(error: OSError) -> bool:
-    """Whether a file or a limit of this machine failed, and no connection."""
-    return error.filename is not None or error.errno in _LIMITS
 
 
 def _of_this_machine(error: OSError) -> str:
@@ -141,7 +142,8 @@ def _of_temporal(error: TemporalUnavailableError, settings: Settings) -> str:
 def _of_database(error: Exception) -> str:
     if is_not_migrated(error):
         return "La base de datos no está migrada a esta versión: ejecute `python -m mipres.cli migrate`."
-    return f"La base de datos no respondió bien ({database_fault(error)})."
+    fault = database_fault(error) or type(error).__name__
+    return f"La base de datos no hizo lo que se le pidió: {database_fault_for_staff(fault)}."
 
 
 def stop(line: str, code: int = NOT_POSSIBLE) -> NoReturn:

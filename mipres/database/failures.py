@@ -1,9 +1,11 @@
 """How a failure of the database shows, and what it is called."""
 
+import errno
 from typing import Final
 
 from asyncpg.exceptions import InterfaceError, PostgresError
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 # While a connection is made, asyncpg and the system speak for themselves; afterwards SQLAlchemy does.
 DATABASE_ERRORS: Final[tuple[type[Exception], ...]] = (
@@ -14,6 +16,8 @@ DATABASE_ERRORS: Final[tuple[type[Exception], ...]] = (
 )
 _NOT_MIGRATED: Final = {"42P01", "42703", "42883", "3F000"}
 """An unknown table, column, function or schema."""
+_LIMITS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
+"""Errors of the system that can have no file's name and still are no connection's."""
 
 
 def database_fault(error: Exception) -> str | None:
@@ -24,7 +28,20 @@ def database_fault(error: Exception) -> str | None:
     if not isinstance(error, DATABASE_ERRORS):
         return None
     root = _of_server(error)
-    return f"{type(root).__name__}, SQLSTATE {root.sqlstate}" if root else type(error).__name__
+    if root:
+        return f"{type(root).__name__}, SQLSTATE {root.sqlstate}"
+    # The server answers: it is this process that has no connection free.
+    return "PoolTimeoutError" if isinstance(error, PoolTimeoutError) else type(error).__name__
+
+
+def server_fault(error: Exception) -> str | None:
+    """The same where a file or a limit of this machine may fail too: None for those."""
+    return None if is_of_this_machine(error) else database_fault(error)
+
+
+def is_of_this_machine(error: Exception) -> bool:
+    """Whether a file or a limit of this machine failed, and no connection."""
+    return isinstance(error, OSError) and (error.filename is not None or error.errno in _LIMITS)
 
 
 def is_not_migrated(error: Exception) -> bool:

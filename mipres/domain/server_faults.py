@@ -31,6 +31,8 @@ _SQLSTATES: Final = {
     "58": "no pudo leer o escribir en su disco",
 }
 _NO_CONNECTION: Final = "no se pudo conectar"
+# The last two are about a socket that is a file.
+_OF_CONNECTING: Final = {"gaierror", "OSError", "OperationalError", "FileNotFoundError", "PermissionError"}
 
 
 def mail_fault_for_staff(cause: str) -> str:
@@ -59,10 +61,14 @@ def _of_state(state: str) -> str:
 
 
 def _of_class(name: str) -> str:
+    if name == "PoolTimeoutError":
+        return "este proceso tenía ocupadas todas sus conexiones"
+    if "SSL" in name:
+        return "no se pudo cifrar la conexión (TLS)"
     if "Timeout" in name:
         return "no respondió a tiempo"
     if "Disconnected" in name or name in {"ConnectionResetError", "BrokenPipeError", "InterfaceError"}:
         return "se cortó la conexión"
-    if "Connect" in name or name in {"gaierror", "OSError", "OperationalError", "SSLError"}:
+    if "Connect" in name or name in _OF_CONNECTING:
         return _NO_CONNECTION
     return "dio una respuesta que no se entiende"

@@ -1,3 +1,4 @@
+import errno
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from activities.errors import NamedFailures, account_missing, translated
-from mipres.database.failures import database_fault
+from mipres.database.failures import server_fault
 from mipres.domain.errors import (
     LinkNotUsableError,
     MailAddressRejectedError,
@@ -112,7 +113,7 @@ class FailingActivity(ActivityInboundInterceptor):
 
 
 async def failure_of(error: Exception) -> Exception:
-    interceptor = NamedFailures(database_fault=database_fault).intercept_activity(FailingActivity(error))
+    interceptor = NamedFailures(database_fault=server_fault).intercept_activity(FailingActivity(error))
     work = ExecuteActivityInput(fn=print, args=(), executor=None, headers={})
     with pytest.raises(Exception) as caught:  # noqa: PT011 - which one is what the test asks.
         await interceptor.execute_activity(work)
@@ -151,6 +152,23 @@ async def test_what_nobody_foresaw_is_told_by_class_and_place_and_never_by_its_t
     assert "1020304050" not in told.message
     assert len(told.message) < 300
     assert told.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (
+            FileNotFoundError(errno.ENOENT, "No such file", "/app/plantilla.html"),
+            "FileNotFoundError ENOENT en",
+        ),
+        (OSError(errno.EMFILE, "Too many open files"), "OSError EMFILE en"),
+        (OSError(errno.ENOSPC, "No space left on device"), "OSError ENOSPC en"),
+    ],
+)
+async def test_a_fault_of_the_workers_own_machine_is_none_of_the_database(error: OSError, named: str) -> None:
+    told = await failure_of(error)
+    assert isinstance(told, ApplicationError)
+    assert (told.type, named in told.message) == ("Unforeseen", True), told.message
 
 
 async def test_a_failure_that_is_translated_already_stays_as_it_is() -> None:

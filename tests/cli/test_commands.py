@@ -5,11 +5,12 @@ import json
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from ssl import SSLCertVerificationError
 from typing import Any, cast
 from unittest.mock import AsyncMock, Mock
 
 import pytest
-from asyncpg.exceptions import TooManyConnectionsError, UndefinedColumnError
+from asyncpg.exceptions import InvalidPasswordError, TooManyConnectionsError, UndefinedColumnError
 from sqlalchemy.exc import SQLAlchemyError
 
 from mipres.cli import arguments
@@ -19,6 +20,7 @@ from mipres.domain.audit import AuditEntry, AuditHead, AuditVerdict, operator
 from mipres.domain.documents import parse_document
 from mipres.domain.review import ReviewStage
 from mipres.domain.stages import EngineState, Stage, WaitingOn
+from mipres.keys import UnknownBoxKeyError
 from mipres.support.accounts import AccountView, Decision, DecisionRefusedError, UnknownAccountError
 from mipres.support.actions import BulkResult, Found, MailResult
 from mipres.support.desk import Action, ActionRefusedError, ActionUnansweredError, Case, PendingActivity
@@ -221,11 +223,22 @@ def test_nothing_found_is_a_document_and_a_line_for_people(command: Command, too
         (TemporalUnavailableError(), AWAY, "Temporal no responde"),
         (NamespaceMissingError(), AWAY, "MIPRES_TEMPORAL_NAMESPACE"),
         (UnreadableAnswerError(), AWAY, "MIPRES_PAYLOAD_KEYS"),
-        (OSError("secreto"), AWAY, "La base de datos no respondió bien (OSError)"),
+        (UnknownBoxKeyError("dos"), NOT_POSSIBLE, "Falta en MIPRES_PAYLOAD_KEYS la clave dos"),
+        (
+            InvalidPasswordError("secreto"),
+            AWAY,
+            "no admitió la cuenta con la que se conecta (InvalidPasswordError, SQLSTATE 28P01)",
+        ),
+        (SSLCertVerificationError(1, "secreto"), AWAY, "no se pudo cifrar la conexión (TLS)"),
+        (
+            OSError("secreto"),
+            AWAY,
+            "La base de datos no hizo lo que se le pidió: no se pudo conectar (OSError)",
+        ),
         (
             ConnectionRefusedError(errno.ECONNREFUSED, "secreto"),
             AWAY,
-            "La base de datos no respondió bien (ConnectionRefusedError)",
+            "La base de datos no hizo lo que se le pidió: no se pudo conectar (ConnectionRefusedError)",
         ),
         (
             PermissionError(errno.EACCES, "Permission denied", "datos.json"),
@@ -240,9 +253,9 @@ def test_nothing_found_is_a_document_and_a_line_for_people(command: Command, too
         (
             TooManyConnectionsError("secreto"),
             AWAY,
-            "La base de datos no respondió bien (TooManyConnectionsError, SQLSTATE 53300)",
+            "ya no le quedan conexiones (TooManyConnectionsError, SQLSTATE 53300)",
         ),
-        (SQLAlchemyError("secreto"), AWAY, "La base de datos no respondió bien (SQLAlchemyError)"),
+        (SQLAlchemyError("secreto"), AWAY, "(SQLAlchemyError)"),
     ],
 )
 def test_what_is_away_is_one_line_and_a_code(
@@ -265,7 +278,7 @@ def test_a_migration_without_a_database_is_one_line(command: Command) -> None:
     result = command("migrate")
     assert (result.exit_code, result.stderr) == (
         AWAY,
-        "La base de datos no respondió bien (ConnectionRefusedError).\n",
+        "La base de datos no hizo lo que se le pidió: no se pudo conectar (ConnectionRefusedError).\n",
     )
 
 

@@ -1,5 +1,6 @@
 """Each failure of a real PostgreSQL has a short name, and never its text."""
 
+import errno
 import re
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import pytest
 from asyncpg.exceptions import TooManyConnectionsError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.engine import create_engine
-from mipres.database.failures import database_fault, is_not_migrated
+from mipres.database.failures import database_fault, is_not_migrated, server_fault
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,6 +54,25 @@ async def test_a_connection_that_is_refused_is_named(unused_tcp_port: int) -> No
 def test_a_server_without_a_free_place_is_named() -> None:
     error = TooManyConnectionsError("sorry, too many clients already")
     assert database_fault(error) == "TooManyConnectionsError, SQLSTATE 53300"
+
+
+def test_a_process_that_has_no_connection_free_is_no_server_that_is_late() -> None:
+    assert database_fault(PoolTimeoutError()) == "PoolTimeoutError"
+    assert database_fault(TimeoutError()) == "TimeoutError"
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), None),
+        (FileNotFoundError(errno.ENOENT, "No such file", "plantilla.html"), None),
+        # A socket that is a file: asyncio names none.
+        (FileNotFoundError(errno.ENOENT, "No such file or directory"), "FileNotFoundError"),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), "ConnectionResetError"),
+    ],
+)
+def test_a_fault_of_this_machine_is_none_of_the_server(error: OSError, name: str | None) -> None:
+    assert server_fault(error) == name
 
 
 def test_an_error_of_the_code_is_none_of_the_database() -> None:

@@ -1,3 +1,4 @@
+import contextvars
 import json
 import logging
 import subprocess
@@ -12,7 +13,15 @@ import structlog
 from opentelemetry.sdk.trace import TracerProvider
 
 from api.serving import SERVER_ENVIRONMENT
-from mipres.logs import bind_radicado, bind_trace, bind_workflow, configure_logging, trace_of_run
+from mipres.logs import (
+    bind_radicado,
+    bind_trace,
+    bind_work,
+    bind_workflow,
+    configure_logging,
+    trace_of_work,
+)
+from mipres.temporal.names import workflow_id_of
 
 ROOT = Path(__file__).parents[2]
 RADICADO = "RM-7K2M9QXR4T8W"
@@ -57,11 +66,14 @@ def test_a_line_of_the_sdk_names_registration_trace_and_activity(written: Callab
     logging.getLogger("temporalio.activity").warning("it failed", extra={"temporal_activity": context})
     line = json.loads(written())
     assert (line["radicado"], line["activity_id"], line["attempt"]) == (RADICADO, "crear-cuenta", 3)
-    assert line["trace_id"] == trace_of_run(RUN)
+    assert line["trace_id"] == trace_of_work(RADICADO, run_id="")
     of_workflow = {"workflow_id": f"registration/{RADICADO}", "run_id": RUN}
     logging.getLogger("temporalio.workflow").warning("waits", extra={"temporal_workflow": of_workflow})
     line = json.loads(written())
-    assert (line["radicado"], line["trace_id"]) == (RADICADO, trace_of_run(RUN))
+    assert (line["radicado"], line["trace_id"]) == (RADICADO, trace_of_work(RADICADO, run_id=""))
+    of_schedule = {"workflow_id": "retention-2026-11-26T15:00:00Z", "run_id": RUN}
+    logging.getLogger("temporalio.workflow").warning("waits", extra={"temporal_workflow": of_schedule})
+    assert json.loads(written())["trace_id"] == RUN.replace("-", "")
     logging.getLogger("elsewhere").warning("no context")
     assert {"radicado", "trace_id"}.isdisjoint(json.loads(written()))
 
@@ -83,7 +95,7 @@ def test_only_a_radicado_is_called_one(written: Callable[[], str]) -> None:
 @pytest.mark.parametrize("name", ["structlog", "logging"])
 def test_what_is_bound_is_in_every_line_of_the_task(name: str, written: Callable[[], str]) -> None:
     configure_logging()
-    bind_workflow(f"recovery/RC-{RADICADO[3:]}")
+    bind_workflow(f"recovery/RC-{RADICADO[3:]}", run_id=RUN)
     bind_trace(fallback="f" * 32)
     log = structlog.stdlib.get_logger("mipres.x") if name == "structlog" else logging.getLogger("mipres.x")
     log.warning("anything")
@@ -91,11 +103,41 @@ def test_what_is_bound_is_in_every_line_of_the_task(name: str, written: Callable
     assert (line["radicado"], line["trace_id"]) == (f"RC-{RADICADO[3:]}", "f" * 32)
 
 
+@pytest.mark.parametrize("reference", [RADICADO, f"RC-{RADICADO[3:]}"])
+def test_without_a_collector_request_workflow_and_steps_share_one_trace(
+    reference: str, written: Callable[[], str]
+) -> None:
+    """Each process finds it by itself, and a run that begins anew keeps it."""
+    configure_logging()
+    workflow_id = workflow_id_of(reference)
+
+    def in_the_request() -> None:
+        bind_trace(fallback="f" * 32)
+        bind_work(reference)
+        structlog.stdlib.get_logger("api").info("request")
+
+    def in_a_step() -> None:
+        bind_workflow(workflow_id, run_id=RUN)
+        logging.getLogger("activities").info("step")
+
+    def in_the_workflow() -> None:
+        context = {"workflow_id": workflow_id, "run_id": str(uuid.UUID(int=8))}
+        logging.getLogger("temporalio.workflow").info("waits", extra={"temporal_workflow": context})
+
+    for one in (in_the_request, in_a_step, in_the_workflow):
+        contextvars.Context().run(one)
+    lines = [json.loads(line) for line in written().splitlines()]
+    assert {line["radicado"] for line in lines} == {reference}
+    [trace_id] = {line["trace_id"] for line in lines}
+    assert len(trace_id) == 32
+    assert trace_id != trace_of_work(workflow_id_of("RM-000000000000"), run_id=RUN)
+
+
 def test_with_a_collector_the_trace_is_that_of_the_span(written: Callable[[], str]) -> None:
     configure_logging()
     with TracerProvider().get_tracer("test").start_as_current_span("step") as span:
         logging.getLogger("elsewhere").warning("in the span")
-        bind_trace(fallback="f" * 32)
+        bind_work(RADICADO)
     expected = f"{span.get_span_context().trace_id:032x}"
     assert json.loads(written())["trace_id"] == expected
     logging.getLogger("temporalio.activity").warning("after it")
