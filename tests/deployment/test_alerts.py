@@ -130,6 +130,14 @@ CASES = (
     case("StuckUnseen", "none", {"mipres_registrations_unseen": "0x9"}, minute=9, fires=False),
     case("RegistrationsGivenUp", "the first", {GIVEN_UP: "0x5 1x60"}, minute=10, fires=True),
     case("RegistrationsGivenUp", "long ago", {GIVEN_UP: "0x5 1x90"}, minute=80, fires=False),
+    case(
+        "RegistrationsGivenUp",
+        "a worker that returns after a week begins with them",
+        {GIVEN_UP: "_x9 3x30"},
+        minute=11,
+        fires=True,
+    ),
+    case("RegistrationsGivenUp", "a new worker", {GIVEN_UP: "_x9 0x30"}, minute=12, fires=False),
     case("AnswersTooLate", "half of them", {LATE: "0+5x30", PROMPT: "0+5x30"}, minute=25, fires=True),
     case("AnswersTooLate", "one in ten", {LATE: "0+1x30", PROMPT: "0+9x30"}, minute=25, fires=False),
     case(
@@ -204,6 +212,14 @@ CASES = (
         fires=False,
     ),
     case("PayloadsRefused", "one", {REFUSED: "0x5 1x9"}, minute=7, fires=True),
+    case(
+        "PayloadsRefused",
+        "before the first look at a new process",
+        {REFUSED: "_x9 2x9"},
+        minute=11,
+        fires=True,
+    ),
+    case("PayloadsRefused", "a new process", {REFUSED: "_x9 0x9"}, minute=11, fires=False),
     case("PayloadsRefused", "none", {REFUSED: "0x20"}, minute=15, fires=False),
     # promtool's time begins with 1970, so a moment of before is negative.
     case("RetentionFailing", "four hours", {PURGED: "-14400x130"}, minute=125, fires=True),
@@ -283,6 +299,13 @@ CASES = (
     case("ProcessGone", "one of two", {API: "0x9", OTHER_API: "1x9"}, minute=3, fires=True),
     case("ProcessGone", "all answer", {API: "1x9", WORKER: "1x9"}, minute=9, fires=False),
     case("StatusNotReadable", "a build that does not fit", {UNREADABLE: "0x9 4x9"}, minute=12, fires=True),
+    case(
+        "StatusNotReadable",
+        "a new process begins with it",
+        {UNREADABLE: "_x9 4x9"},
+        minute=11,
+        fires=True,
+    ),
     case(
         "StatusNotReadable",
         "nobody answers, which is another alert",
