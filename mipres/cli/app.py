@@ -18,7 +18,7 @@ from mipres.cli.migrations import migrate
 from mipres.cli.person import person
 from mipres.cli.registrations import cancel, find, resend, retry, show, stuck
 from mipres.cli.reviews import review
-from mipres.cli.running import NOT_POSSIBLE
+from mipres.cli.running import NOT_POSSIBLE, flush_output, of_this_machine
 from mipres.cli.second_factor import second_factor
 from mipres.cli.staff import staff
 from mipres.cli.trail import audit
@@ -61,6 +61,22 @@ def run() -> NoReturn:
     """
     speak_in_any_locale()
     try:
+        code = _exit_code()
+        flush_output()
+    except BrokenPipeError:
+        # The program that reads the output has read enough.
+        code = NOT_POSSIBLE
+    except OSError as error:
+        print(of_this_machine(error), file=sys.stderr)
+        code = NOT_POSSIBLE
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def _exit_code() -> int:
+    """Run a command; what it ends with."""
+    try:
         ended: object = app(standalone_mode=False)
     except SystemExit as end:
         ended = end.code
@@ -71,7 +87,4 @@ def run() -> NoReturn:
         ended = mistake.exit_code
     except typer.Abort:
         ended = NOT_POSSIBLE
-    code = ended if isinstance(ended, int) else 0
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    return ended if isinstance(ended, int) else 0

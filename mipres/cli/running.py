@@ -120,11 +120,12 @@ def faults_named() -> Iterator[None]:
         raise
     except DATABASE_ERRORS as error:
         if isinstance(error, OSError) and is_of_this_machine(error):
-            stop(_of_this_machine(error))
+            stop(of_this_machine(error))
         stop(_of_database(error), AWAY)
 
 
-def _of_this_machine(error: OSError) -> str:
+def of_this_machine(error: OSError) -> str:
+    """What to say of a file or a limit that failed here."""
     what = f" ({error.filename})" if error.filename is not None else ""
     return f"No se pudo leer ni escribir en este equipo: {error.strerror}{what}."
 
@@ -148,9 +149,15 @@ def _of_database(error: Exception) -> str:
 
 def stop(line: str, code: int = NOT_POSSIBLE) -> NoReturn:
     """End the command with one line on standard error."""
-    sys.stdout.flush()
+    flush_output()
     print(line, file=sys.stderr)
     raise typer.Exit(code)
+
+
+def flush_output() -> None:
+    """Let what is written be seen; a process may also begin without an output."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 def misused(line: str) -> NoReturn:

@@ -2,11 +2,15 @@
 
 import errno
 import json
+import os
+import sys
 import uuid
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ssl import SSLCertVerificationError
-from typing import Any, cast
+from typing import Any, TextIO, cast
 from unittest.mock import AsyncMock, Mock
 
 import pytest
@@ -14,6 +18,7 @@ from asyncpg.exceptions import InvalidPasswordError, TooManyConnectionsError, Un
 from sqlalchemy.exc import SQLAlchemyError
 
 from mipres.cli import arguments
+from mipres.cli.app import run
 from mipres.cli.running import AWAY, MISUSED, NOT_POSSIBLE, Tools, operating_system_user
 from mipres.domain.access import AccountState
 from mipres.domain.audit import AuditEntry, AuditHead, AuditVerdict, operator
@@ -272,6 +277,44 @@ def test_a_closed_pipe_is_no_fault_of_the_database(command: Command, tools: Tool
     answers(tools).support.show.side_effect = BrokenPipeError(errno.EPIPE, "broken pipe")
     result = command("show", RADICADO)
     assert (result.exit_code, result.stderr) == (NOT_POSSIBLE, "")
+
+
+def nobody_reads() -> TextIO:
+    reading, writing = os.pipe()
+    os.close(reading)
+    return os.fdopen(writing, "w")
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "line"),
+    [
+        (lambda: None, 0, ""),
+        (nobody_reads, NOT_POSSIBLE, ""),
+        (
+            lambda: open("/dev/full", "w"),  # noqa: PTH123, SIM115 - the test closes it.
+            NOT_POSSIBLE,
+            "No se pudo leer ni escribir en este equipo: No space left on device.\n",
+        ),
+    ],
+    ids=["closed", "nobody reads", "full"],
+)
+def test_an_output_that_cannot_be_written_is_one_line_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    output: Callable[[], TextIO | None],
+    code: int,
+    line: str,
+) -> None:
+    written = output()
+    monkeypatch.setattr(sys, "argv", ["mipres.cli", "--version"])
+    monkeypatch.setattr(sys, "stdout", written)
+    monkeypatch.setattr(os, "_exit", Mock(side_effect=SystemExit))
+    with pytest.raises(SystemExit):
+        run()
+    assert (cast("Mock", os._exit).call_args.args, capsys.readouterr().err) == ((code,), line)
+    with suppress(OSError):
+        if written:
+            written.close()
 
 
 def test_a_migration_without_a_database_is_one_line(command: Command) -> None:
