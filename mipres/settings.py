@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import os
 import re
+import ssl
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -202,6 +203,24 @@ def _smtp_address(value: SecretStr) -> SecretStr:
     return value
 
 
+def _readable(file: Path) -> Path:
+    try:
+        file.read_bytes()
+    except OSError:
+        raise ValueError("no se pudo leer el archivo; revise la ruta y los permisos.") from None
+    return file
+
+
+def _authority(file: Path) -> Path:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(_readable(file))
+    except ssl.SSLError:
+        raise ValueError("no es el certificado (PEM) de una autoridad.") from None
+    return file
+
+
+ReadableFile = Annotated[Path, AfterValidator(_readable)]
+AuthorityFile = Annotated[Path, AfterValidator(_authority)]
 SmtpAddress = Annotated[SecretStr, AfterValidator(_smtp_address)]
 
 
@@ -351,9 +370,9 @@ class Settings(BaseSettings):
     temporal_address: str = Field(default_factory=lambda known: f"127.0.0.1:{known['temporal_port']}")
     temporal_namespace: str = "default"
     temporal_api_key: SecretStr | None = None
-    temporal_tls_cert: Path | None = None
-    temporal_tls_key: Path | None = None
-    temporal_tls_ca: Path | None = None
+    temporal_tls_cert: ReadableFile | None = None
+    temporal_tls_key: ReadableFile | None = None
+    temporal_tls_ca: AuthorityFile | None = None
     temporal_plaintext: Literal["refused", "accepted"] = "refused"
     worker_deployment: str | None = None
     worker_build: str | None = None
@@ -426,6 +445,24 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{variable('worker_deployment')}: falta; {variable('worker_build')} la necesita."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _pair_the_certificate_with_its_key(self) -> Self:
+        certificate, key = self.temporal_tls_cert, self.temporal_tls_key
+        if certificate is None and key is None:
+            return self
+        if certificate is None or key is None:
+            absent = "temporal_tls_cert" if certificate is None else "temporal_tls_key"
+            raise ValueError(f"{variable(absent)}: falta; el certificado y su clave privada van juntos.")
+        try:
+            # Without a password it would ask for the one of an encrypted key.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password="")
+        except ssl.SSLError:
+            raise ValueError(
+                f"{variable('temporal_tls_key')}: no es la clave privada (PEM, sin contraseña) de "
+                f"{variable('temporal_tls_cert')}."
+            ) from None
         return self
 
     @model_validator(mode="after")

@@ -1,7 +1,18 @@
 import base64
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
 
 from mipres.settings import Settings, load_settings, names_by_api_key
 
@@ -214,13 +225,10 @@ def test_refusal_names_the_setting_and_hides_its_value(
         assert value not in line
 
 
-@pytest.mark.parametrize("absent", [{"TEMPORAL_API_KEY"}, {"TEMPORAL_API_KEY", "TEMPORAL_TLS_CERT"}])
 def test_production_refuses_temporal_in_clear_unless_it_is_accepted(
-    absent: set[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # A private key encrypts nothing without its certificate.
-    tell(monkeypatch, {name: value for name, value in PRODUCTION.items() if name not in absent})
-    monkeypatch.setenv("MIPRES_TEMPORAL_TLS_KEY", "/etc/tls.key")
+    tell(monkeypatch, {name: value for name, value in PRODUCTION.items() if name != "TEMPORAL_API_KEY"})
     line = refusal(capsys)
     assert line.startswith("MIPRES_TEMPORAL_PLAINTEXT: ")
     assert "MIPRES_TEMPORAL_TLS_CERT" in line
@@ -230,10 +238,74 @@ def test_production_refuses_temporal_in_clear_unless_it_is_accepted(
     assert refusal(capsys).startswith("MIPRES_TEMPORAL_PLAINTEXT: ")
 
 
-@pytest.mark.parametrize("name", ["TEMPORAL_TLS_CERT", "TEMPORAL_TLS_CA", "TEMPORAL_API_KEY"])
-def test_what_encrypts_the_way_to_temporal_is_enough(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    tell(monkeypatch, {**PRODUCTION, "TEMPORAL_API_KEY": "", name: "/etc/tls.pem"})
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A certificate, its key, another key, and files that are none."""
+    directory = tmp_path_factory.mktemp("tls")
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "worker")]), datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(keys[0].public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(keys[0], hashes.SHA256())
+    )
+    texts = {"cert": certificate.public_bytes(Encoding.PEM), "text": b"no PEM"}
+    for which, key in zip(("key", "other"), keys, strict=True):
+        texts[which] = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    locked = PrivateFormat.PKCS8, BestAvailableEncryption(b"clave")
+    texts["locked"] = keys[0].private_bytes(Encoding.PEM, *locked)
+    for which, text in texts.items():
+        (directory / which).write_bytes(text)
+    return {which: str(directory / which) for which in (*texts, "absent")}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"TEMPORAL_TLS_CERT": "cert", "TEMPORAL_TLS_KEY": "key"},
+        {"TEMPORAL_TLS_CA": "cert"},
+        {"TEMPORAL_API_KEY": "cert"},
+    ],
+)
+def test_what_encrypts_the_way_to_temporal_is_enough(
+    given: dict[str, str], monkeypatch: pytest.MonkeyPatch, pem: dict[str, str]
+) -> None:
+    tell(
+        monkeypatch,
+        {**PRODUCTION, "TEMPORAL_API_KEY": "", **{name: pem[file] for name, file in given.items()}},
+    )
     assert load_settings().environment == "production"
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"CERT": "cert"}, "KEY: falta; el certificado"),
+        ({"KEY": "key"}, "CERT: falta; el certificado"),
+        ({"CERT": "cert", "KEY": "other"}, "KEY: no es la clave privada"),
+        ({"CERT": "cert", "KEY": "locked"}, "KEY: no es la clave privada"),
+        ({"CERT": "text", "KEY": "key"}, "KEY: no es la clave privada"),
+        ({"CERT": "absent", "KEY": "key"}, "CERT: no se pudo leer el archivo"),
+        ({"CA": "absent"}, "CA: no se pudo leer el archivo"),
+        ({"CA": "text"}, "CA: no es el certificado (PEM) de una autoridad."),
+        ({"CA": "key"}, "CA: no es el certificado (PEM) de una autoridad."),
+    ],
+)
+def test_a_file_of_tls_that_cannot_serve_is_named_at_start(
+    given: dict[str, str],
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    pem: dict[str, str],
+) -> None:
+    """Temporal would seem to be away, for ever."""
+    tell(monkeypatch, DEVELOPMENT | {f"TEMPORAL_TLS_{name}": pem[file] for name, file in given.items()})
+    assert refusal(capsys).startswith(f"MIPRES_TEMPORAL_TLS_{line}")
 
 
 @pytest.mark.parametrize(
