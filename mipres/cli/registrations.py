@@ -106,26 +106,34 @@ Jitter = Annotated[str, typer.Option("--jitter", help="En cuánto tiempo reparti
 RadicadoOrAll = Annotated[str | None, typer.Argument(help="Número de radicado; sin él, use --waiting-on.")]
 
 
-def retry(
+def retry(  # noqa: PLR0913 - one for each option.
     reason: Reason,
     radicado: RadicadoOrAll = None,
     waiting_on: WaitingOnOption = None,
     *,
     dry_run: DryRun = False,
+    as_json: JsonOption = False,
     jitter: Jitter = "60s",
     as_: As = None,
 ) -> None:
     """Reintenta ya lo que un registro espera; o, después de una caída, todos los que esperan lo mismo."""
-    bulk = _Bulk(action=Action.RETRY, reason=read_reason(reason), spread=read_duration(jitter), as_=as_)
+    bulk = _Bulk(
+        action=Action.RETRY,
+        reason=read_reason(reason),
+        spread=read_duration(jitter),
+        as_=as_,
+        as_json=as_json,
+    )
     _one_or_all(bulk, radicado, read_waiting_on(waiting_on), dry_run=dry_run, done="Reintento pedido")
 
 
-def resend(
+def resend(  # noqa: PLR0913 - one for each option.
     reason: Reason,
     radicado: RadicadoOrAll = None,
     waiting_on: WaitingOnOption = None,
     *,
     dry_run: DryRun = False,
+    as_json: JsonOption = False,
     jitter: Jitter = "60s",
     as_: As = None,
 ) -> None:
@@ -133,7 +141,13 @@ def resend(
     wanted = read_waiting_on(waiting_on)
     if wanted not in {None, WaitingOn.MAIL_ADDRESS}:
         misused("resend --waiting-on: solo mail_address; lo demás sigue solo, o con retry.")
-    bulk = _Bulk(action=Action.RESEND, reason=read_reason(reason), spread=read_duration(jitter), as_=as_)
+    bulk = _Bulk(
+        action=Action.RESEND,
+        reason=read_reason(reason),
+        spread=read_duration(jitter),
+        as_=as_,
+        as_json=as_json,
+    )
     _one_or_all(bulk, radicado, wanted, dry_run=dry_run, done="Otro enlace pedido")
 
 
@@ -145,11 +159,14 @@ class _Bulk:
     reason: str
     spread: timedelta
     as_: str | None
+    as_json: bool
 
 
 def _one_or_all(
     bulk: _Bulk, radicado: str | None, waiting_on: WaitingOn | None, *, dry_run: bool, done: str
 ) -> None:
+    if bulk.as_json and not dry_run:
+        misused("--json es para --dry-run: lo demás se pide, no se lee.")
     if (radicado is None) == (waiting_on is None):
         misused("Diga un radicado, o --waiting-on para todos los que esperan lo mismo.")
     if waiting_on is not None:
@@ -165,9 +182,12 @@ async def _act_on_all(tools: Tools, bulk: _Bulk, waiting_on: WaitingOn, actor: s
     """Without an actor this is the dry run, which does nothing."""
     desk = tools.support.desk
     cases = await desk.waiting(waiting_on)
-    print(f"{len(cases)} registros esperan a {waiting_on}: {desk.url_of_list(names.waiting_for(waiting_on))}")
     # Notices and recoveries wait for the mail server too, and no registration says so.
     mails = await desk.mails.waiting() if _reaches_mails(bulk.action, waiting_on) else []
+    if bulk.as_json:
+        print_document({"registrations": cases, "mails": mails})
+        return
+    print(f"{len(cases)} registros esperan a {waiting_on}: {desk.url_of_list(names.waiting_for(waiting_on))}")
     if mails:
         print(f"{len(mails)} avisos y enlaces más esperan al servidor de correo.")
     if actor is None:

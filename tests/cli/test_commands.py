@@ -80,6 +80,7 @@ def answers(tools: Tools) -> Any:
         (("retry", "--reason", REASON), "radicado"),
         (("retry", RADICADO, "--waiting-on", "sso", "--reason", REASON), "radicado"),
         (("retry", RADICADO, "--dry-run", "--reason", REASON), "--dry-run"),
+        (("retry", "--waiting-on", "sso", "--json", "--reason", REASON), "--json es para --dry-run"),
         (("retry", "--waiting-on", "sso", "--jitter", "1h", "--reason", REASON), "--jitter"),
         (("resend", "RC-000000000001", "--reason", REASON), "no es un radicado"),
         (("unlock", "nadie", "--reason", REASON), "no es un tipo de documento"),
@@ -166,12 +167,16 @@ REVIEW = ReviewView(
 )
 
 
+DRY = ("--dry-run", "--reason", REASON)
+
+
 @pytest.fixture
 def all_known(tools: Tools) -> None:
     known = answers(tools)
     known.support.find.return_value = Found(person=None, cases=(CASE,))
     known.support.show.return_value = (CASE, None)
-    known.support.desk.stuck.return_value = [CASE]
+    known.support.desk.stuck.return_value = known.support.desk.waiting.return_value = [CASE]
+    known.support.desk.mails.waiting.return_value = [MAIL]
     known.support.cut_off.return_value = [replace(CASE, reference="RM-AAAAAAAAAAAA")]
     known.accounts.show.return_value = ACCOUNT
     known.audit.entries.return_value = [ENTRY]
@@ -193,6 +198,8 @@ def all_known(tools: Tools) -> None:
         (("audit",), ("entries", 0, "details"), {"refused": "NotRunning"}),
         (("audit", "--verify"), ("head",), {"number": 4, "digest": "ab"}),
         (("staff", "list"), ("staff", 0, "name"), "ana"),
+        (("retry", "--waiting-on", "mail", *DRY), ("mails", 0, "step"), "avisar-bloqueo"),
+        (("resend", "--waiting-on", "mail_address", *DRY), ("registrations", 0, "reference"), RADICADO),
         (("review", "show"), ("reviews", 0, "stage"), ReviewStage.STOPPED.value),
     ],
 )
