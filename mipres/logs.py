@@ -4,6 +4,7 @@ A line names the trace and the registration that it is about, and no person.
 """
 
 import hashlib
+import io
 import logging
 import sys
 import threading
@@ -35,6 +36,9 @@ def configure_logging() -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # JSON is UTF-8 in any locale, and half a character must not break a line.
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(json_lines())
     logging.captureWarnings(capture=True)

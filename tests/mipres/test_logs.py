@@ -1,6 +1,7 @@
 import contextvars
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -45,10 +46,15 @@ def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
 
 
 def lines_of(program: str) -> list[dict[str, object]]:
-    """What a program writes, in a process of its own, away from pytest."""
+    """What a program writes, in a process of its own, away from pytest, where the terminal has no accents."""
     start = f"from mipres.logs import configure_logging; configure_logging()\n{program}"
     done = subprocess.run(
-        [sys.executable, "-c", start], capture_output=True, text=True, check=False, cwd=ROOT
+        [sys.executable, "-c", start],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
     )
     assert done.stderr == ""
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -160,12 +166,12 @@ def test_an_error_is_its_type_and_its_place(written: Callable[[], str]) -> None:
 def test_what_python_itself_complains_of_is_json_too() -> None:
     old, never, thread, last = lines_of(
         "import asyncio, threading, warnings\n"
-        "warnings.warn('it is old')\n"
+        "warnings.warn('it is old: año — \\ud800')\n"
         "asyncio.new_event_loop().call_exception_handler({'message': 'never awaited'})\n"
         "thread = threading.Thread(target=lambda: 1 / 0); thread.start(); thread.join()\n"
         "raise KeyError('CC1020304050')\n"
     )
-    assert ("it is old" in str(old["event"]), never["event"]) == (True, "never awaited")
+    assert ("it is old: año — \ud800" in str(old["event"]), never["event"]) == (True, "never awaited")
     assert (thread["error"], last["error"], last["level"]) == ("ZeroDivisionError", "KeyError", "critical")
     assert "1020304050" not in str(last)
 
