@@ -4,13 +4,15 @@ import asyncio
 import dataclasses
 import signal
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import structlog
 import uvloop
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
+from temporalio.runtime import Runtime
 
 from activities.catalog import catalog
 from activities.metrics import WorkerMetrics, count_with
@@ -20,8 +22,10 @@ from mipres.database.failures import server_fault
 from mipres.logs import configure_logging
 from mipres.settings import Settings, load_settings
 from mipres.telemetry import MetricsPortTakenError, runtime_with_metrics
+from mipres.temporal.answers import TemporalUnavailableError, fault_for_operators
 from mipres.temporal.connection import (
     SearchAttributesMissingError,
+    TemporalConnection,
     WorkerPayloadConverter,
     connect,
     connect_in_time,
@@ -76,25 +80,35 @@ async def connected(
                 composition.refused_payloads(database, count=counts.payload_refused)
             ),
         )
-        client = await connect_in_time(
-            lambda: connect(
-                connection,
-                identity=f"worker@{socket.gethostname()}",
-                interceptors=[tracing.interceptor()] if tracing else [],
-                runtime=runtime,
-            ),
-            on_away=lambda error: say(
-                f"el worker espera a Temporal en {connection.address} y se conecta solo ({error}); "
-                "si dura, revise MIPRES_TEMPORAL_ADDRESS"
-            ),
+        connecting = partial(
+            connect_completely,
+            connection,
+            interceptors=[tracing.interceptor()] if tracing else [],
+            runtime=runtime,
         )
-        await require_search_attributes(client, SEARCH_ATTRIBUTES)
+        client = await connect_in_time(connecting, on_away=partial(say_that_it_waits, connection))
         count_with(counts)
         begin_at_zero(counts.meter, namespace=client.namespace)
     except (MetricsPortTakenError, SearchAttributesMissingError) as error:
         complain(str(error))
         raise SystemExit(1) from None
     return client
+
+
+async def connect_completely(
+    connection: TemporalConnection, *, interceptors: Sequence[Interceptor], runtime: Runtime
+) -> Client:
+    """Connect once to a server that has what the workflows search by."""
+    identity = f"worker@{socket.gethostname()}"
+    client = await connect(connection, identity=identity, interceptors=interceptors, runtime=runtime)
+    await require_search_attributes(client, SEARCH_ATTRIBUTES)
+    return client
+
+
+def say_that_it_waits(connection: TemporalConnection, error: TemporalUnavailableError) -> None:
+    """Say once what the worker waits for, and which setting to look at if that lasts."""
+    fault = fault_for_operators(error, address=connection.address, namespace=connection.namespace)
+    say(f"el worker espera a Temporal y se conecta solo. {fault}.")
 
 
 async def unless_stopped(connecting: Coroutine[Any, Any, Client], stop: asyncio.Event) -> Client:

@@ -134,6 +134,18 @@ def _web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _server_address(value: str) -> str:
+    try:
+        # urlsplit itself checks the port's range and the brackets of IPv6.
+        parts = urlsplit(f"//{value}")
+        is_complete = bool(parts.hostname and parts.port) and parts.netloc == value
+    except ValueError:
+        is_complete = False
+    if not is_complete or "@" in value or re.search(r"\s", value):
+        raise ValueError("use `servidor:puerto`, como `temporal:7233`.")
+    return value
+
+
 def _mail_address(value: str) -> str:
     if not is_usable(value):
         raise ValueError("debe ser una dirección de correo, como `ayuda@entidad.gov.co`.")
@@ -146,6 +158,7 @@ def _telephone_number(value: str) -> str:
     return value
 
 
+ServerAddress = Annotated[str, AfterValidator(_server_address)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 PublicAddress = Annotated[str, AfterValidator(_mail_address)]
 TelephoneNumber = Annotated[str, AfterValidator(_telephone_number)]
@@ -367,7 +380,9 @@ class Settings(BaseSettings):
     database_statement_seconds: Annotated[float, Field(ge=1, le=600)] = 30
     database_lock_seconds: Annotated[float, Field(ge=1, le=600)] = 10
 
-    temporal_address: str = Field(default_factory=lambda known: f"127.0.0.1:{known['temporal_port']}")
+    temporal_address: ServerAddress = Field(
+        default_factory=lambda known: f"127.0.0.1:{known['temporal_port']}"
+    )
     temporal_namespace: str = "default"
     temporal_api_key: SecretStr | None = None
     temporal_tls_cert: ReadableFile | None = None

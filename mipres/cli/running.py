@@ -37,12 +37,7 @@ from mipres.support.joins import SupportJoins
 from mipres.support.person_data import PersonData
 from mipres.support.reviews import SupportReviews
 from mipres.support.staff import PostgresStaff
-from mipres.temporal.answers import (
-    NamespaceMissingError,
-    TemporalUnavailableError,
-    UnknownWorkflowError,
-    UnreadableAnswerError,
-)
+from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, fault_for_operators
 from mipres.temporal.connection import connect
 
 NOT_POSSIBLE, MISUSED, AWAY = 1, 2, 3
@@ -107,7 +102,8 @@ def run_with_tools(work: Callable[[Tools], Awaitable[None]]) -> None:
         except UnknownBoxKeyError as error:
             stop(f"Falta en MIPRES_PAYLOAD_KEYS la clave {error.key_id}, con la que se cifró lo que se lee.")
         except TemporalUnavailableError as error:
-            stop(_of_temporal(error, settings), AWAY)
+            place = {"address": settings.temporal_address, "namespace": settings.temporal_namespace}
+            stop(f"{fault_for_operators(error, **place)}.", AWAY)
 
 
 @contextmanager
@@ -128,16 +124,6 @@ def of_this_machine(error: OSError) -> str:
     """What to say of a file or a limit that failed here."""
     what = f" ({error.filename})" if error.filename is not None else ""
     return f"No se pudo leer ni escribir en este equipo: {error.strerror}{what}."
-
-
-def _of_temporal(error: TemporalUnavailableError, settings: Settings) -> str:
-    if isinstance(error, NamespaceMissingError):
-        return (
-            f"Temporal no tiene el namespace {settings.temporal_namespace}: revise MIPRES_TEMPORAL_NAMESPACE."
-        )
-    if isinstance(error, UnreadableAnswerError):
-        return "Temporal respondió algo que aquí no se puede leer: revise MIPRES_PAYLOAD_KEYS y la versión."
-    return f"Temporal no responde en {settings.temporal_address}."
 
 
 def _of_database(error: Exception) -> str:

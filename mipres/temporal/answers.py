@@ -22,6 +22,25 @@ class NamespaceMissingError(TemporalUnavailableError):
     """The namespace of the settings does not exist: no pause mends that."""
 
 
+class AccessRefusedError(TemporalUnavailableError):
+    """The server answers, yet not to this key or certificate."""
+
+
+class TlsDisagreementError(TemporalUnavailableError):
+    """One side alone uses TLS, or does not take the other's certificate."""
+
+
+class ConnectionCutError(TemporalUnavailableError):
+    """Something listens and breaks off at the first word.
+
+    It expects TLS or a client's certificate, or is a proxy without a server.
+    """
+
+
+class UnknownHostError(TemporalUnavailableError):
+    """No address belongs to the server's name."""
+
+
 class UnreadableAnswerError(TemporalUnavailableError):
     """What came cannot be read here: a key is missing, or the build is another."""
 
@@ -47,6 +66,29 @@ _SAID: dict[str, type[TemporalUnavailableError]] = {
     "limit on the total number of distinct updates": UpdatesSpentError,
 }
 
+_NO_ACCESS = {RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED}
+# A failure to connect has no codes: these are the words of the SDK's core.
+_SAID_OF_CONNECTING: dict[str, type[TemporalUnavailableError]] = {
+    "dns error": UnknownHostError,
+    "InvalidCertificate": TlsDisagreementError,
+    "InvalidMessage": TlsDisagreementError,
+    "fatal alert": TlsDisagreementError,
+    "code: Unauthenticated": AccessRefusedError,
+    "code: PermissionDenied": AccessRefusedError,
+    "source: Some(tonic::transport": ConnectionCutError,
+}
+
+_FAULTS: dict[type[TemporalUnavailableError], str] = {
+    NamespaceMissingError: "Temporal no tiene el namespace {namespace}: revise MIPRES_TEMPORAL_NAMESPACE",
+    UnreadableAnswerError: "Temporal respondió algo que aquí no se puede leer: revise MIPRES_PAYLOAD_KEYS y la versión",
+    AccessRefusedError: "Temporal en {address} no admite a este proceso: revise MIPRES_TEMPORAL_API_KEY y el certificado",
+    TlsDisagreementError: "No hay acuerdo sobre TLS con Temporal en {address}: revise MIPRES_TEMPORAL_TLS_CA y si allí se usa TLS",
+    ConnectionCutError: "Algo atiende en {address} y corta la conexión: Temporal aún no está detrás, o se espera allí otro cifrado (MIPRES_TEMPORAL_TLS_…)",
+    UnknownHostError: "Ningún servidor se llama como en {address}: revise MIPRES_TEMPORAL_ADDRESS",
+    TemporalUnavailableError: "Temporal no responde en {address}",
+}
+"""What an operator reads; the last one stands for every other kind."""
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -55,6 +97,10 @@ def translated() -> Iterator[None]:
     Raises:
         TemporalUnavailableError: the server, or a worker behind it, gave no usable answer.
         NamespaceMissingError: the namespace does not exist.
+        AccessRefusedError: the server does not admit this client.
+        TlsDisagreementError: the two sides do not agree on how to encrypt.
+        ConnectionCutError: something else listens there.
+        UnknownHostError: no address belongs to the server's name.
         UnreadableAnswerError: the answer cannot be read here.
         UpdateLostError: the server lost the update.
         UpdatesSpentError: the run takes no more updates.
@@ -68,6 +114,8 @@ def translated() -> Iterator[None]:
             raise NamespaceMissingError(said) from error
         if is_unknown_workflow(error):
             raise UnknownWorkflowError from error
+        if error.status in _NO_ACCESS:
+            raise AccessRefusedError(said) from error
         kinds = (kind for words, kind in _SAID.items() if words in error.message)
         raise next(kinds, TemporalUnavailableError)(said) from error
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
@@ -79,13 +127,27 @@ def translated() -> Iterator[None]:
         # A client that connects with its first call raises nothing more particular.
         if "client connect" not in str(error):
             raise
-        raise TemporalUnavailableError("no connection") from error
+        raise _of_connecting(str(error)) from error
+
+
+def fault_for_operators(error: TemporalUnavailableError, *, address: str, namespace: str) -> str:
+    """Say in Spanish what is wrong and which setting to look at.
+
+    It has no full stop.
+    """
+    faults = (text for kind, text in _FAULTS.items() if isinstance(error, kind))
+    return next(faults).format(address=address, namespace=namespace)
 
 
 def is_unknown_workflow(error: RPCError) -> bool:
     """Whether the server says that it does not know the workflow."""
     # A namespace that does not exist is a wrong setting, and says nothing about any workflow.
     return error.status is RPCStatusCode.NOT_FOUND and not _names_a_missing_namespace(error)
+
+
+def _of_connecting(said: str) -> TemporalUnavailableError:
+    kinds = (kind for words, kind in _SAID_OF_CONNECTING.items() if words in said)
+    return next(kinds, TemporalUnavailableError)("no connection")
 
 
 def _names_a_missing_namespace(error: RPCError) -> bool:

@@ -1,4 +1,4 @@
-"""Whatever the database does to any activity, support reads a short line with its SQLSTATE."""
+"""Support reads the SQLSTATE in a short line, whichever activity it hits."""
 
 import logging
 from collections.abc import Callable, Iterable

@@ -37,6 +37,7 @@ from mipres.support.staff import StaffMember, StaffNameError, StaffUnknownError
 from mipres.temporal.answers import (
     NamespaceMissingError,
     TemporalUnavailableError,
+    TlsDisagreementError,
     UnknownWorkflowError,
     UnreadableAnswerError,
 )
@@ -235,6 +236,7 @@ def test_nothing_found_is_a_document_and_a_line_for_people(command: Command, too
         (TemporalUnavailableError(), AWAY, "Temporal no responde"),
         (NamespaceMissingError(), AWAY, "MIPRES_TEMPORAL_NAMESPACE"),
         (UnreadableAnswerError(), AWAY, "MIPRES_PAYLOAD_KEYS"),
+        (TlsDisagreementError(), AWAY, "127.0.0.1:7233: revise MIPRES_TEMPORAL_TLS_CA"),
         (UnknownBoxKeyError("dos"), NOT_POSSIBLE, "Falta en MIPRES_PAYLOAD_KEYS la clave dos"),
         (
             InvalidPasswordError("secreto"),

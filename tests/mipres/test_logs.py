@@ -46,7 +46,10 @@ def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
 
 
 def lines_of(program: str) -> list[dict[str, object]]:
-    """What a program writes, in a process of its own, away from pytest, where the terminal has no accents."""
+    """What a program writes, in a process of its own.
+
+    Its terminal knows no accents.
+    """
     start = f"from mipres.logs import configure_logging; configure_logging()\n{program}"
     done = subprocess.run(
         [sys.executable, "-c", start],
@@ -113,7 +116,7 @@ def test_what_is_bound_is_in_every_line_of_the_task(name: str, written: Callable
 def test_without_a_collector_request_workflow_and_steps_share_one_trace(
     reference: str, written: Callable[[], str]
 ) -> None:
-    """Each process finds it by itself, and a run that begins anew keeps it."""
+    """Each process finds it by itself, and a run that begins again keeps it."""
     configure_logging()
     workflow_id = workflow_id_of(reference)
 

@@ -1,20 +1,11 @@
 import base64
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from mipres.settings import Settings, load_settings, names_by_api_key
+from tests.certificates import certificate_of, new_key, pem_of
 
 LONG = "kR7vQ2mX9sLw4TbZ8yHc1NfJ6gDp3uEa"
 CLIENTS_KEY = "Wq5zUo0eVi8rCn2xMj7hBk4yGt9sPd6f"
@@ -238,27 +229,39 @@ def test_production_refuses_temporal_in_clear_unless_it_is_accepted(
     assert refusal(capsys).startswith("MIPRES_TEMPORAL_PLAINTEXT: ")
 
 
+@pytest.mark.parametrize("value", ["temporal:7233", "10.0.0.5:7233", "[::1]:7233", "t.acct.tmprl.cloud:7233"])
+def test_the_address_of_temporal_is_a_host_and_a_port(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(monkeypatch, DEVELOPMENT | {"TEMPORAL_ADDRESS": value})
+    assert load_settings().temporal_address == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("temporal", "temporal:abc", "temporal:0", "temporal:70000", ":7233", "a b:7", "a:7/x", "a@b:7"),
+        *("https://temporal:7233", "::1:7233", "[::1:7233"),
+    ],
+)
+def test_anything_else_is_no_address_of_temporal(
+    value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The SDK's own words come with the first call, and name no setting."""
+    tell(monkeypatch, DEVELOPMENT | {"TEMPORAL_ADDRESS": value})
+    assert refusal(capsys) == "MIPRES_TEMPORAL_ADDRESS: use `servidor:puerto`, como `temporal:7233`."
+
+
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A certificate, its key, another key, and files that are none."""
     directory = tmp_path_factory.mktemp("tls")
-    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
-    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "worker")]), datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(keys[0].public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=1))
-        .sign(keys[0], hashes.SHA256())
-    )
-    texts = {"cert": certificate.public_bytes(Encoding.PEM), "text": b"no PEM"}
-    for which, key in zip(("key", "other"), keys, strict=True):
-        texts[which] = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    locked = PrivateFormat.PKCS8, BestAvailableEncryption(b"clave")
-    texts["locked"] = keys[0].private_bytes(Encoding.PEM, *locked)
+    key = new_key()
+    texts = {
+        "cert": certificate_of(key),
+        "key": pem_of(key),
+        "other": pem_of(new_key()),
+        "locked": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"clave")),
+        "text": b"no PEM",
+    }
     for which, text in texts.items():
         (directory / which).write_bytes(text)
     return {which: str(directory / which) for which in (*texts, "absent")}
