@@ -230,7 +230,7 @@ CAUSES_FOR_STAFF: dict[AccessCause, str] = {
     AccessCause.PLACEMENT_OVER: "la plaza terminó",
 }
 _NOT_YOU = "Si no fue usted, cambie la contraseña, cierre las demás sesiones en su cuenta y avise a la mesa de ayuda del Ministerio."
-_PASSWORD_IS_KNOWN = (
+_SOMEBODY_KNOWS_IT = (
     "Si no fue usted, alguien conoce su contraseña: recupérela de inmediato con «¿Olvidó su contraseña?»"
 )
 _CHANGE_WORDS = {
@@ -261,7 +261,7 @@ _CHANGE_WORDS = {
     ),
     AccessChange.NEW_BROWSER: AccessWords(
         title="Ingresaron con su usuario desde un navegador que no habíamos visto",
-        remedy=f"{sentences.NOTHING_TO_DO_IF_YOU}: también ocurre cuando borra los datos del navegador. {_PASSWORD_IS_KNOWN}, que además cierra todas las sesiones, y avise a la mesa de ayuda del Ministerio.",
+        remedy=f"{sentences.NOTHING_TO_DO_IF_YOU}: también ocurre cuando borra los datos del navegador. {_SOMEBODY_KNOWS_IT}, que además cierra todas las sesiones, y avise a la mesa de ayuda del Ministerio.",
     ),
     AccessChange.CODES_ADDED: AccessWords(
         title="Su cuenta pide ahora también un código de su aplicación de autenticación",
@@ -290,7 +290,7 @@ _CHANGE_WORDS = {
     ),
     AccessChange.CODES_GUESSED: AccessWords(
         title="Escribieron su contraseña, y después muchos códigos equivocados",
-        remedy=f"{_PASSWORD_IS_KNOWN} y avise a la mesa de ayuda del Ministerio. Su segundo factor le cerró el paso.",
+        remedy=f"{_SOMEBODY_KNOWS_IT} y avise a la mesa de ayuda del Ministerio. Su segundo factor le cerró el paso.",
     ),
     AccessChange.SECOND_FACTOR_RESET: AccessWords(
         title="Soporte quitó el segundo factor de su cuenta",

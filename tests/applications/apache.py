@@ -68,10 +68,10 @@ class Apache:
         return (self.directory / "error.log").read_text(encoding="utf-8", errors="replace")
 
 
-def documented(places: Mapping[str, str]) -> str:
-    """The page's lines for Apache, with this machine's addresses."""
-    block = re.search(r"```apache\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert block, "docs/applications.md shows Apache's lines"
+def documented(kind: str, places: Mapping[str, str]) -> str:
+    """The first lines of this kind on the page, with this machine's addresses."""
+    block = re.search(rf"```{kind}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert block, f"docs/applications.md shows lines of {kind}"
     lines = block.group(1)
     for example, here in places.items():
         assert example in lines, example
@@ -91,7 +91,7 @@ def laid_out(directory: Path, *, port: int, places: Mapping[str, str]) -> Path:
     account = "User www-data\nGroup www-data\n" if os.geteuid() == 0 else ""
     main = directory / "apache.conf"
     main.write_text(
-        f"{BASE}{account}Listen {LOOPBACK}:{port}\n{documented(places)}\n{SHOWN.format(protected=PROTECTED)}",
+        f"{BASE}{account}Listen {LOOPBACK}:{port}\n{documented('apache', places)}\n{SHOWN.format(protected=PROTECTED)}",
         encoding="utf-8",
     )
     subprocess.run(["chmod", "-R", "a+rX", str(directory)], check=True)

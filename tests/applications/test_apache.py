@@ -20,7 +20,7 @@ from dev.probes import LOOPBACK, free_port
 from dev.process import ROOT
 from mipres.temporal import names
 from tests.api.conftest import hidden
-from tests.applications.apache import Apache, apache
+from tests.applications.apache import Apache, apache, documented
 from tests.applications.people import log_in_through, with_account
 
 SECRET = "an-apache-of-the-tests-0123"
@@ -72,15 +72,14 @@ class Site:
 async def site() -> AsyncIterator[Site]:
     port, issuer_port = free_port(), free_port()
     address, issuer = f"http://localhost:{port}", f"http://localhost:{issuer_port}"
-    client = {
-        "client_id": "historia-clinica",
-        "client_name": "Historia clínica",
-        "client_secret_hash": hashlib.sha256(SECRET.encode()).hexdigest(),
-        "redirect_uris": [f"{address}/protegido/oidc"],
-        "post_logout_redirect_uris": [f"{address}/fuera.html"],
-        "backchannel_logout_uri": f"{address}/protegido/oidc?logout=backchannel",
-        "audience": "prescribers",
-    }
+    digest = hashlib.sha256(SECRET.encode()).hexdigest()
+    clients = documented(
+        "json",
+        {
+            "https://app.example": address,
+            "SHA-256 of the secret, in hexadecimal digits": digest,
+        },
+    )
     places = {
         "https://registro.example": issuer,
         "https://app.example": address,
@@ -90,7 +89,7 @@ async def site() -> AsyncIterator[Site]:
     settings: dict[str, Any] = {
         "api_port": issuer_port,
         "public_url": issuer,
-        "oidc_clients": json.dumps([client]),
+        "oidc_clients": clients,
     }
     with open_directory() as directory:
         async with private_stack(**settings) as stack, apache(directory, port=port, places=places) as running:
