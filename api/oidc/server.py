@@ -18,6 +18,7 @@ from authlib.oauth2.rfc6749 import (
     AuthorizationServer,
     ClientMixin,
     InvalidClientError,
+    InvalidGrantError,
     InvalidRequestError,
     InvalidScopeError,
     OAuth2Payload,
@@ -202,8 +203,11 @@ class _Refresh(rfc6749.RefreshTokenGrant):  # type: ignore[misc]
                 raise InvalidScopeError
         return _Grant(found[1], found[0].scope) if found else None
 
-    def authenticate_user(self, refresh_token: _Grant) -> PersonFacts | None:
+    def authenticate_user(self, refresh_token: _Grant) -> PersonFacts:
         person: PersonFacts | None = self.server.person_of(refresh_token.row, self.request.client.own)
+        if person is None:
+            # Authlib would blame the request; an application then never asks the person to log in again.
+            raise InvalidGrantError
         return person
 
     def revoke_old_credential(self, _refresh_token: _Grant) -> None:
@@ -315,7 +319,13 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
     # ---- What the product decides
 
     def person_of(self, row: OidcGrantRow, client: Client) -> PersonFacts | None:
-        """The person, while the access that the client is for is in force."""
+        """The person, while the access that the client is for is in force.
+
+        None too for a login that shows less than the client requires.
+        """
+        if client.require_second_factor and not is_multi_factor(row.amr):
+            # The application has come to require more since the login.
+            return None
         person = grants.person_of(self.bound.db, row.account_id)
         today = today_in_bogota(self.bound.now)
         return person if person and may_enter(person, client.audience, today=today) else None

@@ -51,6 +51,19 @@ async def refusal(stage: Stage, code: str, secret: str) -> str | None:
     return error
 
 
+async def test_a_second_factor_that_is_required_now_counts_for_logins_of_before(
+    set_stage: SetStage, files: tuple[Path, Path]
+) -> None:
+    stage = await set_stage()
+    tokens = (await stage.exchange(code=await stage.code(scope="openid offline_access"))).json()
+    assert (await stage.userinfo(tokens["access_token"])).status_code == 200
+    files[0].write_text(json.dumps([entry(require_second_factor=True)]))
+    assert (await stage.userinfo(tokens["access_token"])).status_code == 401
+    renew = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "code_verifier": None}
+    assert (await stage.exchange(**renew)).json()["error"] == "invalid_grant"
+    assert (await stage.browser.get(stage.request())).url.path == "/cuenta/segundo-factor"
+
+
 @pytest.mark.usefixtures("files")
 async def test_a_leaked_client_secret(set_stage: SetStage, operator: Operator) -> None:
     stage = await set_stage()
