@@ -41,11 +41,13 @@ SELECT 'submissions', sha256(i::text::bytea), 1, now() + interval '1 day'
 FROM generate_series(1, :rows) i;
 
 -- The trail takes one row after the other; to fill it, its owner lets it be.
-ALTER TABLE audit_entries DISABLE TRIGGER audit_entries_in_order;
+ALTER TABLE audit_entries DISABLE TRIGGER audit_entries_move_head;
 INSERT INTO audit_entries (number, occurred_at, type, actor, reference, person, details, previous_seal, seal)
 SELECT i, now(), 'made_up', 'bench', 'RM-' || upper(substr(md5(i::text), 1, 12)), md5('p' || i), '{}', sha256((i - 1)::text::bytea), sha256(i::text::bytea)
 FROM generate_series(1, :rows) i;
-ALTER TABLE audit_entries ENABLE TRIGGER audit_entries_in_order;
+ALTER TABLE audit_entries ENABLE TRIGGER audit_entries_move_head;
+UPDATE audit_head SET number = last.number, seal = last.seal
+FROM (SELECT number, seal FROM audit_entries ORDER BY number DESC LIMIT 1) AS last;
 
 INSERT INTO erasures
 SELECT sha256(i::text::bytea), now() - i * interval '1 second'
@@ -101,7 +103,7 @@ FROM generate_series(1, :rows) i;
 
 INSERT INTO oidc_grants
 SELECT md5(i::text)::uuid, md5(i::text)::uuid, md5(i::text)::uuid, 'app', 'https://app.example/', 'openid', false, NULL, 'x', now(),
-       '{pwd}', sha256(('code' || i)::bytea), now(), now(), now() - i * interval '10 microseconds', NULL, NULL
+       '{pwd}', sha256(('code' || i)::bytea), now(), now(), now() - i * interval '10 microseconds', CASE WHEN i % 20 = 0 THEN now() END, NULL
 FROM generate_series(1, :rows) i;
 
 INSERT INTO oidc_tokens

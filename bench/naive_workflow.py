@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
         ProfessionResult,
         SocialSecurityChecks,
     )
-    from mipres.domain.accounts import NewRegistration, ProfileFacts
+    from mipres.domain.accounts import FirstLink, NewRegistration, ProfileFacts
     from mipres.domain.links import LinkPurpose
     from mipres.domain.outcomes import Outcome, OutcomeStatus
     from workflows.contract import RegistrationRequest
@@ -51,7 +51,7 @@ class NaiveRegistration:
             reference=request.radicado,
             purpose=LinkPurpose.CREATE,
             lifetime=timedelta(hours=request.link_hours),
-            issue_key=f"{workflow.info().run_id}.enlace",
+            issue_key=_issue_key(),
         )
         await _do(EmailActivities.send_password_link, link)
         self._outcome = Outcome(status=OutcomeStatus.REGISTERED, email_hint=account.email_hint)
@@ -84,9 +84,14 @@ class NaiveRegistration:
                 professional_registration=profession.profession.registration,
             ),
             consent=self._request.consent,
+            first_link=FirstLink(issue_key=_issue_key(), lifetime=timedelta(hours=self._request.link_hours)),
         )
         account: RegisterAccountResult = await _do(AccountActivities.register_account, request)
         return account
+
+
+def _issue_key() -> str:
+    return f"{workflow.info().run_id}.enlace"
 
 
 async def _do(activity: Callable[[Any, Any], Any], request: object) -> Any:

@@ -29,7 +29,7 @@ from api.registrations.start import RegistrationStarter, Submitted
 from api.services import Services
 from mipres import composition
 from mipres.database.password_links import PasswordOwner
-from mipres.domain.accounts import NewRegistration, ProfileFacts
+from mipres.domain.accounts import FirstLink, NewRegistration, ProfileFacts
 from mipres.domain.links import LinkPurpose
 from mipres.domain.outcomes import Outcome, OutcomeStatus
 from mipres.domain.people import Person, Profession
@@ -81,17 +81,17 @@ async def registration(request: RegistrationRequest) -> None:
     account = await register_account(_account(request, person, profession))
     outcome = Outcome(status=OutcomeStatus.REGISTERED, email_hint=account.email_hint)
     await DBOS.set_event_async(_OUTCOME, outcome)
-    lifetime = timedelta(hours=request.link_hours)
+    link = _first_link(request)
     await send_link(
         SendLinkInput(
             account_id=account.account_id,
             reference=request.radicado,
             purpose=LinkPurpose.CREATE,
-            lifetime=lifetime,
-            issue_key=f"peer.{request.radicado}.enlace",
+            lifetime=link.lifetime,
+            issue_key=link.issue_key,
         )
     )
-    await DBOS.recv_async(timeout_seconds=lifetime.total_seconds())
+    await DBOS.recv_async(timeout_seconds=link.lifetime.total_seconds())
     message_key = f"peer.{request.radicado}.confirmacion"
     await confirm_password(ConfirmPasswordInput(account_id=account.account_id, message_key=message_key))
 
@@ -201,6 +201,13 @@ def _account(
         person=person,
         facts=facts,
         consent=request.consent,
+        first_link=_first_link(request),
+    )
+
+
+def _first_link(request: RegistrationRequest) -> FirstLink:
+    return FirstLink(
+        issue_key=f"peer.{request.radicado}.enlace", lifetime=timedelta(hours=request.link_hours)
     )
 
 

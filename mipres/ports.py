@@ -61,7 +61,7 @@ class Accounts(Protocol):
     async def register(self, registration: NewRegistration) -> RegisteredAccount:
         """Create or refresh the account and its profile.
 
-        The same call twice changes nothing more.
+        A new account gets its first link with it. The same call twice changes nothing more.
 
         Raises:
             PersonErasedError: the person was erased after the submission.

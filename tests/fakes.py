@@ -183,6 +183,14 @@ class FakeAccounts:
             )
         else:
             self.accounts[account_id] = contact
+        if known is None and registration.first_link is not None:
+            await self.issue_link(
+                account_id,
+                reference=registration.radicado,
+                purpose=LinkPurpose.CREATE,
+                lifetime=registration.first_link.lifetime,
+                issue_key=registration.first_link.issue_key,
+            )
         return RegisteredAccount(
             account_id=account_id,
             login=login,

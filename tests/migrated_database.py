@@ -27,7 +27,8 @@ SCHEMA = """
     ORDER BY 1, 2, 3
 """
 SIZE = "SELECT sum(pg_relation_size(oid)) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('alembic_version', 'audit_head')"
+BACK_TO_NOTHING = "UPDATE audit_head SET number = 0, seal = decode(repeat('00', 32), 'hex')"
 END_OTHER_SESSIONS = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -67,7 +68,7 @@ class MigratedDatabase:
             if not is_worn:
                 tables = [row[0] for row in await connection.fetch(TABLES)]
                 deletions = [f'DELETE FROM "{table}"' for table in tables]
-                await connection.execute("; ".join([WITHOUT_TRIGGERS, *deletions]))
+                await connection.execute("; ".join([WITHOUT_TRIGGERS, *deletions, BACK_TO_NOTHING]))
         finally:
             await connection.close()
         if is_worn:

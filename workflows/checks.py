@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, Protocol
 
 from activities.registries import IdentityResult, PlacementResult, ProfessionResult
-from mipres.domain.accounts import NewRegistration, ProfileFacts
+from mipres.domain.accounts import FirstLink, NewRegistration, ProfileFacts
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Person
 from mipres.domain.submissions import Submission, UserType
@@ -69,7 +69,9 @@ async def check_by_type(runner: Runner, submission: Submission) -> Verdict:
             return Verdict(refusal=other.refusal)
 
 
-def new_registration(asked: Asked, *, person: Person, facts: ProfileFacts) -> NewRegistration:
+def new_registration(
+    asked: Asked, *, person: Person, facts: ProfileFacts, first_link: FirstLink | None
+) -> NewRegistration:
     """What the account is made of, once every registry agreed."""
     return NewRegistration(
         radicado=asked.radicado,
@@ -77,6 +79,7 @@ def new_registration(asked: Asked, *, person: Person, facts: ProfileFacts) -> Ne
         person=person,
         facts=facts,
         consent=asked.consent,
+        first_link=first_link,
     )
 
 

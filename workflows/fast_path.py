@@ -9,6 +9,7 @@ from temporalio import activity
 
 from activities.accounts import RegisterAccountResult
 from activities.registries import IdentityResult, PlacementResult, ProfessionResult
+from mipres.domain.accounts import FirstLink
 from mipres.domain.submissions import Submission
 from mipres.domain.terms import Consent
 from workflows import checks, steps
@@ -18,11 +19,15 @@ from workflows.steps import Step
 
 @dataclass(frozen=True, kw_only=True)
 class FastPathInput:
-    """What the checks and the registration of a person need."""
+    """What the checks and the registration of a person need.
+
+    `first_link` is None in a history of before it was issued with the account.
+    """
 
     radicado: str
     submission: Submission
     consent: Consent
+    first_link: FirstLink | None = None
 
 
 @dataclass(kw_only=True)
@@ -77,7 +82,9 @@ async def _walk(runner: "_OneTry", request: FastPathInput) -> None:
         return
     verdict = await checks.check_by_type(runner, request.submission)
     if verdict.refusal is None:
-        registration = checks.new_registration(request, person=person, facts=verdict.facts)
+        registration = checks.new_registration(
+            request, person=person, facts=verdict.facts, first_link=request.first_link
+        )
         await runner.do(steps.REGISTER_ACCOUNT, registration)
 
 

@@ -16,6 +16,7 @@ from activities.emails import (
     SendLinkResult,
     SendReminderInput,
 )
+from mipres.domain.accounts import FirstLink
 from mipres.domain.links import LinkPurpose
 from workflows import steps
 from workflows.durable_steps import StepRunner
@@ -44,6 +45,14 @@ class PasswordLinks:
         self._reference = reference
         self._purpose = purpose
         self.lifetime = lifetime
+
+    @property
+    def first(self) -> FirstLink:
+        """The link that is issued with a new account; sending the first one mails it."""
+        return FirstLink(issue_key=self._issue_key(1), lifetime=self.lifetime)
+
+    def _issue_key(self, ordinal: int) -> str:
+        return message_key(self._reference, f"enlace-{ordinal}")
 
     async def send(
         self,
@@ -87,7 +96,7 @@ class PasswordLinks:
             reference=self._reference,
             purpose=self._purpose,
             lifetime=self.lifetime,
-            issue_key=message_key(self._reference, f"enlace-{number + replaced}"),
+            issue_key=self._issue_key(number + replaced),
         )
         step = steps.SEND_LINK
         if replaced % 2:

@@ -54,13 +54,13 @@ class Registration:
     async def run(self, _request: contract.RegistrationRequest) -> contract.RegistrationStatus:
         """Tell the whole story; the result is the last status."""
         self._notices = Notices(self._request)
-        links = PasswordLinks(
+        self._links = PasswordLinks(
             self._steps,
             reference=self._request.radicado,
             purpose=LinkPurpose.CREATE,
             lifetime=timedelta(hours=self._request.link_hours),
         )
-        self._wait = PasswordWait(self._state, links, on_change=self._publish)
+        self._wait = PasswordWait(self._state, self._links, on_change=self._publish)
         self._publisher.explain()
         story = await self._until_cancelled(self._tell_or_leave())
         if not story.cancelled() and isinstance(story.exception(), StepFailedError):
@@ -234,6 +234,7 @@ class Registration:
                         radicado=self._request.radicado,
                         submission=self._request.submission,
                         consent=self._request.consent,
+                        first_link=self._links.first,
                     )
                 )
             )
@@ -286,7 +287,9 @@ class Registration:
         return (by_mail or state.watched_since is not None) and not state.is_watch_ended
 
     async def _register_account(self, person: Person) -> RegisterAccountResult:
-        registration = checks.new_registration(self._request, person=person, facts=self._state.facts)
+        registration = checks.new_registration(
+            self._request, person=person, facts=self._state.facts, first_link=self._links.first
+        )
         account: RegisterAccountResult = await self._before_any_undo(
             self._steps.do(steps.REGISTER_ACCOUNT, registration)
         )

@@ -4,21 +4,17 @@ Every write that decides between rivals locks the account row first.
 """
 
 import uuid
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import (
-    UpdateBase,
-    case,
-    delete,
-    func,
-    select,
-)
+from sqlalchemy import CTE, Row, case, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.access import renew_profile
 from mipres.database.address_changes import PostgresAddressChanges, address_in_force
-from mipres.database.audit import PostgresAuditTrail, write_and_hold
+from mipres.database.audit import PostgresAuditTrail, TrailHead, write_and_hold
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.erasures import Erasures
 from mipres.database.failures import DATABASE_ERRORS
@@ -40,6 +36,9 @@ from mipres.domain.links import LinkPurpose, LinkState, PasswordLink
 from mipres.domain.outcomes import Refusal
 from mipres.keys import LinkTokens
 from mipres.ports import Clock
+
+_JUST_NOW = timedelta(minutes=1)
+"""A link of so long ago is mailed as it is; an older one is issued again."""
 
 
 class PostgresAccounts:
@@ -76,28 +75,25 @@ class PostgresAccounts:
         login = registration.submission.document.login
         async with self._sessions.begin() as session:
             await self._erasures.hold_in(session, login)
-            account, created = await self._admit(session, registration)
-            # A new account has no profile yet that anything could have closed.
-            events = [] if created else await self._renew_profile(session, registration, account.account_id)
-            # The consent belongs to one submission: without a new one, this is the same call again.
-            kept, head = await write_and_hold(
-                session, *self._profile_and_consent(registration, account.account_id)
-            )
-            if kept:
-                submission = registration.submission
-                event = AuditEvent(
-                    type=AuditEventType.ACCOUNT_CREATED if created else AuditEventType.ACCOUNT_UPDATED,
-                    actor=PRODUCT,
-                    reference=registration.radicado,
-                    login=submission.document.login,
-                    details={
-                        "user_type": submission.user_type.value,
-                        "channel": registration.consent.channel,
-                    },
-                )
-                events = [event, *events]
+            stored, head = await self._store(session, registration)
+            # What was written for a person who is refused ends with the transaction.
+            if stored.is_erased:
+                raise PersonErasedError
+            if stored.is_replaced:
+                raise DocumentReplacedError
+            events = _registration_events(registration, stored)
+            change = None
+            if not stored.was_inserted:
+                change = await self._note_address(session, stored.account_id, registration)
+                events += await self._renew_profile(session, registration, stored.account_id)
             await self._audit.record_in(session, *events, head=head)
-        return account
+        return RegisteredAccount(
+            account_id=stored.account_id,
+            login=login,
+            email=registration.person.email,
+            has_password=stored.has_password,
+            address_change=change,
+        )
 
     async def contact(self, account_id: uuid.UUID) -> AccountContact | None:
         waiting = (AddressChangeRow.account_id == AccountRow.id) & AddressChangeRow.closed_at.is_(None)
@@ -127,14 +123,13 @@ class PostgresAccounts:
         issue_key: str,
     ) -> IssuedLink | None:
         now = self._clock.now()
-        link = {
-            "account_id": account_id,
-            "reference": reference,
-            "purpose": purpose,
-            "issue_key": issue_key,
-            "issued_at": now,
-            "expires_at": now + lifetime,
-        }
+        if purpose is LinkPurpose.CREATE:
+            issued = await self._just_issued(account_id, issue_key, not_before=now - _JUST_NOW + lifetime)
+            if issued is not None:
+                return issued
+        link = _link_values(
+            reference=reference, purpose=purpose, issue_key=issue_key, lifetime=lifetime, now=now
+        )
         async with self._sessions.begin() as session:
             account = await lock_account(session, account_id)
             if account is None or account.joined_to is not None:
@@ -144,13 +139,42 @@ class PostgresAccounts:
             if account.password_hash is not None and await self._changes.settle_in(session, account):
                 # A link to either address would decide what the wait is there to decide.
                 return None
-            [(link_id, is_new)], head = await write_and_hold(session, *_superseding_link(link, now))
-            if is_new:
-                issued = link_event(AuditEventType.LINK_ISSUED, account.login, reference, purpose)
-                await self._audit.record_in(session, issued, head=head)
+            [found], head = await write_and_hold(
+                session, *_superseding_link({**link, "account_id": account_id}, now)
+            )
+            if found.was_inserted:
+                issued_now = link_event(AuditEventType.LINK_ISSUED, account.login, reference, purpose)
+                await self._audit.record_in(session, issued_now, head=head)
         return IssuedLink(
-            token=self._tokens.token_of(link_id),
+            token=self._tokens.token_of(found.id),
             expires_at=now + lifetime,
+            contact=_contact(account, account.email),
+        )
+
+    async def _just_issued(
+        self, account_id: uuid.UUID, issue_key: str, *, not_before: datetime
+    ) -> IssuedLink | None:
+        """The link that was issued with the account, while another is no better."""
+        statement = (
+            select(PasswordLinkRow, AccountRow)
+            .join(AccountRow, AccountRow.id == PasswordLinkRow.account_id)
+            .where(
+                PasswordLinkRow.issue_key == issue_key,
+                PasswordLinkRow.account_id == account_id,
+                PasswordLinkRow.closed_at.is_(None),
+                PasswordLinkRow.expires_at >= not_before,
+                AccountRow.password_hash.is_(None),
+                AccountRow.joined_to.is_(None),
+            )
+        )
+        async with self._reading() as session:
+            found = (await session.execute(statement)).first()
+        if found is None:
+            return None
+        link, account = found
+        return IssuedLink(
+            token=self._tokens.token_of(link.id),
+            expires_at=link.expires_at,
             contact=_contact(account, account.email),
         )
 
@@ -225,36 +249,32 @@ class PostgresAccounts:
                 )
             return account.password_hash is not None
 
-    async def _admit(
+    async def _store(
         self, session: AsyncSession, registration: NewRegistration
-    ) -> tuple[RegisteredAccount, bool]:
-        """The account, and whether it is new.
+    ) -> tuple[Row[Any], TrailHead | None]:
+        """Write account, profile, declaration and first link in one statement.
 
-        What was written for a person who is refused ends with the transaction.
+        Only a new account has nothing more to write before the trail.
         """
         login, submitted_at = registration.submission.document.login, registration.consent.accepted_at
-        was_erased = self._erasures.erasure_of(login, submitted_at=submitted_at).exists()
-        statement = self._upsert_account(registration).returning(
-            AccountRow.id,
-            AccountRow.password_hash.is_not(None),
-            AccountRow.joined_to.is_not(None),
-            was_erased,
-            WAS_INSERTED,
+        account = (
+            self._upsert_account(registration)
+            .returning(
+                AccountRow.id.label("account_id"),
+                AccountRow.password_hash.is_not(None).label("has_password"),
+                AccountRow.joined_to.is_not(None).label("is_replaced"),
+                self._erasures.erasure_of(login, submitted_at=submitted_at).exists().label("is_erased"),
+                WAS_INSERTED,
+            )
+            .cte("account")
         )
-        account_id, has_password, is_replaced, is_erased, created = (await session.execute(statement)).one()
-        if is_erased:
-            raise PersonErasedError
-        if is_replaced:
-            raise DocumentReplacedError
-        change = None if created else await self._note_address(session, account_id, registration)
-        account = RegisteredAccount(
-            account_id=account_id,
-            login=login,
-            email=registration.person.email,
-            has_password=has_password,
-            address_change=change,
-        )
-        return account, created
+        consent, *others = self._belongings(registration, account)
+        # The declaration belongs to one submission: without a new one, this is the same call again.
+        is_new = select(consent.c.id).exists().label("is_declaration_new")
+        fact = select(account, is_new).cte("registered")
+        only_if = select(account.c.was_inserted).scalar_subquery()
+        rows, head = await write_and_hold(session, fact, consent, *others, only_if=only_if)
+        return rows[0], head
 
     def _upsert_account(self, registration: NewRegistration) -> Insert:
         """Hold the account of the document, so that no join comes between."""
@@ -270,6 +290,8 @@ class PostgresAccounts:
             document_number=document.number,
             login=document.login,
             email=person.email,
+            # Defaults of Python are not applied within a larger statement.
+            is_password_changed=False,
             created_at=fresh["updated_at"],
             **fresh,
         )
@@ -290,16 +312,13 @@ class PostgresAccounts:
         """Lift what registries had closed of an older profile; return the events."""
         return await renew_profile(session, account_id, _profile_key(registration), now=self._clock.now())
 
-    def _profile_and_consent(
-        self, registration: NewRegistration, account_id: uuid.UUID
-    ) -> tuple[UpdateBase, UpdateBase]:
-        """Keep the declaration once, which returns whether that is new, and the profile."""
+    def _belongings(self, registration: NewRegistration, account: CTE) -> Iterator[CTE]:
+        """What belongs to the account that the statement writes.
+
+        First the declaration, which is kept once.
+        """
         now, consent, key = self._clock.now(), registration.consent, _profile_key(registration)
-        values = profile_values(registration) | {"updated_at": now, "reviewed_at": now, "review_on": None}
-        profile = insert(ProfileRow).values(
-            id=uuid.uuid4(), account_id=account_id, created_at=now, **key, **values
-        )
-        stored = profile.on_conflict_do_update(index_elements=["account_id", *key], set_=values)
+        account_id = select(account.c.account_id).scalar_subquery()
         declared = insert(ConsentRow).values(
             id=uuid.uuid4(),
             account_id=account_id,
@@ -309,10 +328,57 @@ class PostgresAccounts:
             accepted_at=consent.accepted_at,
             channel=consent.channel,
         )
-        return (
-            declared.on_conflict_do_nothing().returning(ConsentRow.id),
-            stored.returning(ProfileRow.id),
+        yield declared.on_conflict_do_nothing().returning(ConsentRow.id).cte("consent")
+        values = profile_values(registration) | {"updated_at": now, "reviewed_at": now, "review_on": None}
+        profile = insert(ProfileRow).values(
+            id=uuid.uuid4(), account_id=account_id, created_at=now, **key, **values
         )
+        stored = profile.on_conflict_do_update(index_elements=["account_id", *key], set_=values)
+        yield stored.returning(ProfileRow.id).cte("profile")
+        if registration.first_link is not None:
+            link = _link_values(
+                reference=registration.radicado,
+                purpose=LinkPurpose.CREATE,
+                issue_key=registration.first_link.issue_key,
+                lifetime=registration.first_link.lifetime,
+                now=now,
+            )
+            typed = [literal(value, PasswordLinkRow.__table__.c[name].type) for name, value in link.items()]
+            of_a_new_account = select(*typed, account.c.account_id).where(account.c.was_inserted)
+            issued = insert(PasswordLinkRow).from_select([*link, "account_id"], of_a_new_account)
+            yield issued.returning(PasswordLinkRow.id).cte("link")
+
+
+def _link_values(
+    *, reference: str, purpose: LinkPurpose, issue_key: str, lifetime: timedelta, now: datetime
+) -> dict[str, object]:
+    """The columns of a new link, but its account."""
+    return {
+        "id": uuid.uuid4(),
+        "reference": reference,
+        "purpose": purpose,
+        "issue_key": issue_key,
+        "issued_at": now,
+        "expires_at": now + lifetime,
+    }
+
+
+def _registration_events(registration: NewRegistration, stored: Row[Any]) -> list[AuditEvent]:
+    """What the trail records of an account, new or refreshed, and its first link."""
+    if not stored.is_declaration_new:
+        return []
+    submission, radicado = registration.submission, registration.radicado
+    login = submission.document.login
+    event = AuditEvent(
+        type=AuditEventType.ACCOUNT_CREATED if stored.was_inserted else AuditEventType.ACCOUNT_UPDATED,
+        actor=PRODUCT,
+        reference=radicado,
+        login=login,
+        details={"user_type": submission.user_type.value, "channel": registration.consent.channel},
+    )
+    if registration.first_link is None or not stored.was_inserted:
+        return [event]
+    return [event, link_event(AuditEventType.LINK_ISSUED, login, radicado, LinkPurpose.CREATE)]
 
 
 def _contact(account: AccountRow, email: str) -> AccountContact:
@@ -334,7 +400,7 @@ def _profile_key(registration: NewRegistration) -> dict[str, str]:
     }
 
 
-def _superseding_link(values: dict[str, object], now: datetime) -> tuple[UpdateBase, UpdateBase]:
+def _superseding_link(values: dict[str, object], now: datetime) -> tuple[CTE, CTE]:
     """Insert or revive the link of one mail, and close the account's others.
 
     An earlier attempt of the mail may have left it. The lifetime counts from the attempt that gets
@@ -345,7 +411,7 @@ def _superseding_link(values: dict[str, object], now: datetime) -> tuple[UpdateB
         PasswordLinkRow.account_id == values["account_id"],
         PasswordLinkRow.issue_key != values["issue_key"],
     )
-    fresh = insert(PasswordLinkRow).values(id=uuid.uuid4(), **values)
+    fresh = insert(PasswordLinkRow).values(values)
     was_used = PasswordLinkRow.closed_reason == LinkState.USED
     revived = {
         "expires_at": values["expires_at"],
@@ -354,6 +420,6 @@ def _superseding_link(values: dict[str, object], now: datetime) -> tuple[UpdateB
     }
     issued = fresh.on_conflict_do_update(index_elements=["issue_key"], set_=revived)
     return (
-        issued.returning(PasswordLinkRow.id, WAS_INSERTED),
-        closing_links(LinkState.SUPERSEDED, now, *others).returning(PasswordLinkRow.id),
+        issued.returning(PasswordLinkRow.id, WAS_INSERTED).cte("issued"),
+        closing_links(LinkState.SUPERSEDED, now, *others).returning(PasswordLinkRow.id).cte("others"),
     )

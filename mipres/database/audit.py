@@ -13,33 +13,32 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 from typing import Any, NamedTuple
 
-from sqlalchemy import UpdateBase, and_, case, func, insert, or_, select, text, true
+from sqlalchemy import CTE, ColumnElement, Row, func, insert, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.engine import reading_factory, session_factory
-from mipres.database.tables import AuditRow
+from mipres.database.tables import AuditHeadRow, AuditRow
 from mipres.domain.audit import AuditEntry, AuditEvent, AuditHead, AuditVerdict
 from mipres.keys import AuditKey
 from mipres.ports import Clock
 
 GENESIS = bytes(32)
 """What stands in the place of the row before the first."""
-# One writer at a time appends; the number only has to be this product's own, and the same in every release.
-_APPEND_LOCK = 6_477_377_02
-# The migration says why it is a function.
-_HEAD = text("SELECT last_number, last_seal FROM lock_audit_head(:lock)")
+# A writer that waited for the row reads what the writer before it left there.
+_HEAD = select(AuditHeadRow.number, AuditHeadRow.seal).with_for_update()
 _COLUMNS = tuple(column.name for column in AuditRow.__table__.columns)
 _APPEND = insert(AuditRow)
 _DIGEST_SHOWN = 16
 _BATCH = 1_000
+_END_MISSING = "faltan las últimas filas: fueron borradas"
 _OR_ROTATED = ", o MIPRES_SECRET_KEY cambió y la anterior falta en MIPRES_SECRET_KEY_PREVIOUS"
 
 
 class TrailHead(NamedTuple):
     """The last row of the trail, held for the writer of the next one."""
 
-    number: int = 0
-    seal: bytes = GENESIS
+    number: int
+    seal: bytes
 
 
 class PostgresAuditTrail:
@@ -68,14 +67,14 @@ class PostgresAuditTrail:
         For callers that may be repeated after a crash.
         """
         async with self._sessions.begin() as session:
-            await _lock_head(session)
+            head = await _lock_head(session)
             known = select(AuditRow.number).where(
                 AuditRow.reference == event.reference,
                 AuditRow.type == event.type.value,
                 AuditRow.details == dict(event.details),
             )
             if (await session.execute(known.limit(1))).first() is None:
-                await self.record_in(session, event)
+                await self.record_in(session, event, head=head)
 
     async def record_in(
         self, session: AsyncSession, *events: AuditEvent, head: TrailHead | None = None
@@ -165,7 +164,19 @@ class PostgresAuditTrail:
                     )
                 head, seal = _head(row), row.seal
             if len(rows) < _BATCH:
-                return AuditVerdict(checked=head.number, head=_or_none(head))
+                return await self._verdict_of_the_end(head)
+
+    async def _verdict_of_the_end(self, head: AuditHead) -> AuditVerdict:
+        """Judge a trail of intact rows: is the recorded end one of them?"""
+        last = (AuditRow.number == AuditHeadRow.number) & (AuditRow.seal == AuditHeadRow.seal)
+        is_there = select(AuditRow.number).where(last).exists()
+        async with self._reading() as session:
+            lost = await session.scalar(select(AuditHeadRow.number).where(AuditHeadRow.number > 0, ~is_there))
+        if lost is None:
+            return AuditVerdict(checked=head.number, head=_or_none(head))
+        return AuditVerdict(
+            checked=head.number, head=_or_none(head), broken_at=head.number + 1, problem=_END_MISSING
+        )
 
     async def holds(self, head: str) -> bool:
         """Whether a head that was noted before (`number:digest`) is still in the trail."""
@@ -236,38 +247,35 @@ def _person(key: AuditKey, login: str) -> str:
 
 
 async def write_and_hold(
-    session: AsyncSession, fact: UpdateBase, *others: UpdateBase
-) -> tuple[list[tuple[Any, ...]], TrailHead]:
+    session: AsyncSession, fact: CTE, *others: CTE, only_if: ColumnElement[bool] | None = None
+) -> tuple[Sequence[Row[Any]], TrailHead | None]:
     """Write the last of a fact, and then wait for every other writer of the trail.
 
     One statement does both, for a round trip less.
 
     Args:
         session: The transaction of the fact.
-        fact: A statement with RETURNING, first a column that is never null.
-        others: More of them, which touch other rows.
+        fact: What tells of it.
+        others: More that is written, in other rows.
+        only_if: Where this is false, more follows before the trail, and nothing waits for it yet.
 
     Returns:
-        What the fact returned, and the end of the trail.
+        The rows of the fact, and the end of the trail; None where it is not held, as where the fact has no row.
     """
-    written = [statement.cte(f"written_{place}") for place, statement in enumerate((fact, *others))]
-    counts = [select(func.count()).select_from(part).scalar_subquery() for part in written]
-    # Only who has written everything waits for the trail: its lock comes after the count of the rows.
-    lock = case((and_(*(count >= 0 for count in counts)), _APPEND_LOCK))
-    head = func.lock_audit_head(lock).table_valued("last_number", "last_seal").alias("head")
-    found = select(head, written[0]).select_from(head.outerjoin(written[0], true())).add_cte(*written)
+    counts = [select(func.count()).select_from(part).scalar_subquery() for part in (fact, *others)]
+    # Only who has written everything waits for the trail: the count of the rows comes before the lock.
+    head = _HEAD.where(*(count >= 0 for count in counts))
+    held = (head if only_if is None else head.where(only_if)).subquery("head")
+    end = (held.c.number.label("trail_number"), held.c.seal.label("trail_seal"))
+    found = select(fact, *end).select_from(fact.outerjoin(held, true())).add_cte(*others)
     rows = (await session.execute(found)).all()
-    return [tuple(row[2:]) for row in rows if row[2] is not None], _head_of(*rows[0][:2])
+    is_held = bool(rows) and rows[0].trail_number is not None
+    return rows, TrailHead(rows[0].trail_number, rows[0].trail_seal) if is_held else None
 
 
 async def _lock_head(session: AsyncSession) -> TrailHead:
     """Wait for every other writer; the last row that there is then."""
-    last = (await session.execute(_HEAD, {"lock": _APPEND_LOCK})).one()
-    return _head_of(last.last_number, last.last_seal)
-
-
-def _head_of(number: int | None, seal: bytes | None) -> TrailHead:
-    return TrailHead() if number is None or seal is None else TrailHead(number, seal)
+    return TrailHead(*(await session.execute(_HEAD)).one())
 
 
 def _head(row: AuditRow) -> AuditHead:

@@ -67,7 +67,10 @@ def using_link(account_id: uuid.UUID, link_id: uuid.UUID, now: datetime) -> tupl
     is_this = PasswordLinkRow.id == link_id
     used = closing_links(LinkState.USED, now, is_this, PasswordLinkRow.expires_at > now)
     others = closing_links(LinkState.SUPERSEDED, now, PasswordLinkRow.account_id == account_id, ~is_this)
-    return used.returning(PasswordLinkRow.id).cte("used"), others.cte("others")
+    return (
+        used.returning(PasswordLinkRow.id).cte("used"),
+        others.returning(PasswordLinkRow.id).cte("others"),
+    )
 
 
 def ending_sessions(account_id: uuid.UUID, now: datetime, *, but: uuid.UUID | None = None) -> Insert:

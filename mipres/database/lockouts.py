@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import CTE, ScalarSelect, UpdateBase, delete, func, select, update
+from sqlalchemy import CTE, ScalarSelect, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
@@ -133,16 +133,16 @@ class LoginLockouts:
     async def lift_in(self, session: AsyncSession, login: str) -> bool:
         """The same in the transaction of what is the reason for it."""
         lifted, origins = self.lifting(login)
-        return bool(await session.scalar(select(_number_of(lifted)).add_cte(origins.cte("origins"))))
+        return bool(await session.scalar(select(_number_of(lifted)).add_cte(origins)))
 
-    def lifting(self, login: str) -> tuple[CTE, UpdateBase]:
-        """The one statement that does it: what there was to lift, and its origins."""
+    def lifting(self, login: str) -> tuple[CTE, CTE]:
+        """The parts of a statement that does it: what there was, and its origins."""
         hashes = [_hashed(key, login) for key in (self._key, *self._older_keys)]
         guards = delete(LoginGuardRow).where(LoginGuardRow.login_hash.in_(hashes))
         lifted = guards.returning(LoginGuardRow.login_hash).cte("lifted")
         # The login first, as every attempt holds it first: the origins wait for the count.
         origins = delete(LoginOriginRow).where(LoginOriginRow.login_hash.in_(hashes), _number_of(lifted) >= 0)
-        return lifted, origins.returning(LoginOriginRow.origin_hash)
+        return lifted, origins.returning(LoginOriginRow.origin_hash).cte("origins")
 
     async def _held(
         self, session: AsyncSession, login: str, origin: Origin, now: datetime

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Executable, Row, and_, bindparam, or_, select, update
+from sqlalchemy import CTE, Row, and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.audit import PostgresAuditTrail, write_and_hold
@@ -23,7 +23,13 @@ from mipres.database.link_statements import (
 )
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.profiles import submission_of
-from mipres.database.tables import AccountRow, ConsentRow, PasswordLinkRow, ProfileRow
+from mipres.database.tables import (
+    AccountRow,
+    ConsentRow,
+    EndedSessionRow,
+    PasswordLinkRow,
+    ProfileRow,
+)
 from mipres.domain.applications import Application, application_of
 from mipres.domain.audit import CITIZEN, AuditEventType
 from mipres.domain.errors import LinkNotUsableError
@@ -52,7 +58,6 @@ _OWNER = (
     )
     .join(AccountRow, AccountRow.id == PasswordLinkRow.account_id)
     .outerjoin(ProfileRow, ProfileRow.account_id == AccountRow.id)
-    .where(PasswordLinkRow.id == bindparam("link_id"))
 )
 
 
@@ -191,7 +196,7 @@ class PostgresPasswordLinks:
         if link_id is None:
             return None
         async with self._reading() as session:
-            rows = (await session.execute(_OWNER, {"link_id": link_id})).all()
+            rows = (await session.execute(_OWNER.where(PasswordLinkRow.id == link_id))).all()
         now = self._clock.now()
         if not rows or state_of(rows[0], now) is not state:
             return None
@@ -211,14 +216,13 @@ class PostgresPasswordLinks:
             account = await lock_account_of_link(session, link_id)
             if account is None:
                 raise LinkNotUsableError
+            # The mailbox proves the person, whatever others tried at the login.
+            lifting = self._lockouts.lifting(account.login)
             setting = _setting_password(account, link_id, password_hash, now)
-            rows = (await session.execute(setting, {"link_id": link_id})).all()
+            rows, head = await write_and_hold(session, *setting, *lifting)
             if not rows:
                 raise LinkNotUsableError
             owner = replace(_owner(rows), is_password_changed=account.password_hash is not None)
-            # The mailbox proves the person, whatever others tried at the login.
-            _, origins = self._lockouts.lifting(owner.login)
-            _, head = await write_and_hold(session, origins)
             about = (owner.login, owner.reference, owner.purpose, CITIZEN)
             await self._audit.record_in(
                 session,
@@ -239,10 +243,10 @@ class PostgresPasswordLinks:
 
 def _setting_password(
     account: AccountRow, link_id: uuid.UUID, password_hash: str, now: datetime
-) -> Executable:
-    """Store the hash, end what the old one opened, and read the owner: one statement.
+) -> tuple[CTE, ...]:
+    """Read the owner, store the hash, end what the old one opened: one statement.
 
-    It asks for nothing where the link was not open; the transaction then has to be given up.
+    There is no owner where the link was not open; the transaction then has to be given up.
     """
     used, others = using_link(account.id, link_id, now)
     stored = update(AccountRow).where(AccountRow.id == account.id)
@@ -252,8 +256,14 @@ def _setting_password(
         "password_set_at": now,
         "updated_at": now,
     }
-    parts = (others, stored.values(values).cte("stored"), ending_sessions(account.id, now).cte("kept"))
-    return _OWNER.join(used, used.c.id == PasswordLinkRow.id).add_cte(*parts)
+    owner = _OWNER.join(used, used.c.id == PasswordLinkRow.id).where(PasswordLinkRow.id == link_id)
+    return (
+        owner.cte("owner"),
+        used,
+        others,
+        stored.values(values).returning(AccountRow.id).cte("stored"),
+        ending_sessions(account.id, now).returning(EndedSessionRow.id_hash).cte("kept"),
+    )
 
 
 def _owner(rows: Sequence[Row[Any]]) -> PasswordOwner:

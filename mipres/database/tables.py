@@ -392,6 +392,20 @@ class AuditRow(Base):
     seal: Mapped[bytes] = mapped_column(LargeBinary(32))
 
 
+class AuditHeadRow(Base):
+    """The end of the trail, in the only row there is: who locks it appends next.
+
+    The database moves it with what is appended, and nothing else does.
+    """
+
+    __tablename__ = "audit_head"
+    __table_args__ = (CheckConstraint("is_only", name="ck_audit_head_is_only"),)
+
+    is_only: Mapped[bool] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+    seal: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
 class LoginGuardRow(Base):
     """Failures in a row of one login, known or unknown, from everywhere.
 

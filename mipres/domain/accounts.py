@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mipres.domain.links import PasswordLink
 from mipres.domain.masking import mask_login
@@ -23,14 +23,31 @@ class ProfileFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FirstLink:
+    """The link that is issued with a new account, to be mailed at once.
+
+    Attributes:
+        issue_key: Names the link, as in `Accounts.issue_link`, which hands it to its mail.
+    """
+
+    issue_key: str
+    lifetime: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
 class NewRegistration:
-    """Everything that `Accounts.register` stores in one transaction."""
+    """Everything that `Accounts.register` stores in one transaction.
+
+    Attributes:
+        first_link: Issued with an account that is new; None in a history of before there was one.
+    """
 
     radicado: str
     submission: Submission
     person: Person
     facts: ProfileFacts
     consent: Consent
+    first_link: FirstLink | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.sessions import PostgresSessions
 from mipres.database.tables import AccountRow, Base, ConsentRow, PasswordLinkRow, ProfileRow
-from mipres.domain.accounts import ProfileFacts
+from mipres.domain.accounts import AccountContact, FirstLink, IssuedLink, ProfileFacts
 from mipres.domain.applications import Application
 from mipres.domain.documents import parse_document
 from mipres.domain.errors import LinkNotUsableError
@@ -60,6 +60,12 @@ async def only_account(engine: AsyncEngine) -> AccountRow:
 
 async def profiles(engine: AsyncEngine) -> dict[str, ProfileRow]:
     return {row.entity_key or row.user_type: row for row in await rows(engine, ProfileRow)}  # type: ignore[attr-defined, misc]
+
+
+async def contact(accounts: PostgresAccounts, account_id: uuid.UUID) -> AccountContact:
+    found = await accounts.contact(account_id)
+    assert found is not None
+    return found
 
 
 async def state_of(links: PostgresPasswordLinks, token: str) -> LinkState:
@@ -227,6 +233,55 @@ async def test_a_link_that_is_issued_again_after_another_took_its_place_can_be_u
 
     assert await state_of(links, other.token) is LinkState.SUPERSEDED
     assert await state_of(links, again.token) is LinkState.OPEN
+
+
+WITH_A_LINK = replace(
+    registration(radicado=RADICADO), first_link=FirstLink(issue_key="enlace-1", lifetime=LIFETIME)
+)
+
+
+async def test_a_new_account_gets_its_first_link_which_its_mail_begins_again_later(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, audit: PostgresAuditTrail, clock: FakeClock
+) -> None:
+    stored = await accounts.register(WITH_A_LINK)
+    made = await accounts.open_link(stored.account_id, reference=RADICADO)
+    assert made is not None
+    # A minute is nothing beside the lifetime; after it the whole lifetime is still to come.
+    clock.advance(timedelta(minutes=1))
+    assert await issue(accounts, stored.account_id, "enlace-1") == IssuedLink(
+        token=made.token, expires_at=made.expires_at, contact=await contact(accounts, stored.account_id)
+    )
+    clock.advance(SECOND)
+    mailed = await issue(accounts, stored.account_id, "enlace-1")
+    assert (mailed.token, mailed.expires_at) == (made.token, clock.now() + LIFETIME)
+    assert await state_of(links, mailed.token) is LinkState.OPEN
+    told = [entry.type for entry in await audit.entries(reference=RADICADO)]
+    assert told == ["account_created", "link_issued"]
+
+
+async def test_the_first_link_is_superseded_and_used_as_any_other(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks
+) -> None:
+    account_id = (await accounts.register(WITH_A_LINK)).account_id
+    other = await issue(accounts, account_id, "enlace-2")
+    first = await issue(accounts, account_id, "enlace-1")
+    assert await state_of(links, other.token) is LinkState.SUPERSEDED
+    await links.set_password(first.token, "hash")
+    late = await accounts.issue_link(
+        account_id, reference=RADICADO, purpose=LinkPurpose.CREATE, lifetime=LIFETIME, issue_key="enlace-1"
+    )
+    assert late is None
+
+
+async def test_only_a_new_account_is_made_with_a_link(
+    accounts: PostgresAccounts, audit: PostgresAuditTrail
+) -> None:
+    account_id = await register(accounts)
+    later = replace(CONSENT, accepted_at=CONSENT.accepted_at + timedelta(days=1))
+    await accounts.register(replace(WITH_A_LINK, consent=later))
+    assert await accounts.open_link(account_id, reference=RADICADO) is None
+    told = [entry.type for entry in await audit.entries(reference=RADICADO)]
+    assert told == ["account_created", "account_updated"]
 
 
 async def test_a_used_link_is_not_opened_again_by_a_late_second_mail(

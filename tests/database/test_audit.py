@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
@@ -95,6 +95,10 @@ async def test_not_even_the_owner_changes_it_by_a_statement(
         "UPDATE audit_entries SET actor = 'x' WHERE false",
         "DELETE FROM audit_entries",
         "TRUNCATE audit_entries",
+        "UPDATE audit_head SET number = 0",
+        "INSERT INTO audit_head SELECT is_only, number + 1, seal FROM audit_head",
+        "DELETE FROM audit_head",
+        "TRUNCATE audit_head",
     ):
         with pytest.raises(ProgrammingError, match="append-only"):
             async with engine.begin() as connection:
@@ -166,13 +170,41 @@ async def test_whoever_lacks_the_key_cannot_seal_a_row(
     assert (verdict.checked, verdict.broken_at) == (2, 3)
 
 
+async def lose_the_end(engine: AsyncEngine, *, number: int) -> None:
+    """Remove the last row and set back the recorded end, as the owner can."""
+    await behind_its_back(engine, f"DELETE FROM audit_entries WHERE number = {number}")
+    async with engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE audit_head DISABLE TRIGGER audit_head_moves_forward"))
+        await connection.execute(text(f"UPDATE audit_head SET {END_OF_THE_ROWS}"))
+        await connection.execute(text("ALTER TABLE audit_head ENABLE TRIGGER audit_head_moves_forward"))
+
+
+END_OF_THE_ROWS = (
+    "number = (SELECT max(number) FROM audit_entries),"
+    " seal = (SELECT seal FROM audit_entries ORDER BY number DESC LIMIT 1)"
+)
+
+
+async def test_a_lost_end_is_named_also_after_rows_that_came_later(
+    audit: PostgresAuditTrail, engine: AsyncEngine
+) -> None:
+    await fill(audit)
+    await behind_its_back(engine, "DELETE FROM audit_entries WHERE number = 4")
+    verdict = await audit.verify()
+    assert (verdict.checked, verdict.broken_at) == (3, 4)
+    assert verdict.problem == "faltan las últimas filas: fueron borradas"
+    await fill(audit, 1)
+    verdict = await audit.verify()
+    assert (verdict.checked, verdict.broken_at, verdict.problem) == (3, 4, "falta la fila: fue borrada")
+
+
 async def test_a_trail_that_lost_its_end_misses_a_head_noted_before(
     audit: PostgresAuditTrail, engine: AsyncEngine
 ) -> None:
     await fill(audit)
     noted = str((await audit.verify()).head)
     assert await audit.holds(noted)
-    await behind_its_back(engine, "DELETE FROM audit_entries WHERE number = 4")
+    await lose_the_end(engine, number=4)
     assert (await audit.verify()).is_intact
     assert not await audit.holds(noted)
     await fill(audit, 1)
@@ -258,9 +290,9 @@ async def test_another_chain_of_a_replaced_key_misses_a_head_noted_before(
     rotated = keyed(engine, clock, TWO, SECRETS[0])
     await fill(rotated, 1)
     noted = (await rotated.verify()).head
-    await behind_its_back(engine, "DELETE FROM audit_entries WHERE number = 4")
     [replaced] = audit_keys(ONE, secrets=())
     await seal_again(engine, replaced, last=3)
+    await lose_the_end(engine, number=4)
     await fill(rotated, 1)
     assert (await rotated.verify()).is_intact
     assert not await rotated.holds(str(noted))
@@ -306,6 +338,56 @@ async def test_a_role_that_may_insert_appends_the_next_row_and_no_other(
     assert (await audit.verify()).checked == 2
 
 
+async def test_rows_of_one_insert_follow_the_last_one_and_each_other(engine: AsyncEngine) -> None:
+    row = "({number}, now(), 'made_up', 'bench', '{{}}'::jsonb, sha256('{previous}'), sha256('{seal}'))"
+    first = row.format(number=1, previous="", seal="1").replace("sha256('')", f"'\\x{GENESIS.hex()}'::bytea")
+    second, third = (row.format(number=n, previous=n - 1, seal=n) for n in (2, 3))
+    columns = "(number, occurred_at, type, actor, details, previous_seal, seal)"
+    into = f"INSERT INTO public.audit_entries {columns} VALUES "
+    short = second.replace("sha256('2')", "'\\x00'::bytea")
+    for rows in ((first, third), (second, third), (first, short), (first, third.replace("3, ", "2, ", 1))):
+        with pytest.raises(DBAPIError, match="only the row that follows"):
+            await as_the_product(engine, into + ", ".join(rows))
+    # Their order in the statement is no matter.
+    await as_the_product(engine, into + f"{third}, {first}, {second}")
+
+
+async def test_the_product_s_role_holds_the_end_and_cannot_move_it(
+    audit: PostgresAuditTrail, engine: AsyncEngine
+) -> None:
+    await fill(audit, 1)
+    await as_the_product(engine, "SELECT number, seal FROM public.audit_head FOR UPDATE")
+    for change in (
+        "UPDATE public.audit_head SET number = number + 1",
+        "UPDATE public.audit_head SET seal = sha256('')",
+        "UPDATE public.audit_head SET is_only = true",
+        "INSERT INTO public.audit_head VALUES (true, 9, sha256(''))",
+        "DELETE FROM public.audit_head",
+        "TRUNCATE public.audit_head",
+    ):
+        with pytest.raises(DBAPIError, match=r"permission denied|append-only"):
+            await as_the_product(engine, change)
+
+
+async def test_writers_who_do_not_wait_for_the_end_make_no_second_branch(
+    audit: PostgresAuditTrail, engine: AsyncEngine
+) -> None:
+    await fill(audit, 1)
+    behind = text(
+        "INSERT INTO audit_entries SELECT number + 1, occurred_at, type, actor, reference, person, reason,"
+        " details, seal, seal, key_id FROM audit_entries WHERE number = 1"
+    )
+    async with engine.connect() as observer, engine.connect() as rival:
+        async with session_factory(engine).begin() as session:
+            await audit.record_in(session, event())
+            writing = asyncio.create_task(rival.execute(behind))
+            while not await somebody_waits(observer):
+                pass
+        with pytest.raises(DBAPIError, match=r"only the row that follows|duplicate key"):
+            await writing
+    assert ((await audit.verify()).checked, (await audit.verify()).is_intact) == (2, True)
+
+
 async def as_the_product(engine: AsyncEngine, *statements: str) -> None:
     """Run statements with the rights of the product's processes, and take them back."""
     async with engine.connect() as connection:
@@ -313,6 +395,7 @@ async def as_the_product(engine: AsyncEngine, *statements: str) -> None:
             "CREATE ROLE appender",
             "GRANT USAGE ON SCHEMA public TO appender",
             "GRANT SELECT, INSERT ON public.audit_entries TO appender",
+            "GRANT SELECT, UPDATE (is_only) ON public.audit_head TO appender",
             "SET LOCAL ROLE appender",
             *statements,
         ):
@@ -351,8 +434,9 @@ async def test_a_fact_that_waits_for_a_row_keeps_no_writer_of_the_trail_waiting(
     accounts: PostgresAccounts, audit: PostgresAuditTrail, engine: AsyncEngine, waits_for: str
 ) -> None:
     await register(accounts)
-    free = delete(SentMailRow).returning(SentMailRow.key)
-    held = update(AccountRow).values(given_names="Ana").returning(AccountRow.id)
+    mail = insert(SentMailRow).values(key="made up", claimed_at=func.now(), unknown_ends=0)
+    free = mail.returning(SentMailRow.key).cte("free")
+    held = update(AccountRow).values(given_names="Ana").returning(AccountRow.id).cte("held")
     parts = (held, free) if waits_for == "fact" else (free, held)
     async with engine.connect() as rival, engine.connect() as observer:
         await rival.execute(text("UPDATE accounts SET surnames = 'Ruiz'"))
@@ -363,6 +447,7 @@ async def test_a_fact_that_waits_for_a_row_keeps_no_writer_of_the_trail_waiting(
             await asyncio.wait_for(audit.record(event()), timeout=5)
             await rival.commit()
             _, head = await writing
+            assert head is not None
             await audit.record_in(session, event(), head=head)
     assert ((await audit.verify()).checked, (await audit.verify()).is_intact) == (3, True)
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import delete, text, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database import grants
@@ -21,7 +22,7 @@ from mipres.database.own_account import PostgresOwnAccounts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.retention import OIDC_TOKENS, PostgresRetention
 from mipres.database.sessions import IDLE_LIMIT, PostgresSessions
-from mipres.database.tables import AccountRow
+from mipres.database.tables import AccountRow, OidcGrantRow
 from mipres.domain.applications import Application
 from mipres.domain.audit import operator
 from mipres.domain.clients import LogoutAnswer
@@ -180,6 +181,20 @@ async def test_whatever_ends_a_login_is_to_be_told_once_to_each_application(
     assert len({login.session_id for login in logins}) == 1
     await doors.ended.settle(logins[0], LogoutAnswer.ACCEPTED)
     assert await doors.waiting() == ["other"]
+
+
+async def test_an_account_without_a_password_has_no_open_grant(doors: Doors, engine: AsyncEngine) -> None:
+    cookie = await doors.log_in()
+    await doors.enter(cookie)
+    async with engine.begin() as connection:
+        await connection.execute(update(AccountRow).values(password_hash=None))
+    assert await doors.waiting() == ["app"]
+    # So a first password, which looks for no grant, leaves none open.
+    with pytest.raises(IntegrityError, match="without a password"):
+        await doors.enter(cookie)
+    with pytest.raises(IntegrityError, match="without a password"):
+        async with engine.begin() as connection:
+            await connection.execute(update(OidcGrantRow).values(ended_at=None))
 
 
 async def test_another_session_of_the_person_goes_on(doors: Doors) -> None:

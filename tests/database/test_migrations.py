@@ -9,15 +9,24 @@ from typer.testing import CliRunner
 
 from bench.plans import fill
 from mipres.cli.app import app
+from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import alembic_config, migrate
 from mipres.database.tables import Base
+from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
+
+BEFORE_THE_HEAD = "0020"
+AS_THE_RELEASE_BEFORE = """
+    INSERT INTO audit_entries (number, occurred_at, type, actor, details, previous_seal, seal)
+    SELECT last_number + 1, now(), 'made_up', 'bench', '{}', last_seal, sha256(last_seal)
+    FROM lock_audit_head(647737702)
+"""
 
 ROWS = 20
 
 
 async def alembic(url: str, step: str) -> None:
     config = alembic_config(url)
-    run = command.downgrade if step == "base" else command.upgrade
+    run = command.downgrade if step in {"base", BEFORE_THE_HEAD} else command.upgrade
     await asyncio.to_thread(run, config, step)
 
 
@@ -61,6 +70,27 @@ async def test_each_migration_goes_down_and_up_again_with_rows_in_the_tables(
 async def accounts_in(engine: AsyncEngine) -> int:
     async with engine.connect() as connection:
         return int((await connection.exec_driver_sql("SELECT count(*) FROM accounts")).scalar_one())
+
+
+async def test_writers_of_both_releases_go_on_with_the_trail(
+    database_url: str, engine: AsyncEngine, audit: PostgresAuditTrail
+) -> None:
+    event = AuditEvent(type=AuditEventType.RETRY_ASKED, actor=PRODUCT)
+    await audit.record(event)
+    await alembic(database_url, BEFORE_THE_HEAD)
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql(AS_THE_RELEASE_BEFORE)
+    await alembic(database_url, "head")
+    await audit.record(event)
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql(AS_THE_RELEASE_BEFORE)
+    await audit.record(event)
+    async with engine.connect() as connection:
+        follows = "lag(seal) OVER (ORDER BY number) = previous_seal"
+        rows = await connection.exec_driver_sql(
+            f"SELECT number, {follows} FROM audit_entries ORDER BY number"
+        )
+        assert [tuple(row) for row in rows] == [(1, None), *((number, True) for number in range(2, 6))]
 
 
 async def test_a_schema_of_a_newer_release_is_left_as_it_is(

@@ -236,12 +236,16 @@ async def test_the_processes_account_writes_everything_and_changes_no_trail(
     everything = {"SELECT", "INSERT", "UPDATE", "DELETE"}
     granted = {row["table_name"]: set(row["granted"]) for row in rights}
     assert granted.pop("audit_entries") == {"SELECT", "INSERT"}
+    assert granted.pop("audit_head") == {"SELECT"}
+    await connection.execute("SELECT number FROM audit_head FOR UPDATE")
     assert all(table == everything for table in granted.values())
     assert {"accounts", "staff", "sessions"} <= set(granted)
     for statement in (
         "UPDATE audit_entries SET actor = 'nobody'",
         "DELETE FROM audit_entries",
         "TRUNCATE audit_entries",
+        "UPDATE audit_head SET number = number + 1",
+        "DELETE FROM audit_head",
         "DROP TRIGGER audit_entries_append_only ON audit_entries",
         "ALTER TABLE audit_entries DISABLE TRIGGER ALL",
         "CREATE TABLE mine (id int)",
