@@ -159,6 +159,15 @@ async def test_histories_pass_to_the_codec_and_large_forms_do_not(
     assert (await client.get("/metrics")).status_code == 404
 
 
+async def test_a_long_request_of_an_application_passes_both_ways(
+    proxied: tuple[httpx2.AsyncClient, int],
+) -> None:
+    client, _clear = proxied
+    sent_on = await client.post("/oidc/logout", data={"state": "s" * 6000})
+    assert (sent_on.status_code, len(sent_on.headers.get("location", ""))) == (303, 6019)
+    assert (await client.get(f"/oidc/authorize?{sent_on.headers['location']}")).status_code != 414
+
+
 async def test_the_proxy_names_neither_itself_nor_its_version(
     proxied: tuple[httpx2.AsyncClient, int],
 ) -> None:
