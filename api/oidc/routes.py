@@ -4,6 +4,7 @@ OpenID Connect Core 1.0, Discovery 1.0 and RP-Initiated Logout 1.0; RFC 6749, 70
 """
 
 import re
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -482,6 +483,13 @@ async def log_out(request: Request, services: OidcDep, login: LoginDep) -> Respo
     named = [door for door, user in users.items() if user and hint and str(user.session_id) == hint["sid"]]
     if open_doors and not named:
         return services.pages.render(request, "oidc_logout", client=client)
+    if hint:
+        # The session may have run out while the person worked in the application, and in others.
+        session_id = uuid.UUID(hint["sid"])
+        await _call(
+            services,
+            lambda provider: grants.end_run_out(provider.bound.db, session_id, now=provider.bound.now),
+        )
     response = _redirect(target or "/")
     for door in named:
         await login.sessions.end(login.cookies.get(request, session_cookie(door)) or "")

@@ -182,6 +182,12 @@ def end_family(db: Session, value: str, client_id: str, *, now: datetime) -> Non
     _end(db, db.scalar(family), now=now, announced_at=now)
 
 
+def end_run_out(db: Session, session_id: uuid.UUID, *, now: datetime) -> None:
+    """End what applications have of a session, unless it is open in some browser."""
+    is_open_somewhere = select(SessionRow.id).where(SessionRow.id == session_id, *live(now)).exists()
+    db.execute(ending_logins(OidcGrantRow.session_id == session_id, ~is_open_somewhere, now=now))
+
+
 def claim_assertion(db: Session, client_id: str, jti: str, *, expires_at: datetime) -> bool:
     """Use an application's assertion up; False where it was used before."""
     claiming = (

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import re
+from datetime import timedelta
 from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qs, quote, quote_plus, urlsplit
@@ -18,7 +19,7 @@ from mipres.domain.clients import secret_hash
 from mipres.oidc_keys import SigningKeys, fresh_key, read_keys, signed, write_keys
 from tests.api.conftest import hidden
 from tests.database.registrations import DELEGATE
-from tests.oidc.conftest import BACK, ISSUER, LOGIN, SECRET, VERIFIER, SetStage, refresh_of
+from tests.oidc.conftest import BACK, ISSUER, LOGIN, SECRET, VERIFIER, SetStage, entry, refresh_of
 
 FACTOR = "/cuenta/segundo-factor"
 OFFLINE = "openid offline_access"
@@ -307,6 +308,27 @@ async def test_logging_out_at_the_application_ends_the_session_here(set_stage: S
     assert reply.headers["Location"] == "https://app.example/fuera?state=s9"
     assert (await stage.answer(stage.request(prompt="none")))["error"] == "login_required"
     assert (await stage.userinfo(tokens["access_token"])).status_code == 401
+
+
+async def test_leaving_one_application_leaves_the_others_of_a_session_that_has_run_out(
+    set_stage: SetStage, engine: AsyncEngine
+) -> None:
+    stage = await set_stage(others=(entry(client_id="other"),))
+    tokens = (await stage.exchange(code=await stage.code())).json()
+    code = (await stage.answer(stage.request(client_id="other")))["code"]
+    other = (await stage.exchange(code=code, client_id="other")).json()["access_token"]
+    given = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": "https://app.example/fuera"}
+    # In a browser without the session, which is open elsewhere, the hint ends nothing.
+    stage.browser.cookies.clear()
+    for rests in (timedelta(minutes=1), timedelta(minutes=16)):
+        assert (await stage.userinfo(other)).status_code == 200
+        async with engine.begin() as connection:
+            await connection.execute(
+                text("UPDATE sessions SET last_seen_at = now() - cast(:rests AS interval)"), {"rests": rests}
+            )
+        reply = await stage.browser.get("/oidc/logout", params=given, follow_redirects=False)
+        assert reply.headers["Location"] == "https://app.example/fuera"
+    assert (await stage.userinfo(other)).status_code == 401
 
 
 async def test_a_hint_may_be_as_long_as_the_profiles_of_its_person(
