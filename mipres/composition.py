@@ -351,11 +351,24 @@ def build_client_grants(database: DatabaseServices) -> ClientGrants:
 
 def build_clients(settings: Settings) -> Mapping[str, RegisteredApplication]:
     """The applications, with those that are disabled; those of a file follow its changes."""
-    file = file_of("oidc_clients")
+    file = clients_file(settings)
     if file is None:
         return settings.oidc_clients
     is_production = settings.environment == "production"
-    return LiveClients(file, refused_secret=DEVELOPMENT_CLIENT_SECRET if is_production else None)
+    return LiveClients(
+        file,
+        beside=None if file_of("oidc_clients") else settings.oidc_clients,
+        refused_secret=DEVELOPMENT_CLIENT_SECRET if is_production else None,
+    )
+
+
+def clients_file(settings: Settings) -> Path | None:
+    """The file of applications that commands change; None where a variable has the list.
+
+    Development has one of its own, beside the manual's two applications.
+    """
+    is_left_out = settings.environment == "development" and "oidc_clients" not in settings.model_fields_set
+    return file_of("oidc_clients") or (settings.data_dir / "oidc-clients.json" if is_left_out else None)
 
 
 def build_signing_keys(settings: Settings) -> Callable[[], SigningKeys]:

@@ -47,11 +47,12 @@ def usable(entries: Entries) -> dict[str, Client]:
     """
     clients = clients_in(entries)
     for client in clients.values():
-        if client.jwks and not _are_usable(client.jwks):
-            raise UnusableClientError(
-                f"jwks: una clave de {client.client_id} no se puede leer; "
-                "use EC P-256 o RSA de al menos 2048 bits, cada una con su `kid`."
-            )
+        for name, jwks in (("jwks", client.jwks), ("previous_jwks", client.previous_jwks)):
+            if jwks and not _are_usable(jwks):
+                raise UnusableClientError(
+                    f"{name}: una clave de {client.client_id} no se puede leer; "
+                    "use EC P-256 o RSA de al menos 2048 bits, cada una con su `kid`."
+                )
     return clients
 
 
@@ -77,11 +78,14 @@ class LiveClients(Mapping[str, Client]):
     """The applications of a file, as they are at each look.
 
     Args:
+        beside: Applications that no file has; with them the file may be missing, too.
         refused_secret: A file in which an application has it cannot be used.
     """
 
-    def __init__(self, path: Path, *, refused_secret: str | None = None) -> None:
-        self._now = WatchedFile(path, partial(_read, refused_secret=refused_secret))
+    def __init__(
+        self, path: Path, *, beside: Mapping[str, Client] | None = None, refused_secret: str | None = None
+    ) -> None:
+        self._now = WatchedFile(path, partial(_read, beside=beside, refused_secret=refused_secret))
 
     def __getitem__(self, client_id: str) -> Client:
         return self._now()[client_id]
@@ -113,7 +117,7 @@ class OpenClients(Mapping[str, Client]):
 
 
 class ClientsFile:
-    """The file that MIPRES_OIDC_CLIENTS_FILE names."""
+    """The file of applications; the first command makes it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path.resolve()
@@ -133,6 +137,9 @@ class ClientsFile:
         with lock:
             with _explained(self._path):
                 fcntl.flock(lock, fcntl.LOCK_EX)
+                if not self._path.exists():
+                    self._path.touch(mode=0o600)
+                    self._path.write_text("[]", encoding="utf-8")
                 entries = entries_in(self._path.read_text(encoding="utf-8"))
             yield entries
             usable(entries)
@@ -161,8 +168,12 @@ def _explained(path: Path) -> Iterator[None]:
         raise UnwritableClientsError(f"no se pudo cambiar {path} ({type(error).__name__}).") from error
 
 
-def _read(path: Path, *, refused_secret: str | None) -> dict[str, Client]:
+def _read(
+    path: Path, *, beside: Mapping[str, Client] | None, refused_secret: str | None
+) -> dict[str, Client]:
+    if beside is not None and not path.exists():
+        return dict(beside)
     clients = usable(entries_in(path.read_text(encoding="utf-8")))
     if refused_secret and is_a_secret_of(clients.values(), refused_secret):
         raise UnusableClientError("client_secret_hash: es el secreto de desarrollo; genere otro.")
-    return clients
+    return {**(beside or {}), **clients}

@@ -4,6 +4,7 @@ RFC 7523 and OpenID Connect Core 1.0, section 9.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,8 @@ PRIVATE_KEY_JWT = "private_key_jwt"
 ASSERTION_ALGORITHMS = sorted({*ALGORITHMS.values()})
 _LONGEST_LIFETIME = timedelta(minutes=5)
 _SKEW = timedelta(seconds=30)
+# What the libraries raise for a signature, header or payload that is not as it should be.
+_UNREADABLE = (JoseError, ValueError, TypeError, RecursionError)
 
 
 class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]
@@ -36,27 +39,37 @@ class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]
     def __init__(self, db: Session, audiences: frozenset[str], *, now: datetime) -> None:
         super().__init__(leeway=int(_SKEW.total_seconds()))
         self._db, self._audiences, self._now = db, audiences, now
+        self._key_sets: list[KeySet] = []
 
     def __call__(self, query_client: Any, request: OAuth2Request) -> Any:
         try:
             return super().__call__(query_client, request)
-        except (JoseError, ValueError, TypeError, RecursionError):
-            # Authlib lets through what its libraries raise for a header or payload of a strange shape.
+        except _UNREADABLE:
+            # Authlib lets them through.
             raise InvalidClientError(description="client_assertion cannot be read") from None
 
     def get_audiences(self) -> list[str]:
         return sorted(self._audiences)
 
     def resolve_client_public_key(self, client: Any) -> KeySet:
-        if client.own.jwks is None:
+        self._key_sets = [keys_of(jwks) for jwks in client.own.key_sets(now=self._now)]
+        if not self._key_sets:
             raise InvalidClientError(description="this client has no keys")
-        return keys_of(client.own.jwks)
+        return self._key_sets[0]
 
-    def process_assertion_claims(self, assertion: str, resolve_key: KeySet) -> dict[str, Any]:
+    def process_assertion_claims(self, assertion: str, resolve_key: KeySet) -> dict[str, Any]:  # noqa: ARG002 - one set of several.
         """Take signatures of a private key only; Authlib takes other algorithms too."""
-        claims = dict(jwt.decode(assertion, resolve_key, algorithms=ASSERTION_ALGORITHMS).claims)
+        claims = self._signed_claims(assertion)
         self.verify_claims(claims)
         return claims
+
+    def _signed_claims(self, assertion: str) -> dict[str, Any]:
+        """What one of its keys has signed."""
+        # Those before a rotation are a set apart: a key that was alone may have no name.
+        for keys in self._key_sets:
+            with suppress(*_UNREADABLE):
+                return dict(jwt.decode(assertion, keys, algorithms=ASSERTION_ALGORITHMS).claims)
+        raise InvalidClientError(description="no key of this client has signed the assertion")
 
     def validate_jti(self, claims: Mapping[str, Any], jti: object) -> bool:
         """Whether it counts: for this provider alone, for minutes, and once."""

@@ -71,7 +71,7 @@ class RegisteredClient(ClientMixin):  # type: ignore[misc]
         return self.own.has_secret(client_secret, now=self._now)
 
     def check_endpoint_auth_method(self, method: str, _endpoint: str) -> bool:
-        return method == PRIVATE_KEY_JWT if self.own.jwks else method in _BY_SECRET
+        return method in AUTHENTICATIONS
 
     def check_response_type(self, response_type: str) -> bool:
         return bool(response_type == "code")

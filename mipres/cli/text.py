@@ -182,14 +182,17 @@ def staff_line(member: StaffMember) -> str:
 
 def client_line(client: Client, *, now: datetime) -> str:
     """One application; only hashes of its secrets are stored."""
-    until = client.previous_secret_until
+    former = (
+        (sentences.SECRET_BEFORE_UNTIL, client.previous_secret_until),
+        (sentences.KEYS_BEFORE_UNTIL, client.previous_jwks_until),
+    )
     states = [
         "deshabilitada" if client.disabled else "activa",
         f"ingresan: {client.audience}",
         *(["fuera del Estado"] if client.external else []),
         *(["con claves"] if client.jwks else []),
         *(["con segundo factor"] if client.require_second_factor else []),
-        *([f"{sentences.SECRET_BEFORE_UNTIL} {moment(until)}"] if until and until > now else []),
+        *(f"{words} {moment(until)}" for words, until in former if until and until > now),
     ]
     addresses = (f"  {address}" for address in client.redirect_uris)
     return joined((f"{client.client_id} · {client.client_name} · {' · '.join(states)}", *addresses))

@@ -69,7 +69,8 @@ class Client:
         jwks: Its public keys, as a JSON Web Key Set.
         redirect_uris: Where codes may be sent, to the letter.
         backchannel_logout_uri: Where the end of a session is announced.
-        previous_secret_hash: The secret before the last rotation; it counts until `previous_secret_until`.
+        previous_secret_hash: What proved who it is before the last rotation; it counts until `previous_secret_until`.
+        previous_jwks: The same of keys, until `previous_jwks_until`.
         start_uri: Where a person enters it: the login of its door leads there, if no page asked for the login.
         external: It is of an institution outside the state, so each person has to allow it.
         disabled: It lets no person in; it still hears of logouts.
@@ -88,6 +89,8 @@ class Client:
     external: bool = False
     previous_secret_hash: str | None = field(default=None, repr=False)
     previous_secret_until: datetime | None = None
+    previous_jwks: Mapping[str, Any] | None = field(default=None, hash=False)
+    previous_jwks_until: datetime | None = None
     disabled: bool = False
 
     def has_secret(self, secret: str, *, now: datetime) -> bool:
@@ -97,6 +100,11 @@ class Client:
         if self.previous_secret_until and now < self.previous_secret_until:
             own.append(self.previous_secret_hash)
         return any(hmac.compare_digest(given, digest) for digest in own if digest)
+
+    def key_sets(self, *, now: datetime) -> tuple[Mapping[str, Any], ...]:
+        """Its public keys now, and those before the last rotation while they count."""
+        is_still = self.previous_jwks_until is not None and now < self.previous_jwks_until
+        return tuple(keys for keys in (self.jwks, self.previous_jwks if is_still else None) if keys)
 
 
 def secret_hash(secret: str) -> str:
@@ -143,7 +151,7 @@ def _client(entry: dict[str, Any]) -> Client:
         audience = Audience(entry.get("audience", Audience.EVERYBODY))
     except ValueError:
         raise UnusableClientError(f"audience: use {', '.join(Audience)}.") from None
-    until = _moment(entry, "previous_secret_until")
+    secret_until, keys_until = (_moment(entry, f"previous_{kind}_until") for kind in ("secret", "jwks"))
     return Client(
         client_id=client_id,
         client_name=str(entry["client_name"]),
@@ -157,8 +165,10 @@ def _client(entry: dict[str, Any]) -> Client:
         audience=audience,
         require_second_factor=_flag(entry, "require_second_factor"),
         external=_flag(entry, "external"),
-        previous_secret_hash=_digest(entry, "previous_secret_hash") if until else None,
-        previous_secret_until=until,
+        previous_secret_hash=_digest(entry, "previous_secret_hash") if secret_until else None,
+        previous_secret_until=secret_until,
+        previous_jwks=_key_set(entry, "previous_jwks") if keys_until else None,
+        previous_jwks_until=keys_until,
         disabled=_flag(entry, "disabled"),
     )
 
@@ -172,10 +182,15 @@ def _proof(entry: Mapping[str, Any]) -> dict[str, Any]:
         raise UnusableClientError("jwks: use este campo o client_secret_hash, no los dos.")
     if secret:
         return {"client_secret_hash": _digest(entry, "client_secret_hash")}
+    return {"jwks": _key_set(entry, "jwks")}
+
+
+def _key_set(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    jwks = entry.get(name)
     keys = jwks.get("keys") if isinstance(jwks, Mapping) else None
-    if not isinstance(keys, list) or not keys or not all(_is_public_key(key) for key in keys):
-        raise UnusableClientError("jwks: use un JSON Web Key Set con claves públicas EC P-256 o RSA.")
-    return {"jwks": jwks}
+    if jwks is None or not isinstance(keys, list) or not keys or not all(map(_is_public_key, keys)):
+        raise UnusableClientError(f"{name}: use un JSON Web Key Set con claves públicas EC P-256 o RSA.")
+    return dict(jwks)
 
 
 def _is_public_key(key: object) -> bool:

@@ -98,4 +98,5 @@ FACTOR_ASKED = "La contraseña es correcta. Su cuenta pide además su segundo fa
 TOO_MANY_CODES = "Hubo demasiados códigos equivocados y por unos minutos no se comprueba ninguno."
 NEVER_SHOWN_AGAIN = "no se vuelve a mostrar."
 SECRET_BEFORE_UNTIL = "el secreto anterior sirve hasta"  # noqa: S105 - a sentence.
+KEYS_BEFORE_UNTIL = "las claves anteriores sirven hasta"
 SUPPORT_CUTS_NO_WAIT = "Soporte no acorta la espera."

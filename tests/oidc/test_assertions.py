@@ -6,6 +6,7 @@ import hmac
 import json
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ ANOTHERS = ECKey.generate_key("P-256", auto_kid=True)
 OWN = {"client_secret_hash": None, "jwks": KeySet([KEY, RSA]).as_dict(private=False)}
 OTHER = entry(client_id="other", client_secret_hash=None, jwks=KeySet([ANOTHERS]).as_dict(private=False))
 INVALID = (401, "invalid_client")
+# It has proved who it is; its code is none.
+KNOWN = (400, "invalid_grant")
 
 
 def assertion(key: Any = KEY, alg: str = "ES256", **changed: Any) -> dict[str, str | None]:
@@ -33,7 +36,8 @@ def assertion(key: Any = KEY, alg: str = "ES256", **changed: Any) -> dict[str, s
         **changed,
     }
     claims = {name: value for name, value in whole.items() if value is not None}
-    signed = jwt.encode({"alg": alg, "kid": key.kid}, claims, key, algorithms=[alg])
+    header = {"alg": alg, **({"kid": key.kid} if key.kid else {})}
+    signed = jwt.encode(header, claims, key, algorithms=[alg])
     return _sent(signed)
 
 
@@ -78,10 +82,32 @@ async def test_a_key_of_its_own_proves_who_an_application_is(
     assert (await stage.userinfo(reply.json()["access_token"])).status_code == 401
 
 
+@pytest.mark.parametrize(("hours", "former_answer"), [(1, KNOWN), (-1, INVALID)])
+async def test_the_keys_before_a_rotation_count_until_the_stated_moment(
+    set_stage: SetStage, hours: int, former_answer: tuple[int, str]
+) -> None:
+    """Neither key has a name, as an application may have them that always had one."""
+    former, newer = (ECKey.generate_key("P-256") for _ in range(2))
+    before, after = (KeySet([key]).as_dict(private=False) for key in (former, newer))
+    for keys in (before, after):
+        keys["keys"][0].pop("kid", None)
+    until = (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
+    rotated = {
+        "client_secret_hash": None,
+        "jwks": after,
+        "previous_jwks": before,
+        "previous_jwks_until": until,
+    }
+    stage = await set_stage(**rotated)
+    assert await refusal(stage, **assertion(newer)) == KNOWN
+    assert await refusal(stage, **assertion(former)) == former_answer
+    assert await refusal(stage, **assertion(ANOTHERS)) == INVALID
+
+
 async def test_an_assertion_counts_once(set_stage: SetStage) -> None:
     stage = await set_stage(**OWN)
     code, given = await stage.code(), assertion()
-    assert await refusal(stage, **given) == (400, "invalid_grant")
+    assert await refusal(stage, **given) == KNOWN
     assert (await refusal(stage, **given)) == INVALID
     reply = await stage.browser.post("/oidc/introspect", data={**_whole(given), "token": "x"})
     assert (reply.status_code, reply.json()["error"]) == INVALID
@@ -92,7 +118,7 @@ async def test_of_two_at_once_one_counts(set_stage: SetStage) -> None:
     stage = await set_stage(**OWN)
     given = assertion()
     found = await asyncio.gather(*(refusal(stage, **given) for _ in range(4)))
-    assert sorted(found) == [(400, "invalid_grant"), INVALID, INVALID, INVALID]
+    assert sorted(found) == [KNOWN, INVALID, INVALID, INVALID]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +159,7 @@ async def test_no_other_algorithm_and_no_other_key_count(set_stage: SetStage) ->
         assert await refusal(stage, **_sent(unsigned)) == INVALID
     # Another application may not name this one in the form either.
     assert await refusal(stage, **assertion(ANOTHERS, iss="other", sub="other")) == INVALID
-    assert await refusal(stage, **assertion(jti="still-fresh")) == (400, "invalid_grant")
+    assert await refusal(stage, **assertion(jti="still-fresh")) == KNOWN
 
 
 async def test_each_application_has_one_way_to_prove_who_it_is(set_stage: SetStage) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError
+from joserfc.jwk import KeySet
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
@@ -16,6 +17,8 @@ from typer.testing import CliRunner
 from mipres.cli.app import app
 from mipres.oidc_keys import keys_of_development, read_keys, signed
 from tests.oidc.conftest import SECRET, SetStage, Stage, entry
+from tests.oidc.test_assertions import ANOTHERS, INVALID, KEY, KNOWN, assertion
+from tests.oidc.test_assertions import refusal as assertion_answer
 
 Operator = Callable[..., Awaitable[str]]
 
@@ -72,6 +75,22 @@ async def test_a_leaked_client_secret(set_stage: SetStage, operator: Operator) -
     code = (await stage.answer(stage.request()))["code"]
     assert await refusal(stage, code, SECRET) == "invalid_client"
     assert await refusal(stage, code, answer["client_secret"]) is None
+
+
+@pytest.mark.usefixtures("files")
+async def test_a_leaked_key_of_an_application(
+    set_stage: SetStage, operator: Operator, tmp_path: Path
+) -> None:
+    stage = await set_stage()
+    leaked, new = tmp_path / "leaked.json", tmp_path / "new.json"
+    for path, key in ((leaked, KEY), (new, ANOTHERS)):
+        path.write_text(json.dumps(KeySet([key]).as_dict(private=False)))
+    await operator("applications", "rotate-keys", "app", "--jwks", str(leaked), "--now")
+    assert await assertion_answer(stage, **assertion(KEY)) == KNOWN
+    await operator("applications", "rotate-keys", "app", "--jwks", str(new), "--now")
+    assert await assertion_answer(stage, **assertion(KEY)) == INVALID
+    assert await assertion_answer(stage, **assertion(ANOTHERS)) == KNOWN
+    assert await refusal(stage, "any", SECRET) == "invalid_client"
 
 
 @pytest.mark.usefixtures("files")
