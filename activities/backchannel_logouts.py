@@ -12,7 +12,7 @@ from mipres.domain.clients import LOGOUT_WORTH_TELLING, EndedLogin, LogoutAnswer
 from mipres.ports import Clock, EndedLogins, LogoutMessenger
 
 _BATCH = 500
-# One logout that an application cannot take must not hold up its others; an application in trouble takes none.
+# An application in trouble takes none; its next round begins with others.
 _FAILURES_ENOUGH = 10
 # A slow application must not make the others wait for the next round.
 _SECONDS_FOR_EACH_CLIENT = 30.0
@@ -58,18 +58,24 @@ class BackchannelLogouts:
             return False
 
     async def _tell(self, logins: Iterable[EndedLogin]) -> bool:
-        """Tell one application; whether it is done with all of them."""
-        failures = 0
+        """Tell one application; whether none is left to try again.
+
+        What is overdue is given up without another call once it is in trouble.
+        """
+        left, is_in_trouble, answer = 0, False, LogoutAnswer.NONE
         for login in logins:
-            answer = await self._messenger.tell(login)
+            is_called = not is_in_trouble
+            if is_called:
+                answer = await self._messenger.tell(login)
             if self._is_final(login, answer):
                 await self._ended.settle(login, answer)
                 logout_announced(answer)
-                continue
-            failures += 1
-            if answer is LogoutAnswer.NONE or failures >= _FAILURES_ENOUGH:
-                break
-        return failures == 0
+            else:
+                left += 1
+                if is_called:
+                    await self._ended.put_off(login)
+            is_in_trouble |= answer is LogoutAnswer.NONE or left >= _FAILURES_ENOUGH
+        return left == 0
 
     def _is_final(self, login: EndedLogin, answer: LogoutAnswer) -> bool:
         if answer is LogoutAnswer.ACCEPTED:

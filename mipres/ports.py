@@ -251,7 +251,14 @@ class EndedLogins(Protocol):
         ...
 
     async def waiting(self, *, limit: int) -> Sequence[EndedLogin]:
-        """The oldest of each application, so that one that does not answer leaves room for the others."""
+        """Those of each application whose turn it is, and its oldest.
+
+        First come those that were not tried, the newest before the others; then what was tried longest ago.
+        """
+        ...
+
+    async def put_off(self, login: EndedLogin) -> None:
+        """Let one that was tried in vain wait behind the others of its application."""
         ...
 
     async def settle(self, login: EndedLogin, answer: LogoutAnswer) -> None:

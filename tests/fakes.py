@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -471,23 +470,28 @@ class FakeEndedLogins:
     """A list in memory."""
 
     logins: list[EndedLogin] = field(default_factory=list)
+    tried: list[EndedLogin] = field(default_factory=list)
     answers: list[LogoutAnswer] = field(default_factory=list)
 
     async def pass_over(self, *, silent: Collection[str]) -> None:
         self.logins = [login for login in self.logins if login.client_id not in silent]
 
     async def waiting(self, *, limit: int) -> Sequence[EndedLogin]:
-        seen: Counter[str] = Counter()
-        found = []
-        for login in self.logins:
-            seen[login.client_id] += 1
-            if seen[login.client_id] <= limit:
-                found.append(login)
-        return found
+        assert limit >= len(self.logins)
+        untried = [login for login in reversed(self.logins) if login not in self.tried]
+        return sorted((*untried, *self.tried), key=lambda login: login.client_id)
+
+    async def put_off(self, login: EndedLogin) -> None:
+        self._forget_tries(login)
+        self.tried.append(login)
 
     async def settle(self, login: EndedLogin, answer: LogoutAnswer) -> None:
         self.logins.remove(login)
+        self._forget_tries(login)
         self.answers.append(answer)
+
+    def _forget_tries(self, login: EndedLogin) -> None:
+        self.tried = [tried for tried in self.tried if tried != login]
 
 
 @dataclass(kw_only=True)

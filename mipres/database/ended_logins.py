@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.audit import PostgresAuditTrail
@@ -31,15 +31,23 @@ class PostgresEndedLogins:
             await session.execute(passing.values(announced_at=self._clock.now()))
 
     async def waiting(self, *, limit: int) -> Sequence[EndedLogin]:
-        ended_at = func.max(OidcGrantRow.ended_at).label("ended_at")
+        ended_at, tried_at = func.max(OidcGrantRow.ended_at), func.max(OidcGrantRow.tried_at)
         login = (OidcGrantRow.client_id, OidcGrantRow.account_id, OidcGrantRow.session_id)
-        place = func.row_number().over(
-            partition_by=OidcGrantRow.client_id, order_by=func.max(OidcGrantRow.ended_at)
+        turn, age = (
+            func.row_number().over(partition_by=OidcGrantRow.client_id, order_by=order)
+            for order in ((tried_at.nulls_first(), ended_at.desc()), (ended_at,))
         )
         placed = (
-            select(*login, ended_at, place.label("place")).where(*_UNANNOUNCED).group_by(*login).subquery()
+            select(*login, ended_at.label("ended_at"), turn.label("turn"), age.label("age"))
+            .where(*_UNANNOUNCED)
+            .group_by(*login)
+            .subquery()
         )
-        oldest = select(placed).where(placed.c.place <= limit).order_by(placed.c.client_id, placed.c.place)
+        first = (
+            select(placed)
+            .where(or_(placed.c.turn <= limit, placed.c.age <= limit))
+            .order_by(placed.c.client_id, placed.c.turn)
+        )
         async with self._reading() as session:
             return [
                 EndedLogin(
@@ -48,17 +56,16 @@ class PostgresEndedLogins:
                     session_id=row.session_id,
                     ended_at=row.ended_at,
                 )
-                for row in await session.execute(oldest)
+                for row in await session.execute(first)
             ]
 
+    async def put_off(self, login: EndedLogin) -> None:
+        putting_off = update(OidcGrantRow).where(*_UNANNOUNCED, *_of(login))
+        async with self._sessions.begin() as session:
+            await session.execute(putting_off.values(tried_at=self._clock.now()))
+
     async def settle(self, login: EndedLogin, answer: LogoutAnswer) -> None:
-        own = (
-            OidcGrantRow.client_id == login.client_id,
-            OidcGrantRow.session_id == login.session_id,
-            # What ended since the list was read has its own turn.
-            OidcGrantRow.ended_at <= login.ended_at,
-        )
-        settling = update(OidcGrantRow).where(*_UNANNOUNCED, *own)
+        settling = update(OidcGrantRow).where(*_UNANNOUNCED, *_of(login))
         async with self._sessions.begin() as session:
             await session.execute(settling.values(announced_at=self._clock.now()))
             if answer is not LogoutAnswer.ACCEPTED:
@@ -70,3 +77,12 @@ class PostgresEndedLogins:
                         details={"application": login.client_id, "answer": answer.value},
                     ),
                 )
+
+
+def _of(login: EndedLogin) -> tuple[ColumnElement[bool], ...]:
+    return (
+        OidcGrantRow.client_id == login.client_id,
+        OidcGrantRow.session_id == login.session_id,
+        # What ended since the list was read has its own turn.
+        OidcGrantRow.ended_at <= login.ended_at,
+    )

@@ -576,6 +576,7 @@ class OidcGrantRow(Base):
     created_at: Mapped[datetime] = mapped_column(index=True)
     ended_at: Mapped[datetime | None]
     announced_at: Mapped[datetime | None]
+    tried_at: Mapped[datetime | None]
 
 
 class OidcAssertionRow(Base):

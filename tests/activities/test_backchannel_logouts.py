@@ -34,6 +34,23 @@ class NeverEnds(FakeLogoutMessenger):
         return await super().tell(login)
 
 
+class TakesAllBut(FakeLogoutMessenger):
+    """An application that never takes some of its logouts."""
+
+    def __init__(self, former: list[EndedLogin], answer: LogoutAnswer) -> None:
+        super().__init__()
+        self._former, self._answer = former, answer
+
+    async def tell(self, login: EndedLogin) -> LogoutAnswer:
+        self.tried.append(login)
+        return self._answer if login in self._former else LogoutAnswer.ACCEPTED
+
+
+async def announce_in_vain(logins: FakeEndedLogins, messenger: FakeLogoutMessenger) -> None:
+    with pytest.raises(ApplicationError):
+        await announce(logins, messenger)
+
+
 async def announce(logins: FakeEndedLogins, messenger: FakeLogoutMessenger) -> None:
     activities = BackchannelLogouts(
         ended=logins, messenger=messenger, clock=CLOCK, seconds_for_each_client=0.05
@@ -57,9 +74,25 @@ async def test_an_application_that_takes_nothing_holds_up_no_other(answer: Logou
         await announce(logins, messenger)
     assert raised.value.type == LOGOUT_NOT_TAKEN
     assert "up" not in str(raised.value).split()
-    assert logins.logins == down
+    assert set(logins.logins) == set(down)
     assert up in messenger.tried
     assert len(messenger.tried) <= 11
+
+
+@pytest.mark.parametrize("answer", [LogoutAnswer.NONE, LogoutAnswer.DEFERRED])
+async def test_a_logout_that_is_not_taken_holds_up_no_later_one(answer: LogoutAnswer) -> None:
+    former, later = [ended("app") for _ in range(15)], ended("app")
+    logins, messenger = FakeEndedLogins(logins=list(former)), TakesAllBut(former, answer)
+    await announce_in_vain(logins, messenger)
+    await announce_in_vain(logins, messenger)
+    logins.logins.append(later)
+    await announce_in_vain(logins, messenger)
+    assert set(logins.logins) == set(former)
+    for _ in former:
+        await announce_in_vain(logins, messenger)
+    assert set(messenger.tried) == {*former, later}
+    rounds = 3 + len(former)
+    assert len(messenger.tried) <= 1 + rounds * (1 if answer is LogoutAnswer.NONE else 10)
 
 
 async def test_an_application_that_keeps_its_calls_open_holds_up_no_other() -> None:
@@ -83,12 +116,13 @@ async def test_what_an_application_refuses_is_not_tried_again_and_logged_without
 
 
 async def test_an_application_that_is_away_for_a_day_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
-    old, young = ended("app", ago=LOGOUT_WORTH_TELLING), ended("app", ago=timedelta(hours=23))
-    logins = FakeEndedLogins(logins=[old, young])
-    with pytest.raises(ApplicationError):
-        await announce(logins, FakeLogoutMessenger(answers={"app": LogoutAnswer.NONE}))
-    assert logins.logins == [young]
-    assert caplog.text.count("the application app did not take a logout: none") == 1
+    old, old_too = (ended("app", ago=LOGOUT_WORTH_TELLING) for _ in range(2))
+    young = ended("app", ago=timedelta(hours=23))
+    logins, messenger = FakeEndedLogins(logins=[old, old_too, young]), FakeLogoutMessenger()
+    messenger.answers["app"] = LogoutAnswer.NONE
+    await announce_in_vain(logins, messenger)
+    assert logins.logins == messenger.tried == [young]
+    assert caplog.text.count("the application app did not take a logout: none") == 2
 
 
 async def test_a_worker_without_the_applications_takes_no_logout_off_the_list() -> None:

@@ -268,9 +268,29 @@ async def test_many_logouts_of_one_application_leave_room_for_the_others(
         cookie = await doors.log_in()
         await doors.enter(cookie, client_id)
         await doors.sessions.end(cookie)
-    found = await doors.ended.waiting(limit=2)
+    found = await doors.ended.waiting(limit=1)
     assert [login.client_id for login in found] == ["app", "app", "other"]
-    assert found[0].ended_at < found[1].ended_at
+    newest, oldest, _ = found
+    assert newest.ended_at > oldest.ended_at
+
+
+async def test_what_was_tried_in_vain_waits_behind_what_came_later(doors: Doors, clock: FakeClock) -> None:
+    async def end_another() -> None:
+        cookie = await doors.log_in()
+        await doors.enter(cookie)
+        await doors.sessions.end(cookie)
+
+    await end_another()
+    await end_another()
+    newer, older = await doors.ended.waiting(limit=9)
+    await doors.ended.put_off(newer)
+    assert await doors.ended.waiting(limit=9) == [older, newer]
+    clock.advance(timedelta(seconds=30))
+    await doors.ended.put_off(older)
+    await end_another()
+    latest, *tried = await doors.ended.waiting(limit=9)
+    assert tried == [newer, older]
+    assert latest.ended_at > newer.ended_at
 
 
 async def test_what_ended_after_the_list_was_read_has_its_own_turn(doors: Doors, end: End) -> None:
