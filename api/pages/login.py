@@ -24,8 +24,7 @@ from api.signed_in import is_authorization, own_pages, session_cookie, user_of
 from mipres.database.credentials import Authenticated, LoginResult
 from mipres.database.passkeys import Purpose
 from mipres.database.retention import KNOWN_BROWSERS
-from mipres.database.second_factors import Holder
-from mipres.database.sessions import Visitor
+from mipres.database.sessions import SecondStepNeededError, Visitor
 from mipres.domain.access import ACCOUNT_SUSPENDED_WORDS, CLOSED_WORDS, AccountState, joined_words
 from mipres.domain.applications import TODO_SOBRE_MIPRES, Application, application_of
 from mipres.domain.clients import start_of
@@ -129,9 +128,10 @@ async def log_in(application: str, request: Request, services: LoginDep, client:
         proofs=(Proof.PASSWORD,),
         back=kept["volver"],
     )
-    if (await services.factors.of(entry.holder)).is_set_up:
+    try:
+        response = await enter(request, services, wanted, client, entry)
+    except SecondStepNeededError:
         return await _ask_second_step(services, wanted, entry)
-    response = await enter(request, services, wanted, client, entry)
     return response or _again(request, services, wanted, kept, {"_credenciales": _WRONG})
 
 
@@ -176,15 +176,15 @@ class Entry:
     proofs: tuple[Proof, ...]
     back: str
 
-    @property
-    def holder(self) -> Holder:
-        return Holder(login=self.login, account_id=self.account_id)
-
 
 async def enter(
     request: Request, services: LoginServices, wanted: Application, client: str, entry: Entry
 ) -> Response | None:
-    """Open the session and lead on; None if what was verified stands no more."""
+    """Open the session and lead on; None if what was verified stands no more.
+
+    Raises:
+        SecondStepNeededError: the person has a second factor that was not shown.
+    """
     visitor = _visitor(request, services, client)
     session = await services.sessions.open(
         entry.account_id,

@@ -233,7 +233,7 @@ async def _owner(
         user = next(iter(named or ([] if application in set(Application) else users)), None)
     if user is None:
         return None
-    holder = Holder(login=user.login, account_id=user.account_id)
+    holder = Holder(login=user.login, account_id=user.account_id, amr=user.amr)
     return _Owner(user=user, holder=holder, factor=await services.factors.of(holder))
 
 

@@ -133,6 +133,8 @@ class PostgresOwnAccounts:
         )
         own = OidcGrantRow.account_id == user.account_id
         async with self._sessions.begin() as session:
+            # A login that is just opening holds the same row, so its session is ended too.
+            await lock_account(session, user.account_id)
             ended: Sequence[uuid.UUID] = (await session.scalars(ending)).all()
             # Applications also have what came of sessions that have run out since.
             await session.execute(ending_logins(own, logins, now=self._clock.now()))

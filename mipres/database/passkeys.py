@@ -29,7 +29,7 @@ from webauthn.helpers.structs import (
 )
 
 from mipres.database.engine import session_factory
-from mipres.database.second_factors import Holder, SecondFactors, holder_of_staff
+from mipres.database.second_factors import Holder, SecondFactors, holder_of_staff, is_owed
 from mipres.database.tables import AccountRow, PasskeyAnswerRow, PasskeyRow, SecondFactorRow, StaffRow
 from mipres.domain.access import AccessChange
 from mipres.domain.second_factor import CHALLENGE_FOR, LONGEST_PASSKEY_NAME, MOST_PASSKEYS
@@ -149,7 +149,8 @@ class Passkeys:
                 "created_at": self._clock.now(),
             }
             new = insert(PasskeyRow).values(values).on_conflict_do_nothing().returning(PasskeyRow.id)
-            if len(own) >= MOST_PASSKEYS or await session.scalar(new) is None:
+            is_refused = len(own) >= MOST_PASSKEYS or await is_owed(session, row, holder.amr)
+            if is_refused or await session.scalar(new) is None:
                 return None
             codes = await self._factors.first_codes(session, row)
             await self._factors.note(session, holder, AccessChange.PASSKEY_ADDED)
@@ -159,6 +160,8 @@ class Passkeys:
         async with self._sessions.begin() as session:
             row = await self._factors.held(session, holder)
             removing = delete(PasskeyRow).where(PasskeyRow.id == passkey_id, PasskeyRow.factor_id == row.id)
+            if await is_owed(session, row, holder.amr):
+                return
             if await session.scalar(removing.returning(PasskeyRow.id)) is None:
                 return
             await self._factors.forget_if_bare(session, row)

@@ -1,13 +1,14 @@
 """Second factors in PostgreSQL: codes of an application, and recovery codes.
 
-Passkeys are in mipres.database.passkeys. Every change holds the row of its person's factor first.
+Passkeys are in mipres.database.passkeys. Every change holds the row of its person's factor first: of two sessions
+that set the first one up, the second has to show it.
 """
 
 import hashlib
 import hmac
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pyotp
@@ -34,6 +35,7 @@ from mipres.domain.second_factor import (
     Proof,
     guarded_factor,
     is_application_code,
+    is_multi_factor,
     plain_code,
 )
 from mipres.keys import SecretBox
@@ -49,12 +51,14 @@ class Holder:
     Attributes:
         login: How the trail names the person.
         actor: Who acts, for the trail.
+        amr: What the session has shown (RFC 8176) in which the holder acts.
     """
 
     login: str
     account_id: uuid.UUID | None = None
     staff_id: uuid.UUID | None = None
     actor: str = CITIZEN
+    amr: tuple[str, ...] = ()
 
     @property
     def person(self) -> str | None:
@@ -62,9 +66,9 @@ class Holder:
         return self.login if self.account_id is not None else None
 
 
-def holder_of_staff(staff_id: uuid.UUID, name: str) -> Holder:
+def holder_of_staff(staff_id: uuid.UUID, name: str, amr: tuple[str, ...] = ()) -> Holder:
     """A member of support: no citizen's login is in small letters."""
-    return Holder(login=name, staff_id=staff_id, actor=staff(name))
+    return Holder(login=name, staff_id=staff_id, actor=staff(name), amr=amr)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +151,7 @@ class SecondFactors:
                 row.waiting_secret is None
                 or row.waiting_since is None
                 or row.waiting_since <= now - SETUP_FOR
+                or await is_owed(session, row, holder.amr)
             ):
                 return None
             step = self._step_of(
@@ -163,7 +168,7 @@ class SecondFactors:
     async def remove_codes(self, holder: Holder) -> None:
         async with self._sessions.begin() as session:
             row = await self.held(session, holder)
-            if row.code_secret is None:
+            if row.code_secret is None or await is_owed(session, row, holder.amr):
                 return
             row.code_secret = row.code_since = row.code_step = None
             await self.forget_if_bare(session, row)
@@ -176,7 +181,7 @@ class SecondFactors:
         """
         async with self._sessions.begin() as session:
             row = await self.held(session, holder)
-            if not await _is_set_up(session, row):
+            if not await _is_set_up(session, row) or await is_owed(session, row, holder.amr):
                 return ()
             codes = await self._replace_codes(session, row)
             await self.note(session, holder, AccessChange.RECOVERY_CODES_RENEWED)
@@ -323,6 +328,16 @@ async def has_factor(session: AsyncSession, holder: Holder) -> bool:
     """Whether a login of this person asks for one."""
     row = await session.scalar(select(SecondFactorRow).where(_of(holder)))
     return row is not None and await _is_set_up(session, row)
+
+
+async def owes_factor(session: AsyncSession, holder: Holder) -> bool:
+    """Whether there is a factor of which the holder has shown nothing."""
+    return not is_multi_factor(holder.amr) and await has_factor(session, holder)
+
+
+async def is_owed(session: AsyncSession, row: SecondFactorRow, methods: Iterable[str]) -> bool:
+    """Whether more was set up, perhaps just now in another session, than these methods show."""
+    return not is_multi_factor(methods) and await _is_set_up(session, row)
 
 
 async def _is_set_up(session: AsyncSession, row: SecondFactorRow) -> bool:

@@ -24,6 +24,7 @@ from mipres.database.access import (
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
 from mipres.database.link_statements import lock_account
+from mipres.database.second_factors import Holder, owes_factor
 from mipres.database.tables import (
     AccountRow,
     EndedSessionRow,
@@ -36,6 +37,7 @@ from mipres.domain.access import AccessCause, AccessChange, AccessState
 from mipres.domain.applications import Application, application_of
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
 from mipres.domain.eligibility import today_in_bogota
+from mipres.domain.errors import MipresError
 from mipres.domain.second_factor import Proof, methods_of, more_methods
 from mipres.domain.submissions import UserType
 from mipres.ports import Clock
@@ -109,6 +111,10 @@ class LoggedInUser:
 _NOBODY_KNOWN = Visitor()
 
 
+class SecondStepNeededError(MipresError):
+    """The password alone opens no session of this person."""
+
+
 class PostgresSessions:
     """Opens, finds and ends sessions. A session belongs to one application."""
 
@@ -138,6 +144,9 @@ class PostgresSessions:
         Returns:
             None if the password has changed since it was verified, or support has suspended the account: both
             end everything old.
+
+        Raises:
+            SecondStepNeededError: the person has a second factor that was not shown.
         """
         token, now = new_token(), self._clock.now()
         async with self._sessions.begin() as session:
@@ -148,6 +157,9 @@ class PostgresSessions:
                 login = account.login if account else None
                 await self._note(session, AuditEventType.LOGIN_FAILED, login, application, cause)
                 return None
+            methods = methods_of(*proofs)
+            if await owes_factor(session, Holder(login=account.login, account_id=account_id, amr=methods)):
+                raise SecondStepNeededError
             session.add(
                 SessionRow(
                     id_hash=hashed(token),
@@ -158,7 +170,7 @@ class PostgresSessions:
                     device=visitor.device,
                     network=visitor.network,
                     previous_login_at=account.last_login_at,
-                    amr=list(methods_of(*proofs)),
+                    amr=list(methods),
                     authenticated_at=now,
                 )
             )

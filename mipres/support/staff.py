@@ -7,6 +7,7 @@ import hashlib
 import re
 import secrets
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,7 +20,8 @@ from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Attempt, Hasher, PasswordChecks
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.lockouts import LoginLock, LoginLockouts
-from mipres.database.second_factors import Holder, has_factor, holder_of_staff, remove_factor
+from mipres.database.second_factors import Holder, holder_of_staff, owes_factor, remove_factor
+from mipres.database.sessions import SecondStepNeededError
 from mipres.database.tables import StaffReasonRow, StaffRow, StaffSessionRow
 from mipres.domain.audit import AuditEvent, AuditEventType, staff
 from mipres.domain.errors import MipresError
@@ -95,7 +97,7 @@ class StaffMember:
 
     @property
     def holder(self) -> Holder:
-        return holder_of_staff(self.id, self.name)
+        return holder_of_staff(self.id, self.name, self.amr)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,6 +277,8 @@ class PostgresStaff:
     async def end_others(self, member: StaffMember, token: str) -> None:
         """End every other session and key of a member."""
         async with self._sessions.begin() as session:
+            # A login that is just opening holds the same row, so its session is ended too.
+            await _locked(session, member.name)
             await _end_others(session, member.id, token)
 
     async def reset_factor(self, name: str, *, reason: str, actor: str) -> bool:
@@ -305,14 +309,13 @@ class PostgresStaff:
             # An unknown name may be a password typed into the wrong field: it is not recorded.
             await self._audit.record(AuditEvent(type=event, actor=staff(row.name if row else "?")))
             return StaffLogin(token=None, is_closed=turn.gate is Gate.CLOSED, asks_captcha=turn.asks_captcha)
-        async with self._reading() as session:
-            needs_step = await has_factor(session, holder_of_staff(row.id, row.name))
-        token = (
-            await self._open(row, StaffSessionKind.SECOND_STEP, None, verified_hash=judged.verified_hash)
-            if needs_step
-            else await self._enter(row, (Proof.PASSWORD,), verified_hash=judged.verified_hash)
-        )
-        return StaffLogin(token=token, needs_second_step=needs_step)
+        try:
+            token = await self._enter(row, (Proof.PASSWORD,), verified_hash=judged.verified_hash)
+        except SecondStepNeededError:
+            step = StaffSessionKind.SECOND_STEP
+            token = await self._open(row, step, None, verified_hash=judged.verified_hash)
+            return StaffLogin(token=token, needs_second_step=True)
+        return StaffLogin(token=token)
 
     async def take_second_step(self, token: str, proof: Proof) -> str | None:
         """Open the session after a second step that was right.
@@ -354,12 +357,14 @@ class PostgresStaff:
     async def mint_key(self, member: StaffMember) -> str | None:
         """A key that reads payloads through the codec server, for Temporal's command line.
 
-        None if the account has been closed, or its password changed, since the session was looked up.
+        None if the account has been closed, its password changed or a first second factor been set up, since the
+        session was looked up.
         """
         event = AuditEvent(type=AuditEventType.CODEC_KEY_ISSUED, actor=member.actor)
-        return await self._open(
-            member, StaffSessionKind.KEY, event, verified_hash=member.password_hash, amr=member.amr
-        )
+        key, methods = StaffSessionKind.KEY, member.amr
+        with suppress(SecondStepNeededError):
+            return await self._open(member, key, event, verified_hash=member.password_hash, amr=methods)
+        return None
 
     async def member_of(self, token: str, kind: StaffSessionKind) -> StaffMember | None:
         """Whose live session this is; looking counts as activity."""
@@ -431,6 +436,9 @@ class PostgresStaff:
                 refused = AuditEvent(type=AuditEventType.STAFF_LOGIN_FAILED, actor=staff(member.name))
                 await self._audit.record_in(session, refused)
                 return None
+            opens = kind is not StaffSessionKind.SECOND_STEP
+            if opens and await owes_factor(session, holder_of_staff(staff_id, row.name, amr)):
+                raise SecondStepNeededError
             await session.execute(
                 delete(StaffSessionRow).where(
                     StaffSessionRow.staff_id == staff_id, StaffSessionRow.last_seen_at <= now - KEY_LIFETIME

@@ -2,7 +2,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cbor2
 import pytest
@@ -20,7 +20,7 @@ from mipres.database.passkeys import Passkeys, Purpose, Site
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.second_factors import Holder, SecondFactors, holder_of_staff
 from mipres.database.tables import AccountRow, StaffRow
-from mipres.domain.second_factor import CHALLENGE_FOR
+from mipres.domain.second_factor import CHALLENGE_FOR, Proof, methods_of
 from mipres.keys import SecretBox
 from tests.database.stored_accounts import give_password, register
 from tests.fakes import FakeClock
@@ -93,7 +93,7 @@ async def holder(engine: AsyncEngine, accounts: PostgresAccounts, links: Postgre
     await give_password(accounts, links, account_id)
     async with engine.connect() as connection:
         login = await connection.scalar(select(AccountRow.login).where(AccountRow.id == account_id))
-    return Holder(login=str(login), account_id=account_id)
+    return Holder(login=str(login), account_id=account_id, amr=methods_of(Proof.PASSWORD, Proof.CODE))
 
 
 async def add(passkeys: Passkeys, holder: Holder, device: Device) -> tuple[str, ...] | None:
@@ -114,6 +114,10 @@ async def test_a_passkey_is_added_used_and_removed(
     found = (await login(passkeys, device)) or Holder(login="")
     assert found.account_id == holder.account_id
     assert await add(passkeys, holder, Device()) == (), "the list of codes stays"
+    before = replace(holder, amr=("pwd",))
+    assert await add(passkeys, before, Device()) is None, "a session of before the first one has to show it"
+    [*_, last] = (await factors.of(holder)).passkeys
+    await passkeys.remove(before, uuid.UUID(last.id))
     shown = (await factors.of(holder)).passkeys
     assert [item.name for item in shown] == ["Mi llave"] * 2
     for item in shown:

@@ -1,25 +1,29 @@
 import asyncio
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pyotp
 import pytest
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.access_notices import PostgresAccessNotices
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.audit import PostgresAuditTrail
+from mipres.database.engine import session_factory
+from mipres.database.link_statements import lock_account
 from mipres.database.lockouts import LoginLockouts
+from mipres.database.own_account import PostgresOwnAccounts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.second_factors import Holder, SecondFactors, reseal
 from mipres.database.second_steps import SecondSteps
-from mipres.database.sessions import PostgresSessions
-from mipres.database.tables import AccountRow, RecoveryCodeRow, SecondFactorRow
+from mipres.database.sessions import PostgresSessions, SecondStepNeededError
+from mipres.database.tables import AccountRow, RecoveryCodeRow, SecondFactorRow, SessionRow
 from mipres.domain.applications import Application
 from mipres.domain.lockout import FREE_FAILURES, STRANGERS_LIMIT, Origin
-from mipres.domain.second_factor import SECOND_STEP_FOR, SETUP_FOR, Proof, guarded_factor
+from mipres.domain.second_factor import SECOND_STEP_FOR, SETUP_FOR, Proof, guarded_factor, methods_of
 from mipres.keys import SecretBox, UnknownBoxKeyError
 from tests.database.stored_accounts import give_password, register
 from tests.fakes import FakeClock
@@ -47,7 +51,7 @@ async def holder(engine: AsyncEngine, accounts: PostgresAccounts, links: Postgre
     await give_password(accounts, links, account_id)
     async with engine.connect() as connection:
         login = await connection.scalar(select(AccountRow.login).where(AccountRow.id == account_id))
-    return Holder(login=str(login), account_id=account_id)
+    return Holder(login=str(login), account_id=account_id, amr=methods_of(Proof.PASSWORD, Proof.CODE))
 
 
 def code(secret: str, clock: FakeClock) -> str:
@@ -78,6 +82,73 @@ async def test_codes_are_set_up_by_a_right_code_only(
     found = await factors.of(holder)
     assert (found.has_codes, found.recovery_codes_left) == (True, 10)
     assert await factors.confirm_codes(holder, typed) is None, "the secret waits no more"
+
+
+async def test_of_two_sessions_that_set_the_first_factor_up_one_does(
+    factors: SecondFactors, holder: Holder, clock: FakeClock
+) -> None:
+    """Neither has shown more than the password, and each was let in before the other was done."""
+    both = [replace(holder, amr=methods_of(Proof.PASSWORD))] * 2
+    secret = await factors.begin_codes(holder)
+    typed = code(secret, clock)
+    taken = await asyncio.gather(*(factors.confirm_codes(each, typed) for each in both))
+    assert sorted(codes is None for codes in taken) == [False, True]
+    other = await factors.begin_codes(holder)
+    assert await factors.confirm_codes(both[1], code(other, clock)) is None
+    assert await factors.renew_recovery_codes(both[1]) == ()
+    await factors.remove_codes(both[1])
+    assert (await factors.of(holder)).recovery_codes_left == 10
+    assert (await factors.of(holder)).has_codes
+
+
+async def test_a_login_that_began_before_the_first_factor_asks_for_it(
+    factors: SecondFactors, holder: Holder, clock: FakeClock, engine: AsyncEngine, audit: PostgresAuditTrail
+) -> None:
+    """The password was right before; the session would open after."""
+    sessions = PostgresSessions(engine, audit=audit, clock=clock)
+    assert holder.account_id
+    await with_codes(factors, holder, clock)
+    for proofs, opens in (
+        ((Proof.PASSWORD,), False),
+        ((Proof.PASSWORD, Proof.CODE), True),
+        ((Proof.PASSKEY,), True),
+    ):
+        opening = sessions.open(holder.account_id, MIPRES, verified_hash="hash", proofs=proofs)
+        if opens:
+            assert await opening
+        else:
+            with pytest.raises(SecondStepNeededError):
+                await opening
+
+
+async def test_a_session_that_opens_while_the_others_are_ended_is_ended_too(
+    holder: Holder, clock: FakeClock, engine: AsyncEngine, audit: PostgresAuditTrail
+) -> None:
+    sessions = PostgresSessions(engine, audit=audit, clock=clock)
+    own = PostgresOwnAccounts(engine, audit=audit, clock=clock)
+    assert holder.account_id
+    token = await sessions.open(holder.account_id, MIPRES, verified_hash="hash") or ""
+    user = await sessions.user_of(token, MIPRES)
+    assert user is not None
+    async with session_factory(engine).begin() as opening:
+        await lock_account(opening, holder.account_id)
+        ending = asyncio.create_task(own.end_other_sessions(user))
+        await waits_for_a_row(engine)
+        assert not ending.done()
+        row = await opening.get_one(SessionRow, user.session_id)
+        copy = {column.key: getattr(row, column.key) for column in SessionRow.__table__.columns}
+        opening.add(SessionRow(**{**copy, "id": uuid.uuid4(), "id_hash": b"another"}))
+    assert await ending == 1
+
+
+async def waits_for_a_row(engine: AsyncEngine) -> None:
+    """Return once a transaction of another waits for a lock."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with engine.connect() as connection:
+        while not await connection.scalar(waiting):
+            await connection.commit()
 
 
 async def test_a_secret_that_waited_too_long_is_replaced(

@@ -3,12 +3,15 @@ from datetime import timedelta
 
 import pyotp
 import pytest
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Hasher
+from mipres.database.engine import session_factory
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.second_factors import SecondFactors
+from mipres.database.tables import StaffRow, StaffSessionRow
 from mipres.domain.lockout import FREE_FAILURES, LONGEST_LOCK
 from mipres.domain.second_factor import SECOND_STEP_FOR, Proof
 from mipres.keys import SecretBox
@@ -24,7 +27,9 @@ from mipres.support.staff import (
     StaffSessionKind,
     StaffUnknownError,
     new_password,
+    token_hash,
 )
+from tests.database.test_second_factors import waits_for_a_row
 from tests.fakes import HERE, FakeClock
 
 PASSWORD = "una clave larga de soporte"
@@ -302,6 +307,53 @@ async def test_a_second_step_opens_nothing_and_ends_by_itself(
     again = (await support.log_in("ana", ANOTHER, origin=HERE)).token or ""
     await support.disable("ana", actor="operator:root")
     assert await support.take_second_step(again, Proof.CODE) is None
+
+
+async def test_a_login_that_began_before_the_first_factor_asks_for_it(
+    support: PostgresStaff,
+    engine: AsyncEngine,
+    audit: PostgresAuditTrail,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two logins: one sets the factor up once the other's password was found right."""
+    token, member = await logged_in(support)
+    factors = factors_of(engine, audit, clock)
+    secret = await factors.begin_codes(member.holder)
+    verify = Hasher.verify
+
+    async def meanwhile(hasher: Hasher, password_hash: str, password: str) -> bool:
+        matches = await verify(hasher, password_hash, password)
+        assert await factors.confirm_codes(member.holder, pyotp.TOTP(secret).at(clock.now()))
+        await support.end_others(member, token)
+        return matches
+
+    monkeypatch.setattr(Hasher, "verify", meanwhile)
+    late = await support.log_in("ana", PASSWORD, origin=HERE)
+    assert late.needs_second_step
+    assert await support.member_of(late.token or "", PAGES) is None
+    assert await support.mint_key(member) is None, "the session has not shown the factor"
+    proven = await support.prove(token, Proof.CODE)
+    shown = await support.member_of(proven or "", PAGES)
+    assert shown is not None
+    assert await support.mint_key(shown)
+
+
+async def test_a_session_of_support_that_opens_while_the_others_are_ended_is_ended_too(
+    support: PostgresStaff, engine: AsyncEngine
+) -> None:
+    token, member = await logged_in(support)
+    async with session_factory(engine).begin() as opening:
+        await opening.get_one(StaffRow, member.id, with_for_update=True)
+        ending = asyncio.create_task(support.end_others(member, token))
+        await waits_for_a_row(engine)
+        row = await opening.scalar(select(StaffSessionRow))
+        assert row is not None
+        copy = {column.key: getattr(row, column.key) for column in StaffSessionRow.__table__.columns}
+        opening.add(StaffSessionRow(**{**copy, "id_hash": token_hash("another")}))
+    await ending
+    assert await support.member_of("another", PAGES) is None
+    assert await support.member_of(token, PAGES) is not None
 
 
 async def test_a_key_has_what_its_session_has_proven(support: PostgresStaff) -> None:
