@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 
-from mipres.temporal.names import RESET_CLOSED, factor_reset_workflow_id
+from mipres.temporal.names import ACCESS_NOTICES_ID, RESET_CLOSED, factor_reset_workflow_id
 from tests.product.conftest import Product, csrf_of
 from tests.product.storage import rows, with_the_keys
 from tests.product.support import REASON, officer, post_form
@@ -106,6 +106,17 @@ async def test_after_its_time_the_password_is_enough_and_the_person_hears_of_it(
         await product.eventually(gone)
         assert (await visitor.get("/inicio/mipres")).url.path == "/ingreso/mipres"
         assert (await log_in(elsewhere, person)).url.path == "/inicio/mipres"
+
+        async def mailed() -> bool:
+            mails = await product.mails_to(person["email"])
+            found[:] = [mail for mail in mails if mail["Subject"].startswith("Soporte quitó")]
+            return bool(found)
+
+        found: list[dict[str, Any]] = []
+        await client.get_schedule_handle(ACCESS_NOTICES_ID).trigger()
+        await product.eventually(mailed)
+        assert "cambie la contraseña y avise a la mesa de ayuda" in found[0]["Text"]
+        assert LINK.search(found[0]["Text"]) is None, "what is done is not stopped by a link"
 
 
 async def test_support_cancels_what_it_asked_for(product: Product) -> None:

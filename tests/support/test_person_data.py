@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
@@ -13,10 +14,12 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.audit import PostgresAuditTrail
+from mipres.database.engine import session_factory
 from mipres.database.erasures import Erasures
 from mipres.database.limits import PostgresLimits
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
+from mipres.database.tables import OidcConsentRow
 from mipres.domain.audit import operator
 from mipres.domain.documents import Document, parse_document
 from mipres.domain.limits import DOCUMENT_ANSWERS
@@ -160,6 +163,30 @@ async def test_erasing_leaves_nothing_in_either_store(
     assert erased.workflows >= 2
     assert await accounts.find(DOCUMENT) is None
     assert await desk.cases([radicado, delegate]) == []
+
+
+async def test_what_a_person_allowed_applications_is_handed_over_and_erased(
+    person_data: PersonData, accounts: PostgresAccounts, engine: AsyncEngine, clock: FakeClock, radicado: str
+) -> None:
+    other = replace(DOCTOR, document=REPLACED)
+    own, others = [
+        (await accounts.register(registration(submission, radicado=reference))).account_id
+        for submission, reference in ((DOCTOR, radicado), (other, new_radicado()))
+    ]
+    async with session_factory(engine).begin() as session:
+        session.add_all(
+            OidcConsentRow(account_id=owner, client_id="hc", scope=scope, given_at=clock.now())
+            for owner, scope in ((own, "openid"), (own, "email"), (others, "mipres"))
+        )
+    held = await person_data.export(DOCUMENT, actor=ACTOR, reason=REASON)
+    allowed = held["aplicaciones_autorizadas"]
+    assert {(row["client_id"], row["scope"], row["given_at"]) for row in allowed} == {
+        ("hc", "openid", clock.now()),
+        ("hc", "email", clock.now()),
+    }
+    await person_data.erase(DOCUMENT, actor=ACTOR, reason=REASON)
+    async with session_factory(engine)() as session:
+        assert (await session.scalars(select(OidcConsentRow.scope))).all() == ["mipres"]
 
 
 async def test_erasing_forgets_what_the_login_was_counted_for(
