@@ -219,7 +219,7 @@ async def test_everything_works_by_keyboard_alone(visitor: Visitor, product: Pro
         if name == "tiene_nit":
             # Among radios the arrows choose.
             await keyboard.press("ArrowRight")
-    await _enter(visitor)
+    await visitor.enter()
     assert "REGISTRO SATISFACTORIO" in await visitor.said()
 
     await visitor.open(await product.link_for(person))
@@ -230,27 +230,22 @@ async def test_everything_works_by_keyboard_alone(visitor: Visitor, product: Pro
     assert await visitor.page.get_attribute("#contrasena", "type") == "text"
     await _tab_to(visitor, "confirmacion")
     await keyboard.type(PASSWORD)
-    await _enter(visitor)
+    await visitor.enter()
     await _follow(visitor, "/ingreso/administracion", within="main")
     await _tab_to(visitor, "usuario")
     await keyboard.type(f"CC{person['document']['number']}")
     await _tab_to(visitor, "contrasena")
     await keyboard.type(PASSWORD)
-    await _enter(visitor)
+    await visitor.enter()
     assert visitor.page.url.endswith("/inicio/administracion")
-    await _tab_until(visitor, "() => document.activeElement.textContent === 'Salir'")
-    await _enter(visitor)
+    await visitor.tab_until("() => document.activeElement.textContent === 'Salir'")
+    await visitor.enter()
     assert visitor.page.url == f"{product.url}/"
 
 
-async def _enter(visitor: Visitor) -> None:
-    async with visitor.page.expect_navigation():
-        await visitor.page.keyboard.press("Enter")
-
-
 async def _follow(visitor: Visitor, href: str, *, within: str = "body") -> None:
-    await _tab_until(visitor, f"() => document.activeElement.matches('{within} [href=\"{href}\"]')")
-    await _enter(visitor)
+    await visitor.tab_until(f"() => document.activeElement.matches('{within} [href=\"{href}\"]')")
+    await visitor.enter()
 
 
 async def test_the_focus_goes_through_the_form_as_it_is_read(visitor: Visitor) -> None:
@@ -290,15 +285,7 @@ async def _focused(visitor: Visitor) -> str:
 
 
 async def _tab_to(visitor: Visitor, name: str) -> None:
-    await _tab_until(visitor, f"() => document.activeElement.name === '{name}'")
-
-
-async def _tab_until(visitor: Visitor, arrived: str) -> None:
-    for _ in range(40):
-        await visitor.page.keyboard.press("Tab")
-        if await visitor.page.evaluate(arrived):
-            return
-    pytest.fail(f"the Tab key never comes to: {arrived}")
+    await visitor.tab_until(f"() => document.activeElement.name === '{name}'")
 
 
 async def test_the_password_rules_are_ticked_while_one_types(visitor: Visitor, product: Product) -> None:

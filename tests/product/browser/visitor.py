@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from playwright.async_api import Browser, ConsoleMessage, FrameLocator, Locator, Page, Response
 
 from tests.product.conftest import PASSWORD, Product
@@ -61,6 +62,19 @@ class Visitor:
         """Press a button and wait for the page that comes."""
         async with self.page.expect_navigation():
             await self.page.get_by_role("button", name=words, exact=True).click()
+
+    async def tab_until(self, arrived: str) -> None:
+        """Press the Tab key until an expression of the page is true."""
+        for _ in range(40):
+            await self.page.keyboard.press("Tab")
+            if await self.page.evaluate(arrived):
+                return
+        pytest.fail(f"the Tab key never comes to: {arrived}")
+
+    async def enter(self) -> None:
+        """Press the Enter key and wait for the page that comes."""
+        async with self.page.expect_navigation():
+            await self.page.keyboard.press("Enter")
 
     async def register(self, slug: str, **fields: str) -> None:
         """Fill the whole form of a type of user and send it."""
