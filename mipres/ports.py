@@ -258,7 +258,7 @@ class EndedLogins(Protocol):
         ...
 
     async def put_off(self, login: EndedLogin) -> None:
-        """Let one that was tried in vain wait behind the others of its application."""
+        """Let one that was tried without success wait behind the others of its application."""
         ...
 
     async def settle(self, login: EndedLogin, answer: LogoutAnswer) -> None:

@@ -336,7 +336,7 @@ async def owes_factor(session: AsyncSession, holder: Holder) -> bool:
 
 
 async def is_owed(session: AsyncSession, row: SecondFactorRow, methods: Iterable[str]) -> bool:
-    """Whether more was set up, perhaps just now in another session, than these methods show."""
+    """Whether it was set up, perhaps just now elsewhere, and these do not show it."""
     return not is_multi_factor(methods) and await _is_set_up(session, row)
 
 

@@ -87,7 +87,7 @@ async def test_codes_are_set_up_by_a_right_code_only(
 async def test_of_two_sessions_that_set_the_first_factor_up_one_does(
     factors: SecondFactors, holder: Holder, clock: FakeClock
 ) -> None:
-    """Neither has shown more than the password, and each was let in before the other was done."""
+    """Both have shown the password alone, before either was done."""
     both = [replace(holder, amr=methods_of(Proof.PASSWORD))] * 2
     secret = await factors.begin_codes(holder)
     typed = code(secret, clock)

@@ -1,4 +1,4 @@
-"""Through the browser into applications: with a consent, and with a second factor that they demand."""
+"""Into applications with a browser: a consent, and a factor that is demanded."""
 
 import asyncio
 import json
