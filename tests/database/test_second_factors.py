@@ -135,7 +135,7 @@ async def test_a_session_that_opens_while_the_others_are_ended_is_ended_too(
         ending = asyncio.create_task(own.end_other_sessions(user))
         await waits_for_a_row(engine)
         assert not ending.done()
-        row = await opening.get_one(SessionRow, user.session_id)
+        row = (await opening.scalars(select(SessionRow))).one()
         copy = {column.key: getattr(row, column.key) for column in SessionRow.__table__.columns}
         opening.add(SessionRow(**{**copy, "id": uuid.uuid4(), "id_hash": b"another"}))
     assert await ending == 1
