@@ -39,7 +39,7 @@ from api.oidc.server import (
 )
 from api.protection import CLIENT_CALL, PUBLIC, READS, SENT_ON, limited
 from api.services import LoginDep, LoginServices, OidcDep, OidcServices
-from api.signed_in import session_cookie, user_of
+from api.signed_in import note_who_is_in, session_cookie, user_of
 from mipres.database import grants
 from mipres.database.grants import TokenKind
 from mipres.database.sessions import LoggedInUser
@@ -177,6 +177,7 @@ async def authorize(request: Request, services: OidcDep, login: LoginDep) -> Res
     if user is None:
         return _to_login(request, services, client, values)
     if asks:
+        await note_who_is_in(login, request)
         return consent.ask(request, services, client, values, user)
     token = login.cookies.get(request, session_cookie(user.application)) or ""
     return await _with_code(request, services, values, token)

@@ -36,6 +36,7 @@ async def test_a_person_allows_what_the_page_names_and_is_asked_once(set_stage: 
     page = await asked(stage, scope="openid email")
     assert "Su correo electrónico" in page.text
     assert "profesión" not in page.text
+    assert 'action="/salir"' in page.text, "who is somebody else leaves"
     answer = await decide(stage, page, "si")
     assert (answer["state"], (await stage.exchange(code=answer["code"])).status_code) == ("s1", 200)
     assert "code" in await stage.answer(stage.request(scope="openid"))
