@@ -5,6 +5,7 @@ Handed over, or erased (Ley 1581 de 2012).
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError, RPCStatusCode
 
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
@@ -45,7 +45,7 @@ from mipres.domain.radicado import KNOWN_BY_DOCUMENT, KNOWN_BY_MORE, radicado_of
 from mipres.domain.second_factor import guarded_factor
 from mipres.domain.submissions import Submission
 from mipres.temporal import names
-from mipres.temporal.answers import TemporalUnavailableError
+from mipres.temporal.answers import UnknownWorkflowError, translated
 from mipres.temporal.runs import input_of
 
 _NEVER_HANDED_OVER = {"password_hash"}
@@ -263,11 +263,9 @@ class PersonData:
                 yield run
 
     async def _listed(self, query: str) -> AsyncIterator[WorkflowExecution]:
-        try:
+        with translated():
             async for run in self._client.list_workflows(query):
                 yield run
-        except RPCError as error:
-            raise TemporalUnavailableError from error
 
     async def _input(self, run: WorkflowExecution) -> dict[str, Any]:
         # A run that was started without input is about no one, and must not stop the search.
@@ -280,11 +278,8 @@ class PersonData:
                 namespace=self._client.namespace,
                 workflow_execution=Execution(workflow_id=run.id, run_id=run.run_id),
             )
-            try:
+            with suppress(UnknownWorkflowError), translated():
                 await self._client.workflow_service.delete_workflow_execution(request)
-            except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:
-                    raise TemporalUnavailableError from error
         try:
             async with asyncio.timeout(_GONE_SECONDS):
                 for run in runs:
@@ -296,10 +291,9 @@ class PersonData:
 
     async def _is_there(self, run: WorkflowExecution) -> bool:
         try:
-            await self._client.get_workflow_handle(run.id, run_id=run.run_id).describe()
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise TemporalUnavailableError from error
+            with translated():
+                await self._client.get_workflow_handle(run.id, run_id=run.run_id).describe()
+        except UnknownWorkflowError:
             return False
         return True
 

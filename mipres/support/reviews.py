@@ -9,14 +9,13 @@ from enum import StrEnum
 
 from temporalio.client import Client, WorkflowExecution, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
 
 from mipres.database.audit import PostgresAuditTrail
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.errors import MipresError
 from mipres.domain.review import ReviewStage
 from mipres.temporal import names
-from mipres.temporal.answers import TemporalUnavailableError
+from mipres.temporal.answers import UnknownWorkflowError, translated
 from mipres.temporal.ui import workflow_url
 
 _ANSWER = timedelta(seconds=15)
@@ -69,10 +68,8 @@ class SupportReviews:
         Raises:
             TemporalUnavailableError: Temporal gave no answer.
         """
-        try:
+        with translated():
             return [self._view(run) async for run in self._client.list_workflows(names.RUNNING_REVIEWS)]
-        except RPCError as error:
-            raise TemporalUnavailableError from error
 
     async def decide(self, decision: ReviewDecision, *, reason: str, actor: str) -> ReviewView:
         """Tell the review that waits what to do, and record it first.
@@ -91,14 +88,16 @@ class SupportReviews:
         await self._audit.record(event)
         handle = self._client.get_workflow_handle(view.workflow_id, run_id=view.run_id)
         try:
-            await handle.execute_update(decision.value, reason, rpc_timeout=_ANSWER)
+            with translated():
+                await handle.execute_update(decision.value, reason, rpc_timeout=_ANSWER)
+        except UnknownWorkflowError as error:
+            # It ended meanwhile.
+            raise NoReviewStoppedError from error
         except WorkflowUpdateFailedError as error:
             if isinstance(error.cause, ApplicationError):
                 # Somebody else was quicker.
                 raise NoReviewStoppedError from error
             raise
-        except RPCError as error:
-            raise TemporalUnavailableError from error
         return view
 
     def _view(self, run: WorkflowExecution) -> ReviewView:

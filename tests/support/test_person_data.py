@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
+from dev.probes import LOOPBACK, free_port
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.audit import PostgresAuditTrail
@@ -31,6 +32,7 @@ from mipres.support.desk import SupportDesk
 from mipres.support.joins import SupportJoins
 from mipres.support.person_data import NotGoneError, PersonData, as_json_value
 from mipres.temporal import names
+from mipres.temporal.answers import TemporalUnavailableError
 from tests.database.registrations import DOCTOR, registration
 from tests.database.stored_accounts import give_password
 from tests.fakes import HERE, FakeClock
@@ -209,6 +211,14 @@ async def test_the_trail_of_an_erased_person_stays_and_names_nobody(
     entries = await audit.entries(login=DOCUMENT.login)
     assert [entry.type for entry in entries] == ["account_created", "person_erased"]
     assert not any(DOCUMENT.number in repr(entry) for entry in entries)
+
+
+async def test_a_server_that_was_never_reached_is_away(person_data: PersonData) -> None:
+    """A lazy client connects with its first call, and fails there in a way of its own."""
+    person_data._client = await Client.connect(f"{LOOPBACK}:{free_port()}", lazy=True)
+    for asked in (person_data.export, person_data.erase):
+        with pytest.raises(TemporalUnavailableError):
+            await asked(DOCUMENT, actor=ACTOR, reason=REASON)
 
 
 async def test_a_person_whom_nobody_knows_has_nothing_to_erase(person_data: PersonData) -> None:

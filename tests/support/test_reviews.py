@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from unittest.mock import AsyncMock
 
 import pytest
 from temporalio import workflow
@@ -9,11 +10,13 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from dev.probes import LOOPBACK, free_port
 from mipres.database.audit import PostgresAuditTrail
 from mipres.domain.audit import operator
 from mipres.domain.review import ReviewStage
 from mipres.support.reviews import NoReviewStoppedError, ReviewDecision, SupportReviews
 from mipres.temporal import names
+from mipres.temporal.answers import TemporalUnavailableError
 from tests.support.conftest import UI, eventually
 
 ACTOR, REASON = operator("ana"), "ReTHUS confirmó los retiros por teléfono"
@@ -89,6 +92,15 @@ async def test_a_stopped_review_gets_its_answer_with_a_trace(
 async def test_somebody_else_was_quicker(reviews: SupportReviews) -> None:
     with pytest.raises(NoReviewStoppedError):
         await reviews.decide(ReviewDecision.ABANDON, reason=REASON, actor=ACTOR)
+
+
+@pytest.mark.parametrize("decision", [None, ReviewDecision.ABANDON])
+async def test_a_server_that_was_never_reached_is_away(decision: ReviewDecision | None) -> None:
+    """A lazy client connects with its first call, and fails there in a way of its own."""
+    client = await Client.connect(f"{LOOPBACK}:{free_port()}", lazy=True)
+    reviews = SupportReviews(client, audit=AsyncMock(), ui_url=UI)
+    with pytest.raises(TemporalUnavailableError):
+        await (reviews.decide(decision, reason=REASON, actor=ACTOR) if decision else reviews.running())
 
 
 async def test_without_a_review_there_is_nothing_to_decide_and_no_trace(

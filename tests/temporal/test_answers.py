@@ -24,6 +24,8 @@ from mipres.temporal.answers import (
 from mipres.temporal.connection import TemporalConnection, connect
 from tests.certificates import certificate_of, new_key, pem_of
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -152,3 +154,9 @@ def test_a_key_that_is_not_admitted_is_no_outage(status: RPCStatusCode) -> None:
 )
 def test_a_setting_that_is_wrong_is_named(error: TemporalUnavailableError, named: str) -> None:
     assert named in fault_for_operators(error, address="temporal:7233", namespace="registro")
+
+
+def test_how_support_hears_of_an_outage_has_one_owner() -> None:
+    """A hand-written `except RPCError` forgets what a client that never connected raises."""
+    sources = (ROOT / "mipres" / "support").glob("*.py")
+    assert [path.name for path in sources if "RPCError" in path.read_text(encoding="utf-8")] == []
