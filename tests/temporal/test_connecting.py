@@ -4,12 +4,13 @@ import asyncio
 
 import pytest
 from temporalio.client import Client
+from temporalio.runtime import Runtime
 from temporalio.testing import WorkflowEnvironment
 
 import worker
 from mipres.temporal import connection
 from mipres.temporal.answers import TemporalUnavailableError
-from mipres.temporal.connection import connect_in_time
+from mipres.temporal.connection import TemporalConnection, connect_in_time
 
 
 async def test_it_connects_once_the_server_answers_and_says_once_that_it_waits(
@@ -26,6 +27,30 @@ async def test_it_connects_once_the_server_answers_and_says_once_that_it_waits(
 
     assert await connect_in_time(connecting, on_away=said.append) is temporal_env.client
     assert len(said) == 1
+
+
+async def test_a_namespace_that_is_still_to_be_made_is_waited_for(
+    temporal_env: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(connection, "_AGAIN_SECONDS", 0.0)
+    config = temporal_env.client.service_client.config
+    nowhere = TemporalConnection(
+        address=config.target_host,
+        namespace="por-crear",
+        payload_keys={"uno": bytes(32)},
+        active_payload_key="uno",
+    )
+    said: list[TemporalUnavailableError] = []
+
+    async def connecting() -> Client:
+        if said:
+            return temporal_env.client
+        return await worker.connect_completely(nowhere, interceptors=[], runtime=Runtime.default())
+
+    assert await connect_in_time(connecting, on_away=said.append) is temporal_env.client
+    worker.say_that_it_waits(nowhere, said[0])
+    line = capsys.readouterr().out
+    assert "el worker espera a Temporal y se conecta solo. Temporal no tiene el namespace por-crear" in line
 
 
 async def test_an_error_of_the_code_is_not_waited_for() -> None:
