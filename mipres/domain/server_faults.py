@@ -63,7 +63,8 @@ def _of_state(state: str) -> str:
 def _of_class(name: str) -> str:
     if name == "PoolTimeoutError":
         return "este proceso tenía ocupadas todas sus conexiones"
-    if "SSL" in name:
+    # The driver's own plain class: the server does not take up TLS.
+    if "SSL" in name or name == "ConnectionError":
         return "no se pudo cifrar la conexión (TLS)"
     if "Timeout" in name:
         return "no respondió a tiempo"

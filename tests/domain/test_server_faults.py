@@ -35,6 +35,7 @@ def test_no_step_of_a_delivery_lacks_its_words(step: Step) -> None:
         ("InterfaceError", "se cortó la conexión"),
         ("PoolTimeoutError", "este proceso tenía ocupadas todas sus conexiones"),
         ("SSLCertVerificationError", "no se pudo cifrar la conexión (TLS)"),
+        ("ConnectionError", "no se pudo cifrar la conexión (TLS)"),
         ("FileNotFoundError", "no se pudo conectar"),
         ("InvalidPasswordError, SQLSTATE 28P01", "no admitió la cuenta con la que se conecta"),
         ("TooManyConnectionsError, SQLSTATE 53300", "ya no le quedan conexiones"),
