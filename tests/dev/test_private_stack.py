@@ -40,7 +40,7 @@ async def register_whom_no_mail_reaches(stack: PrivateStack) -> str:
 
 
 async def traces_of(stack: PrivateStack, radicado: str) -> dict[str, set[str]]:
-    """The traces that each process names beside a radicado, as soon as both have written."""
+    """The traces that each process names beside a radicado, once both have."""
     found: dict[str, set[str]] = {}
     async with asyncio.timeout(PATIENCE_SECONDS):
         while set(found) != {"api", "worker"}:

@@ -157,6 +157,6 @@ def test_a_setting_that_is_wrong_is_named(error: TemporalUnavailableError, named
 
 
 def test_how_support_hears_of_an_outage_has_one_owner() -> None:
-    """A hand-written `except RPCError` forgets what a client that never connected raises."""
+    """`except RPCError` forgets what a client that never connected raises."""
     sources = (ROOT / "mipres" / "support").glob("*.py")
     assert [path.name for path in sources if "RPCError" in path.read_text(encoding="utf-8")] == []
