@@ -67,7 +67,6 @@ def create_engine(
         hide_parameters=True,
         connect_args={
             **given,
-            "timeout": CONNECT_SECONDS,
             "command_timeout": statement_seconds + ANSWER_SECONDS,
             "connection_class": _BoundedConnection,
             "server_settings": {
@@ -88,7 +87,7 @@ def address_of(url: str) -> tuple[URL, dict[str, Any]]:
     own = {name: options.pop(name) for name in ("sslmode", *FILES) if name in options}
     server = {name: options.pop(name) for name in ("application_name", "options") if name in options}
     encryption = tls_of(own)
-    arguments: dict[str, Any] = {"server_settings": server}
+    arguments: dict[str, Any] = {"timeout": CONNECT_SECONDS, "server_settings": server}
     return address.set(query=options), arguments if encryption is None else {**arguments, "ssl": encryption}
 
 

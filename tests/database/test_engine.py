@@ -68,6 +68,21 @@ async def test_a_server_that_stands_still_is_given_up(
         await engine.dispose()
 
 
+async def test_a_server_that_accepts_and_says_nothing_is_given_up_by_a_migration_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr(database, "CONNECT_SECONDS", 0.1)
+    listener = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    async with listener, asyncio.timeout(10):
+        with pytest.raises(TimeoutError):
+            await database.migrate(f"postgresql+asyncpg://nobody@127.0.0.1:{port}/none")
+
+
 @pytest.mark.parametrize(
     ("statement", "fault"),
     [
