@@ -64,6 +64,16 @@ WORKS = f'exec {sys.executable} "$@"'
 TOO_OLD = f'shift; exec {sys.executable} -c "import sys; sys.version_info = (3, 10, 14); exec(sys.argv.pop(1))" "$@"'
 
 
+def with_python3(directory: Path, does: str) -> str:
+    """A PATH on which python3 is a program of the test's."""
+    programs = directory / "programs"
+    programs.mkdir()
+    program = programs / "python3"
+    program.write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
+    program.chmod(0o755)
+    return f"{programs}:{os.environ['PATH']}"
+
+
 @pytest.mark.parametrize(
     ("python", "usual", "is_kept"),
     [
@@ -80,12 +90,8 @@ def test_an_environment_is_kept_only_if_it_works_and_is_python3_s(
     checkout: Path, tmp_path: Path, python: str, usual: tuple[int, int] | None, *, is_kept: bool
 ) -> None:
     program = environment_in(checkout, python)
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    fake = programs / "python3"
-    fake.write_text("#!/bin/sh\n" + (f"echo {usual[0]} {usual[1]}\n" if usual else "exit 127\n"), "utf-8")
-    fake.chmod(0o755)
-    done = make(checkout, "help", PATH=f"{programs}:{os.environ['PATH']}")
+    answer = f"echo {usual[0]} {usual[1]}" if usual else "exit 127"
+    done = make(checkout, "help", PATH=with_python3(tmp_path, answer))
     assert ("se crea de nuevo" in done.stdout, program.exists()) == (not is_kept, is_kept)
 
 
@@ -123,25 +129,20 @@ def test_ci_finds_each_other_python_of_the_machine(tmp_path: Path) -> None:
 
 
 def test_python_without_venv_leaves_nothing_half_made(checkout: Path, tmp_path: Path) -> None:
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    fake = programs / "python3"
-    fake.write_text(
-        '#!/bin/sh\n[ "$1" = -m ] || exit 0\nmkdir -p .venv/bin; echo > .venv/bin/python; exit 1\n',
-        encoding="utf-8",
+    path = with_python3(
+        tmp_path, '[ "$1" = -m ] || exit 0\nmkdir -p .venv/bin; echo > .venv/bin/python; exit 1'
     )
-    fake.chmod(0o755)
-    done = make(checkout, ".venv/bin/python", PATH=f"{programs}:{os.environ['PATH']}")
+    done = make(checkout, ".venv/bin/python", PATH=path)
     assert done.returncode != 0
     assert "python3-venv" in done.stderr
     assert not (checkout / ".venv").exists()
 
 
-@pytest.mark.parametrize("locale", ["C", "C.UTF-8", "es_CO.ISO-8859-1", "en_US.ISO-8859-1"])
-def test_programs_speak_spanish_in_any_locale(checkout: Path, locale: str) -> None:
-    environment_in(checkout, f'exec {sys.executable} "$@"')
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX", "es_CO.ISO-8859-1", "xx_YY.UTF-8"])
+def test_programs_speak_spanish_in_any_locale(checkout: Path, tmp_path: Path, locale: str) -> None:
+    environment_in(checkout, WORKS)
     rule = "said: ; @$(PYTHON) -c 'import sys; print(\"contraseña │\", sys.flags.utf8_mode)'"
-    done = make(checkout, "--eval", rule, "said", LC_ALL=locale, LANG="")
+    done = make(checkout, "--eval", rule, "said", LC_ALL=locale, LANG="", PATH=with_python3(tmp_path, WORKS))
     # Not all of these locales exist here, so the mode that ignores them all is looked at too.
     assert done.stdout == "contraseña │ 1\n", done.stderr
 
