@@ -3,6 +3,7 @@
 import ast
 import io
 import re
+import shutil
 import subprocess
 import tokenize
 from collections.abc import Iterator
@@ -115,14 +116,16 @@ def offences(source: str, suffix: str) -> list[str]:
 
 
 def tracked(place: str) -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "--", place], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    # A source archive without its history has no list: every file counts there.
-    names = listed.stdout.splitlines() or [
-        str(path.relative_to(ROOT)) for path in (ROOT / place).rglob("*") if path.is_file()
-    ]
-    return [ROOT / name for name in names if Path(name).suffix in SUFFIXES and (ROOT / name).exists()]
+    # Without git, or in a source archive without its history, every file counts.
+    paths = [ROOT / name for name in listed_by_git(place)] or [ROOT / place, *(ROOT / place).rglob("*")]
+    return [path for path in paths if path.suffix in SUFFIXES and path.is_file()]
+
+
+def listed_by_git(place: str) -> list[str]:
+    if shutil.which("git") is None:
+        return []
+    command = ["git", "ls-files", "--", place]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.splitlines()
 
 
 @pytest.mark.parametrize("place", CHECKED)
@@ -133,6 +136,14 @@ def test_every_sentence_follows_the_rules(place: str) -> None:
         for offence in offences(path.read_text(encoding="utf-8"), path.suffix)
     ]
     assert found == []
+
+
+@pytest.mark.parametrize("place", CHECKED)
+def test_a_machine_without_git_reads_the_same_places(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = set(tracked(place))
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert known
+    assert known <= set(tracked(place))
 
 
 def test_the_table_of_phrases_is_read() -> None:
