@@ -27,7 +27,7 @@ from mipres.domain.limits import API_CALLS, WRONG_KEYS, Limit
 from mipres.support.staff import StaffMember, StaffSessionKind
 
 
-def _client(request: Request, services: ProtectionDep) -> str:
+async def _client(request: Request, services: ProtectionDep) -> str:
     return client_of(request, services.trusted_proxies)
 
 
@@ -44,7 +44,7 @@ def limited(limit: Limit) -> Any:
     return Depends(count)
 
 
-def public() -> None:
+async def public() -> None:
     """Protect a route that anybody may read and that changes nothing."""
 
 
@@ -147,7 +147,7 @@ async def staff_form_before_factor(request: Request, services: ProtectionDep) ->
     await staff_before_factor(request, services)
 
 
-def current_staff(request: Request) -> StaffMember:
+async def current_staff(request: Request) -> StaffMember:
     """Find the member of support that asks; only behind the protections of support."""
     member: StaffMember = request.state.staff
     return member
@@ -177,14 +177,14 @@ async def codec_reader(request: Request, services: ProtectionDep) -> None:
     request.state.staff, request.state.staff_token = member, token
 
 
-def client_call() -> None:
+async def client_call() -> None:
     """Protect what applications call.
 
     The handler asks for the protocol's own proof of the client or the token.
     """
 
 
-def sent_on() -> None:
+async def sent_on() -> None:
     """Protect a form of another site that does nothing here but become a GET."""
 
 

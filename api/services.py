@@ -262,7 +262,8 @@ class Services:
 
 
 def _family(name: str) -> Any:
-    def find(request: Request) -> Any:
+    # What is no coroutine costs a trip to a thread at each request; so with every dependency.
+    async def find(request: Request) -> Any:
         return getattr(request.app.state.services, name)
 
     return Depends(find)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from inspect import iscoroutinefunction
 from types import SimpleNamespace
 from typing import Any
 
@@ -114,6 +115,27 @@ def test_the_guard_notices_a_page_that_fastapi_adds_by_itself(make_app: Callable
     app = make_app()
     app.add_route("/redoc", lambda request: None, methods=["GET"])  # type: ignore[arg-type,return-value]
     assert unprotected(app) == ["GET /redoc", "HEAD /redoc"]
+
+
+def _every_call(dependant: Dependant) -> Iterator[Callable[..., Any]]:
+    yield from _calls(dependant)
+    for item in dependant.dependencies:
+        yield from _every_call(item)
+
+
+def test_no_dependency_takes_a_thread(make_app: Callable[..., FastAPI]) -> None:
+    calls = {
+        call
+        for _, _, route in operations(make_app())
+        if isinstance(route.original_route, APIRoute)
+        for call in _every_call(route.dependant)
+    }
+    assert public in calls
+    assert [call for call in calls if not _is_coroutine(call)] == []
+
+
+def _is_coroutine(call: Callable[..., Any]) -> bool:
+    return iscoroutinefunction(call) or iscoroutinefunction(type(call).__call__)
 
 
 # A logout takes nothing from anybody; the API counts in its own protection.
