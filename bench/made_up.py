@@ -69,7 +69,10 @@ async def make_up(stack: PrivateStack, first: int, last: int) -> None:
 
 
 def _indexed_at_last(visibility: sqlite3.Connection, writing: Iterator[None]) -> Iterator[None]:
-    """Write without the store's hundred indexes, and make them again: a third of the time."""
+    """Write without the store's hundred indexes, and make them again.
+
+    That takes a third of the time.
+    """
     indexes = visibility.execute(_INDEXES).fetchall()
     with visibility:
         for name, _ in indexes:
