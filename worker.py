@@ -17,7 +17,7 @@ from temporalio.runtime import Runtime
 from activities.catalog import catalog
 from activities.metrics import WorkerMetrics, count_with
 from mipres import composition
-from mipres.arguments import Arguments
+from mipres.arguments import take_none
 from mipres.database.failures import server_fault
 from mipres.logs import configure_logging
 from mipres.settings import Settings, load_settings
@@ -32,7 +32,6 @@ from mipres.temporal.connection import (
     require_search_attributes,
 )
 from mipres.temporal.names import SEARCH_ATTRIBUTES
-from mipres.version import VERSION_LINE
 from workflows.metrics import begin_at_zero
 from workflows.schedules import ensure_schedules
 from workflows.workers import build_workers, running, versioning
@@ -134,8 +133,6 @@ def complain(line: str) -> None:
 
 
 if __name__ == "__main__":
-    program = Arguments(prog="python worker.py", description="Worker de Registro MIPRES.")
-    program.add_argument("--version", action="version", version=VERSION_LINE)
-    program.parse_args()
+    take_none("python worker.py", "Worker de Registro MIPRES.")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())

@@ -5,6 +5,8 @@ import io
 import sys
 from typing import Any, NoReturn
 
+from mipres.version import VERSION_LINE
+
 
 def speak_in_any_locale() -> None:
     """Show a question mark for a sign that the terminal's encoding lacks.
@@ -17,14 +19,15 @@ def speak_in_any_locale() -> None:
 
 
 class Arguments(argparse.ArgumentParser):
-    """A parser that answers a mistake in one line, with exit status 2.
+    """A parser that knows the release, and answers a mistake in one line.
 
-    Its own class prints the usage above it.
+    Its own class prints the usage above that line. The exit status is 2.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         speak_in_any_locale()
+        self.add_argument("--version", action="version", version=VERSION_LINE)
 
     def error(self, message: str) -> NoReturn:
         """End the program."""

@@ -148,9 +148,13 @@ def test_a_program_of_development_shows_that_the_others_are_hidden(image_tree: P
     assert "No module named 'pytest'" in done.stderr
 
 
-@pytest.mark.parametrize("program", [("-m", "mipres.cli"), ("worker.py",)], ids=["cli", "worker"])
+@pytest.mark.parametrize(
+    "program",
+    [("-m", "mipres.cli"), ("worker.py",), ("-m", "deploy.current_build")],
+    ids=["cli", "worker", "step"],
+)
 def test_programs_name_the_release_and_the_build(open_directory: Path, program: tuple[str, ...]) -> None:
-    tree = build_tree(open_directory / f"built-{len(program)}")
+    tree = build_tree(open_directory / f"built-{program[-1]}")
     assert ("RUN", 'echo "$BUILD" > mipres/build.txt') in instructions()
     (tree / "mipres" / "build.txt").write_text("3f2a1c9\n", encoding="utf-8")
     done = run_in(tree, *program, "--version")
