@@ -17,7 +17,7 @@ from sqlalchemy import CTE, ColumnElement, Row, func, insert, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.engine import reading_factory, session_factory
-from mipres.database.tables import AuditHeadRow, AuditRow
+from mipres.database.tables import AuditHeadRow, AuditRow, table_of
 from mipres.domain.audit import AuditEntry, AuditEvent, AuditHead, AuditVerdict
 from mipres.keys import AuditKey
 from mipres.ports import Clock
@@ -25,9 +25,9 @@ from mipres.ports import Clock
 GENESIS = bytes(32)
 """What stands in the place of the row before the first."""
 # A writer that waited for the row reads what the writer before it left there.
-_HEAD = select(AuditHeadRow.number, AuditHeadRow.seal).with_for_update()
+_HEAD = select(*table_of(AuditHeadRow).c["number", "seal"]).with_for_update()
 _COLUMNS = tuple(column.name for column in AuditRow.__table__.columns)
-_APPEND = insert(AuditRow)
+_APPEND = insert(table_of(AuditRow))
 _DIGEST_SHOWN = 16
 _BATCH = 1_000
 _END_MISSING = "faltan las últimas filas: fueron borradas"

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Insert,
     Row,
     Update,
+    bindparam,
     delete,
     insert,
     literal,
@@ -27,6 +28,13 @@ from mipres.domain.links import LinkPurpose, LinkState
 WAS_INSERTED = literal_column("(xmax = 0)", Boolean).label("was_inserted")
 """PostgreSQL's own mark of a row that an upsert has inserted and not updated."""
 
+_LOCKED_OWNER = (
+    select(AccountRow)
+    .join(PasswordLinkRow, PasswordLinkRow.account_id == AccountRow.id)
+    .where(PasswordLinkRow.id == bindparam("link_id"))
+    .with_for_update(of=AccountRow)
+)
+
 
 async def lock_account(session: AsyncSession, account_id: uuid.UUID) -> AccountRow | None:
     """Hold the account until the transaction ends.
@@ -38,10 +46,7 @@ async def lock_account(session: AsyncSession, account_id: uuid.UUID) -> AccountR
 
 async def lock_account_of_link(session: AsyncSession, link_id: uuid.UUID) -> AccountRow | None:
     """Hold the account that a link belongs to."""
-    owner = select(AccountRow).join(PasswordLinkRow, PasswordLinkRow.account_id == AccountRow.id)
-    row: AccountRow | None = await session.scalar(
-        owner.where(PasswordLinkRow.id == link_id).with_for_update(of=AccountRow)
-    )
+    row: AccountRow | None = await session.scalar(_LOCKED_OWNER, {"link_id": link_id})
     return row
 
 

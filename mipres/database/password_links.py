@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CTE, Row, and_, or_, select, update
+from sqlalchemy import CTE, Row, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.audit import PostgresAuditTrail, write_and_hold
@@ -59,6 +59,7 @@ _OWNER = (
     .join(AccountRow, AccountRow.id == PasswordLinkRow.account_id)
     .outerjoin(ProfileRow, ProfileRow.account_id == AccountRow.id)
 )
+_OWNER_OF_LINK = _OWNER.where(PasswordLinkRow.id == bindparam("link_id"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +197,7 @@ class PostgresPasswordLinks:
         if link_id is None:
             return None
         async with self._reading() as session:
-            rows = (await session.execute(_OWNER.where(PasswordLinkRow.id == link_id))).all()
+            rows = (await session.execute(_OWNER_OF_LINK, {"link_id": link_id})).all()
         now = self._clock.now()
         if not rows or state_of(rows[0], now) is not state:
             return None

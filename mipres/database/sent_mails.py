@@ -1,16 +1,45 @@
 """Mails that went out, by key, so that two attempts send one mail."""
 
 import logging
+from typing import Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Update, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.failures import DATABASE_ERRORS, database_fault
-from mipres.database.tables import SentMailRow
+from mipres.database.tables import SentMailRow, table_of
 from mipres.domain.mail import CLAIM_LIFETIME, HANDED_OVER_LIFETIME, MailClaim
 
 log = logging.getLogger(__name__)
+
+# Each statement is written once and not at each mail, which would take longer than to send it to the database.
+_MAILS: Final = table_of(SentMailRow)
+_THE_MAIL: Final = _MAILS.c.key == bindparam("mail")
+_NOW: Final = func.clock_timestamp()
+_WAS_LEFT: Final = _MAILS.c.sent_at.is_(None) & (_MAILS.c.claimed_at <= _NOW - CLAIM_LIFETIME)
+_FRESH: Final = insert(_MAILS).values(key=bindparam("mail"), claimed_at=_NOW)
+_CLAIM: Final = _FRESH.on_conflict_do_update(
+    index_elements=["key"], set_={"claimed_at": _NOW}, where=_WAS_LEFT
+).returning(_MAILS.c.key)
+_STATE: Final = select(_MAILS.c.sent_at, _MAILS.c.claimed_at > _NOW).where(_THE_MAIL)
+_MARK_SENT: Final = _FRESH.values(sent_at=_NOW).on_conflict_do_update(
+    index_elements=["key"], set_={"sent_at": _NOW}
+)
+_FOR_HOURS: Final = _NOW + HANDED_OVER_LIFETIME
+_COUNT_UNKNOWN_END: Final = (
+    insert(_MAILS)
+    .values(key=bindparam("mail"), claimed_at=_FOR_HOURS, unknown_ends=1)
+    .on_conflict_do_update(
+        index_elements=["key"],
+        set_={"claimed_at": _FOR_HOURS, "unknown_ends": _MAILS.c.unknown_ends + 1},
+    )
+    .returning(_MAILS.c.unknown_ends)
+)
+_UNSENT: Final = update(_MAILS).where(_THE_MAIL, _MAILS.c.sent_at.is_(None))
+_RENEW: Final = _UNSENT.values(claimed_at=func.greatest(_MAILS.c.claimed_at, _NOW))
+_HOLD_FOR_HOURS: Final = _UNSENT.values(claimed_at=_FOR_HOURS)
+_RELEASE: Final = _UNSENT.values(claimed_at=_NOW - CLAIM_LIFETIME)
 
 
 class PostgresSentMails:
@@ -24,18 +53,12 @@ class PostgresSentMails:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def claim(self, key: str) -> MailClaim:
-        now = func.clock_timestamp()
-        fresh = insert(SentMailRow).values(key=key, claimed_at=now)
-        was_left = SentMailRow.sent_at.is_(None) & (SentMailRow.claimed_at <= now - CLAIM_LIFETIME)
-        claiming = fresh.on_conflict_do_update(
-            index_elements=["key"], set_={"claimed_at": now}, where=was_left
-        ).returning(SentMailRow.key)
+        mail = {"mail": key}
         try:
             async with self._engine.connect() as connection:
-                if (await connection.execute(claiming)).first() is not None:
+                if (await connection.execute(_CLAIM, mail)).first() is not None:
                     return MailClaim.TAKEN
-                held = select(SentMailRow.sent_at, SentMailRow.claimed_at > now).where(SentMailRow.key == key)
-                found = (await connection.execute(held)).first()
+                found = (await connection.execute(_STATE, mail)).first()
                 if found is None:
                     # The purge has removed it between the two statements; the next attempt claims it.
                     return MailClaim.BUSY
@@ -49,44 +72,35 @@ class PostgresSentMails:
             return MailClaim.TAKEN
 
     async def renew(self, key: str) -> None:
-        await self._update(key, claimed_at=func.greatest(SentMailRow.claimed_at, func.clock_timestamp()))
+        await self._update(_RENEW, key)
 
     async def hold_for_hours(self, key: str) -> None:
-        await self._update(key, claimed_at=func.clock_timestamp() + HANDED_OVER_LIFETIME)
+        await self._update(_HOLD_FOR_HOURS, key)
 
     async def record_unknown_end(self, key: str) -> int:
-        held = func.clock_timestamp() + HANDED_OVER_LIFETIME
-        counting = insert(SentMailRow).values(key=key, claimed_at=held, unknown_ends=1)
-        statement = counting.on_conflict_do_update(
-            index_elements=["key"],
-            set_={"claimed_at": held, "unknown_ends": SentMailRow.unknown_ends + 1},
-        ).returning(SentMailRow.unknown_ends)
         try:
             async with self._engine.connect() as connection:
-                return int((await connection.execute(statement)).scalar_one())
+                counted = await connection.execute(_COUNT_UNKNOWN_END, {"mail": key})
+                return int(counted.scalar_one())
         except DATABASE_ERRORS as error:
             log.warning("an unknown end of a mail went unrecorded: %s", database_fault(error))
             return 1
 
     async def mark_sent(self, key: str) -> None:
-        now = func.clock_timestamp()
-        sent = insert(SentMailRow).values(key=key, claimed_at=now, sent_at=now)
-        marking = sent.on_conflict_do_update(index_elements=["key"], set_={"sent_at": now})
         try:
             async with self._engine.connect() as connection:
-                await connection.execute(marking)
+                await connection.execute(_MARK_SENT, {"mail": key})
         except DATABASE_ERRORS as error:
             # The mail is out: a failure here would send it again.
             log.warning("a mail went out unrecorded: %s", database_fault(error))
 
     async def release(self, key: str) -> None:
-        await self._update(key, claimed_at=func.clock_timestamp() - CLAIM_LIFETIME)
+        await self._update(_RELEASE, key)
 
-    async def _update(self, key: str, **values: object) -> None:
-        unsent = (SentMailRow.key == key, SentMailRow.sent_at.is_(None))
+    async def _update(self, statement: Update, key: str) -> None:
         try:
             async with self._engine.connect() as connection:
-                await connection.execute(update(SentMailRow).where(*unsent).values(**values))
+                await connection.execute(statement, {"mail": key})
         except DATABASE_ERRORS as error:
             # The claim grows old by itself.
             log.warning("the claim of a mail stays as it was: %s", database_fault(error))
