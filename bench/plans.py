@@ -12,7 +12,7 @@ import re
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,7 +38,7 @@ from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.retention import PostgresRetention
 from mipres.database.sent_mails import PostgresSentMails
-from mipres.database.sessions import PostgresSessions
+from mipres.database.sessions import PostgresSessions, SecondStepNeededError
 from mipres.domain.accounts import NewRegistration, ProfileFacts
 from mipres.domain.applications import Application
 from mipres.domain.audit import AuditEvent, AuditEventType
@@ -48,6 +48,7 @@ from mipres.domain.links import LinkPurpose
 from mipres.domain.lockout import Origin
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Person
+from mipres.domain.second_factor import Proof
 from mipres.domain.submissions import Submission, UserType
 from mipres.domain.terms import Consent
 from mipres.keys import LinkTokens, audit_keys
@@ -131,7 +132,15 @@ async def _live(engine: AsyncEngine) -> None:
     await accounts.find(document)
     sessions = PostgresSessions(engine, audit=audit, clock=clock)
     if right is not None:
-        token = await sessions.open(right.account_id, Application.MIPRES, verified_hash=right.verified_hash)
+        # Each person of the filled tables has a second factor.
+        with suppress(SecondStepNeededError):
+            await sessions.open(right.account_id, Application.MIPRES, verified_hash=right.verified_hash)
+        token = await sessions.open(
+            right.account_id,
+            Application.MIPRES,
+            verified_hash=right.verified_hash,
+            proofs=(Proof.PASSWORD, Proof.CODE),
+        )
         if token is not None:
             await sessions.user_of(token, Application.MIPRES)
             await sessions.end(token)
