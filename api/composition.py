@@ -342,6 +342,7 @@ class Composition:
                 ),
                 clock=self._clock,
             ),
+            factor_rule=self._settings.second_factor,
             clients=OpenClients(self.clients),
             keys=composition.build_signing_keys(self._settings),
             consents=self.consents,

@@ -105,11 +105,13 @@ class OidcServices:
         clients: The applications that are not disabled, by id.
         keys: The signing keys, read when they are first needed.
         asked: Dates requests that lead to a page and back.
+        factor_rule: Who must have shown a second factor.
     """
 
     pages: Pages
     issuer: str
     asked: AskedRequests
+    factor_rule: SecondFactorRule
     clients: Mapping[str, Client]
     keys: Callable[[], SigningKeys]
     consents: ApplicationConsents

@@ -47,7 +47,7 @@ from mipres.domain.applications import Application
 from mipres.domain.clients import SCOPES, Client, claims_of
 from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.limits import OIDC_CALLS
-from mipres.domain.second_factor import is_multi_factor
+from mipres.domain.second_factor import SecondFactorRule, is_multi_factor
 from mipres.oidc_keys import ALGORITHMS, PUBLISHED_SECONDS
 
 router = APIRouter(include_in_schema=False)
@@ -205,11 +205,11 @@ class _Demand:
     """Who may have the code.
 
     Attributes:
-        doors: The logins at which the person may be in.
+        client: Whose doors the person may be in at.
         account: The only one that will do, where the application names one.
     """
 
-    doors: tuple[Application, ...]
+    client: Client
     second_factor: bool
     account: str | None
 
@@ -228,7 +228,7 @@ def _demand(services: OidcServices, client: Client, values: Mapping[str, str]) -
     # In order of preference: a password alone is enough where it stands in the list, too.
     strong_only = MULTI_FACTOR in levels and PASSWORD_ONLY not in levels
     return _Demand(
-        doors=client.audience.doors,
+        client=client,
         second_factor=client.require_second_factor or strong_only,
         account=hint["sub"] if hint else None,
     )
@@ -245,7 +245,7 @@ async def _who_may_go_on(
     """
     prompts, since = frozenset(values.get("prompt", "").split()), services.asked.since(values)
     try:
-        user = await _who(request, login, demand, is_active="none" not in prompts)
+        user = await _who(request, services, login, demand, is_active="none" not in prompts)
     except SecondFactorDemandedError as demanded:
         if "none" in prompts:
             raise _RefusedError("interaction_required", "the person needs a second factor") from None
@@ -263,26 +263,38 @@ async def _who_may_go_on(
 
 
 async def _who(
-    request: Request, login: LoginServices, demand: _Demand, *, is_active: bool
+    request: Request, services: OidcServices, login: LoginServices, demand: _Demand, *, is_active: bool
 ) -> LoggedInUser | None:
     """The person who is in at one of the doors, with access today.
 
     Raises:
         SecondFactorDemandedError: they, or the application, need a second factor.
     """
-    for door in demand.doors:
+    for door in demand.client.audience.doors:
         user = await user_of(request, login, door, is_active=is_active)
         if user is None or (demand.account and str(user.account_id) != demand.account):
             continue
-        if demand.second_factor and not is_multi_factor(user.amr):
+        if not is_multi_factor(user.amr) and await _owes_factor(services, demand, user):
             raise SecondFactorDemandedError(door)
         return user
     return None
 
 
+async def _owes_factor(services: OidcServices, demand: _Demand, user: LoggedInUser) -> bool:
+    """Whether a second factor is demanded, also for what another door opens."""
+    if demand.second_factor or services.factor_rule is SecondFactorRule.OPTIONAL:
+        return demand.second_factor
+
+    def is_required(provider: Provider) -> bool:
+        person = grants.person_of(provider.bound.db, user.account_id)
+        return person is not None and provider.requires_factor(person, demand.client)
+
+    return bool(await _call(services, is_required))
+
+
 async def _all_in(request: Request, login: LoginServices, demand: _Demand) -> list[LoggedInUser]:
     """Who is in at one of the doors, where the application names one person."""
-    doors = demand.doors if demand.account else ()
+    doors = demand.client.audience.doors if demand.account else ()
     found = [await user_of(request, login, door, is_active=False, before_factor=True) for door in doors]
     return [user for user in found if user is not None]
 
@@ -485,17 +497,21 @@ async def log_out(request: Request, services: OidcDep, login: LoginDep) -> Respo
     if open_doors and not named:
         return services.pages.render(request, "oidc_logout", client=client)
     if hint:
-        # The session may have run out while the person worked in the application, and in others.
-        session_id = uuid.UUID(hint["sid"])
-        await _call(
-            services,
-            lambda provider: grants.end_run_out(provider.bound.db, session_id, now=provider.bound.now),
-        )
+        await _end_run_out(services, uuid.UUID(hint["sid"]))
     response = _redirect(target or "/")
     for door in named:
         await login.sessions.end(login.cookies.get(request, session_cookie(door)) or "")
         login.cookies.drop(response, session_cookie(door))
     return response
+
+
+async def _end_run_out(services: OidcServices, session_id: uuid.UUID) -> None:
+    """End what is left of a session that ran out while its person was in applications."""
+
+    def ending(provider: Provider) -> None:
+        grants.end_run_out(provider.bound.db, session_id, now=provider.bound.now)
+
+    await _call(services, ending)
 
 
 def _hint(services: OidcServices, value: str | None) -> dict[str, Any] | None:
@@ -584,6 +600,7 @@ async def _call(services: OidcServices, work: Callable[[Provider], Any]) -> Any:
                     services.clients,
                     services.keys(),
                     issuer=services.issuer,
+                    factor_rule=services.factor_rule,
                     bound=Bound(db=db, now=services.clock.now()),
                 )
             )

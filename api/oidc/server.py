@@ -33,9 +33,9 @@ from api.oidc.assertions import PRIVATE_KEY_JWT, ClientAssertion
 from mipres.database import grants
 from mipres.database.grants import Asked, Login, TokenKind
 from mipres.database.tables import OidcGrantRow
-from mipres.domain.clients import SCOPES, Client, PersonFacts, claims_of, may_enter
+from mipres.domain.clients import SCOPES, Client, PersonFacts, claims_of, may_enter, profiles_for
 from mipres.domain.eligibility import today_in_bogota
-from mipres.domain.second_factor import is_multi_factor
+from mipres.domain.second_factor import SecondFactorRule, is_multi_factor
 from mipres.oidc_keys import SigningKeys, signed
 
 _BY_SECRET = ("client_secret_basic", "client_secret_post")
@@ -257,9 +257,16 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
     """One call's server: made for it, because it holds the call's transaction."""
 
     def __init__(
-        self, clients: Mapping[str, Client], keys: SigningKeys, *, issuer: str, bound: Bound
+        self,
+        clients: Mapping[str, Client],
+        keys: SigningKeys,
+        *,
+        issuer: str,
+        factor_rule: SecondFactorRule,
+        bound: Bound,
     ) -> None:
         super().__init__(scopes_supported=list(SCOPES))
+        self._factor_rule = factor_rule
         self._clients, self._keys, self._issuer = clients, keys, issuer
         self.bound = bound
         self.register_token_generator("default", self._new_token)
@@ -321,14 +328,20 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
     def person_of(self, row: OidcGrantRow, client: Client) -> PersonFacts | None:
         """The person, while the access that the client is for is in force.
 
-        None too for a login that shows less than the client requires.
+        None too for a login with less than is required by now.
         """
-        if client.require_second_factor and not is_multi_factor(row.amr):
-            # The application has come to require more since the login.
+        person, today = grants.person_of(self.bound.db, row.account_id), today_in_bogota(self.bound.now)
+        if person is None or not may_enter(person, client.audience, today=today):
             return None
-        person = grants.person_of(self.bound.db, row.account_id)
-        today = today_in_bogota(self.bound.now)
-        return person if person and may_enter(person, client.audience, today=today) else None
+        is_enough = is_multi_factor(row.amr) or not self.requires_factor(person, client)
+        return person if is_enough else None
+
+    def requires_factor(self, person: PersonFacts, client: Client) -> bool:
+        """Whether the application, or what it may learn, needs a second factor."""
+        learnt = profiles_for(person, client.audience, today=today_in_bogota(self.bound.now))
+        return client.require_second_factor or self._factor_rule.demands(
+            profile.access.user_type for profile in learnt
+        )
 
     def id_token(
         self, row: OidcGrantRow, client: Client, person: PersonFacts, *, scope: str, nonce: str | None

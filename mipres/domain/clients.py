@@ -300,6 +300,19 @@ def may_enter(person: PersonFacts, audience: Audience, *, today: date) -> bool:
     return bool(person.access.applications(today) & set(audience.doors))
 
 
+def profiles_for(person: PersonFacts, audience: Audience, *, today: date) -> list[ProfileFacts]:
+    """The profiles that an application may learn.
+
+    Those in force today, and of its own doors.
+    """
+    return [
+        profile
+        for profile in person.profiles
+        if person.access.state_of(profile.access, today) is AccessState.IN_FORCE
+        and application_of(profile.access.user_type) in audience.doors
+    ]
+
+
 def claims_of(
     person: PersonFacts, scopes: frozenset[str], audience: Audience, *, today: date
 ) -> dict[str, Any]:
@@ -315,12 +328,7 @@ def claims_of(
     if "email" in scopes:
         claims["email"] = person.email
     if "mipres" in scopes:
-        profiles = [
-            profile
-            for profile in person.profiles
-            if person.access.state_of(profile.access, today) is AccessState.IN_FORCE
-            and application_of(profile.access.user_type) in audience.doors
-        ]
+        profiles = profiles_for(person, audience, today=today)
         claims["document"] = {"type": person.document_type, "number": person.document_number}
         claims["profiles"] = [_profile_claim(profile) for profile in profiles]
         # Applications behind a header read no nested lists.

@@ -15,11 +15,12 @@ from joserfc.jws import extract_compact
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from mipres.database.accounts import PostgresAccounts
 from mipres.domain.clients import secret_hash
 from mipres.oidc_keys import SigningKeys, fresh_key, read_keys, signed, write_keys
 from tests.api.conftest import hidden
-from tests.database.registrations import DELEGATE
-from tests.oidc.conftest import BACK, ISSUER, LOGIN, SECRET, VERIFIER, SetStage, entry, refresh_of
+from tests.database.registrations import DELEGATE, registration
+from tests.oidc.conftest import BACK, ISSUER, LOGIN, PASSWORD, SECRET, VERIFIER, SetStage, entry, refresh_of
 
 FACTOR = "/cuenta/segundo-factor"
 OFFLINE = "openid offline_access"
@@ -378,6 +379,26 @@ async def test_an_application_can_ask_for_a_second_factor(set_stage: SetStage, l
     assert answer["error"] == "interaction_required"
     page = await stage.browser.get(stage.request(acr_values=levels))
     assert page.url.path == "/cuenta/segundo-factor"
+
+
+async def test_a_rule_for_delegates_is_not_gone_around_by_the_other_door(
+    set_stage: SetStage, accounts: PostgresAccounts, engine: AsyncEngine
+) -> None:
+    """An application for everybody learns the profiles of both doors."""
+    await accounts.register(registration(DELEGATE))
+    stage = await set_stage(audience="everybody", settings={"second_factor": "delegates"})
+    page = await stage.browser.get("/ingreso/mipres")
+    typed = {"usuario": LOGIN, "contrasena": PASSWORD}
+    assert (
+        await stage.browser.post("/ingreso/mipres", data={**hidden(page), **typed})
+    ).url.path == "/inicio/mipres"
+    assert (await stage.answer(stage.request(prompt="none")))["error"] == "interaction_required"
+    assert (await stage.browser.get(stage.request())).url.path == FACTOR
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE profiles SET support_suspended_at = now() WHERE user_type = 'delegate'")
+        )
+    assert (await stage.answer(stage.request(prompt="none")))["code"]
 
 
 @pytest.mark.parametrize("levels", ["urn:mipres:pwd", "urn:mipres:2fa urn:mipres:pwd", "urn:unknown", ""])
