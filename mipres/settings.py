@@ -216,11 +216,14 @@ def _smtp_address(value: SecretStr) -> SecretStr:
     return value
 
 
+_UNREADABLE = "no se pudo leer el archivo; revise la ruta y los permisos."
+
+
 def _readable(file: Path) -> Path:
     try:
         file.read_bytes()
     except OSError:
-        raise ValueError("no se pudo leer el archivo; revise la ruta y los permisos.") from None
+        raise ValueError(_UNREADABLE) from None
     return file
 
 
@@ -507,9 +510,7 @@ class Settings(BaseSettings):
                 try:
                     values[field] = Path(path).read_text(encoding="utf-8").strip()
                 except (OSError, UnicodeDecodeError) as error:
-                    raise UnreadableSettingFileError(
-                        f"{name}: no se pudo leer el archivo; revise la ruta y los permisos."
-                    ) from error
+                    raise UnreadableSettingFileError(f"{name}: {_UNREADABLE}") from error
         files = InitSettingsSource(settings_cls, init_kwargs=values)
         sources = (init_settings, env_settings, files, dotenv_settings, file_secret_settings)
         if given.get("environment", "development") != "development":

@@ -14,6 +14,7 @@ from joserfc.jwk import KeySet
 from mipres.oidc_keys import fresh_key, write_keys
 from mipres.settings import Settings, variable
 from mipres.temporal.names import REGISTRATIONS_QUEUE
+from tests.certificates import certificate_of, new_key, pem_of
 from tests.deployment.composed import DEPLOY, compose_file
 from tests.deployment.manifests import (
     KUBERNETES,
@@ -174,11 +175,18 @@ def test_production_would_start_with_what_is_named(monkeypatch: pytest.MonkeyPat
     }
     (tmp_path / "clients.json").write_text("[]")
     write_keys(tmp_path / "keys.json", KeySet([fresh_key()]))
-    files = of("Secret", "applications")["stringData"]
+    key = new_key()
+    for name, content in {
+        "tls.key": pem_of(key),
+        "tls.crt": certificate_of(key),
+        "ca.crt": certificate_of(key),
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    files = of("Secret", "applications")["stringData"] | of("Secret", "temporal-tls")["stringData"]
     strong |= {
         name: str(tmp_path / Path(path).name)
         for name, path in of("ConfigMap", "settings")["data"].items()
-        if path.startswith("/etc/applications/") and Path(path).name in files
+        if path.startswith(("/etc/applications/", "/etc/temporal-tls/")) and Path(path).name in files
     }
     build = {item["name"]: item["value"] for item in container(WORKER)["env"]}
     for name, value in {**of("ConfigMap", "settings")["data"], **strong, **build}.items():

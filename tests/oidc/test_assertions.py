@@ -26,19 +26,23 @@ KNOWN = (400, "invalid_grant")
 
 
 def assertion(key: Any = KEY, alg: str = "ES256", **changed: Any) -> dict[str, str | None]:
-    """The parameters of a request; None leaves a claim out."""
+    """The parameters of a request; None leaves a claim out, a span of time counts from now."""
     whole = {
         "iss": "app",
         "sub": "app",
         "aud": f"{ISSUER}/oidc/token",
         "jti": str(uuid.uuid4()),
         "exp": int(time.time()) + 60,
-        **changed,
+        **{name: _moment(value) for name, value in changed.items()},
     }
     claims = {name: value for name, value in whole.items() if value is not None}
     header = {"alg": alg, **({"kid": key.kid} if key.kid else {})}
     signed = jwt.encode(header, claims, key, algorithms=[alg])
     return _sent(signed)
+
+
+def _moment(value: object) -> object:
+    return int(time.time() + value.total_seconds()) if isinstance(value, timedelta) else value
 
 
 def _sent(signed: str) -> dict[str, str | None]:
@@ -128,11 +132,11 @@ async def test_of_two_at_once_one_counts(set_stage: SetStage) -> None:
         {"aud": [ISSUER, "https://other.example/oidc/token"]},
         {"aud": None},
         {"aud": []},
-        {"exp": int(time.time()) - 120},
-        {"exp": int(time.time()) + 3600},
+        {"exp": timedelta(minutes=-2)},
+        {"exp": timedelta(hours=1)},
         {"exp": None},
         {"exp": float("nan")},
-        {"nbf": int(time.time()) + 600},
+        {"nbf": timedelta(minutes=10)},
         {"jti": None},
         {"jti": ""},
         {"jti": 7},
