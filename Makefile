@@ -8,10 +8,8 @@ PYTHON := .venv/bin/python
 PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes
 UV := $(or $(wildcard .venv/bin/uv),uv)
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header
-# One process more than processors, because tests wait for servers; four at most, because each may start PostgreSQL,
-# Temporal and a whole product of its own.
-PROCESSORS := $(or $(shell getconf _NPROCESSORS_ONLN 2>/dev/null),1)
-PARALLEL := --numprocesses $(shell expr $(PROCESSORS) + 1) --maxprocesses 4 --dist loadgroup
+# One process a processor, four at most: each may start PostgreSQL, Temporal and a whole product of its own.
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 # Programs speak Spanish, whatever the locale of the machine and whether it exists.
 export PYTHONUTF8 := 1

@@ -26,7 +26,10 @@ KNOWN = (400, "invalid_grant")
 
 
 def assertion(key: Any = KEY, alg: str = "ES256", **changed: Any) -> dict[str, str | None]:
-    """The parameters of a request; None leaves a claim out, a span of time counts from now."""
+    """The parameters of a request.
+
+    None leaves a claim out; a span of time counts from now.
+    """
     whole = {
         "iss": "app",
         "sub": "app",
