@@ -247,9 +247,7 @@ async def test_an_operator_resets_a_factor_at_once_with_a_reason(
     support: PostgresStaff, engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock
 ) -> None:
     token, member = await logged_in(support)
-    factors = factors_of(engine, audit, clock)
-    secret = await factors.begin_codes(member.holder)
-    assert await factors.confirm_codes(member.holder, pyotp.TOTP(secret).at(clock.now()))
+    await factors_with_codes(member, engine, audit, clock)
     assert (await support.log_in("ana", PASSWORD, origin=HERE)).needs_second_step
     assert await support.reset_factor("ana", reason="perdió el teléfono", actor="operator:root")
     assert await support.member_of(token, PAGES) is None
@@ -267,13 +265,21 @@ def factors_of(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock)
     return SecondFactors(engine, box=box, keys=[b"hide"], lockouts=lockouts, audit=audit, clock=clock)
 
 
+async def factors_with_codes(
+    member: StaffMember, engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock
+) -> tuple[SecondFactors, str]:
+    """The factors, once the member has set up codes, and their secret."""
+    factors = factors_of(engine, audit, clock)
+    secret = await factors.begin_codes(member.holder)
+    assert await factors.confirm_codes(member.holder, pyotp.TOTP(secret).at(clock.now()))
+    return factors, secret
+
+
 async def test_an_unlocked_member_may_show_codes_again(
     support: PostgresStaff, engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock
 ) -> None:
     _, member = await logged_in(support)
-    factors = factors_of(engine, audit, clock)
-    secret = await factors.begin_codes(member.holder)
-    assert await factors.confirm_codes(member.holder, pyotp.TOTP(secret).at(clock.now()))
+    factors, secret = await factors_with_codes(member, engine, audit, clock)
     for _ in range(FREE_FAILURES):
         await factors.check(member.holder, "000000", HERE)
     assert [each.name for each in await support.locked_members()] == ["ana"]
@@ -287,9 +293,7 @@ async def test_a_second_step_opens_nothing_and_ends_by_itself(
     support: PostgresStaff, engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock
 ) -> None:
     _, member = await logged_in(support)
-    factors = factors_of(engine, audit, clock)
-    secret = await factors.begin_codes(member.holder)
-    assert await factors.confirm_codes(member.holder, pyotp.TOTP(secret).at(clock.now()))
+    await factors_with_codes(member, engine, audit, clock)
     waiting = [(await support.log_in("ana", PASSWORD, origin=HERE)).token or "" for _ in range(3)]
     for kind in (PAGES, KEY):
         assert await support.member_of(waiting[0], kind) is None
