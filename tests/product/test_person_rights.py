@@ -118,10 +118,10 @@ async def test_a_person_who_is_erased_during_the_checks_stays_erased(
         answers = await asyncio.gather(*answering)
     finally:
         await product.set_registry("miseguridadsocial", mode="up")
-    # Who is erased after the time that an answer may take hears so far only that it goes on.
+    # On a slow machine the last of them are answered before their turn: in time, or that it goes on.
     outcomes = {(answer.status_code, answer.json().get("code")) for answer in answers}
     assert (422, "data_erased") in outcomes
-    assert outcomes <= {(422, "data_erased"), (202, None)}
+    assert outcomes <= {(422, "data_erased"), (202, None), (201, None)}
     # What their registrations still did would have been done by the time that a new one is complete.
     later = await product.register_professional(persons[0])
     assert later.status_code == 201, later.text
