@@ -4,34 +4,43 @@ Every write that decides between rivals locks the account row first.
 """
 
 import uuid
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CTE, Row, case, delete, func, literal, select
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import Row, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.access import renew_profile
+from mipres.database.account_statements import (
+    JUST_ISSUED,
+    REGISTER,
+    REGISTER_WITH_LINK,
+    SUPERSEDE,
+    WITH_CHANGE,
+    link_values,
+    profile_key,
+    registration_values,
+)
 from mipres.database.address_changes import PostgresAddressChanges, address_in_force
 from mipres.database.audit import PostgresAuditTrail, TrailHead, write_and_hold
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.erasures import Erasures
 from mipres.database.failures import DATABASE_ERRORS
 from mipres.database.link_statements import (
-    WAS_INSERTED,
     close_links,
-    closing_links,
     link_event,
     lock_account,
 )
-from mipres.database.profiles import profile_values
-from mipres.database.tables import AccountRow, AddressChangeRow, ConsentRow, PasswordLinkRow, ProfileRow
+from mipres.database.tables import (
+    AccountRow,
+    PasswordLinkRow,
+    ProfileRow,
+    arguments,
+)
 from mipres.domain.accounts import AccountContact, IssuedLink, NewRegistration, RegisteredAccount
 from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
 from mipres.domain.documents import Document
 from mipres.domain.errors import DocumentReplacedError, PersonErasedError
-from mipres.domain.identifiers import folded_registration
 from mipres.domain.links import LinkPurpose, LinkState, PasswordLink
 from mipres.domain.outcomes import Refusal
 from mipres.keys import LinkTokens
@@ -96,10 +105,8 @@ class PostgresAccounts:
         )
 
     async def contact(self, account_id: uuid.UUID) -> AccountContact | None:
-        waiting = (AddressChangeRow.account_id == AccountRow.id) & AddressChangeRow.closed_at.is_(None)
-        statement = select(AccountRow, AddressChangeRow).outerjoin(AddressChangeRow, waiting)
         async with self._reading() as session:
-            found = (await session.execute(statement.where(AccountRow.id == account_id))).first()
+            found = (await session.execute(WITH_CHANGE, {"account_id": account_id})).first()
         if found is None:
             return None
         row, change = found
@@ -127,9 +134,10 @@ class PostgresAccounts:
             issued = await self._just_issued(account_id, issue_key, not_before=now - _JUST_NOW + lifetime)
             if issued is not None:
                 return issued
-        link = _link_values(
+        link = link_values(
             reference=reference, purpose=purpose, issue_key=issue_key, lifetime=lifetime, now=now
         )
+        values = arguments(PasswordLinkRow, link | {"account_id": account_id})
         async with self._sessions.begin() as session:
             account = await lock_account(session, account_id)
             if account is None or account.joined_to is not None:
@@ -139,9 +147,7 @@ class PostgresAccounts:
             if account.password_hash is not None and await self._changes.settle_in(session, account):
                 # A link to either address would decide what the wait is there to decide.
                 return None
-            [found], head = await write_and_hold(
-                session, *_superseding_link({**link, "account_id": account_id}, now)
-            )
+            [found], head = await write_and_hold(session, SUPERSEDE, values)
             if found.was_inserted:
                 issued_now = link_event(AuditEventType.LINK_ISSUED, account.login, reference, purpose)
                 await self._audit.record_in(session, issued_now, head=head)
@@ -155,27 +161,15 @@ class PostgresAccounts:
         self, account_id: uuid.UUID, issue_key: str, *, not_before: datetime
     ) -> IssuedLink | None:
         """The link that was issued with the account, while another is no better."""
-        statement = (
-            select(PasswordLinkRow, AccountRow)
-            .join(AccountRow, AccountRow.id == PasswordLinkRow.account_id)
-            .where(
-                PasswordLinkRow.issue_key == issue_key,
-                PasswordLinkRow.account_id == account_id,
-                PasswordLinkRow.closed_at.is_(None),
-                PasswordLinkRow.expires_at >= not_before,
-                AccountRow.password_hash.is_(None),
-                AccountRow.joined_to.is_(None),
-            )
-        )
+        which = {"issue_key": issue_key, "account_id": account_id, "not_before": not_before}
         async with self._reading() as session:
-            found = (await session.execute(statement)).first()
+            found = (await session.execute(JUST_ISSUED, which)).first()
         if found is None:
             return None
-        link, account = found
         return IssuedLink(
-            token=self._tokens.token_of(link.id),
-            expires_at=link.expires_at,
-            contact=_contact(account, account.email),
+            token=self._tokens.token_of(found.link_id),
+            expires_at=found.expires_at,
+            contact=_contact(found, found.email),
         )
 
     async def open_link(self, account_id: uuid.UUID, *, reference: str) -> PasswordLink | None:
@@ -252,50 +246,13 @@ class PostgresAccounts:
     async def _store(
         self, session: AsyncSession, registration: NewRegistration
     ) -> tuple[Row[Any], TrailHead | None]:
-        """Write account, profile, declaration and first link in one statement.
-
-        Only a new account has nothing more to write before the trail.
-        """
+        """Write account, profile, declaration and first link in one statement."""
         login, submitted_at = registration.submission.document.login, registration.consent.accepted_at
-        account = (
-            self._upsert_account(registration)
-            .returning(
-                AccountRow.id.label("account_id"),
-                AccountRow.password_hash.is_not(None).label("has_password"),
-                AccountRow.joined_to.is_not(None).label("is_replaced"),
-                self._erasures.erasure_of(login, submitted_at=submitted_at).exists().label("is_erased"),
-                WAS_INSERTED,
-            )
-            .cte("account")
-        )
-        consent, *others = self._belongings(registration, account)
-        # The declaration belongs to one submission: without a new one, this is the same call again.
-        is_new = select(consent.c.id).exists().label("is_declaration_new")
-        fact = select(account, is_new).cte("registered")
-        only_if = select(account.c.was_inserted).scalar_subquery()
-        rows, head = await write_and_hold(session, fact, consent, *others, only_if=only_if)
+        values = registration_values(registration, self._clock.now())
+        values |= self._erasures.submission(login, submitted_at=submitted_at)
+        statement = REGISTER if registration.first_link is None else REGISTER_WITH_LINK
+        rows, head = await write_and_hold(session, statement, values)
         return rows[0], head
-
-    def _upsert_account(self, registration: NewRegistration) -> Insert:
-        """Hold the account of the document, so that no join comes between."""
-        document, person = registration.submission.document, registration.person
-        fresh = {
-            "given_names": person.given_names,
-            "surnames": person.surnames,
-            "updated_at": self._clock.now(),
-        }
-        row = insert(AccountRow).values(
-            id=uuid.uuid4(),
-            document_type=document.type,
-            document_number=document.number,
-            login=document.login,
-            email=person.email,
-            # Defaults of Python are not applied within a larger statement.
-            is_password_changed=False,
-            created_at=fresh["updated_at"],
-            **fresh,
-        )
-        return row.on_conflict_do_update(index_elements=["document_type", "document_number"], set_=fresh)
 
     async def _note_address(
         self, session: AsyncSession, account_id: uuid.UUID, registration: NewRegistration
@@ -310,57 +267,7 @@ class PostgresAccounts:
         self, session: AsyncSession, registration: NewRegistration, account_id: uuid.UUID
     ) -> list[AuditEvent]:
         """Lift what registries had closed of an older profile; return the events."""
-        return await renew_profile(session, account_id, _profile_key(registration), now=self._clock.now())
-
-    def _belongings(self, registration: NewRegistration, account: CTE) -> Iterator[CTE]:
-        """What belongs to the account that the statement writes.
-
-        First the declaration, which is kept once.
-        """
-        now, consent, key = self._clock.now(), registration.consent, _profile_key(registration)
-        account_id = select(account.c.account_id).scalar_subquery()
-        declared = insert(ConsentRow).values(
-            id=uuid.uuid4(),
-            account_id=account_id,
-            radicado=registration.radicado,
-            terms_version=consent.terms_version,
-            terms_sha256=consent.terms_sha256,
-            accepted_at=consent.accepted_at,
-            channel=consent.channel,
-        )
-        yield declared.on_conflict_do_nothing().returning(ConsentRow.id).cte("consent")
-        values = profile_values(registration) | {"updated_at": now, "reviewed_at": now, "review_on": None}
-        profile = insert(ProfileRow).values(
-            id=uuid.uuid4(), account_id=account_id, created_at=now, **key, **values
-        )
-        stored = profile.on_conflict_do_update(index_elements=["account_id", *key], set_=values)
-        yield stored.returning(ProfileRow.id).cte("profile")
-        if registration.first_link is not None:
-            link = _link_values(
-                reference=registration.radicado,
-                purpose=LinkPurpose.CREATE,
-                issue_key=registration.first_link.issue_key,
-                lifetime=registration.first_link.lifetime,
-                now=now,
-            )
-            typed = [literal(value, PasswordLinkRow.__table__.c[name].type) for name, value in link.items()]
-            of_a_new_account = select(*typed, account.c.account_id).where(account.c.was_inserted)
-            issued = insert(PasswordLinkRow).from_select([*link, "account_id"], of_a_new_account)
-            yield issued.returning(PasswordLinkRow.id).cte("link")
-
-
-def _link_values(
-    *, reference: str, purpose: LinkPurpose, issue_key: str, lifetime: timedelta, now: datetime
-) -> dict[str, object]:
-    """The columns of a new link, but its account."""
-    return {
-        "id": uuid.uuid4(),
-        "reference": reference,
-        "purpose": purpose,
-        "issue_key": issue_key,
-        "issued_at": now,
-        "expires_at": now + lifetime,
-    }
+        return await renew_profile(session, account_id, profile_key(registration), now=self._clock.now())
 
 
 def _registration_events(registration: NewRegistration, stored: Row[Any]) -> list[AuditEvent]:
@@ -381,45 +288,11 @@ def _registration_events(registration: NewRegistration, stored: Row[Any]) -> lis
     return [event, link_event(AuditEventType.LINK_ISSUED, login, radicado, LinkPurpose.CREATE)]
 
 
-def _contact(account: AccountRow, email: str) -> AccountContact:
+def _contact(account: AccountRow | Row[Any], email: str) -> AccountContact:
     return AccountContact(
         login=account.login,
         full_name=f"{account.given_names} {account.surnames}".strip(),
         email=email,
         password_set_at=account.password_set_at,
         is_password_changed=account.is_password_changed,
-    )
-
-
-def _profile_key(registration: NewRegistration) -> dict[str, str]:
-    """What tells one profile of a person from another."""
-    return {
-        "user_type": registration.submission.user_type,
-        "entity_key": registration.submission.entity_key,
-        "registration_key": folded_registration(registration.facts.professional_registration or ""),
-    }
-
-
-def _superseding_link(values: dict[str, object], now: datetime) -> tuple[CTE, CTE]:
-    """Insert or revive the link of one mail, and close the account's others.
-
-    An earlier attempt of the mail may have left it. The lifetime counts from the attempt that gets
-    through, not from the first that failed. Another link may have superseded it meanwhile; this one is
-    the newest now. A used one stays used.
-    """
-    others = (
-        PasswordLinkRow.account_id == values["account_id"],
-        PasswordLinkRow.issue_key != values["issue_key"],
-    )
-    fresh = insert(PasswordLinkRow).values(values)
-    was_used = PasswordLinkRow.closed_reason == LinkState.USED
-    revived = {
-        "expires_at": values["expires_at"],
-        "closed_at": case((was_used, PasswordLinkRow.closed_at), else_=None),
-        "closed_reason": case((was_used, PasswordLinkRow.closed_reason), else_=None),
-    }
-    issued = fresh.on_conflict_do_update(index_elements=["issue_key"], set_=revived)
-    return (
-        issued.returning(PasswordLinkRow.id, WAS_INSERTED).cte("issued"),
-        closing_links(LinkState.SUPERSEDED, now, *others).returning(PasswordLinkRow.id).cte("others"),
     )

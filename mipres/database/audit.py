@@ -13,7 +13,24 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 from typing import Any, NamedTuple
 
-from sqlalchemy import CTE, ColumnElement, Row, func, insert, or_, select, true
+from sqlalchemy import (
+    CTE,
+    BindParameter,
+    Column,
+    ColumnElement,
+    Insert,
+    Row,
+    Select,
+    String,
+    Text,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.engine import reading_factory, session_factory
@@ -27,7 +44,24 @@ GENESIS = bytes(32)
 # A writer that waited for the row reads what the writer before it left there.
 _HEAD = select(*table_of(AuditHeadRow).c["number", "seal"]).with_for_update()
 _COLUMNS = tuple(column.name for column in AuditRow.__table__.columns)
-_APPEND = insert(table_of(AuditRow))
+
+
+def _appending() -> Insert:
+    """Append rows, given as an array for each column.
+
+    SQLAlchemy would write VALUES of several rows each time from the start.
+    """
+
+    def array_of(column: Column[Any]) -> BindParameter[Any]:
+        # The cast to an array with a length would cut a text off without a word.
+        of = Text() if isinstance(column.type, String) else column.type
+        return bindparam(column.name, type_=ARRAY(of))
+
+    rows = func.unnest(*map(array_of, table_of(AuditRow).c)).table_valued(*_COLUMNS).render_derived()
+    return insert(table_of(AuditRow)).from_select(_COLUMNS, select(rows))
+
+
+_APPEND = _appending()
 _DIGEST_SHOWN = 16
 _BATCH = 1_000
 _END_MISSING = "faltan las últimas filas: fueron borradas"
@@ -95,9 +129,11 @@ class PostgresAuditTrail:
         rows = []
         for event in events:
             row = self._row(event, number=number + 1, previous=seal)
-            rows.append({column: getattr(row, column) for column in _COLUMNS})
+            rows.append(row)
             number, seal = row.number, row.seal
-        await session.execute(_APPEND.values(rows))
+        await session.execute(
+            _APPEND, {column: [getattr(row, column) for row in rows] for column in _COLUMNS}
+        )
 
     async def entries(
         self, *, reference: str | None = None, login: str | None = None, limit: int = 200
@@ -246,29 +282,33 @@ def _person(key: AuditKey, login: str) -> str:
     return hmac.new(key.person, f"person|{login}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
-async def write_and_hold(
-    session: AsyncSession, fact: CTE, *others: CTE, only_if: ColumnElement[bool] | None = None
-) -> tuple[Sequence[Row[Any]], TrailHead | None]:
+def holding(fact: CTE, *others: CTE, only_if: ColumnElement[bool] | None = None) -> Select[Any]:
     """Write the last of a fact, and then wait for every other writer of the trail.
 
     One statement does both, for a round trip less.
 
     Args:
-        session: The transaction of the fact.
         fact: What tells of it.
         others: More that is written, in other rows.
         only_if: Where this is false, more follows before the trail, and nothing waits for it yet.
-
-    Returns:
-        The rows of the fact, and the end of the trail; None where it is not held, as where the fact has no row.
     """
     counts = [select(func.count()).select_from(part).scalar_subquery() for part in (fact, *others)]
     # Only who has written everything waits for the trail: the count of the rows comes before the lock.
     head = _HEAD.where(*(count >= 0 for count in counts))
     held = (head if only_if is None else head.where(only_if)).subquery("head")
     end = (held.c.number.label("trail_number"), held.c.seal.label("trail_seal"))
-    found = select(fact, *end).select_from(fact.outerjoin(held, true())).add_cte(*others)
-    rows = (await session.execute(found)).all()
+    return select(fact, *end).select_from(fact.outerjoin(held, true())).add_cte(*others)
+
+
+async def write_and_hold(
+    session: AsyncSession, statement: Select[Any], values: Mapping[str, object]
+) -> tuple[Sequence[Row[Any]], TrailHead | None]:
+    """Run a statement of `holding` in the transaction of the fact.
+
+    Returns:
+        The rows of the fact, and the end of the trail; None where it is not held, as where the fact has no row.
+    """
+    rows = (await session.execute(statement, values)).all()
     is_held = bool(rows) and rows[0].trail_number is not None
     return rows, TrailHead(rows[0].trail_number, rows[0].trail_seal) if is_held else None
 

@@ -64,6 +64,8 @@ def create_engine(
         address,
         pool_size=pool_size,
         max_overflow=0,
+        # A statement that is its own transaction has nothing to roll back.
+        skip_autocommit_rollback=True,
         hide_parameters=True,
         connect_args={
             **given,

@@ -8,8 +8,8 @@ import hmac
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, LargeBinary, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.engine import reading_factory
@@ -17,6 +17,16 @@ from mipres.database.tables import ErasureRow
 from mipres.ports import Clock
 
 _LOCK_BYTES = 8
+_LOCK = select(func.pg_advisory_xact_lock(bindparam("number", type_=BigInteger)))
+WAS_ERASED = (
+    select(ErasureRow.erased_at)
+    .where(
+        ErasureRow.person == any_(bindparam("persons", type_=ARRAY(LargeBinary))),
+        ErasureRow.erased_at >= bindparam("submitted_at"),
+    )
+    .exists()
+)
+"""Whether the person was erased after the submission of `Erasures.submission`."""
 
 
 class Erasures:
@@ -44,18 +54,15 @@ class Erasures:
         await session.execute(fresh.on_conflict_do_update(index_elements=["person"], set_={"erased_at": now}))
         return now
 
-    def erasure_of(self, login: str, *, submitted_at: datetime) -> Select[datetime]:
-        """What erased the person after the submission."""
-        return select(ErasureRow.erased_at).where(
-            ErasureRow.person.in_(self._hashed(login)), ErasureRow.erased_at >= submitted_at
-        )
+    def submission(self, login: str, *, submitted_at: datetime) -> dict[str, object]:
+        """The values of WAS_ERASED for a submission."""
+        return {"persons": self._hashed(login), "submitted_at": submitted_at}
 
     async def covers(self, login: str, *, submitted_at: datetime) -> bool:
         """Tell whether the person was erased after the submission."""
+        values = self.submission(login, submitted_at=submitted_at)
         async with self._reading() as session:
-            return bool(
-                await session.scalar(select(self.erasure_of(login, submitted_at=submitted_at).exists()))
-            )
+            return bool(await session.scalar(select(WAS_ERASED), values))
 
     async def hold_in(self, session: AsyncSession, login: str) -> None:
         """Hold the person until the transaction ends, so that no erasure comes between.
@@ -67,7 +74,7 @@ class Erasures:
         for number in sorted(
             int.from_bytes(hashed[:_LOCK_BYTES], signed=True) for hashed in self._hashed(login)
         ):
-            await session.execute(select(func.pg_advisory_xact_lock(number)))
+            await session.execute(_LOCK, {"number": number})
 
     def _hashed(self, login: str) -> list[bytes]:
         return [hmac.new(key, login.encode(), hashlib.sha256).digest() for key in self._keys]

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
     Boolean,
     ColumnElement,
     Insert,
@@ -14,7 +13,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
-    literal,
     literal_column,
     select,
     update,
@@ -29,7 +27,7 @@ WAS_INSERTED = literal_column("(xmax = 0)", Boolean).label("was_inserted")
 """PostgreSQL's own mark of a row that an upsert has inserted and not updated."""
 
 _LOCKED_OWNER = (
-    select(AccountRow)
+    select(AccountRow.id, AccountRow.login, AccountRow.password_hash)
     .join(PasswordLinkRow, PasswordLinkRow.account_id == AccountRow.id)
     .where(PasswordLinkRow.id == bindparam("link_id"))
     .with_for_update(of=AccountRow)
@@ -44,10 +42,11 @@ async def lock_account(session: AsyncSession, account_id: uuid.UUID) -> AccountR
     return await session.get(AccountRow, account_id, with_for_update=True)
 
 
-async def lock_account_of_link(session: AsyncSession, link_id: uuid.UUID) -> AccountRow | None:
-    """Hold the account that a link belongs to."""
-    row: AccountRow | None = await session.scalar(_LOCKED_OWNER, {"link_id": link_id})
-    return row
+async def lock_account_of_link(
+    session: AsyncSession, link_id: uuid.UUID
+) -> Row[uuid.UUID, str, str | None] | None:
+    """Hold the account that a link belongs to: its `id`, `login` and `password_hash`."""
+    return (await session.execute(_LOCKED_OWNER, {"link_id": link_id})).first()
 
 
 async def close_links(
@@ -58,34 +57,24 @@ async def close_links(
     return [LinkPurpose(purpose) for purpose in await session.scalars(closing)]
 
 
-def closing_links(reason: LinkState, now: datetime, *which: ColumnElement[bool]) -> Update:
+def closing_links(
+    reason: LinkState, now: datetime | ColumnElement[datetime], *which: ColumnElement[bool]
+) -> Update:
     """Close the open links among these."""
     open_ones = update(PasswordLinkRow).where(PasswordLinkRow.closed_at.is_(None), *which)
     return open_ones.values(closed_at=now, closed_reason=reason)
 
 
-def using_link(account_id: uuid.UUID, link_id: uuid.UUID, now: datetime) -> tuple[CTE, CTE]:
-    """Use up an open link of a held account, and close its others.
-
-    The first part decides expiry and single use: it has no row for a link that was not open.
-    """
-    is_this = PasswordLinkRow.id == link_id
-    used = closing_links(LinkState.USED, now, is_this, PasswordLinkRow.expires_at > now)
-    others = closing_links(LinkState.SUPERSEDED, now, PasswordLinkRow.account_id == account_id, ~is_this)
-    return (
-        used.returning(PasswordLinkRow.id).cte("used"),
-        others.returning(PasswordLinkRow.id).cte("others"),
-    )
-
-
-def ending_sessions(account_id: uuid.UUID, now: datetime, *, but: uuid.UUID | None = None) -> Insert:
+def ending_sessions(
+    account_id: ColumnElement[uuid.UUID], now: ColumnElement[datetime], *, but: uuid.UUID | None = None
+) -> Insert:
     """End every session of an account, and keep which ones until no browser has them.
 
     `but` names one that goes on.
     """
     which = [SessionRow.account_id == account_id, *([SessionRow.id != but] if but else [])]
     ended = delete(SessionRow).where(*which).returning(SessionRow.id_hash).cte("ended")
-    kept = select(ended.c.id_hash, literal(account_id), literal(now))
+    kept = select(ended.c.id_hash, account_id, now)
     return insert(EndedSessionRow).from_select(["id_hash", "account_id", "ended_at"], kept)
 
 

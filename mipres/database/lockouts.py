@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import CTE, ScalarSelect, delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import LargeBinary, any_, bindparam, delete, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.engine import session_factory
@@ -24,6 +24,25 @@ from mipres.domain.lockout import (
     lock_after,
 )
 from mipres.ports import Clock
+
+_HASHES = any_(bindparam("login_hashes", type_=ARRAY(LargeBinary)))
+_LIFTED = (
+    delete(LoginGuardRow)
+    .where(LoginGuardRow.login_hash == _HASHES)
+    .returning(LoginGuardRow.login_hash)
+    .cte("lifted")
+)
+_HOW_MANY = select(func.count()).select_from(_LIFTED).scalar_subquery()
+# The login first, as every attempt holds it first: the origins wait for the count.
+_ORIGINS = (
+    delete(LoginOriginRow)
+    .where(LoginOriginRow.login_hash == _HASHES, _HOW_MANY >= 0)
+    .returning(LoginOriginRow.origin_hash)
+    .cte("origins")
+)
+_LIFT = select(_HOW_MANY).add_cte(_ORIGINS)
+LIFTING = (_LIFTED, _ORIGINS)
+"""What lifts the locks of a login, and of its origins, in a larger statement."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,17 +151,11 @@ class LoginLockouts:
 
     async def lift_in(self, session: AsyncSession, login: str) -> bool:
         """The same in the transaction of what is the reason for it."""
-        lifted, origins = self.lifting(login)
-        return bool(await session.scalar(select(_number_of(lifted)).add_cte(origins)))
+        return bool(await session.scalar(_LIFT, self.hashes_of(login)))
 
-    def lifting(self, login: str) -> tuple[CTE, CTE]:
-        """The parts of a statement that does it: what there was, and its origins."""
-        hashes = [_hashed(key, login) for key in (self._key, *self._older_keys)]
-        guards = delete(LoginGuardRow).where(LoginGuardRow.login_hash.in_(hashes))
-        lifted = guards.returning(LoginGuardRow.login_hash).cte("lifted")
-        # The login first, as every attempt holds it first: the origins wait for the count.
-        origins = delete(LoginOriginRow).where(LoginOriginRow.login_hash.in_(hashes), _number_of(lifted) >= 0)
-        return lifted, origins.returning(LoginOriginRow.origin_hash).cte("origins")
+    def hashes_of(self, login: str) -> dict[str, object]:
+        """The values of LIFTING for a login."""
+        return {"login_hashes": [_hashed(key, login) for key in (self._key, *self._older_keys)]}
 
     async def _held(
         self, session: AsyncSession, login: str, origin: Origin, now: datetime
@@ -168,10 +181,6 @@ class LoginLockouts:
                 await session.execute(insert(LoginGuardRow).values(values).on_conflict_do_nothing())
             renamed = update(LoginOriginRow).where(LoginOriginRow.origin_hash == old_own)
             await session.execute(renamed.values(origin_hash=own, login_hash=key))
-
-
-def _number_of(rows: CTE) -> ScalarSelect[int]:
-    return select(func.count()).select_from(rows).scalar_subquery()
 
 
 def _values(row: LoginGuardRow) -> Iterator[tuple[str, object]]:

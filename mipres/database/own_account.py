@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, delete, literal, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.access import ending_logins, has_logins, is_open, note_mail
@@ -115,7 +115,7 @@ class PostgresOwnAccounts:
             account.password_set_at = account.updated_at = now
             own.id_hash = hashed(token)
             await close_links(session, LinkState.SUPERSEDED, now, PasswordLinkRow.account_id == account.id)
-            await session.execute(ending_sessions(account.id, now, but=user.session_id))
+            await session.execute(ending_sessions(literal(account.id), literal(now), but=user.session_id))
             note_mail(session, account.id, AccessChange.PASSWORD_CHANGED, now=now)
             event = AuditEvent(
                 type=AuditEventType.PASSWORD_SET,

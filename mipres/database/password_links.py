@@ -4,7 +4,7 @@ Open the page, create the password, ask for another link.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,16 +12,16 @@ from typing import Any
 from sqlalchemy import CTE, Row, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mipres.database.audit import PostgresAuditTrail, write_and_hold
+from mipres.database.audit import PostgresAuditTrail, holding, write_and_hold
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.link_statements import (
+    closing_links,
     ending_sessions,
     link_event,
     lock_account_of_link,
     state_of,
-    using_link,
 )
-from mipres.database.lockouts import LoginLockouts
+from mipres.database.lockouts import LIFTING, LoginLockouts
 from mipres.database.profiles import submission_of
 from mipres.database.tables import (
     AccountRow,
@@ -29,6 +29,9 @@ from mipres.database.tables import (
     EndedSessionRow,
     PasswordLinkRow,
     ProfileRow,
+    arguments,
+    parameters,
+    table_of,
 )
 from mipres.domain.applications import Application, application_of
 from mipres.domain.audit import CITIZEN, AuditEventType
@@ -59,7 +62,31 @@ _OWNER = (
     .join(AccountRow, AccountRow.id == PasswordLinkRow.account_id)
     .outerjoin(ProfileRow, ProfileRow.account_id == AccountRow.id)
 )
-_OWNER_OF_LINK = _OWNER.where(PasswordLinkRow.id == bindparam("link_id"))
+_IS_THIS_LINK = PasswordLinkRow.id == bindparam("link_id")
+_OWNER_OF_LINK = _OWNER.where(_IS_THIS_LINK)
+
+
+def _setting_password() -> Iterator[CTE]:
+    """Read the owner, store the hash, end what the old one opened.
+
+    There is no owner where the link was not open; the transaction then has to be given up.
+    """
+    now = bindparam("now", type_=table_of(AccountRow).c.updated_at.type)
+    account = parameters(AccountRow, "id", "password_hash", "is_password_changed")
+    own_id = account.pop("id")
+    # It decides expiry and single use: it has no row for a link that was not open.
+    used = closing_links(LinkState.USED, now, _IS_THIS_LINK, PasswordLinkRow.expires_at > now)
+    others = closing_links(LinkState.SUPERSEDED, now, PasswordLinkRow.account_id == own_id, ~_IS_THIS_LINK)
+    stored = update(AccountRow).where(AccountRow.id == own_id)
+    opened = used.returning(PasswordLinkRow.id).cte("used")
+    yield _OWNER_OF_LINK.join(opened, opened.c.id == PasswordLinkRow.id).cte("owner")
+    yield opened
+    yield others.returning(PasswordLinkRow.id).cte("others")
+    yield stored.values(**account, password_set_at=now, updated_at=now).returning(AccountRow.id).cte("stored")
+    yield ending_sessions(own_id, now).returning(EndedSessionRow.id_hash).cte("kept")
+
+
+_SET_PASSWORD = holding(*_setting_password(), *LIFTING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,10 +244,10 @@ class PostgresPasswordLinks:
             account = await lock_account_of_link(session, link_id)
             if account is None:
                 raise LinkNotUsableError
+            values = _password_values(account, link_id, password_hash, now)
             # The mailbox proves the person, whatever others tried at the login.
-            lifting = self._lockouts.lifting(account.login)
-            setting = _setting_password(account, link_id, password_hash, now)
-            rows, head = await write_and_hold(session, *setting, *lifting)
+            values |= self._lockouts.hashes_of(account.login)
+            rows, head = await write_and_hold(session, _SET_PASSWORD, values)
             if not rows:
                 raise LinkNotUsableError
             owner = replace(_owner(rows), is_password_changed=account.password_hash is not None)
@@ -242,29 +269,13 @@ class PostgresPasswordLinks:
         return row
 
 
-def _setting_password(
-    account: AccountRow, link_id: uuid.UUID, password_hash: str, now: datetime
-) -> tuple[CTE, ...]:
-    """Read the owner, store the hash, end what the old one opened: one statement.
-
-    There is no owner where the link was not open; the transaction then has to be given up.
-    """
-    used, others = using_link(account.id, link_id, now)
-    stored = update(AccountRow).where(AccountRow.id == account.id)
-    values = {
-        "is_password_changed": account.password_hash is not None,
-        "password_hash": password_hash,
-        "password_set_at": now,
-        "updated_at": now,
-    }
-    owner = _OWNER.join(used, used.c.id == PasswordLinkRow.id).where(PasswordLinkRow.id == link_id)
-    return (
-        owner.cte("owner"),
-        used,
-        others,
-        stored.values(values).returning(AccountRow.id).cte("stored"),
-        ending_sessions(account.id, now).returning(EndedSessionRow.id_hash).cte("kept"),
-    )
+def _password_values(
+    account: Row[uuid.UUID, str, str | None], link_id: uuid.UUID, password_hash: str, now: datetime
+) -> dict[str, object]:
+    """The values of _SET_PASSWORD, but those of LIFTING."""
+    is_changed = account.password_hash is not None
+    fresh = {"id": account.id, "password_hash": password_hash, "is_password_changed": is_changed}
+    return arguments(AccountRow, fresh) | {"link_id": link_id, "now": now}
 
 
 def _owner(rows: Sequence[Row[Any]]) -> PasswordOwner:

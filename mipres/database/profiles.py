@@ -10,6 +10,26 @@ from mipres.domain.documents import Document, DocumentType
 from mipres.domain.people import Placement
 from mipres.domain.submissions import Entity, EntityKind, Regime, Submission, UserType
 
+PROFILE_KEY = ("user_type", "entity_key", "registration_key")
+"""What tells one profile of a person from another."""
+PROFILE_VALUES = (
+    "radicado",
+    "entity_kind",
+    "entity_regime",
+    "entity_nit",
+    "entity_name",
+    "municipality",
+    "profession_code",
+    "profession_name",
+    "professional_registration",
+    "site_code",
+    "site_name",
+    "site_municipality",
+    "starts_on",
+    "ends_on",
+)
+"""The columns of `profile_values`."""
+
 
 def profile_values(registration: NewRegistration) -> dict[str, object]:
     """The columns that a registration sets, whether the profile is new or known."""

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.address_changes import PostgresAddressChanges
-from mipres.database.audit import GENESIS, PostgresAuditTrail, _seal, write_and_hold
+from mipres.database.audit import GENESIS, PostgresAuditTrail, _seal, holding, write_and_hold
 from mipres.database.engine import create_engine, session_factory
 from mipres.database.erasures import Erasures
 from mipres.database.password_links import PostgresPasswordLinks
@@ -441,7 +441,7 @@ async def test_a_fact_that_waits_for_a_row_keeps_no_writer_of_the_trail_waiting(
     async with engine.connect() as rival, engine.connect() as observer:
         await rival.execute(text("UPDATE accounts SET surnames = 'Ruiz'"))
         async with session_factory(engine).begin() as session:
-            writing = asyncio.create_task(write_and_hold(session, *parts))
+            writing = asyncio.create_task(write_and_hold(session, holding(*parts), {}))
             while not await somebody_waits(observer):
                 pass
             await asyncio.wait_for(audit.record(event()), timeout=5)

@@ -85,7 +85,7 @@ async def test_an_erasure_in_the_middle_of_a_registration_removes_what_it_create
         await erasures.hold_in(registering, LOGIN)
         erasing = asyncio.create_task(erase(engine, erasures))
         await somebody_waits(sessions())
-        await registering.execute(accounts._upsert_account(registration()))
+        await accounts._store(registering, registration())
     await erasing
     assert await accounts.find(DOCTOR.document) is None
 
