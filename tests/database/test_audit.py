@@ -452,6 +452,12 @@ async def test_a_fact_that_waits_for_a_row_keeps_no_writer_of_the_trail_waiting(
     assert ((await audit.verify()).checked, (await audit.verify()).is_intact) == (3, True)
 
 
+async def test_a_text_that_is_too_long_is_refused_and_not_cut_off(audit: PostgresAuditTrail) -> None:
+    with pytest.raises(DBAPIError, match="value too long"):
+        await audit.record(event(), event(reference=RADICADO + "0"))
+    assert (await audit.verify()).checked == 0
+
+
 async def test_an_event_is_undone_with_its_fact(audit: PostgresAuditTrail, engine: AsyncEngine) -> None:
     await fill(audit, 1)
     async with async_sessionmaker(engine)() as session:
