@@ -7,7 +7,7 @@ import socket
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 import uvloop
@@ -28,13 +28,15 @@ from mipres.temporal.connection import (
     TemporalConnection,
     WorkerPayloadConverter,
     connect,
-    connect_in_time,
     require_search_attributes,
+    until_it_answers,
 )
 from mipres.temporal.names import SEARCH_ATTRIBUTES
 from workflows.metrics import begin_at_zero
 from workflows.schedules import ensure_schedules
 from workflows.workers import build_workers, running, versioning
+
+T = TypeVar("T")
 
 
 async def main() -> None:
@@ -50,7 +52,8 @@ async def main() -> None:
         deployment = versioning(settings.worker_deployment, settings.worker_build)
         workers = build_workers(client, catalog(ports), database_fault=server_fault, deployment=deployment)
         await stack.enter_async_context(running(workers))
-        await ensure_schedules(client, reviews=settings.registry_review_days > 0)
+        reviews, connection = settings.registry_review_days > 0, composition.temporal_connection(settings)
+        await unless_stopped(scheduled(client, connection, reviews=reviews), stop)
         say("worker listo")
         await stop.wait()
 
@@ -85,13 +88,19 @@ async def connected(
             interceptors=[tracing.interceptor()] if tracing else [],
             runtime=runtime,
         )
-        client = await connect_in_time(connecting, on_away=partial(say_that_it_waits, connection))
+        client = await until_it_answers(connecting, on_away=partial(say_that_it_waits, connection))
         count_with(counts)
         begin_at_zero(counts.meter, namespace=client.namespace)
     except (MetricsPortTakenError, SearchAttributesMissingError) as error:
         complain(str(error))
         raise SystemExit(1) from None
     return client
+
+
+async def scheduled(client: Client, connection: TemporalConnection, *, reviews: bool) -> None:
+    """Set the schedules up, at a server that may have left since it was connected to."""
+    ensuring = partial(ensure_schedules, client, reviews=reviews)
+    await until_it_answers(ensuring, on_away=partial(say_that_it_waits, connection))
 
 
 async def connect_completely(
@@ -110,12 +119,12 @@ def say_that_it_waits(connection: TemporalConnection, error: TemporalUnavailable
     say(f"el worker espera a Temporal y se conecta solo. {fault}.")
 
 
-async def unless_stopped(connecting: Coroutine[Any, Any, Client], stop: asyncio.Event) -> Client:
-    """Wait for the connection; exit when the worker is to stop first."""
+async def unless_stopped(asking: Coroutine[Any, Any, T], stop: asyncio.Event) -> T:
+    """Wait for the server; exit when the worker is to stop first."""
     waiting, stopping = asyncio.current_task(), asyncio.create_task(stop.wait())
     stopping.add_done_callback(lambda ended: ended.cancelled() or (waiting and waiting.cancel()))
     try:
-        return await connecting
+        return await asking
     except asyncio.CancelledError:
         raise SystemExit(0) from None
     finally:

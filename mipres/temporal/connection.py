@@ -7,7 +7,7 @@ import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client, Interceptor, TLSConfig
@@ -39,6 +39,7 @@ _TYPES = {
 # Temporal Cloud answers these to clients that may not read the list; there the workflows' own names must do.
 _NOT_FOR_US = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
 
+T = TypeVar("T")
 _AGAIN_SECONDS = 2.0
 
 
@@ -151,20 +152,20 @@ async def connect(
     )
 
 
-async def connect_in_time(
-    connecting: Callable[[], Awaitable[Client]], *, on_away: Callable[[TemporalUnavailableError], None]
-) -> Client:
-    """Connect as soon as the server answers, however long that takes.
+async def until_it_answers(
+    asking: Callable[[], Awaitable[T]], *, on_away: Callable[[TemporalUnavailableError], None]
+) -> T:
+    """Ask as soon as the server answers, however long that takes.
 
     Args:
-        connecting: Connects once.
+        asking: Asks once; nothing is done twice where the answer to an attempt was lost.
         on_away: Called at the first attempt that fails.
     """
     is_said = False
     while True:
         try:
             with translated():
-                return await connecting()
+                return await asking()
         except TemporalUnavailableError as error:
             if not is_said:
                 on_away(error)

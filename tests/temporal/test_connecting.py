@@ -5,12 +5,22 @@ import asyncio
 import pytest
 from temporalio.client import Client
 from temporalio.runtime import Runtime
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 import worker
 from mipres.temporal import connection
 from mipres.temporal.answers import TemporalUnavailableError
-from mipres.temporal.connection import TemporalConnection, connect_in_time
+from mipres.temporal.connection import TemporalConnection, until_it_answers
+
+
+def of_namespace(namespace: str, env: WorkflowEnvironment) -> TemporalConnection:
+    return TemporalConnection(
+        address=env.client.service_client.config.target_host,
+        namespace=namespace,
+        payload_keys={"uno": bytes(32)},
+        active_payload_key="uno",
+    )
 
 
 async def test_it_connects_once_the_server_answers_and_says_once_that_it_waits(
@@ -25,7 +35,7 @@ async def test_it_connects_once_the_server_answers_and_says_once_that_it_waits(
             raise error
         return temporal_env.client
 
-    assert await connect_in_time(connecting, on_away=said.append) is temporal_env.client
+    assert await until_it_answers(connecting, on_away=said.append) is temporal_env.client
     assert len(said) == 1
 
 
@@ -36,13 +46,7 @@ async def test_a_namespace_that_is_still_to_be_made_is_waited_for(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(connection, "_AGAIN_SECONDS", 0.0)
-    config = temporal_env.client.service_client.config
-    nowhere = TemporalConnection(
-        address=config.target_host,
-        namespace="por-crear",
-        payload_keys={"uno": bytes(32)},
-        active_payload_key="uno",
-    )
+    nowhere = of_namespace("por-crear", temporal_env)
     said: list[TemporalUnavailableError] = []
 
     async def connecting() -> Client:
@@ -50,11 +54,28 @@ async def test_a_namespace_that_is_still_to_be_made_is_waited_for(
             return temporal_env.client
         return await worker.connect_completely(nowhere, interceptors=[], runtime=Runtime.default())
 
-    assert await connect_in_time(connecting, on_away=said.append) is temporal_env.client
+    assert await until_it_answers(connecting, on_away=said.append) is temporal_env.client
     worker.say_that_it_waits(nowhere, said[0])
     # Where an earlier test has set up the logs of the process, they are not on the screen.
     line = capsys.readouterr().out + caplog.text
     assert "el worker espera a Temporal y se conecta solo. Temporal no tiene el namespace por-crear" in line
+
+
+async def test_schedules_are_set_up_once_a_server_that_left_is_back(
+    temporal_env: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_AGAIN_SECONDS", 0.0)
+    done: list[bool] = []
+    attempts = iter([RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")] * 2)
+
+    async def ensure(_client: Client, *, reviews: bool) -> None:
+        for error in attempts:
+            raise error
+        done.append(reviews)
+
+    monkeypatch.setattr(worker, "ensure_schedules", ensure)
+    await worker.scheduled(temporal_env.client, of_namespace("default", temporal_env), reviews=True)
+    assert done == [True]
 
 
 async def test_an_error_of_the_code_is_not_waited_for() -> None:
@@ -62,7 +83,7 @@ async def test_an_error_of_the_code_is_not_waited_for() -> None:
         raise KeyError
 
     with pytest.raises(KeyError):
-        await connect_in_time(connecting, on_away=lambda _: None)
+        await until_it_answers(connecting, on_away=lambda _: None)
 
 
 async def test_a_worker_that_waits_can_be_stopped() -> None:
