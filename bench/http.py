@@ -109,7 +109,12 @@ class Connection:
         if self.cookies:
             lines.append("Cookie: " + "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
         writer.write("\r\n".join([*lines, "", ""]).encode() + body)
-        answer = await _read(reader)
+        try:
+            answer = await _read(reader)
+        except BaseException:
+            # The rest of an answer that nobody waited for would be read as the next one.
+            self.close()
+            raise
         self.cookies |= answer.cookies
         if answer.headers.get("connection") == "close":
             self.close()
