@@ -50,6 +50,8 @@ class Pages:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            # A release is not edited while it runs: no look at every file at each use.
+            auto_reload=False,
         )
         self.static_url = partial(static_url, static)
         self._environment.globals |= {

@@ -33,6 +33,8 @@ class JinjaMailComposer:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            # A release is not edited while it runs: no look at every file at each use.
+            auto_reload=False,
         )
         self._environment.filters |= {"long_date": long_date, "long_date_time": long_date_time}
         self._environment.globals |= {
