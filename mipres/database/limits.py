@@ -4,17 +4,41 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Final, Protocol
 
-from sqlalchemy import case, delete, func
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Integer, LargeBinary, any_, bindparam, case, delete, func
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from mipres.database.tables import RateLimitRow
+from mipres.database.tables import RateLimitRow, table_of
 from mipres.domain.limits import Limit
 from mipres.ports import Clock
 
 _NO_WAIT = timedelta(0)
+_COUNTS: Final = table_of(RateLimitRow)
+_MORE: Final = bindparam("more", type_=_COUNTS.c.times.type)
+_UNTIL: Final = bindparam("until", type_=_COUNTS.c.ends_at.type)
+_IS_OVER: Final = _COUNTS.c.ends_at <= bindparam("now")
+_COUNT: Final = (
+    insert(_COUNTS)
+    .values(limit_name=bindparam("limit"), subject_hash=bindparam("subject"), times=_MORE, ends_at=_UNTIL)
+    .on_conflict_do_update(
+        index_elements=["limit_name", "subject_hash"],
+        set_={
+            "times": case(
+                (_IS_OVER, _MORE),
+                else_=func.least(_COUNTS.c.times + _MORE, bindparam("enough", type_=Integer)),
+            ),
+            "ends_at": case((_IS_OVER, _UNTIL), else_=_COUNTS.c.ends_at),
+        },
+    )
+    .returning(_COUNTS.c.times, _COUNTS.c.ends_at)
+)
+_FORGET: Final = delete(_COUNTS).where(
+    _COUNTS.c.limit_name == bindparam("limit"),
+    _COUNTS.c.subject_hash == any_(bindparam("subjects", type_=ARRAY(LargeBinary))),
+)
+_MOVE: Final = _FORGET.returning(_COUNTS.c.times, _COUNTS.c.ends_at)
 
 
 class Limits(Protocol):
@@ -54,7 +78,8 @@ class PostgresLimits:
         generosity: int = 1,
         older_keys: Sequence[bytes] = (),
     ) -> None:
-        self._engine = engine
+        # Without an older key each count is one statement, and its own transaction.
+        self._engine = engine if older_keys else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._key = key
         self._older_keys = tuple(older_keys)
         self._clock = clock
@@ -65,24 +90,17 @@ class PostgresLimits:
         now, most = self._clock.now(), limit.most * self._generosity
         async with self._engine.begin() as connection:
             before, ends_at = await self._counted_before(connection, limit, subject)
-            counted = self._counting(limit, subject, more=before + 1, ends_at=ends_at or now + limit.window)
-            times, ends_at = (await connection.execute(counted)).one()
-        return ends_at - now if times > most else _NO_WAIT
-
-    def _counting(self, limit: Limit, subject: str, *, more: int, ends_at: datetime) -> Any:
-        now, most = self._clock.now(), limit.most * self._generosity
-        is_over = RateLimitRow.ends_at <= now
-        statement = insert(RateLimitRow).values(
-            limit_name=limit.name, subject_hash=_hashed(self._key, subject), times=more, ends_at=ends_at
-        )
-        return statement.on_conflict_do_update(
-            index_elements=["limit_name", "subject_hash"],
-            set_={
+            values = {
+                "limit": limit.name,
+                "subject": _hashed(self._key, subject),
+                "more": before + 1,
+                "until": ends_at or now + limit.window,
+                "now": now,
                 # Beyond one too many, counting on tells nothing more.
-                "times": case((is_over, more), else_=func.least(RateLimitRow.times + more, most + 1)),
-                "ends_at": case((is_over, ends_at), else_=RateLimitRow.ends_at),
-            },
-        ).returning(RateLimitRow.times, RateLimitRow.ends_at)
+                "enough": most + 1,
+            }
+            times, ends_at = (await connection.execute(_COUNT, values)).one()
+        return ends_at - now if times > most else _NO_WAIT
 
     async def _counted_before(
         self, connection: AsyncConnection, limit: Limit, subject: str
@@ -90,21 +108,18 @@ class PostgresLimits:
         """Take what an older key counted in a window that is still open."""
         if not self._older_keys:
             return 0, None
-        hashes = [_hashed(key, subject) for key in self._older_keys]
-        moved = delete(RateLimitRow).where(
-            RateLimitRow.limit_name == limit.name, RateLimitRow.subject_hash.in_(hashes)
-        )
-        rows = (await connection.execute(moved.returning(RateLimitRow.times, RateLimitRow.ends_at))).all()
+        moved = await connection.execute(_MOVE, _named(limit, subject, self._older_keys))
+        rows = moved.all()
         still_open = [row for row in rows if row.ends_at > self._clock.now()]
         return sum(row.times for row in still_open), max((row.ends_at for row in still_open), default=None)
 
     async def forget(self, limit: Limit, subject: str) -> None:
-        hashes = [_hashed(key, subject) for key in (self._key, *self._older_keys)]
-        statement = delete(RateLimitRow).where(
-            RateLimitRow.limit_name == limit.name, RateLimitRow.subject_hash.in_(hashes)
-        )
         async with self._engine.begin() as connection:
-            await connection.execute(statement)
+            await connection.execute(_FORGET, _named(limit, subject, (self._key, *self._older_keys)))
+
+
+def _named(limit: Limit, subject: str, keys: Sequence[bytes]) -> dict[str, object]:
+    return {"limit": limit.name, "subjects": [_hashed(key, subject) for key in keys]}
 
 
 def _hashed(key: bytes, subject: str) -> bytes:
