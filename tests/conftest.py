@@ -49,7 +49,11 @@ SERVER_SETTINGS = (
     "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1",
     # By default a timer whose time is skipped fires up to a second later.
     'history.timerProcessorMaxTimeShift="10ms"',
+    # A workflow task that the server lost is handed out again after this time, by default ten seconds.
+    'history.defaultWorkflowTaskTimeout="3s"',
 )
+# Each try of a step is a step of the clock; after the default of 200 it stands still, and no error says so.
+MOST_STEPS = 500
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 TESTS = Path(__file__).parent
 DOMAIN_TESTS = TESTS / "domain"
@@ -232,7 +236,7 @@ def links(
 async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
     """The real server with its clock under control, and the product's converter."""
     environment = await WorkflowEnvironment.start_time_skipping_v2(
-        ts_config=TimeSkippingConfig(enabled=False),
+        ts_config=TimeSkippingConfig(enabled=False, max_session_skip_count=MOST_STEPS),
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
         dev_server_startup_timeout=timedelta(seconds=60),
         dev_server_extra_args=[

@@ -73,7 +73,7 @@ async def test_one_that_support_cancels_ends_without_a_mail(world: World) -> Non
 async def test_without_a_notice_no_clock_begins(world: World) -> None:
     world.mailer.down = True
     handle = await reset(world)
-    await world.passes(handle, 2 * DAY)
+    await world.passes(handle, DAY + timedelta(hours=1))
     assert world.resets.takes_effect_at is None
     assert world.resets.ended_as is None
     world.mailer.down = False

@@ -27,6 +27,8 @@ from tests.workflows.conftest import (
 )
 
 REASON = "la persona ya no quiere esperar"
+# What a registry may ask for when it is down; each try is a step of the server's clock.
+TRY_AGAIN_AFTER = timedelta(hours=4).total_seconds()
 IN_PROGRESS = Outcome(status=OutcomeStatus.IN_PROGRESS)
 
 
@@ -122,8 +124,9 @@ async def test_another_refusal_ends_the_waiting_and_is_mailed(world: World) -> N
 
 async def test_a_registry_that_is_down_changes_nothing(world: World) -> None:
     handle = await watches(world)
-    world.talent.down = True
+    world.talent.down, world.talent.retry_after_seconds = True, TRY_AGAIN_AFTER
     await world.passes(handle, timedelta(days=3))
+    assert len(world.talent.calls) > 10
     status = await world.reaches(handle, Stage.WATCHING)
     assert status.waiting_on == ()
     assert await world.attributes(handle) == {"RegistrationStage": "watching"}
@@ -135,7 +138,7 @@ async def test_a_registry_that_is_down_changes_nothing(world: World) -> None:
 @pytest.mark.parametrize("is_down", [False, True])
 async def test_the_person_ends_the_waiting(world: World, *, is_down: bool) -> None:
     handle = await watches(world)
-    world.talent.down = is_down
+    world.talent.down, world.talent.retry_after_seconds = is_down, TRY_AGAIN_AFTER
     await world.passes(handle, timedelta(days=2))
     await handle.execute_update("stop_watching", REASON)
     status = await handle.result()
