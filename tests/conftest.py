@@ -49,8 +49,6 @@ SERVER_SETTINGS = (
     "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1",
     # By default a timer whose time is skipped fires up to a second later.
     'history.timerProcessorMaxTimeShift="10ms"',
-    # A workflow task that the server lost is handed out again after this time, by default ten seconds.
-    'history.defaultWorkflowTaskTimeout="3s"',
 )
 # Each try of a step is a step of the clock; after the default of 200 it stands still, and no error says so.
 MOST_STEPS = 500

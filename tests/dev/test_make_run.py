@@ -76,25 +76,25 @@ async def api(stack: LaunchedProduct, method: str, path: str, body: object = Non
     return found
 
 
-async def test_whole_product_starts_answers_and_stops(data_dir: Path, ports: dict[str, int]) -> None:
-    async with running(data_dir, ports) as stack:
-        assert await stack.status("API_PORT", "/health/ready") == 200
-        assert await stack.status("REGISTRY_PORT", "/_control/calls") == 200
-        assert await stack.status("MAIL_UI_PORT", "/api/v1/messages") == 200
-        assert await stack.status("TEMPORAL_UI_PORT", "/") == 200
-        assert stack.lines.count("listo") == 1
-        family = stack.family()
-        stack.process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(STOP_SECONDS):
-            await stack.process.wait()
-        assert stack.process.returncode == 0
-    assert gone(family)
-    assert not (data_dir / "stack.env").exists()
-    assert (data_dir / "secrets.env").stat().st_mode & 0o777 == 0o600
+async def every_part_answers(stack: LaunchedProduct) -> None:
+    assert await stack.status("API_PORT", "/health/ready") == 200
+    assert await stack.status("REGISTRY_PORT", "/_control/calls") == 200
+    assert await stack.status("MAIL_UI_PORT", "/api/v1/messages") == 200
+    assert await stack.status("TEMPORAL_UI_PORT", "/") == 200
+    assert stack.lines.count("listo") == 1
 
 
-async def test_killed_launcher_leaves_nothing_and_the_next_start_finds_the_data(
-    data_dir: Path, ports: dict[str, int]
+async def a_second_start_is_refused_by_its_data_or_by_its_ports(
+    data_dir: Path, another: Path, ports: Mapping[str, int]
+) -> None:
+    assert "Ya hay un `make run` en marcha" in await refused(data_dir, ports)
+    said = await refused(another, ports)
+    for name, port in ports.items():
+        assert f"El puerto {port} (MIPRES_{name}) ya está en uso" in said
+
+
+async def test_a_launcher_is_alone_and_the_next_one_finds_what_a_killed_one_left(
+    data_dir: Path, open_directory: Path, ports: dict[str, int]
 ) -> None:
     async with running(data_dir, {**ports, "POSTGRES_PORT": 0}) as stack:
         radicado = (await api(stack, "POST", "", PROFESSIONAL))["radicado"]
@@ -108,13 +108,19 @@ async def test_killed_launcher_leaves_nothing_and_the_next_start_finds_the_data(
             assert (await api(again, "GET", f"/{radicado}"))["stage"] == "awaiting_password"
             # It runs on, and is not only remembered: a person who registers again joins it.
             assert (await api(again, "POST", "", PROFESSIONAL))["radicado"] == radicado
+            await every_part_answers(again)
+            await a_second_start_is_refused_by_its_data_or_by_its_ports(
+                data_dir, open_directory / "another", ports
+            )
+            await ends_at_ctrl_c(again, data_dir)
 
 
-async def test_second_start_is_refused_by_its_data_or_by_its_ports(
-    data_dir: Path, open_directory: Path, ports: dict[str, int]
-) -> None:
-    async with running(data_dir, ports):
-        assert "Ya hay un `make run` en marcha" in await refused(data_dir, ports)
-        said = await refused(open_directory / "another", ports)
-        for name, port in ports.items():
-            assert f"El puerto {port} (MIPRES_{name}) ya está en uso" in said
+async def ends_at_ctrl_c(stack: LaunchedProduct, data_dir: Path) -> None:
+    family = stack.family()
+    stack.process.send_signal(signal.SIGINT)
+    async with asyncio.timeout(STOP_SECONDS):
+        await stack.process.wait()
+    assert stack.process.returncode == 0
+    assert gone(family)
+    assert not (data_dir / "stack.env").exists()
+    assert (data_dir / "secrets.env").stat().st_mode & 0o777 == 0o600

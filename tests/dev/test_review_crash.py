@@ -9,11 +9,10 @@ from dev.chaos.registrant import newcomers
 from dev.chaos.waiting import NotYetError, patiently
 from mipres.domain.review import ReviewStage
 from mipres.temporal import names
-from workflows import policies
 from workflows.access_review import AccessReview
 from workflows.review_contract import AccessReviewRequest
 
-IN_SECOND_BATCH = 2
+PORTION = 2
 DUE = "UPDATE profiles SET updated_at = now() - interval '30 days', reviewed_at = NULL"
 IN_ORDER = (
     "SELECT document_number FROM profiles JOIN accounts ON accounts.id = account_id ORDER BY profiles.id"
@@ -41,22 +40,22 @@ async def calls_of(product: Product) -> dict[str, int]:
 @pytest.mark.timeout(240)
 async def test_a_review_goes_on_where_its_worker_was_killed() -> None:
     async with open_product() as product:
-        people = await in_use(product, policies.REVIEW_BATCH + IN_SECOND_BATCH)
-        answered, interrupted = people[: policies.REVIEW_BATCH], people[policies.REVIEW_BATCH :]
+        people = await in_use(product, 2 * PORTION)
+        answered, interrupted = people[:PORTION], people[PORTION:]
         await product.registries.delete("/_control/calls")
         await product.set_registry("rethus", mode="slow", latency_ms=SLOWNESS_MS)
         handle = await product.temporal.start_workflow(
             AccessReview.run,
-            AccessReviewRequest(days=7),
+            AccessReviewRequest(days=7, portion=PORTION),
             id=f"{names.ACCESS_REVIEW_ID}-chaos",
             task_queue=names.REGISTRATIONS_QUEUE,
         )
 
-        async def second_batch_is_asked() -> None:
+        async def second_portion_is_asked() -> None:
             if not set(interrupted) <= set(await calls_of(product)):
-                raise NotYetError("the first batch is not over")
+                raise NotYetError("the first portion is not over")
 
-        await patiently(second_batch_is_asked)
+        await patiently(second_portion_is_asked)
         await product.stack.crash("worker")
         await product.set_registry("rethus", mode="up")
         await product.stack.restart("worker")

@@ -64,7 +64,7 @@ from workflows.registration import Registration
 from workflows.workers import WORKFLOWS, of_registrations
 
 HISTORIES = Path(__file__).parent.parent / "replay" / "histories"
-# A workflow task that the server lost is handed out again after some seconds.
+# A workflow task that the server lost is handed out again after ten seconds.
 PATIENCE_SECONDS = 30.0
 ANA = Document(type=DocumentType.CC, number="1020304050")
 PERSON = Person(given_names="Ana María", surnames="Ruiz Gómez", email="ana.ruiz@ejemplo.test")

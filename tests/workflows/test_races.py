@@ -130,6 +130,9 @@ async def _is_cancelling(handle: Handle) -> bool:
     )
 
 
+# Queries and updates that meet without a cache can stop a worker for good (temporalio/sdk-rust#886); the
+# fixture replays each history all the same.
+@pytest.mark.several_at_once
 async def test_a_cancel_during_giving_up_is_a_cancel(world: World) -> None:
     world.knows(MEDICINE)
     handle, _ = await world.submit()
@@ -243,8 +246,7 @@ class Storm:
         return (await self.handle.describe()).close_time is not None
 
 
-# Queries and updates that meet without a cache can stop a worker for good (temporalio/sdk-rust#886); the
-# fixture replays each history all the same.
+# As above: queries and updates meet.
 @pytest.mark.several_at_once
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_any_order_of_everything_ends_well(world: World, seed: int) -> None:
