@@ -43,13 +43,23 @@ async def test_the_manifests_register_upgrade_drain_and_roll_back(cluster: Clust
     assert without_times(shown) == without_times("\n".join(said))
 
 
-async def test_the_build_before_goes_on_over_a_newer_schema(cluster: Cluster) -> None:
+async def a_submission_waits_without_a_current_build(cluster: Cluster) -> None:
+    """Show what the Job `current` is there for: workers that run, and a submission that waits."""
+    waiting = await cluster.submit(Citizen(number="70000005"))
+    assert waiting.status_code == 202, waiting.text
+    await cluster.job("current-0-1-0", OLD)
+    await cluster.reaches(waiting.json()["radicado"], "awaiting_password")
+
+
+async def test_the_build_before_is_made_current_and_goes_on_over_a_newer_schema(cluster: Cluster) -> None:
+    cluster.addresses = {**cluster.addresses, "MIPRES_SUBMIT_WAIT_SECONDS": "1"}
     await cluster.job("temporal-setup-0-1-0", OLD)
     await cluster.job("migrate-0-1-0", OLD)
     worker = await cluster.start_worker(OLD)
-    await cluster.job("current-0-1-0", OLD)
     await cluster.start_api(OLD)
+    await a_submission_waits_without_a_current_build(cluster)
     for_password = (await cluster.submit(Citizen(number="70000006"))).json()["radicado"]
+    await cluster.reaches(for_password, "awaiting_password")
     await cluster.rethus("down")
     for_registry = (await cluster.submit(Citizen(number="70000007"))).json()["radicado"]
     await cluster.reaches(for_registry, "waiting_registry")
@@ -61,9 +71,9 @@ async def test_the_build_before_goes_on_over_a_newer_schema(cluster: Cluster) ->
     warned = await cluster.run("migrate-0-1-0", OLD)
     assert (warned.returncode, "Advertencia" in warned.stderr) == (0, True), warned.stderr
     await cluster.rethus("up")
-    for radicado in (for_password, for_registry):
+    after = (await cluster.submit(Citizen(number="70000008"))).json()["radicado"]
+    for radicado in (for_password, for_registry, after):
         await cluster.reaches(radicado, "awaiting_password")
-    assert (await cluster.submit(Citizen(number="70000008"))).status_code == 201
 
     # As the newer release leaves it, which then migrates again and finds its own revision.
     await cluster.change_schema(
@@ -81,18 +91,4 @@ async def test_the_build_before_goes_on_over_a_newer_schema(cluster: Cluster) ->
         await cluster.rethus("up")
         await cluster.reaches(radicado, "awaiting_password")
         await cluster.logs_in(Citizen(number=number))
-    await worker.stop()
-
-
-async def test_without_a_current_build_submissions_wait(cluster: Cluster) -> None:
-    """Show what the Job is there for: workers that run, and submissions that wait."""
-    await cluster.job("temporal-setup-0-1-0", OLD)
-    await cluster.job("migrate-0-1-0", OLD)
-    cluster.addresses = {**cluster.addresses, "MIPRES_SUBMIT_WAIT_SECONDS": "1"}
-    worker = await cluster.start_worker(NEW)
-    await cluster.start_api(OLD)
-    waiting = await cluster.submit(Citizen(number="70000005"))
-    assert waiting.status_code == 202, waiting.text
-    await cluster.job("current-0-2-0", NEW)
-    await cluster.reaches(waiting.json()["radicado"], "awaiting_password")
     await worker.stop()
