@@ -9,12 +9,16 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from functools import partialmethod
 from pathlib import Path
+from types import CodeType
 from typing import NoReturn
 
 import hypothesis
 import pytest
 from argon2 import PasswordHasher
+from jinja2 import BytecodeCache, Environment
+from jinja2.bccache import Bucket
 from pytest_socket import disable_socket, enable_socket
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
@@ -120,6 +124,31 @@ def _keep_the_domain_off_the_network(item: pytest.Item) -> None:
         disable_socket(allow_unix_socket=True)
     else:
         enable_socket()
+
+
+class CompiledTemplates(BytecodeCache):
+    """Keeps what one application compiled for those that later tests make."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _templates_are_compiled_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Environment,
+            "__init__",
+            partialmethod(Environment.__init__, bytecode_cache=CompiledTemplates()),
+        )
+        yield
 
 
 @pytest.fixture(scope="session")

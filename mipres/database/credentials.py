@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from typing import Generic, TypeVar
 
 from argon2 import PasswordHasher
@@ -30,6 +31,16 @@ _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 Row = TypeVar("Row")
 
 
+@cache
+def _decoy_of(parameters: PasswordHasher) -> str:
+    """A hash whose password is not known.
+
+    Verifying against it takes the same time as against a real hash, so an unknown login does not answer
+    faster than a wrong password.
+    """
+    return parameters.hash(uuid.uuid4().hex)
+
+
 class Hasher:
     """Hashes and verifies in threads, on all processors but one.
 
@@ -43,9 +54,7 @@ class Hasher:
     def __init__(self, parameters: PasswordHasher = _HASHER) -> None:
         self._parameters = parameters
         self._slots = asyncio.Semaphore(max(1, (os.cpu_count() or 1) - 1))
-        # Verifying against this takes the same time as against a real hash, so an unknown
-        # login does not answer faster than a wrong password.
-        self._decoy = parameters.hash(uuid.uuid4().hex)
+        self._decoy = _decoy_of(parameters)
 
     async def hash(self, password: str) -> str:
         async with self._slots:

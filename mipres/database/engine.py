@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -134,10 +135,20 @@ def alembic_config(url: str) -> Config:
     return config
 
 
+@cache
+def _scripts() -> ScriptDirectory:
+    # A release is not edited while it runs.
+    return ScriptDirectory.from_config(alembic_config(""))
+
+
+def newest_revision() -> str | None:
+    """The one that this release migrates to."""
+    return _scripts().get_current_head()
+
+
 def known_revisions() -> frozenset[str]:
     """Every revision that this release has."""
-    scripts = ScriptDirectory.from_config(alembic_config(""))
-    return frozenset(script.revision for script in scripts.walk_revisions())
+    return frozenset(script.revision for script in _scripts().walk_revisions())
 
 
 async def migrate(url: str) -> str | None:

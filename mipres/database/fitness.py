@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from mipres.database.engine import alembic_config, known_revisions, reading_factory
+from mipres.database.engine import known_revisions, newest_revision, reading_factory
 from mipres.database.failures import DATABASE_ERRORS
 from mipres.database.milestones import Milestone, milestones_in
 from mipres.domain.fitness import Fitness
@@ -60,7 +59,7 @@ class DatabaseFitness:
     def __init__(self, engine: AsyncEngine) -> None:
         self._sessions = reading_factory(engine)
         self._look: asyncio.Task[DatabaseLook] | None = None
-        self._newest = ScriptDirectory.from_config(alembic_config("")).get_current_head()
+        self._newest = newest_revision()
         self._known = known_revisions()
 
     async def look(self) -> DatabaseLook:

@@ -44,7 +44,7 @@ async def test_the_manifests_register_upgrade_drain_and_roll_back(cluster: Clust
 
 
 async def a_submission_waits_without_a_current_build(cluster: Cluster) -> None:
-    """Show what the Job `current` is there for: workers that run, and a submission that waits."""
+    """Show what the Job `current` is there for: a submission waits beside workers."""
     waiting = await cluster.submit(Citizen(number="70000005"))
     assert waiting.status_code == 202, waiting.text
     await cluster.job("current-0-1-0", OLD)
