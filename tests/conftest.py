@@ -57,6 +57,7 @@ SERVER_SETTINGS = (
 # Each try of a step is a step of the clock; after the default of 200 it stands still, and no error says so.
 MOST_STEPS = 500
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+NO_BROWSER = f"no browser on the PATH: {', '.join(BROWSERS)}"
 TESTS = Path(__file__).parent
 DOMAIN_TESTS = TESTS / "domain"
 # Each of these folders has one whole product, so one process of pytest-xdist runs all of its tests.
@@ -101,7 +102,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get("DOUBLED") and item.get_closest_marker("one_of_each") is not None:
         pytest.skip("looks into the one process of each kind")
     if item.get_closest_marker("browser") is not None and find_browser() is None:
-        _leave_out(f"no browser on the PATH: {', '.join(BROWSERS)}")
+        _leave_out(NO_BROWSER)
     for mark in item.iter_markers("needs"):
         for program in mark.args:
             if shutil.which(program) is None:
@@ -153,10 +154,11 @@ def _templates_are_compiled_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Path of the browser, for tests marked `browser`."""
-    found = find_browser()
-    assert found is not None, "mark the test with @pytest.mark.browser"
-    return found
+    """Path of the browser.
+
+    The mark `browser` leaves a test out before anything starts.
+    """
+    return find_browser() or _leave_out(NO_BROWSER)
 
 
 @pytest.fixture(scope="session")

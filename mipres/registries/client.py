@@ -20,7 +20,9 @@ from mipres.registries.fields import RegistryModel, Text
 
 MAX_BODY_BYTES = 64 * 1024
 TIMEOUT = httpx2.Timeout(10.0, connect=3.0)
-LIMITS = httpx2.Limits(max_connections=50)
+# Servers close a connection that rests: gunicorn after two seconds, Node.js and uvicorn after five. A call that meets such an
+# end would count as an outage, so a connection that has rested for long is not used again.
+LIMITS = httpx2.Limits(max_connections=50, keepalive_expiry=1.0)
 # Our own schedule tries every five minutes; a registry may not slow it further than that.
 _TOO_LONG_TO_WAIT = 300.0
 _NOT_FOUND_MARK = "not_found"

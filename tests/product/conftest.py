@@ -28,6 +28,8 @@ __all__ = ["PASSWORD", "csrf_of"]
 API_KEY = "desarrollo"
 # A busy machine may take its time; a wait without result fails all the same.
 PATIENCE_SECONDS = 45.0
+# A server ends a connection that rested for five seconds, and a request may meet that end.
+BRIEFLY_KEPT = httpx2.Limits(keepalive_expiry=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,7 @@ class Product:
             trust_env=False,
             follow_redirects=True,
             timeout=30,
+            limits=BRIEFLY_KEPT,
         )
 
     async def new_person(self, **facts: Any) -> dict[str, Any]:
@@ -214,7 +217,9 @@ async def running_product(*, submit_wait_seconds: float = 8) -> AsyncIterator[Pr
         api_ports = await open_things.enter_async_context(api_processes(stack))
 
         async def client(port: str) -> httpx2.AsyncClient:
-            opened = httpx2.AsyncClient(base_url=stack.url(port), trust_env=False, timeout=30)
+            opened = httpx2.AsyncClient(
+                base_url=stack.url(port), trust_env=False, timeout=30, limits=BRIEFLY_KEPT
+            )
             return await open_things.enter_async_context(opened)
 
         found = Product(

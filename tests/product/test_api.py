@@ -6,6 +6,7 @@ Every answer's shape, and whatever a program may send instead of a registration.
 import asyncio
 import json
 import re
+import sys
 from collections import Counter
 from typing import Any
 
@@ -169,7 +170,8 @@ WRONG_BODIES = {
     "invalid UTF-8": (b'{"user_type": "\xff\xfe"}', 400),
     "a NUL byte": (b"\0", 400),
     "deep nesting": (b"[" * 8000, 400),
-    "deep nesting that is closed": (b"[" * 8000 + b"]" * 8000, 400),
+    # Python 3.14 reads so much of it that it is an array like any other.
+    "deep nesting that is closed": (b"[" * 8000 + b"]" * 8000, 422 if sys.version_info >= (3, 14) else 400),
     "a number too long to read": (b'{"user_type": ' + b"9" * 5000 + b"}", 400),
     "an array": (b"[]", 422),
     "null": (b"null", 422),

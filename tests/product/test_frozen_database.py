@@ -2,10 +2,11 @@
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import psutil
 
 from tests.product.conftest import Product
 
@@ -15,8 +16,7 @@ QUICK_SECONDS = 5.0
 @contextmanager
 def frozen(server: int) -> Iterator[None]:
     """Stop a server and its processes, and let them go on after the block."""
-    children = subprocess.run(["pgrep", "-P", str(server)], capture_output=True, text=True, check=True).stdout
-    processes = [server, *(int(child) for child in children.split())]
+    processes = [server, *(child.pid for child in psutil.Process(server).children())]
     for process in processes:
         os.kill(process, signal.SIGSTOP)
     try:

@@ -1,11 +1,14 @@
 import asyncio
+import contextlib
 import gzip
 import json
 import re
+import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import date
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -62,7 +65,7 @@ async def make_client() -> AsyncIterator[MakeClient]:
 
     def make(base_url: str, *, token: str | None = None, app: Simulator | None = None) -> RegistryClient:
         # No test speaks TLS, and reading the certificates takes longer than most tests.
-        plain = httpx2.AsyncHTTPTransport(verify=False)
+        plain = httpx2.AsyncHTTPTransport(verify=False, limits=client_module.LIMITS)
         transport = httpx2.ASGITransport(app=create_app(app)) if app else plain
         clients.append(RegistryClient("miseguridadsocial", base_url, token=token, transport=transport))
         return clients[-1]
@@ -374,6 +377,36 @@ async def server_that_says(answer: bytes | None) -> AsyncIterator[str]:
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/base"
         ended.set()
+
+
+@pytest.mark.parametrize(("rest", "connections"), [(0.5, 1), (1.5, 2)])
+async def test_a_connection_that_its_registry_may_be_ending_is_not_used_again(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, rest: float, connections: int
+) -> None:
+    """The shortest time that usual servers keep one is two seconds."""
+    opened = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                body = json.dumps(PERSON).encode()
+                head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+                writer.write(head.encode() + body)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = make_client(f"http://127.0.0.1:{port}")
+        registry = HttpSocialSecurityRegistry(client)
+        assert await registry.find_person(DOCUMENT) is not None
+        later = time.monotonic() + rest
+        monkeypatch.setattr("httpcore2._async.http11.time", SimpleNamespace(monotonic=lambda: later))
+        assert await registry.find_person(DOCUMENT) is not None
+        await client.close()
+    assert opened == connections
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from playwright.async_api import Page, Request
 from tests.product.browser.visitor import Visitor
 from tests.product.visits import login_of
 
+pytestmark = pytest.mark.browser
+
 
 class Sent:
     """The forms that a page has sent since."""
