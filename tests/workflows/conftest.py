@@ -66,6 +66,8 @@ from workflows.workers import WORKFLOWS, of_registrations
 HISTORIES = Path(__file__).parent.parent / "replay" / "histories"
 # A workflow task that the server lost is handed out again after ten seconds.
 PATIENCE_SECONDS = 30.0
+# A task that fails again is given up in silence, and handed out once more when its time is over.
+TASK_TIMEOUT = 'history.defaultWorkflowTaskTimeout="2s"'
 ANA = Document(type=DocumentType.CC, number="1020304050")
 PERSON = Person(given_names="Ana María", surnames="Ruiz Gómez", email="ana.ruiz@ejemplo.test")
 MEDICINE = Profession(code="01", name="MEDICINA", registration="76-1234")
@@ -346,6 +348,7 @@ async def own_server() -> AsyncIterator[WorkflowEnvironment]:
     """A server of its own: a current build takes the work of workers without one."""
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
+        dev_server_extra_args=["--dynamic-config-value", TASK_TIMEOUT],
         data_converter=data_converter(
             PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY, converter=WorkerPayloadConverter
         ),
