@@ -9,7 +9,7 @@ PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --re
 UV := $(or $(wildcard .venv/bin/uv),uv)
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header
 # One process a processor, four at most: each may start PostgreSQL, Temporal and a whole product of its own.
-PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadgroup
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 # Programs speak Spanish, whatever the locale of the machine and whether it exists.
 export PYTHONUTF8 := 1

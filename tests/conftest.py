@@ -22,6 +22,8 @@ from jinja2.bccache import Bucket
 from pytest_socket import disable_socket, enable_socket
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from dev.postgres import embedded_postgres_server
 from dev.temporal_server import DYNAMIC_CONFIG
@@ -85,13 +87,34 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
 
 
+class BySharedServers(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives a process all tests that share what they start.
+
+    Those of a folder share one product, those of a file what the file starts. pytest-xdist's own groups
+    are lost under this pytest, without a word.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return shared_by(nodeid)
+
+
+def shared_by(nodeid: str) -> str:
+    """The folder or file whose tests share what they start."""
+    file = Path(nodeid.partition("::")[0]).relative_to(TESTS.name)
+    return next((name for name in WHOLE_PRODUCTS if file.is_relative_to(name)), str(file))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySharedServers:
+    return BySharedServers(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The longest first: what is started last keeps one process busy while the others have ended.
+    items.sort(key=lambda item: not item.path.is_relative_to(TESTS / "product"))
     for item in items:
         folder = item.path.relative_to(TESTS)
-        # The tests of a folder share one product, those of a file share what the file starts.
-        shared = next((name for name in WHOLE_PRODUCTS if folder.is_relative_to(name)), folder)
-        item.add_marker(pytest.mark.xdist_group(str(shared)))
         fixtures = getattr(item, "fixturenames", ())
         if folder.parts[0] in FOLDERS_OF_PROGRAMS or not SERVERS.isdisjoint(fixtures):
             item.add_marker(pytest.mark.server)
