@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, FrameLocator, Locator, Page, Response
+from playwright.async_api import Browser, ConsoleMessage, FrameLocator, Locator, Page, Response, ViewportSize
 
 from tests.product.conftest import PASSWORD, Product
 
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 360, "height": 740}
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 360, "height": 740}
 REDIRECTIONS = range(300, 400)
+# A parsed text runs no script, and its <noscript> holds elements, as where scripts are off.
+_AS_SENT = """sent => new DOMParser().parseFromString(sent, "text/html")
+  .documentElement.isEqualNode(document.documentElement)"""
 _EXPECTED_STATUS = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 
 
@@ -98,6 +101,11 @@ class Visitor:
         found = re.search(r"RM-\w{12}", await self.page.locator("main").inner_text())
         assert found, "the page shows no radicado"
         return found.group()
+
+    async def is_as_sent(self) -> bool:
+        """Whether the page is, node by node, the one of a browser that runs no scripts."""
+        assert self.document is not None
+        return bool(await self.page.evaluate(_AS_SENT, await self.document.text()))
 
     @asynccontextmanager
     async def without_scripts(self) -> AsyncIterator[Page]:
