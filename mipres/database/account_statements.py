@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from mipres.database.audit import holding
 from mipres.database.erasures import WAS_ERASED
 from mipres.database.link_statements import WAS_INSERTED, closing_links
-from mipres.database.profiles import PROFILE_KEY, PROFILE_VALUES, profile_values
+from mipres.database.profiles import PROFILE_KEY, PROFILE_VALUES, profile_key, profile_values
 from mipres.database.tables import (
     AccountRow,
     AddressChangeRow,
@@ -21,7 +21,6 @@ from mipres.database.tables import (
     parameters,
 )
 from mipres.domain.accounts import NewRegistration
-from mipres.domain.identifiers import folded_registration
 from mipres.domain.links import LinkPurpose, LinkState
 
 _LINK = ("id", "reference", "purpose", "issue_key", "issued_at", "expires_at")
@@ -191,12 +190,3 @@ def registration_values(registration: NewRegistration, now: datetime) -> dict[st
         now=now,
     )
     return values | arguments(PasswordLinkRow, link)
-
-
-def profile_key(registration: NewRegistration) -> dict[str, str]:
-    """What tells one profile of a person from another."""
-    return {
-        "user_type": registration.submission.user_type,
-        "entity_key": registration.submission.entity_key,
-        "registration_key": folded_registration(registration.facts.professional_registration or ""),
-    }

@@ -18,7 +18,6 @@ from mipres.database.account_statements import (
     SUPERSEDE,
     WITH_CHANGE,
     link_values,
-    profile_key,
     registration_values,
 )
 from mipres.database.address_changes import PostgresAddressChanges, address_in_force
@@ -26,17 +25,9 @@ from mipres.database.audit import PostgresAuditTrail, TrailHead, write_and_hold
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.erasures import Erasures
 from mipres.database.failures import DATABASE_ERRORS
-from mipres.database.link_statements import (
-    close_links,
-    link_event,
-    lock_account,
-)
-from mipres.database.tables import (
-    AccountRow,
-    PasswordLinkRow,
-    ProfileRow,
-    arguments,
-)
+from mipres.database.link_statements import close_links, link_event, lock_account
+from mipres.database.profiles import profile_key
+from mipres.database.tables import AccountRow, PasswordLinkRow, ProfileRow, arguments
 from mipres.domain.accounts import AccountContact, IssuedLink, NewRegistration, RegisteredAccount
 from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
 from mipres.domain.documents import Document

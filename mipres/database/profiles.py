@@ -7,6 +7,7 @@ from mipres.database.tables import AccountRow, ProfileRow
 from mipres.domain.accounts import NewRegistration
 from mipres.domain.divipola import department_of
 from mipres.domain.documents import Document, DocumentType
+from mipres.domain.identifiers import folded_registration
 from mipres.domain.people import Placement
 from mipres.domain.submissions import Entity, EntityKind, Regime, Submission, UserType
 
@@ -29,6 +30,15 @@ PROFILE_VALUES = (
     "ends_on",
 )
 """The columns of `profile_values`."""
+
+
+def profile_key(registration: NewRegistration) -> dict[str, str]:
+    """The columns of PROFILE_KEY."""
+    return {
+        "user_type": registration.submission.user_type,
+        "entity_key": registration.submission.entity_key,
+        "registration_key": folded_registration(registration.facts.professional_registration or ""),
+    }
 
 
 def profile_values(registration: NewRegistration) -> dict[str, object]:
