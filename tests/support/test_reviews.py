@@ -20,7 +20,6 @@ from mipres.temporal.answers import TemporalUnavailableError
 from tests.support.conftest import UI, eventually
 
 ACTOR, REASON = operator("ana"), "ReTHUS confirmó los retiros por teléfono"
-QUEUE = "scripted-reviews"
 
 
 @workflow.defn(name="AccessReview")
@@ -54,12 +53,13 @@ def reviews(client: Client, audit: PostgresAuditTrail) -> SupportReviews:
 
 @pytest.fixture
 async def stopped(client: Client, reviews: SupportReviews) -> AsyncIterator[str]:
+    queue = f"scripted-reviews-{uuid.uuid4()}"
     worker = Worker(
-        client, task_queue=QUEUE, workflows=[ScriptedReview], workflow_runner=UnsandboxedWorkflowRunner()
+        client, task_queue=queue, workflows=[ScriptedReview], workflow_runner=UnsandboxedWorkflowRunner()
     )
     async with worker:
         review = f"{names.ACCESS_REVIEW_ID}-{uuid.uuid4()}"
-        handle = await client.start_workflow(ScriptedReview.run, id=review, task_queue=QUEUE)
+        handle = await client.start_workflow(ScriptedReview.run, id=review, task_queue=queue)
 
         async def is_seen() -> bool:
             views = await reviews.running()

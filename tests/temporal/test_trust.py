@@ -28,7 +28,8 @@ from mipres.temporal.connection import WorkerPayloadConverter, data_converter
 from mipres.temporal.trust import UNTRUSTED_PAYLOAD, TrustedPayloads
 from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 
-QUEUE = "trust"
+# A workflow task that the server gave to a worker of an earlier test is handed out again after ten seconds.
+PATIENCE_SECONDS = 60.0
 noticed: list[tuple[Fault, str]] = []
 
 
@@ -79,11 +80,12 @@ async def write(value: str) -> str:
 class Scene:
     owner: Client
     stranger: Client
+    queue: str
     sent: EncryptionCodec
 
     async def start(self) -> WorkflowHandle[Listener, list[str]]:
         return await self.owner.start_workflow(
-            Listener.run, "mine", id=f"registration/{uuid.uuid4()}", task_queue=QUEUE
+            Listener.run, "mine", id=f"registration/{uuid.uuid4()}", task_queue=self.queue
         )
 
     def forged(self, handle: WorkflowHandle[Listener, list[str]]) -> WorkflowHandle[Any, Any]:
@@ -93,6 +95,7 @@ class Scene:
 @pytest.fixture
 async def scene(temporal_env: WorkflowEnvironment) -> AsyncIterator[Scene]:
     service, namespace = temporal_env.client.service_client, temporal_env.client.namespace
+    queue = f"trust-{uuid.uuid4()}"
     noticed.clear()
     serving = Client(
         service,
@@ -106,7 +109,7 @@ async def scene(temporal_env: WorkflowEnvironment) -> AsyncIterator[Scene]:
     )
     worker = Worker(
         serving,
-        task_queue=QUEUE,
+        task_queue=queue,
         workflows=[Listener],
         activities=[write],
         interceptors=[TrustedPayloads()],
@@ -119,22 +122,23 @@ async def scene(temporal_env: WorkflowEnvironment) -> AsyncIterator[Scene]:
         yield Scene(
             owner=owner,
             stranger=Client(service, namespace=namespace, data_converter=DataConverter()),
+            queue=queue,
             sent=EncryptionCodec(PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY),
         )
 
 
 async def ended(handle: WorkflowHandle[Listener, list[str]]) -> list[str]:
     await handle.signal(Listener.finish)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         return await handle.result()
 
 
 async def test_a_start_in_clear_fails_and_is_noticed(scene: Scene) -> None:
     handle = await scene.stranger.start_workflow(
-        "Registration", "forged", id=f"registration/{uuid.uuid4()}", task_queue=QUEUE
+        "Registration", "forged", id=f"registration/{uuid.uuid4()}", task_queue=scene.queue
     )
     with pytest.raises(WorkflowFailureError):
-        await asyncio.wait_for(handle.result(), 20)
+        await asyncio.wait_for(handle.result(), PATIENCE_SECONDS)
     assert noticed[0] == (Fault.PLAINTEXT, f"default/{handle.id}")
 
 
@@ -178,10 +182,14 @@ async def test_ciphertext_of_another_workflow_is_no_word_for_this_one(scene: Sce
 async def test_an_activity_is_refused_outside_a_workflow(scene: Scene, *, with_the_key: bool) -> None:
     client = scene.owner if with_the_key else scene.stranger
     handle = await client.start_activity(
-        write, "forged", id=str(uuid.uuid4()), task_queue=QUEUE, start_to_close_timeout=timedelta(seconds=10)
+        write,
+        "forged",
+        id=str(uuid.uuid4()),
+        task_queue=scene.queue,
+        start_to_close_timeout=timedelta(seconds=10),
     )
     with pytest.raises(ActivityFailureError) as raised:
-        await asyncio.wait_for(handle.result(), 20)
+        await asyncio.wait_for(handle.result(), PATIENCE_SECONDS)
     cause = raised.value.__cause__
     assert isinstance(cause, ApplicationError)
     assert (cause.type, cause.non_retryable) == (UNTRUSTED_PAYLOAD, True)
