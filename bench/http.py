@@ -39,13 +39,18 @@ class UnexpectedAnswerError(Exception):
     """A server answered what no measurement can go on with."""
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Connection:
     """One visitor: a connection that opens again when the server closed it; cookies."""
 
     port: int
     cookies: dict[str, str] = field(default_factory=dict)
     _streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a connection is kept that the server has not closed."""
+        return self._streams is not None and not self._streams[0].at_eof()
 
     async def get(self, path: str, /, *, follow: bool = True, key: str | None = None) -> Answer:
         return await self._send("GET", path, _authorization(key), b"", follow=follow)

@@ -23,7 +23,9 @@ _WARM_UP_PEOPLE = 20
 _MODES = ("error", "down")
 # Shares of a third of the day, apart from one another.
 _OUTAGES_AT = (0.30, 0.55, 0.80)
-_OUTAGE_SHARE = 0.10
+_OUTAGE_SHARE = 0.05
+_PATIENCE_SECONDS = 300.0
+"""Of a step, while no registry is down: a part may be starting again."""
 _SHORTEST_PAUSE_SECONDS = 0.25
 
 
@@ -38,6 +40,14 @@ class Lived:
     disturbances: Sequence[tuple[float, str]]
 
 
+def patience_of(outage: float) -> float:
+    """Seconds for which a step is tried, with outages of this many seconds.
+
+    Who came meanwhile is served after it beside those who go on coming, by what these leave of the capacity.
+    """
+    return _PATIENCE_SECONDS + outage / (1 - LOAD)
+
+
 class Day:
     """One day on one stack."""
 
@@ -46,6 +56,7 @@ class Day:
         self._stack = stack
         self._mailbox = mailbox
         self._seconds = seconds
+        self._outage = _OUTAGE_SHARE * seconds / 3
         self._chance = random.Random(seed)  # noqa: S311 - the same day again, no secret.
         self._disturbances: list[tuple[float, str]] = []
         self._began = 0.0
@@ -101,6 +112,7 @@ class Day:
             mail=Connection(port=settings.mail_ui_port),
             mailbox=self._mailbox,
             tally=self.tally,
+            patience=patience_of(self._outage),
             until=self._began + self._seconds,
         )
 
@@ -138,7 +150,7 @@ class Day:
         for registry, share in zip(REGISTRIES, _OUTAGES_AT, strict=True):
             await self._sleep_until(start + share * third)
             await self._set(registry, mode)
-            await asyncio.sleep(_OUTAGE_SHARE * third)
+            await asyncio.sleep(self._outage)
             await self._set(registry, "up")
 
     async def _restarts(self, parts: Sequence[str], third: float) -> None:

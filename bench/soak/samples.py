@@ -15,6 +15,7 @@ Sample = dict[str, float]
 """Values by the name of what is looked at; what could not be looked at is absent."""
 
 MEBIBYTE = 2**20
+API_FILES = "api files"
 _DATABASE = """
 SELECT (SELECT count(*) FROM pg_stat_activity
         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()) AS connections,
@@ -23,6 +24,13 @@ SELECT (SELECT count(*) FROM pg_stat_activity
        (SELECT sum(temp_files) FROM pg_stat_database) AS temporary_files,
        (SELECT count(*) FROM pg_class WHERE relpersistence = 't') AS temporary_tables
 """
+
+
+def without_visitors(sample: Sample, connections: int) -> Sample:
+    """Leave out the API's open files that come and go with its visitors."""
+    if API_FILES not in sample:
+        return sample
+    return {**sample, API_FILES: sample[API_FILES] - connections, "visitors connected": connections}
 
 
 class Observer:
@@ -35,7 +43,8 @@ class Observer:
 
     async def look(self, at: float) -> Sample:
         """Everything there is to see now."""
-        return {"at": round(at, 1), **self._processes(), **await self._database(), **self._people()}
+        found = {"at": round(at, 1), **self._processes(), **await self._database(), **self._people()}
+        return without_visitors(found, sum(connection.is_open for connection in self._tally.here))
 
     def _processes(self) -> Sample:
         found: Sample = {}

@@ -18,9 +18,6 @@ from mipres.settings import DEVELOPMENT_KEY
 T = TypeVar("T")
 
 _PAUSE_SECONDS = 0.5
-_PATIENCE_SECONDS = 300.0
-"""What an outage of a long run may take, and the registration after it."""
-_MAIL_SECONDS = 60.0
 _ANOTHER_PASSWORD = f"{PASSWORD}-otra"
 _FAILURES = (OSError, asyncio.IncompleteReadError, TimeoutError, UnexpectedAnswerError, LookupError)
 _RESEND_ANSWERS = (HTTPStatus.ACCEPTED, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
@@ -39,6 +36,7 @@ class Tally:
         failures: Attempts without the answer that the step is for, by step and error.
         done: Steps by name, and people under `people`.
         outcomes: Seconds from the submission to its answer, since they were last taken.
+        here: Connections to the API of people whose day is not over.
     """
 
     asked: int = 0
@@ -46,6 +44,7 @@ class Tally:
     done: Counter[str] = field(default_factory=Counter)
     outcomes: list[float] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
+    here: set[Connection] = field(default_factory=set)
 
     def take_outcomes(self) -> list[float]:
         taken, self.outcomes = self.outcomes, []
@@ -57,6 +56,7 @@ class Visit:
     """Drives one person.
 
     Attributes:
+        patience: Seconds for which a step is tried.
         until: When, by `time.monotonic`, the day ends: no one waits beyond it for another link.
     """
 
@@ -65,6 +65,7 @@ class Visit:
     mail: Connection
     mailbox: Mailbox
     tally: Tally
+    patience: float
     until: float
     radicado: str = ""
     used_link: str = ""
@@ -75,6 +76,7 @@ class Visit:
         Raises:
             NotFinishedError: a step was tried for too long.
         """
+        self.tally.here.add(self.api)
         try:
             await self._patiently("submissions", self._submit)
             if self.plan.submits_twice:
@@ -82,6 +84,7 @@ class Visit:
             if not self.plan.is_refused:
                 await self._become_a_user()
         finally:
+            self.tally.here.remove(self.api)
             self.api.close()
             self.mail.close()
             self.mailbox.forget(self._address)
@@ -101,7 +104,7 @@ class Visit:
         return self.plan.citizen.email
 
     async def _patiently(self, step: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        limit = time.monotonic() + _PATIENCE_SECONDS
+        limit = time.monotonic() + self.patience
         while True:
             self.tally.asked += 1
             try:
@@ -154,7 +157,7 @@ class Visit:
         return str(answer.json()["stage"])
 
     async def _newest_link(self) -> str:
-        async with asyncio.timeout(_MAIL_SECONDS):
+        async with asyncio.timeout(self.patience):
             return await self.mailbox.newest_link(self._address, self.mail, besides=self.used_link)
 
     async def _create_password(self, password: str) -> None:

@@ -1,5 +1,6 @@
 """`make soak`: some seconds of it, really run, and what it makes of its samples."""
 
+import asyncio
 import random
 import re
 from collections.abc import Callable
@@ -8,10 +9,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from bench.http import Connection
 from bench.plot import Curve, svg_of
+from bench.soak.day import LOAD, patience_of
 from bench.soak.growth import bound_of, judge
 from bench.soak.people import REFUSED, make_plan
-from bench.soak.samples import Sample
+from bench.soak.samples import Sample, without_visitors
 from dev.citizen import Citizen, Delegate, OtherUser, SocialServant, Unlisted
 from tests.dev.programs import printed_by
 
@@ -77,6 +80,47 @@ def test_the_memory_of_what_keeps_everything_is_shown_and_not_judged() -> None:
     assert not found.is_growing
     assert bound_of("correo files")
     assert judge(samples(lambda at: at, "people done"), seconds=SECONDS) == []
+
+
+def test_files_of_visitors_who_wait_are_no_growth() -> None:
+    seen = [without_visitors({"at": at, "api files": 30 + at}, round(at)) for at in range(0, 300, 3)]
+    assert [(found.name, found.is_growing) for found in judge(seen, seconds=SECONDS)] == [
+        ("api files", False)
+    ]
+    leaking = [without_visitors({"at": at, "api files": 30 + at}, 0) for at in range(0, 300, 3)]
+    assert judge(leaking, seconds=SECONDS)[0].is_growing
+
+
+def test_a_sample_without_the_api_has_no_files_of_it() -> None:
+    assert without_visitors({"at": 3}, 5) == {"at": 3}
+
+
+async def test_a_connection_that_the_server_closed_is_not_open() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await leaves.wait()
+        writer.close()
+        await writer.wait_closed()
+
+    leaves = asyncio.Event()
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        connection = Connection(port=server.sockets[0].getsockname()[1])
+        assert not connection.is_open
+        await connection.get("/")
+        assert connection.is_open
+        leaves.set()
+        async with asyncio.timeout(10):
+            while connection.is_open:
+                await asyncio.sleep(0)
+        connection.close()
+
+
+def test_a_person_waits_until_those_of_an_outage_are_served() -> None:
+    outage, capacity = 120.0, 5.0
+    waiting = outage * LOAD * capacity
+    served_after = waiting / (capacity - LOAD * capacity)
+    assert patience_of(outage) - patience_of(0) == pytest.approx(outage + served_after)
 
 
 def test_a_day_has_people_of_every_kind() -> None:
