@@ -110,7 +110,7 @@ class Visit:
             try:
                 found = await attempt()
             except _FAILURES as error:
-                self.tally.failures[f"{step}: {type(error).__name__}"] += 1
+                self.tally.failures[f"{step}: {_kind_of(error)}"] += 1
                 self.api.close()
                 if time.monotonic() > limit:
                     raise NotFinishedError(f"{step}: {error!r}") from error
@@ -175,3 +175,10 @@ class Visit:
     async def _log_in(self) -> None:
         password = _ANOTHER_PASSWORD if self.plan.recovers else PASSWORD
         expect(await log_in(self.api, self.plan.citizen.login, password), HTTPStatus.OK)
+
+
+def _kind_of(error: Exception) -> str:
+    if isinstance(error, UnexpectedAnswerError):
+        status, _, _body = str(error).partition(" ")
+        return status
+    return type(error).__name__
