@@ -251,3 +251,15 @@ def test_trail_lockouts_and_clock_are_built_in_one_place() -> None:
         ("composition.py", "LoginLockouts"),
         ("composition.py", "PostgresAuditTrail"),
     ]
+
+
+def test_no_test_counts_its_patience_in_seconds_of_its_own() -> None:
+    """What a quiet machine does in two seconds takes a loaded one thirty."""
+    counted = re.compile(r"asyncio\.(timeout\(|wait_for\(.*, (timeout=)?)[\d.]+\)")
+    found = [
+        (str(path.relative_to(ROOT)), line.strip())
+        for path in (ROOT / "tests").rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if counted.search(line)
+    ]
+    assert found == []

@@ -7,6 +7,7 @@ from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from activities.spacing import SpacedCalls
+from tests.patience import PATIENCE_SECONDS
 
 PER_SECOND = 50.0
 
@@ -49,7 +50,7 @@ async def test_a_call_that_begins_late_does_not_bring_the_next_one_closer(
 async def test_the_first_call_after_a_rest_waits_for_nothing() -> None:
     callee = Callee()
     chain = SpacedCalls(per_second=0.001).intercept_activity(callee)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await chain.execute_activity(call())
     assert len(callee.times) == 1
 

@@ -16,6 +16,7 @@ from mipres.database.audit_queue import AuditQueue
 from mipres.database.password_links import PasswordOwner
 from mipres.domain.links import LinkPurpose
 from tests.fakes import FakeAuditTrail
+from tests.patience import PATIENCE_SECONDS
 
 OWNER = PasswordOwner(
     link_id=uuid.uuid4(),
@@ -79,7 +80,7 @@ async def test_a_server_that_is_away_is_told_later_and_the_page_does_not_wait(
     server = Server(failures=6)
     await announcing(server).announce_password(OWNER)
     assert server.got == []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(server.got) < len(OWNER.radicados):
             await asyncio.sleep(0)
     assert sorted(server.got) == ["registration/RAD-1 password_set", "registration/RAD-2 password_set"]
@@ -121,7 +122,7 @@ async def test_a_second_press_within_seconds_of_the_use_announces_nothing_at_onc
     server = Server()
     acts = announcing(server)
     monkeypatch.setattr(act, "_SETTLED", timedelta(hours=1))
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await acts.announce_again(replace(OWNER, closed_for=timedelta(milliseconds=60)))
     # Nothing was sent, and the page did not wait for what is sent later.
     assert server.got == []
@@ -137,7 +138,7 @@ async def test_what_a_second_press_put_off_is_announced_all_the_same(monkeypatch
     server = Server()
     acts = announcing(server)
     await acts.announce_again(replace(OWNER, closed_for=timedelta(0)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(server.got) < len(OWNER.radicados):
             await asyncio.sleep(0)
     assert sorted(server.got) == ["registration/RAD-1 password_set", "registration/RAD-2 password_set"]

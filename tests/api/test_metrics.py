@@ -17,6 +17,7 @@ from api.temporal_gauges import TemporalGauges
 from mipres.temporal import names
 from mipres.version import VERSION
 from tests.api.conftest import API_KEY, OpenClient, hidden
+from tests.patience import PATIENCE_SECONDS
 
 KEY = "mEtRiCs-k3y-0f-Th15-t35t-0nly-99"
 CLIENTS_KEY = "cL13nTs-k3y-0f-Th15-t35t-0nly-42x"
@@ -135,7 +136,7 @@ async def test_who_gets_no_answer_and_counts_as_stuck_nowhere_is_counted(
 ) -> None:
     monkeypatch.setattr(temporal_gauges, "UNSEEN_AFTER", timedelta(0))
     monkeypatch.setattr(temporal_gauges, "_PRECISION", timedelta(milliseconds=500))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             figures = await TemporalGauges(temporal_env.client).figures()
             assert figures is not None

@@ -33,6 +33,7 @@ from mipres.temporal.answers import (
 from mipres.temporal.codec import UnknownPayloadKeyError
 from mipres.temporal.names import WorkflowType
 from tests.api.conftest import API_KEY, OpenClient
+from tests.patience import PATIENCE_SECONDS
 
 KEY = {"Authorization": f"Bearer {API_KEY}"}
 RADICADO = "RM-0123456789AB"
@@ -164,7 +165,7 @@ async def test_a_missing_key_falls_back_and_readiness_names_it(
     client = await api(payload_keys={"other": bytes(range(32))})
     assert (await seen(client)).items() >= WAITING.items()
     assert fallbacks((await client.get("/metrics")).text) == {"unreadable": 2.0}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         # The server lists a new run a moment after its start.
         while (ready := await client.get("/health/ready")).status_code != 503:
             await asyncio.sleep(0.05)
@@ -213,7 +214,7 @@ async def test_missing_search_attributes_are_named_by_readiness(
         RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=Duration(seconds=86_400))
     )
     client = await api(temporal_namespace=name)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         # The server reads its list of namespaces every few seconds.
         while (ready := await client.get("/health/ready")).json()["namespace"] != "ok":
             await asyncio.sleep(0.2)

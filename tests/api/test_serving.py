@@ -22,6 +22,7 @@ from api.serving import MOST_CONNECTIONS, MOST_UNFINISHED_HEADER_BYTES, SERVER_E
 from dev.probes import LOOPBACK, free_port, http_ok
 from dev.process import SILENT, Part, supervisor_of
 from tests.conftest import PAYLOAD_KEYS
+from tests.patience import PATIENCE_SECONDS
 
 DOCKERFILE = Path(__file__).parents[2] / "Dockerfile"
 CONNECTIONS = 16
@@ -178,7 +179,7 @@ async def test_a_head_that_comes_too_slowly_ends_its_connection(
         writer.write(before)
         assert b" 204 " in await reader.readuntil(b"\r\n\r\n")
     writer.write(begun)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not await ended_within(reader, 0.02):
             writer.write(b"x" if begun else b"")
     writer.close()

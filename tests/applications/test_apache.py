@@ -22,6 +22,7 @@ from mipres.temporal import names
 from tests.api.conftest import hidden
 from tests.applications.apache import Apache, apache, documented
 from tests.applications.people import log_in_through, with_account
+from tests.patience import PATIENCE_SECONDS
 
 SECRET = "an-apache-of-the-tests-0123"
 
@@ -57,7 +58,7 @@ class Site:
 
     async def shuts_out(self, browser: httpx2.AsyncClient) -> str:
         """Wait until the application lets the browser in no more; where it sends it."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 page = await browser.get(self.apache.protected, follow_redirects=False)
                 if page.status_code == 302:

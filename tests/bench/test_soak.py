@@ -17,6 +17,7 @@ from bench.soak.people import REFUSED, make_plan
 from bench.soak.samples import Sample, without_visitors
 from dev.citizen import Citizen, Delegate, OtherUser, SocialServant, Unlisted
 from tests.dev.programs import printed_by
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 300.0
@@ -110,7 +111,7 @@ async def test_a_connection_that_the_server_closed_is_not_open() -> None:
         await connection.get("/")
         assert connection.is_open
         leaves.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while connection.is_open:
                 await asyncio.sleep(0)
         connection.close()

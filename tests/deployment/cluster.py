@@ -27,8 +27,7 @@ from mipres.temporal.names import registration_workflow_id
 from tests.deployment.composed import DEPLOY
 from tests.deployment.image import default_command, environment, run_in
 from tests.deployment.manifests import container
-
-PATIENCE_SECONDS = 60.0
+from tests.patience import PATIENCE_SECONDS
 
 
 @dataclass(kw_only=True)

@@ -20,8 +20,7 @@ from dev.probes import LOOPBACK, free_port, http_ok
 from dev.process import SILENT, Part, supervisor_of
 from tests.deployment.programs import program
 from tests.deployment.watched import MONITORING, alerts
-
-PATIENCE_SECONDS = 30.0
+from tests.patience import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)

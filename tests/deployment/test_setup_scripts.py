@@ -21,8 +21,8 @@ from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 from tests.deployment.bare_temporal import bare_temporal_server
 from tests.deployment.composed import DEPLOY, ROOT
 from tests.deployment.image import environment, run_in
+from tests.patience import PATIENCE_SECONDS
 
-START_SECONDS = 60.0
 NAMESPACE = "compose"
 SCRIPTS = sorted(DEPLOY.rglob("*.sh"))
 
@@ -42,7 +42,7 @@ async def prepared(temporal_address: str) -> str:
 
 
 async def set_up(
-    address: str, *, namespace: str = NAMESPACE, days: int = 90, patience: float = START_SECONDS
+    address: str, *, namespace: str = NAMESPACE, days: int = 90, patience: float = PATIENCE_SECONDS
 ) -> str | None:
     """What `python -m deploy.temporal_setup` says of a namespace.
 
@@ -137,7 +137,7 @@ async def test_worker_is_healthy_while_it_polls(
     )
     async with supervisor_of(SILENT) as supervisor:
         await supervisor.start(worker)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             # The first poll may still be on its way; each check takes a while of its own.
             while (
                 done := await asyncio.to_thread(run_in, image_tree, *check[2:], settings=settings)

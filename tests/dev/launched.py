@@ -11,8 +11,8 @@ import httpx2
 import psutil
 
 from dev.probes import free_port
+from tests.patience import PATIENCE_SECONDS
 
-START_SECONDS = 60
 PORTS = (
     "API_PORT",
     "TEMPORAL_PORT",
@@ -38,7 +38,7 @@ class LaunchedProduct:
         self._listener = asyncio.create_task(self._listen())
 
     async def until_listo(self) -> None:
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             waiting = asyncio.create_task(self.ready.wait())
             await asyncio.wait((waiting, self._listener), return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()

@@ -5,10 +5,16 @@ import os
 import re
 import signal
 import sys
+import time
 from asyncio.subprocess import Process
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+import psutil
+
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,11 +42,28 @@ class Program:
 
     async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), 2)
+        return await asyncio.wait_for(self.process.wait(), PATIENCE_SECONDS)
 
 
 class Start(Protocol):
     async def __call__(self, *arguments: str, **environment: str) -> Program: ...
+
+
+def gone(processes: Iterable[psutil.Process]) -> bool:
+    """Whether all end; what init has not collected yet has ended."""
+    limit = time.monotonic() + PATIENCE_SECONDS
+    while not all(_has_ended(process) for process in processes):
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 async def run_to_its_end(*arguments: str) -> tuple[int | None, str]:
@@ -51,7 +74,7 @@ async def run_to_its_end(*arguments: str) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", *arguments, cwd=ROOT, stderr=asyncio.subprocess.PIPE
     )
-    _out, error = await asyncio.wait_for(process.communicate(), 10)
+    _out, error = await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
     return process.returncode, error.decode()
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import asyncpg
 import httpx2
-import psutil
 import pytest
 
 from dev.probes import free_port
 from tests.dev.launched import LaunchedProduct, free_ports, launch, running
+from tests.dev.programs import gone
+from tests.patience import PATIENCE_SECONDS
 
-STOP_SECONDS = 10
 PROFESSIONAL = {
     "user_type": "professional",
     "document": {"type": "CC", "number": "1020304050"},
@@ -41,11 +41,6 @@ async def refused(data_dir: Path, ports: Mapping[str, int]) -> str:
     said, _ = await process.communicate()
     assert process.returncode == 1
     return said.decode()
-
-
-def gone(processes: list[psutil.Process]) -> bool:
-    psutil.wait_procs(processes, timeout=5)
-    return not any(process.is_running() and process.status() != "zombie" for process in processes)
 
 
 async def query(data_dir: Path, statement: str) -> object:
@@ -118,7 +113,7 @@ async def test_a_launcher_is_alone_and_the_next_one_finds_what_a_killed_one_left
 async def ends_at_ctrl_c(stack: LaunchedProduct, data_dir: Path) -> None:
     family = stack.family()
     stack.process.send_signal(signal.SIGINT)
-    async with asyncio.timeout(STOP_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await stack.process.wait()
     assert stack.process.returncode == 0
     assert gone(family)

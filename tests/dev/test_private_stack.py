@@ -12,8 +12,7 @@ import pytest
 
 from dev.citizen import MEDICINE, Citizen, next_number
 from dev.private_stack import PrivateStack, private_stack
-
-PATIENCE_SECONDS = 45.0
+from tests.patience import PATIENCE_SECONDS
 
 
 async def register_whom_no_mail_reaches(stack: PrivateStack) -> str:

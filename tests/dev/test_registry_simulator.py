@@ -12,6 +12,7 @@ from dev.registry_simulator.app import Simulator, create_app
 from dev.registry_simulator.calls import CallBook
 from dev.registry_simulator.modes import GARBAGE, Registry
 from dev.registry_simulator.people import DelegateAnswer, PersonAnswer, Placement, RethusEntry
+from tests.patience import PATIENCE_SECONDS
 
 PERSON = "/miseguridadsocial/personas/CC/1020304050"
 RETHUS = "/rethus/profesionales/CC/1020304050"
@@ -175,7 +176,7 @@ async def test_a_slow_call_ends_when_the_simulator_does() -> None:
             return await super().wait()
 
     stopping = Stopping()
-    async with connect(Simulator(stopping=stopping)) as client, asyncio.timeout(2):
+    async with connect(Simulator(stopping=stopping)) as client, asyncio.timeout(PATIENCE_SECONDS):
         await client.put("/_control/rethus", json={"mode": "slow"})
         call = asyncio.create_task(client.get(RETHUS))
         await waiting.wait()

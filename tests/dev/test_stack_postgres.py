@@ -10,6 +10,7 @@ import pytest
 
 from dev.postgres import QUIET, embedded_postgres_server
 from dev.process import LaunchError
+from tests.dev.programs import gone
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ async def test_committed_rows_survive_a_kill_and_a_stale_lock(directory: Path) -
         server = psutil.Process(int(lock.read_text().splitlines()[0]))
         owner, backends = server.uids().effective, server.children()
         server.kill()
-        psutil.wait_procs([server, *backends], timeout=10)
+        assert gone([server, *backends])
     async with somebody_else(owner) as pid:
         # As in a container that starts again: the lock's id is another program of the same account by now.
         lock.write_text("\n".join([str(pid), *lock.read_text().splitlines()[1:]]) + "\n")
@@ -57,8 +58,7 @@ async def test_server_stops_with_its_children(directory: Path) -> None:
         server = psutil.Process(int((directory / "postmaster.pid").read_text().splitlines()[0]))
         family = [server, *server.children()]
         assert await ask(url, "SELECT lower('ÑÁÉ')") == "ñáé"
-    psutil.wait_procs(family, timeout=5)
-    assert not [process for process in family if process.is_running() and process.status() != "zombie"]
+    assert gone(family)
     assert not (directory / "postmaster.pid").exists()
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from dev.probes import free_port, taken
 from dev.process_records import ProcessRecords
+from tests.dev.programs import gone
+from tests.patience import PATIENCE_SECONDS
 
 LAUNCHER = """
 import asyncio, sys
@@ -72,21 +74,12 @@ async def launched(records: Path, *words: str) -> AsyncIterator[Launcher]:
         start_new_session=True,
     )
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             yield Launcher(process)
     finally:
         if process.returncode is None:
             process.kill()
         await process.communicate()
-
-
-def gone(processes: list[psutil.Process]) -> bool:
-    """Whether all end within a few seconds.
-
-    What init has not collected yet counts as ended.
-    """
-    psutil.wait_procs(processes, timeout=5)
-    return not any(process.is_running() and process.status() != "zombie" for process in processes)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

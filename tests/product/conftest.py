@@ -21,13 +21,12 @@ from dev.private_stack import PrivateStack, private_stack
 from mipres.captcha.challenges import CaptchaChallenges
 from mipres.clock import SystemClock
 from mipres.keys import derive_key
+from tests.patience import PATIENCE_SECONDS
 from tests.product.collector import Collector, collecting
 from tests.product.second_processes import Alternating, second_api, second_worker
 
 __all__ = ["PASSWORD", "csrf_of"]
 API_KEY = "desarrollo"
-# A busy machine may take its time; a wait without result fails all the same.
-PATIENCE_SECONDS = 45.0
 # A server ends a connection that rested for five seconds, and a request may meet that end.
 BRIEFLY_KEPT = httpx2.Limits(keepalive_expiry=1.0)
 

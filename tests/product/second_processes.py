@@ -15,10 +15,9 @@ import httpx2
 
 from dev.probes import free_port, http_ok
 from mipres.settings import variable
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
-# A start and a stop take a few seconds; a machine that does other work besides may take its time.
-STOP_SECONDS = 60
 
 
 @dataclass(kw_only=True)
@@ -35,13 +34,13 @@ class Second:
         """Ask it to stop, and its exit code."""
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(STOP_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return await self.process.wait()
 
     async def kill(self) -> None:
         """End it with `kill -9`."""
         self.process.kill()
-        async with asyncio.timeout(STOP_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await self.process.wait()
 
 
@@ -106,7 +105,7 @@ async def second_api(
     )
     async with started(data_dir, *command, *options, **told) as (process, _):
         is_ready = http_ok(port, "/health/ready")
-        async with asyncio.timeout(STOP_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not await is_ready():
                 await asyncio.sleep(0.03)
         yield Second(process=process, url=url)
@@ -115,7 +114,7 @@ async def second_api(
 @asynccontextmanager
 async def second_worker(data_dir: Path) -> AsyncIterator[Second]:
     async with started(data_dir, "worker.py") as (process, ready):
-        async with asyncio.timeout(STOP_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await ready.wait()
         yield Second(process=process)
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from dev.temporal_server import find_temporal
 from mipres.cli.app import app
 from mipres.cli.running import NOT_POSSIBLE
+from tests.patience import PATIENCE_SECONDS
 from tests.product.conftest import Product
 from workflows import steps
 from workflows.saved_views import saved_views
@@ -22,7 +23,6 @@ PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 CLI = "python -m mipres.cli "
 # What the command line answers when it understood and the registration is not where the wish makes sense.
 UNDERSTOOD = {0, NOT_POSSIBLE}
-PATIENCE_SECONDS = 45
 
 
 def commands() -> list[str]:

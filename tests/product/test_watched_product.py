@@ -18,13 +18,13 @@ from typer.testing import CliRunner
 from mipres.cli.app import app
 from mipres.temporal import names
 from tests.deployment.watched import alerts, dashboard
+from tests.patience import PATIENCE_SECONDS
 from tests.product.conftest import Product, running_product
 from tests.product.prometheus import Prometheus, prometheus
 from tests.product.storage import without_the_keys
 
 pytestmark = pytest.mark.one_of_each
 
-PATIENCE_SECONDS = 45.0
 MANY = 12
 """More than the ten events below which no budget burns."""
 TRIED_BY_PROMTOOL = {

@@ -14,10 +14,10 @@ from mipres.support.actions import Support
 from mipres.support.desk import SupportDesk
 from mipres.support.records import SupportRecords
 from tests.database.registrations import DOCTOR
+from tests.patience import PATIENCE_SECONDS
 from tests.support.registrations import served
 
 UI = "http://ui.test"
-PATIENCE_SECONDS = 20.0
 
 
 @pytest.fixture

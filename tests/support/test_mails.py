@@ -21,6 +21,7 @@ from mipres.support.actions import Support
 from mipres.support.desk import SupportDesk
 from mipres.support.mails import WaitingMail
 from mipres.temporal import names
+from tests.patience import PATIENCE_SECONDS
 from tests.support.conftest import eventually
 from tests.support.registrations import REASON, Handle, new_radicado
 
@@ -151,7 +152,7 @@ async def test_a_notice_is_found_and_sent_once_the_server_is_mended(
         async for result in support.retry_mails([mail], reason=REASON, actor=ACTOR, jitter=timedelta(0))
     ]
     assert (result.feedback, result.failed) == ("reintento pedido", False)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await handle.result()
     [entry] = await audit.entries(reference=reference)
     assert (entry.type, entry.actor, entry.reason, entry.details) == (

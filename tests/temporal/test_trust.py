@@ -27,9 +27,8 @@ from mipres.temporal.codec import EncryptionCodec, Fault, UntrustedPayloadError
 from mipres.temporal.connection import WorkerPayloadConverter, data_converter
 from mipres.temporal.trust import UNTRUSTED_PAYLOAD, TrustedPayloads
 from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
+from tests.patience import PATIENCE_SECONDS
 
-# A workflow task that the server gave to a worker of an earlier test is handed out again after ten seconds.
-PATIENCE_SECONDS = 60.0
 noticed: list[tuple[Fault, str]] = []
 
 

@@ -58,14 +58,13 @@ from tests.fakes import (
     FakeSocialSecurityRegistry,
     FakeSocialServiceRegistry,
 )
+from tests.patience import PATIENCE_SECONDS
 from workflows import contract
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
 from workflows.workers import WORKFLOWS, of_registrations
 
 HISTORIES = Path(__file__).parent.parent / "replay" / "histories"
-# A workflow task that the server lost is handed out again after ten seconds.
-PATIENCE_SECONDS = 30.0
 # A task that fails again is given up in silence, and handed out once more when its time is over.
 TASK_TIMEOUT = 'history.defaultWorkflowTaskTimeout="2s"'
 ANA = Document(type=DocumentType.CC, number="1020304050")

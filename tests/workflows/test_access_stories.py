@@ -49,6 +49,7 @@ from tests.fakes import (
     FakeSocialSecurityRegistry,
     FakeSocialServiceRegistry,
 )
+from tests.patience import PATIENCE_SECONDS
 from workflows import policies
 from workflows.access_review import AccessReview
 from workflows.review_contract import AccessReviewRequest, ReviewState
@@ -325,7 +326,7 @@ async def test_a_registry_that_answers_404_for_everybody_locks_nobody_out(life: 
             id=f"{names.ACCESS_REVIEW_ID}-{uuid.uuid4()}",
             task_queue=names.REGISTRATIONS_QUEUE,
         )
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while (await handle.query(AccessReview.progress)).stage is not ReviewStage.STOPPED:
                 await asyncio.sleep(0.05)
         assert all([await life.enters(account_id) for account_id in everybody])
@@ -360,13 +361,13 @@ async def test_a_worker_that_dies_in_mid_review_has_nobody_asked_twice(life: Lif
             id=f"{names.ACCESS_REVIEW_ID}-{uuid.uuid4()}",
             task_queue=names.REGISTRATIONS_QUEUE,
         )
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(life.talent.calls) < 10 or len(await under_way(handle)) > 5:
                 await asyncio.sleep(0.02)
     answered, held = life.talent.calls[:5], life.talent.calls[5:]
     life.talent.answers_before_it_shuts = 10**9
     async with life.working():
-        async with asyncio.timeout(100):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             state: ReviewState = await handle.result()
     assert (state.stage, state.looked) == (ReviewStage.REVIEWED, 12)
     for document in answered:

@@ -18,6 +18,7 @@ from activities.catalog import catalog
 from mipres.database.failures import database_fault
 from mipres.domain.people import Person
 from mipres.domain.stages import Stage
+from tests.patience import PATIENCE_SECONDS
 from tests.workflows.conftest import ANA, DELEGATE, MEDICINE, PERSON, PROFESSIONAL, PROVIDER, Handle, World
 from tests.workflows.test_worker_versioning import DEPLOYMENT, make_current
 from workflows import contract, steps, workers
@@ -115,7 +116,7 @@ async def test_changed_code_and_its_rollback_lose_nobody_who_waits(
 
     async with deployments.of(TOMORROW):
         await of_tomorrow.signal(Registration.password_set)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert (await of_tomorrow.result()).stage is Stage.COMPLETED
     sent = [mail.subject for mail in world.mailer.sent]
     assert (sent.count("password_link"), sent.count("password_set")) == (3, 1)

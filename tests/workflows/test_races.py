@@ -20,6 +20,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from mipres.domain.stages import Stage
 from mipres.temporal.answers import is_unknown_workflow
+from tests.patience import PATIENCE_SECONDS
 from tests.workflows.conftest import MEDICINE, Handle, World
 from workflows.registration import Registration
 
@@ -52,7 +53,7 @@ CANCELS = [by_support, in_temporal, twice_by_support, by_both, twice_in_temporal
 
 
 async def leaves_nothing(world: World, handle: Handle) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert (await handle.result()).stage is Stage.CANCELLED
     assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
     assert world.accounts.accounts == {}
@@ -109,7 +110,7 @@ async def test_a_cancel_waits_for_the_account_that_is_being_created(
     world.accounts.down = False
     await handle.execute_update("retry_now", REASON)
     await world.accounts.registering.wait()
-    cancelling = asyncio.create_task(asyncio.wait_for(cancel(handle), 30))
+    cancelling = asyncio.create_task(asyncio.wait_for(cancel(handle), PATIENCE_SECONDS))
     await world.eventually(lambda: _is_cancelling(handle))
     world.accounts.release()
     await cancelling
@@ -147,7 +148,7 @@ async def test_a_cancel_during_giving_up_is_a_cancel(world: World) -> None:
         return (await handle.query(Registration.status)).waiting_on == ("database",)
 
     await world.eventually(gives_up)
-    await asyncio.wait_for(by_support(handle), 30)
+    await asyncio.wait_for(by_support(handle), PATIENCE_SECONDS)
     await leaves_nothing(world, handle)
 
 
@@ -239,7 +240,7 @@ class Storm:
             *(self.cancels, self.cancels_in_temporal),
         ]
         together = self.chance.sample(acts, k=self.chance.choice([1, 1, 2, 3]))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await asyncio.gather(*(act() for act in together), return_exceptions=True)
 
     async def has_ended(self) -> bool:

@@ -27,6 +27,7 @@ from mipres.temporal.answers import UpdatesSpentError
 from mipres.temporal.connection import WorkerPayloadConverter, data_converter
 from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 from tests.fakes import FakeAuditTrail
+from tests.patience import PATIENCE_SECONDS
 from tests.workflows.conftest import ANA, MEDICINE, Handle, World, replay
 from workflows.registration import Registration
 from workflows.workers import build_workers, running
@@ -164,7 +165,7 @@ async def test_no_number_of_submissions_ends_the_ability_to_be_helped(
             await newest.execute_update("resend_link", REASON)
         assert isinstance(soon.value.cause, ApplicationError)
         assert soon.value.cause.type == names.TOO_SOON
-        await asyncio.wait_for(newest.execute_update("cancel_registration", REASON), 30)
+        await asyncio.wait_for(newest.execute_update("cancel_registration", REASON), PATIENCE_SECONDS)
         assert (await newest.result()).stage is Stage.CANCELLED
         assert (await newest.describe()).status is WorkflowExecutionStatus.COMPLETED
     assert world.accounts.accounts == {}
@@ -224,7 +225,7 @@ async def test_a_cancel_reaches_a_wait_that_was_handed_on(small_server: Workflow
             return await runs_of(newest, small_server) >= 2
 
         await world.eventually(is_handed_on)
-        await asyncio.wait_for(newest.execute_update("cancel_registration", REASON), 30)
+        await asyncio.wait_for(newest.execute_update("cancel_registration", REASON), PATIENCE_SECONDS)
         assert (await newest.result()).stage is Stage.CANCELLED
     assert world.accounts.accounts == {}
 

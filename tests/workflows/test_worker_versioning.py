@@ -16,11 +16,11 @@ from mipres.domain.outcomes import OutcomeStatus
 from mipres.settings import Settings
 from mipres.temporal.names import REGISTRATIONS_QUEUE
 from tests.conftest import PAYLOAD_KEYS
+from tests.patience import PATIENCE_SECONDS
 from tests.workflows.conftest import MEDICINE, World
 from workflows.workers import build_workers, running, versioning
 
 DEPLOYMENT = "registro"
-PATIENCE_SECONDS = 60
 
 
 def settings(**told: str) -> Settings:
