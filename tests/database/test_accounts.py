@@ -35,6 +35,7 @@ from tests.database.registrations import (
 )
 from tests.database.stored_accounts import LIFETIME, RADICADO, give_password, issue, register
 from tests.fakes import HERE, FakeClock
+from tests.patience import PATIENCE_SECONDS
 
 T = TypeVar("T")
 SECOND = timedelta(seconds=1)
@@ -652,7 +653,7 @@ async def test_rivals_never_wait_for_each_other_in_a_circle(
         *(accounts.expire_links(account_id, reference=RADICADO) for _ in range(10)),
         *(accounts.register(registration()) for _ in range(10)),
     ]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         results = await asyncio.gather(*rivals, return_exceptions=True)
 
     failures = {type(item) for item in results if isinstance(item, BaseException)}

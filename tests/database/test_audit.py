@@ -29,6 +29,7 @@ from tests.database.registrations import CONSENT, DOCTOR, registration
 from tests.database.stored_accounts import RADICADO, give_password, issue, register
 from tests.database.test_accounts import somebody_waits
 from tests.fakes import FakeClock
+from tests.patience import PATIENCE_SECONDS
 
 LOGIN = "CC1020304050"
 REASON = "la persona lo pidió en la mesa de ayuda"
@@ -444,7 +445,7 @@ async def test_a_fact_that_waits_for_a_row_keeps_no_writer_of_the_trail_waiting(
             writing = asyncio.create_task(write_and_hold(session, holding(*parts), {}))
             while not await somebody_waits(observer):
                 pass
-            await asyncio.wait_for(audit.record(event()), timeout=5)
+            await asyncio.wait_for(audit.record(event()), PATIENCE_SECONDS)
             await rival.commit()
             _, head = await writing
             assert head is not None

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database import engine as database
 from mipres.database.failures import database_fault
+from tests.patience import PATIENCE_SECONDS
 
 PID = text("SELECT pg_backend_pid()")
 
@@ -58,7 +59,7 @@ async def test_a_server_that_stands_still_is_given_up(
     stopped = await process_id(engine)
     os.kill(stopped, signal.SIGSTOP)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             with pytest.raises(TimeoutError):
                 await process_id(engine)
             # The pool has room for one: the next question gets another process of the server.
@@ -78,7 +79,7 @@ async def test_a_server_that_accepts_and_says_nothing_is_given_up_by_a_migration
     monkeypatch.setattr(database, "CONNECT_SECONDS", 0.1)
     listener = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
-    async with listener, asyncio.timeout(10):
+    async with listener, asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(TimeoutError):
             await database.migrate(f"postgresql+asyncpg://nobody@127.0.0.1:{port}/none")
 

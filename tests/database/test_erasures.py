@@ -15,6 +15,7 @@ from mipres.database.tables import AccountRow, ErasureRow
 from mipres.domain.errors import PersonErasedError
 from tests.database.registrations import CONSENT, DOCTOR, registration
 from tests.fakes import FakeClock
+from tests.patience import PATIENCE_SECONDS
 
 LOGIN = DOCTOR.document.login
 ROUNDS = 5
@@ -100,7 +101,7 @@ async def test_the_row_names_no_one(engine: AsyncEngine, erasures: Erasures) -> 
 
 async def somebody_waits(session: AsyncSession) -> None:
     """Return once a session waits for a person's lock."""
-    async with asyncio.timeout(10), session:
+    async with asyncio.timeout(PATIENCE_SECONDS), session:
         while not await session.scalar(
             text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
         ):
