@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
+import pytest
 import yaml
 
 from dev.probes import LOOPBACK, free_port, http_ok
@@ -68,7 +69,30 @@ WORKER = 'up{job="worker",instance="1"}'
 
 
 UNREADABLE = 'mipres_status_fallbacks_total{cause="query_failed"}'
-SILENT_WORKER = 'mipres_status_fallbacks_total{cause="no_answer"}'
+SILENT_WORKER = 'mipres_status_fallbacks_total{cause="unanswered"}'
+UNDECRYPTED = 'mipres_status_fallbacks_total{cause="unreadable"}'
+PROBES = 'mipres_http_requests_total{route="/health/ready",status="200"}'
+FAILED_PROBES = 'mipres_http_requests_total{route="/health/dependencies",status="503"}'
+
+COUNTED_BEFORE_THE_FIRST_LOOK = (
+    ("RegistrationsGivenUp", GIVEN_UP, 60),
+    ("MailAddressesRejected", REJECTED, 15),
+    ("SubmissionsNotAccepted", UNAVAILABLE, 5),
+    ("StatusNotReadable", UNREADABLE, 10),
+    ("PayloadsRefused", REFUSED, 10),
+)
+"""Alerts that also count what a process did before its first scrape, with their minutes."""
+ONE_EVENT = {
+    "QueueWaits": {bucket("5"): "0x99", bucket("10"): "0x9 1x90", bucket("+Inf"): "0x9 1x90"},
+    "AnswersTooLate": {LATE: "0x9 1x90", PROMPT: "0x99"},
+    "MailDown": {NOT_ACCEPTED: "0x9 1x90", SENT: "0x99"},
+    "MailAddressesRejected": {REJECTED: "0x9 1x90", SENT: "0x99"},
+    "ServerErrors": {FAILED: "0x9 1x2 2x90", ANSWERED: "0x99"},
+    "AnswersBurnBudget": {LATE: "0x9 1x90", PROMPT: "0x99"},
+    "PagesBurnBudget": {FAILED: "0x9 1x2 2x90", ANSWERED: "0x99"},
+    "MailsBurnBudget": {MAILS: "0x9 1x90", MAILS_IN_TIME: "0x99"},
+}
+"""What one event looks like to the alerts that are about a share of them."""
 
 
 def case(alert: str, why: str, series: dict[str, str], *, minute: int, fires: bool) -> Case:
@@ -314,6 +338,55 @@ CASES = (
     ),
     case("ServerErrors", "one in five", {FAILED: "0+2x30", ANSWERED: "0+8x30"}, minute=12, fires=True),
     case("ServerErrors", "one in a hundred", {FAILED: "0+1x30", ANSWERED: "0+99x30"}, minute=12, fires=False),
+    case(
+        "ServerErrors",
+        "visitors fail among many probes",
+        {FAILED: "0+2x30", ANSWERED: "0+8x30", PROBES: "0+900x30"},
+        minute=12,
+        fires=True,
+    ),
+    case(
+        "ServerErrors",
+        "a probe is answered with 503",
+        {FAILED_PROBES: "0+9x30", ANSWERED: "0+9x30"},
+        minute=12,
+        fires=False,
+    ),
+    case(
+        "PagesBurnBudget",
+        "visitors fail among many probes",
+        {FAILED: "0+1x90", ANSWERED: "0+9x90", PROBES: "0+9000x90"},
+        minute=70,
+        fires=True,
+    ),
+    case(
+        "PagesBurnBudget",
+        "a probe is answered with 503",
+        {FAILED_PROBES: "0+1x90", ANSWERED: "0+9x90"},
+        minute=70,
+        fires=False,
+    ),
+    case("StatusNotReadable", "a key is missing", {UNDECRYPTED: "0x9 4x9"}, minute=12, fires=True),
+    *(
+        case(
+            alert,
+            "a scrape failed, long after the events",
+            {series: f"9x60 stale 9x{minutes + 9}"},
+            minute=61 + minutes,
+            fires=False,
+        )
+        for alert, series, minutes in COUNTED_BEFORE_THE_FIRST_LOOK
+    ),
+    *(
+        case(
+            alert,
+            "a process returns under its name and begins with some",
+            {series: f"9x9 stale _x{minutes + 9} 5x{minutes}"},
+            minute=minutes + 22,
+            fires=True,
+        )
+        for alert, series, minutes in COUNTED_BEFORE_THE_FIRST_LOOK
+    ),
 )
 
 
@@ -380,6 +453,13 @@ def test_one_waiting_mail_is_one_alert_and_not_many(tmp_path: Path) -> None:
     one = case("MailDown", "one mail waits for an hour", attempts, minute=59, fires=True)
     expected = [expectation(one.alert, minute, fires=True) for minute in range(16, 60)]
     promtool_accepts(tmp_path, {(one.alert, one.interval): [promtool_test(one, expected)]})
+
+
+@pytest.mark.parametrize("alert", ONE_EVENT)
+def test_one_event_in_a_quiet_night_is_no_alert(alert: str, tmp_path: Path) -> None:
+    one = case(alert, "one event", ONE_EVENT[alert], minute=90, fires=False)
+    expected = [expectation(alert, minute, fires=False) for minute in range(90)]
+    promtool_accepts(tmp_path, {(alert, one.interval): [promtool_test(one, expected)]})
 
 
 async def test_an_alert_arrives_by_mail(tmp_path: Path) -> None:
