@@ -54,6 +54,11 @@ def saved_views(now: datetime) -> tuple[SavedView, ...]:
             query=names.CUT_OFF,
         ),
         SavedView(
+            key="given-up",
+            title="Abandonados: lo que esperaban no se arregló en varios días",
+            query=names.GIVEN_UP,
+        ),
+        SavedView(
             key="review-stopped",
             title=sentences.REVIEW_STOPPED,
             query=names.STOPPED_REVIEWS,

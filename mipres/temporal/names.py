@@ -160,6 +160,11 @@ CUT_OFF = (
 
 The person still waits for something.
 """
+_MENDABLE = ", ".join(f'"{what}"' for what in WaitingOn if what is not WaitingOn.MAIL_ADDRESS)
+GIVEN_UP = (
+    f'{REGISTRATIONS} AND {REGISTRATION_STAGE.name}="{Stage.EXPIRED}" AND {WAITING_ON.name} IN ({_MENDABLE})'
+)
+"""Registrations that ended because what they waited for was not mended for days."""
 _ENDED = ", ".join(f'"{stage}"' for stage in Stage if stage.has_ended)
 _MAILING = ", ".join(
     f'"{kind}"' for kind in WorkflowType if kind not in {WorkflowType.REGISTRATION, WorkflowType.RETENTION}

@@ -81,7 +81,7 @@ COUNTED_BEFORE_THE_FIRST_LOOK = (
     ("StatusNotReadable", UNREADABLE, 10),
     ("PayloadsRefused", REFUSED, 10),
 )
-"""Alerts that also count what a process did before its first scrape, with their minutes."""
+"""Alerts that count what came before a first scrape too, with their minutes."""
 ONE_EVENT = {
     "QueueWaits": {bucket("5"): "0x99", bucket("10"): "0x9 1x90", bucket("+Inf"): "0x9 1x90"},
     "AnswersTooLate": {LATE: "0x9 1x90", PROMPT: "0x99"},
@@ -92,7 +92,7 @@ ONE_EVENT = {
     "PagesBurnBudget": {FAILED: "0x9 1x2 2x90", ANSWERED: "0x99"},
     "MailsBurnBudget": {MAILS: "0x9 1x90", MAILS_IN_TIME: "0x99"},
 }
-"""What one event looks like to the alerts that are about a share of them."""
+"""What one event looks like to alerts that are about a share."""
 
 
 def case(alert: str, why: str, series: dict[str, str], *, minute: int, fires: bool) -> Case:

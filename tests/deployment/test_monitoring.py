@@ -14,7 +14,7 @@ import yaml
 from tests.deployment.composed import ROOT
 from tests.deployment.manifests import resources
 from tests.deployment.programs import program
-from tests.deployment.watched import MONITORING, alerts, dashboard, expressions, watched_metrics
+from tests.deployment.watched import MONITORING, alerts, dashboard, expressions, metrics_in, watched_metrics
 
 
 def sections(page: Path) -> dict[str, str]:
@@ -103,6 +103,20 @@ def test_what_the_run_book_shows_on_the_dashboard_is_there() -> None:
     named = re.findall(r"\*([^*]+)\*", " ".join(re.findall(r"panels? (.+?)[.;]", explained)))
     assert named
     assert set(named) <= {panel["title"] for panel in dashboard()["panels"]}
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
+def test_a_panel_that_the_run_book_names_shows_what_the_alert_is_about(rule: dict[str, Any]) -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n### {rule['alert']}\n")[2].partition("\n### ")[0]
+    named = re.findall(r"\*([^*]+)\*", " ".join(re.findall(r"panels? (.+?)[.;]", section)))
+    shown = [
+        target["expr"]
+        for panel in dashboard()["panels"]
+        if panel["title"] in named
+        for target in panel["targets"]
+    ]
+    assert not shown or metrics_in(rule["expr"]) & metrics_in(*shown)
 
 
 def kubernetes_configuration(name: str, file: str) -> str:

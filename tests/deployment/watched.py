@@ -28,4 +28,8 @@ def expressions() -> list[str]:
 
 
 def watched_metrics() -> set[str]:
-    return {name for one in expressions() for name in re.findall(r"\b(?:mipres|temporal)_\w+", one)}
+    return metrics_in(*expressions())
+
+
+def metrics_in(*expressions: str) -> set[str]:
+    return {name for one in expressions for name in re.findall(r"\b(?:mipres|temporal)_\w+", one)}

@@ -1,6 +1,6 @@
 """Every saved view finds the registration that it is for and no other."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio import workflow
@@ -40,7 +40,7 @@ async def shows_nothing_of(world: World, key: str, handle: Handle) -> bool:
 
 def test_keys_and_titles_are_different_and_in_spanish() -> None:
     views = saved_views(datetime.now(UTC))
-    assert len({one.key for one in views}) == len({one.title for one in views}) == len(views) == 14
+    assert len({one.key for one in views}) == len({one.title for one in views}) == len(views) == 15
     assert {f"waiting-{name}" for name in REGISTRIES} < {one.key for one in views}
 
 
@@ -125,6 +125,20 @@ async def test_a_registration_that_was_terminated_while_the_person_waits(world: 
     assert await shows_nothing_of(world, "cut-off", handle)
     await handle.terminate("prueba")
     await finds(world, "cut-off", handle)
+
+
+async def test_a_registration_that_was_given_up(world: World) -> None:
+    world.knows()
+    world.talent.down = True
+    handle, _ = await world.submit(OTHER)
+    await finds(world, "waiting-rethus", handle)
+    assert await shows_nothing_of(world, "given-up", handle)
+    # The server gives up at once when the next attempt would come after the last one allowed.
+    world.talent.retry_after_seconds = timedelta(days=8).total_seconds()
+    await world.passes(handle, timedelta(minutes=6))
+    await world.reaches(handle, Stage.EXPIRED)
+    await finds(world, "given-up", handle)
+    assert await shows_nothing_of(world, "cut-off", handle)
 
 
 async def test_a_paused_activity(world: World) -> None:
