@@ -180,8 +180,9 @@ Which of them do, only their pending steps say.
 RUNNING_REVIEWS = f'WorkflowType="{WorkflowType.ACCESS_REVIEW}" AND ExecutionStatus="Running"'
 STOPPED_REVIEWS = f'{RUNNING_REVIEWS} AND {REVIEW_STAGE.name}="{ReviewStage.STOPPED}"'
 PURGES = f'WorkflowType="{WorkflowType.RETENTION}" AND ExecutionStatus="Completed"'
-PAUSED = "TemporalPauseInfo IS NOT NULL"
-BROKEN_CODE = "TemporalReportedProblems IS NOT NULL"
+# Both marks outlive the workflow that was terminated with them.
+PAUSED = 'ExecutionStatus="Running" AND TemporalPauseInfo IS NOT NULL'
+BROKEN_CODE = 'ExecutionStatus="Running" AND TemporalReportedProblems IS NOT NULL'
 
 
 def running_in(stage: Stage) -> str:

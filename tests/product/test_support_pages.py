@@ -195,7 +195,7 @@ async def test_the_overview_counts_lists_and_links(product: Product) -> None:
         assert "<dt>Esperando un registro</dt><dd>0</dd>" not in page.text
         assert "<dt>SSO</dt><dd>0</dd>" not in page.text
         assert "StuckSince%20IS%20NOT%20NULL" in page.text
-        assert "TemporalReportedProblems%20IS%20NOT%20NULL" in page.text
+        assert "Running%22%20AND%20TemporalReportedProblems%20IS%20NOT%20NULL" in page.text
         assert person["document"]["number"] not in page.text
     finally:
         await product.set_registry("sso", mode="up")

@@ -33,6 +33,13 @@ async def finds(world: World, key: str, handle: Handle) -> None:
     await world.eventually(shown)
 
 
+async def finds_no_more(world: World, key: str, handle: Handle) -> None:
+    async def gone() -> bool:
+        return await shows_nothing_of(world, key, handle)
+
+    await world.eventually(gone)
+
+
 async def shows_nothing_of(world: World, key: str, handle: Handle) -> bool:
     found = [one async for one in world.env.client.list_workflows(view(key).query)]
     return handle.id not in {one.id for one in found}
@@ -150,6 +157,8 @@ async def test_a_paused_activity(world: World) -> None:
     pause.execution.workflow_id = handle.id
     await world.env.client.workflow_service.pause_activity(pause)
     await finds(world, "paused", handle)
+    await handle.terminate()
+    await finds_no_more(world, "paused", handle)
 
 
 @workflow.defn(name="Registration")
@@ -177,3 +186,4 @@ async def test_broken_code(world: World) -> None:
     async with worker:
         await finds(world, "broken-code", handle)
     await handle.terminate()
+    await finds_no_more(world, "broken-code", handle)
