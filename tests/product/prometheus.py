@@ -1,19 +1,22 @@
 """Debian's Prometheus beside a running product, with the shipped rules in haste."""
 
+import asyncio
 import math
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import pytest
 import yaml
 
 from dev.probes import LOOPBACK, free_port, http_ok
 from dev.process import SILENT, Part, supervisor_of
 from tests.deployment.programs import program
 from tests.deployment.watched import MONITORING
+from tests.patience import PATIENCE_SECONDS
 from tests.product.conftest import Product
 
 SCRAPES = "500ms"
@@ -23,6 +26,9 @@ WINDOW = "10s"
 HASTE = (
     (r"(time\(\) - max\(\w+\)) > [\d* ]+", r"\1 > 3600"),
     (r"(backlog_age_seconds\)) > 60", r"\1 > 1"),
+    (r"(oldest_stuck_seconds\)) > [\d* ]+", r"\1 > 1"),
+    (r"(schedule_to_start_latency_seconds_bucket\[\w+\]\)\)\)) > 5", r"\1 > 1"),
+    (r'(mail_delay_seconds_bucket\{le)="60"', r'\1="1"'),
     (rf"(min_over_time\(mipres_\S+)\[{WINDOW}\]", r"\1[2s]"),
 )
 
@@ -47,6 +53,26 @@ class Prometheus:
             one["labels"]["alertname"] for one in answer.json()["data"]["alerts"] if one["state"] == "firing"
         }
 
+    async def until(self, holds: Callable[[set[str]], bool]) -> None:
+        """Wait until the alerts that fire are as expected."""
+        firing: set[str] = set()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not holds(firing := await self.firing()):
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            pytest.fail(f"only these fire: {firing}")
+
+    async def until_fired(self, expected: Iterable[str]) -> None:
+        """Wait until each of these alerts has fired, if only for a moment."""
+        missing = set(expected)
+
+        def none_is_missing(firing: set[str]) -> bool:
+            missing.difference_update(firing)
+            return not missing
+
+        await self.until(none_is_missing)
+
 
 def hasty_rules() -> str:
     """The shipped rules, with seconds where they have minutes and hours."""
@@ -66,10 +92,19 @@ def _window(found: re.Match[str]) -> str:
 
 
 @asynccontextmanager
-async def prometheus(product: Product, directory: Path) -> AsyncIterator[Prometheus]:
-    """Watch a product's processes under the names of the shipped configuration."""
+async def prometheus(
+    product: Product, directory: Path, *, api_port: int | None = None
+) -> AsyncIterator[Prometheus]:
+    """Watch a product's processes under the names of the shipped configuration.
+
+    Args:
+        product: What is watched.
+        directory: Where the server keeps its files.
+        api_port: That of another API of the product, to be asked for its figures.
+    """
     port = free_port()
-    targets = {"api": product.stack.ports["API_PORT"], "worker": product.stack.ports["METRICS_PORT"]}
+    ports = product.stack.ports
+    targets = {"api": api_port or ports["API_PORT"], "worker": ports["METRICS_PORT"]}
     configuration = {
         "global": {"scrape_interval": SCRAPES, "evaluation_interval": SCRAPES},
         "rule_files": ["alerts.yml"],

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from mipres.cli.app import app
 from mipres.temporal import names
-from tests.deployment.watched import alerts, dashboard
+from tests.deployment.watched import dashboard
 from tests.patience import PATIENCE_SECONDS
 from tests.product.conftest import Product, running_product
 from tests.product.prometheus import Prometheus, prometheus
@@ -27,19 +27,6 @@ pytestmark = pytest.mark.one_of_each
 
 MANY = 12
 """More than the ten events below which no budget burns."""
-TRIED_BY_PROMTOOL = {
-    "RegistrationsGivenUp": "a step is given up after seven days",
-    "RegistrationStuckForHours": "a registration counts as stuck after ten minutes",
-    "StuckUnseen": "it takes fifteen minutes without an answer",
-    "MailsBurnBudget": "a mail is late after a minute",
-    "QueueWaits": "the SDK counts a wait when it is over, in a series that begins with it",
-    "NoWorker": "Temporal remembers for five minutes who asked a queue",
-    "NoCurrentBuild": "Temporal remembers for five minutes who asked a queue",
-    "BrokenCode": "Temporal reports a workflow whose tasks have failed for a minute",
-    "StatusNotReadable": "it takes a worker whose code fails only the query",
-    "AccessReviewStopped": "its guard counts from fifty profiles on",
-}
-"""Alerts that seconds cannot cause, and why not. promtool tries them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,31 +52,6 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         person = await product.new_professional()
         assert (await product.register_professional(person)).status_code == 201
         yield Scene(product=product, watcher=watcher, temporal=temporal, person=person)
-
-
-async def eventually(watcher: Prometheus, holds: Callable[[set[str]], bool]) -> None:
-    """Wait until the alerts that fire are as expected."""
-    firing: set[str] = set()
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not holds(firing := await watcher.firing()):
-                await asyncio.sleep(0.2)
-    except TimeoutError:
-        pytest.fail(f"only these fire: {firing}")
-
-
-async def each_has_fired(watcher: Prometheus, expected: frozenset[str]) -> None:
-    seen: set[str] = set()
-
-    def are_seen(firing: set[str]) -> bool:
-        seen.update(firing)
-        return expected <= seen
-
-    await eventually(watcher, are_seen)
-
-
-async def only_the_watchdog_fires(watcher: Prometheus) -> None:
-    await eventually(watcher, lambda firing: firing == {"Watchdog"})
 
 
 async def regular_work(scene: Scene) -> None:
@@ -217,31 +179,25 @@ MENDED_WAVES = (
 LAST_WAVES = ((database_and_worker_are_killed,), (temporal_is_killed,), (the_api_is_killed,))
 
 
-def test_each_alert_is_caused_or_has_a_reason_why_not() -> None:
-    caused = frozenset[str]().union(*CAUSES.values())
-    assert caused | set(TRIED_BY_PROMTOOL) == {rule["alert"] for rule in alerts()}
-    assert not caused & set(TRIED_BY_PROMTOOL)
-
-
 async def cause_each(scene: Scene, waves: Iterable[Sequence[Callable[[Scene], Awaitable[None]]]]) -> None:
     for wave in waves:
         expected = frozenset[str]().union(*(CAUSES[cause] for cause in wave))
         # While Temporal is sought, a figure may come later than this haste waits for it.
-        await eventually(scene.watcher, expected.isdisjoint)
+        await scene.watcher.until(expected.isdisjoint)
         for cause in wave:
             await cause(scene)
-        await each_has_fired(scene.watcher, expected)
+        await scene.watcher.until_fired(expected)
 
 
 async def test_every_panel_has_data_and_outages_make_alerts_fire_and_stop(scene: Scene) -> None:
     watcher = scene.watcher
     await nothing_was_done_yet(scene)
-    await each_has_fired(watcher, CAUSES[nothing_was_done_yet])
+    await watcher.until_fired(CAUSES[nothing_was_done_yet])
     await regular_work(scene)
     await scene.product.complete(await scene.product.new_professional())
-    await only_the_watchdog_fires(watcher)
+    await watcher.until({"Watchdog"}.__eq__)
     await cause_each(scene, MENDED_WAVES)
     await what_lives_is_mended(scene)
-    await only_the_watchdog_fires(watcher)
+    await watcher.until({"Watchdog"}.__eq__)
     await every_panel_has_data(watcher)
     await cause_each(scene, LAST_WAVES)
