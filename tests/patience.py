@@ -1,4 +1,4 @@
 """How long a test waits for what must come."""
 
 PATIENCE_SECONDS = 90.0
-"""What has not come by then is lost. It measures nothing: a loaded machine may take its time."""
+"""What has not come by then is lost; a loaded machine may take its time."""
