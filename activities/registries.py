@@ -152,5 +152,5 @@ class SocialServiceChecks:
             refusal=refusal,
             placement=None if refusal else placement,
             may_appear=refusal is Refusal.NOT_IN_SSO,
-            appears_on=placement.start if placement and placement.start > today else None,
+            appears_on=placement.begins_on(today) if placement else None,
         )

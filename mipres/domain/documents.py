@@ -112,9 +112,9 @@ def is_same_document(document: Document, *, type_code: str, number: str) -> bool
     Zeros in front do not count for the types whose numbers are counted.
     """
     rule = DOCUMENT_RULES[document.type]
+    names = {document.type, rule.label, rule.printed_code or document.type}
     if folded_words(type_code).replace(" ", "") not in {
-        document.type.casefold(),
-        folded_words(rule.label).replace(" ", ""),
+        folded_words(name).replace(" ", "") for name in names
     }:
         return False
     try:

@@ -69,7 +69,7 @@ class EligibilityRules:
             return Refusal.NOT_IN_RETHUS
         profession = self.find_profession(professional, registration)
         if profession is None:
-            _check_readable(professional)
+            _check_readable(professional.hidden_registration)
             return Refusal.NOT_IN_RETHUS
         if any(item.in_force(today) and self.sanctions.bars(item.kind) for item in professional.sanctions):
             return Refusal.SANCTIONED
@@ -104,13 +104,13 @@ class EligibilityRules:
             return Refusal.PROFESSION_NOT_AUTHORIZED
         if Prescribing.UNTOLD in judged:
             raise RegistryUnavailableError(_RETHUS, _UNTOLD)
-        _check_readable(professional)
+        _check_readable(professional.unreadable)
         return None
 
     def _prescribing(self, profession: Profession) -> Prescribing:
         return self.professions.prescribing(profession.name, code=profession.code)
 
 
-def _check_readable(professional: HealthProfessional) -> None:
-    if professional.unreadable:
-        raise RegistryUnavailableError(_RETHUS, professional.unreadable)
+def _check_readable(unreadable: str | None) -> None:
+    if unreadable:
+        raise RegistryUnavailableError(_RETHUS, unreadable)

@@ -4,7 +4,11 @@ Dates are calendar dates in Colombia.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from typing import Final
+
+# Places are assigned for the next months, never for the year after next.
+_LONGEST_AHEAD: Final = timedelta(days=2 * 366)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +81,18 @@ class HealthProfessional:
 
     Attributes:
         unreadable: Field and kind of fault of the first profession that could not be read.
+        unreadable_registration: The same of the first registration, which only who prescribes is asked for.
     """
 
     professions: tuple[Profession, ...]
     sanctions: tuple[Sanction, ...] = ()
     unreadable: str | None = None
+    unreadable_registration: str | None = None
+
+    @property
+    def hidden_registration(self) -> str | None:
+        """Field and kind of fault behind which any registration may stand."""
+        return self.unreadable or self.unreadable_registration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +112,14 @@ class Placement:
 
     def in_force(self, today: date) -> bool:
         return self.start <= today <= self.end
+
+    def begins_on(self, today: date) -> date | None:
+        """The first day of a placement that was assigned for later.
+
+        None where it lies so far ahead that nobody has assigned it: other systems write an unknown day so.
+        """
+        is_assigned = today < self.start <= today + _LONGEST_AHEAD
+        return self.start if is_assigned else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,8 @@ _KINDS: Final = {
     "control character": "tiene caracteres de control",
     "too long": "es demasiado largo",
     "unknown value": "valor desconocido",
+    "two values": "tiene dos valores distintos",
+    "nested too deeply": "tiene demasiados niveles",
     "another person's": "es de otra persona",
     "end lies before start": "el fin es anterior al inicio",
     "neither name nor code": "sin nombre ni código",

@@ -156,7 +156,7 @@ class ReviewRules:
             return Finding(cause=AccessCause.NOT_IN_RETHUS)
         profession = self.rules.find_profession(professional, registration)
         if profession is None:
-            return None if professional.unreadable else Finding(cause=AccessCause.NOT_IN_RETHUS)
+            return None if professional.hidden_registration else Finding(cause=AccessCause.NOT_IN_RETHUS)
         barring = [item for item in professional.sanctions if self.rules.sanctions.bars(item.kind)]
         if any(item.in_force(today) for item in barring):
             until = _last_barred_day(barring, today)
@@ -179,8 +179,8 @@ class ReviewRules:
     ) -> Finding | None:
         if placement is not None and placement.in_force(today):
             return self._by_profession(placement.profession, kept=Finding(placement=placement))
-        coming = placement.start if placement and placement.start > today else None
-        if coming and not has_ended(access.last_day, today=today):
+        coming = placement.begins_on(today) if placement else None
+        if placement and placement.start > today and not has_ended(access.last_day, today=today):
             # SSO shows one placement; the present one may stand behind the next.
             return Finding(review_on=coming)
         return Finding(cause=AccessCause.PLACEMENT_OVER, review_on=coming)

@@ -4,19 +4,20 @@ An answer is *found*, *not found* (only with the registry's own mark) or a techn
 registry, field and kind of fault. A wrong answer refuses nobody, and lets nobody in.
 """
 
+import codecs
 import json
 from collections.abc import Mapping
 from email.message import Message
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx2
 from pydantic import ValidationError
 
 from mipres.domain.documents import Document, is_same_document
 from mipres.domain.errors import RegistryUnavailableError
-from mipres.registries.fields import RegistryModel, Text
+from mipres.registries.fields import TWO_VALUES, RegistryModel, Text
 
 MAX_BODY_BYTES = 64 * 1024
 TIMEOUT = httpx2.Timeout(10.0, connect=3.0)
@@ -27,7 +28,8 @@ LIMITS = httpx2.Limits(max_connections=50, keepalive_expiry=1.0)
 _TOO_LONG_TO_WAIT = 300.0
 _NOT_FOUND_MARK = "not_found"
 _LONGEST_CAUSE = 200
-
+# Whole numbers up to here are exact as floats.
+_LARGEST_EXACT: Final = 2**53
 
 _M = TypeVar("_M", bound=RegistryModel)
 
@@ -77,8 +79,10 @@ class RegistryClient:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def find(self, path: str, answer: type[_M], params: Mapping[str, str] | None = None) -> _M | None:
-        """GET `path`; None for the registry's own "not found".
+    async def find(
+        self, path: str, answer: type[_M], document: Document, params: Mapping[str, str] | None = None
+    ) -> _M | None:
+        """GET `path`; None for the registry's own "not found" about this document.
 
         Raises:
             RegistryUnavailableError: any other answer than that and a well-formed 200. The message
@@ -94,8 +98,7 @@ class RegistryClient:
         content_type = response.headers.get("Content-Type", "")
         if response.status_code == HTTPStatus.OK:
             return self.read(answer, self._json(body, content_type))
-        if not self._says_not_found(body, content_type):
-            raise self.failure("HTTP status 404 without the code not_found")
+        self._check_not_found(body, content_type, document)
         return None
 
     def failure(self, cause: str) -> RegistryUnavailableError:
@@ -128,19 +131,30 @@ class RegistryClient:
             retry_after_seconds=_retry_after(response.headers.get("Retry-After")),
         )
 
-    def _says_not_found(self, body: bytes, content_type: str) -> bool:
-        """Whether a 404 is the registry's own word, not a proxy's or another program's."""
+    def _check_not_found(self, body: bytes, content_type: str, document: Document) -> None:
+        """Raise unless a 404 is the registry's own word about this person.
+
+        A proxy or another program says 404 too. A `type` alone is what RFC 9457 calls the kind of problem.
+        """
         try:
             content = self._json(body, content_type)
         except RegistryUnavailableError:
-            return False
-        return isinstance(content, dict) and content.get("code") == _NOT_FOUND_MARK
+            content = None
+        if not isinstance(content, dict) or content.get("code") != _NOT_FOUND_MARK:
+            raise self.failure("HTTP status 404 without the code not_found")
+        if content.get("number") is not None:
+            self.check_person(self.read(PersonalAnswer, content), document)
 
     def _json(self, body: bytes, content_type: str) -> object:
         try:
-            charset = _declared_charset(content_type)
+            charset = None if body.startswith(codecs.BOM_UTF8) else _declared_charset(content_type)
             # Without a declaration it is one of the encodings of Unicode, which the parser tells apart.
-            return json.loads(body.decode(charset) if charset else body)
+            return json.loads(
+                body.decode(charset) if charset else body,
+                parse_int=str,
+                parse_float=_number_as_text,
+                object_pairs_hook=_object,
+            )
         except (ValueError, LookupError, RecursionError):
             raise self.failure("the answer is not JSON") from None
 
@@ -153,13 +167,36 @@ class RegistryClient:
             return answer.model_validate(content)
         except ValidationError as error:
             raise self.failure(_first_fault(error, path)) from None
+        except RecursionError:
+            raise self.failure(f"{path or 'the answer'}: nested too deeply") from None
+
+
+def _number_as_text(number: str) -> str:
+    """Write a number as it is meant.
+
+    Spreadsheets and scripts make `1020304050.0` of 1020304050.
+    """
+    value = float(number)
+    return str(int(value)) if value.is_integer() and abs(value) <= _LARGEST_EXACT else number
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object whose names stand once each.
+
+    The last of two lists of sanctions may be the empty one.
+    """
+    content: dict[str, Any] = {}
+    for name, value in pairs:
+        content[name] = TWO_VALUES if name in content and content[name] != value else value
+    return content
 
 
 def _declared_charset(content_type: str) -> str | None:
     header = Message()
     header["Content-Type"] = content_type
     charset = header.get_content_charset()
-    return None if charset is None or charset.startswith("utf") else charset
+    # ASCII is the part of UTF-8 that its declarers mean when they declare it out of habit.
+    return None if charset is None or charset.startswith("utf") or charset.endswith("ascii") else charset
 
 
 def _first_fault(error: ValidationError, start: str) -> str:

@@ -7,19 +7,20 @@ The message of a ValueError states a fault: it names the kind of fault and never
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date
-from decimal import Decimal
+from datetime import date, datetime, time
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError
 
 from mipres.domain.addresses import usable_address
+from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.identifiers import folded_words, has_control_character, visible
 
 MAX_TEXT: Final = 200
 _DAY: Final = re.compile(
-    r"(\d{4}-\d{2}-\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?", re.ASCII
+    r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:Z|[+-]\d{2}(?::?\d{2})?)?)?",
+    re.ASCII | re.IGNORECASE,
 )
 _T = TypeVar("_T")
 
@@ -34,18 +35,25 @@ class RegistryModel(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
+TWO_VALUES: Final = object()
+"""Stands for two different values under one name."""
+
+
 def fault(kind: str) -> PydanticCustomError:
     """The error of a field that cannot be read; support sees its `kind`."""
     return PydanticCustomError("registry_fault", "{kind}", {"kind": kind})
 
 
 def as_text(value: object) -> str:
-    """Read a text, or a number instead of one; what is missing is empty."""
+    """Read a text; what is missing is empty.
+
+    A number is a text already: `RegistryClient` reads it so.
+    """
     if value is None:
         return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        raise fault("not a text")
-    text = visible(str(value))
+    if not isinstance(value, str):
+        raise _misfit(value, "not a text")
+    text = visible(value)
     if has_control_character(text):
         raise fault("control character")
     if len(text) > MAX_TEXT:
@@ -63,7 +71,15 @@ def as_needed_text(value: object) -> str:
 
 def as_optional_text(value: object) -> str:
     """Read a text that no rule needs: what is no text is empty."""
-    return as_text(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return as_text(value) if isinstance(value, str) else ""
+
+
+def as_label(value: object) -> str:
+    """Read the name or code of a thing, which no rule needs.
+
+    The end of a long one is left out.
+    """
+    return as_optional_text(visible(value)[:MAX_TEXT] if isinstance(value, str) else value)
 
 
 def as_aside(value: object) -> str:
@@ -83,19 +99,29 @@ def as_address(value: object) -> str:
 def as_day(value: object) -> date:
     """Read a day that is written as year-month-day, with or without a time behind.
 
-    Pydantic alone would read a number as seconds since 1970, and a sanction would be over.
+    Pydantic alone would read a number as seconds since 1970, and a sanction would be over. A moment of another
+    time zone is the day that it was in Colombia; midnight in any zone only says which day is meant.
     """
-    if not isinstance(value, str) or not (found := _DAY.fullmatch(visible(value))):
-        raise fault("missing" if value in (None, "") else "not a day")
+    if value is None or (isinstance(value, str) and not visible(value)):
+        raise fault("missing")
+    if not isinstance(value, str) or not _DAY.fullmatch(visible(value)):
+        raise _misfit(value, "not a day")
     try:
-        return date.fromisoformat(found[1])
-    except ValueError:
+        moment = datetime.fromisoformat(visible(value).upper())
+        return moment.date() if moment.tzinfo is None or moment.time() == time() else today_in_bogota(moment)
+    except (ValueError, OverflowError):
         raise fault("not a day") from None
 
 
 def as_last_day(value: object) -> date | None:
-    """Read a day that may be open."""
-    return None if value is None or (isinstance(value, str) and not visible(value)) else as_day(value)
+    """Read a day that may be open.
+
+    The calendar's last one is how other systems write that.
+    """
+    if value is None or (isinstance(value, str) and not visible(value)):
+        return None
+    day = as_day(value)
+    return None if day == date.max else day
 
 
 def one_of(spellings: Mapping[_T, tuple[str, ...]]) -> Callable[[object], _T]:
@@ -116,8 +142,12 @@ def as_rows(value: object) -> object:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise fault("not a list")
+        raise _misfit(value, "not a list")
     return [row for row in value if not _says_nothing(row)]
+
+
+def _misfit(value: object, kind: str) -> PydanticCustomError:
+    return fault("two values" if value is TWO_VALUES else kind)
 
 
 def _says_nothing(row: Any) -> bool:
@@ -129,6 +159,7 @@ def _says_nothing(row: Any) -> bool:
 Text = Annotated[str, BeforeValidator(as_text)]
 NeededText = Annotated[str, BeforeValidator(as_needed_text)]
 OptionalText = Annotated[str, BeforeValidator(as_optional_text)]
+Label = Annotated[str, BeforeValidator(as_label)]
 Aside = Annotated[str, BeforeValidator(as_aside)]
 MailAddress = Annotated[str, BeforeValidator(as_address)]
 Day = Annotated[date, BeforeValidator(as_day)]

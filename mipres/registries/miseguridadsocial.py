@@ -10,7 +10,15 @@ from mipres.domain.nit import InvalidNitError, is_same_nit, nit_to_offer, parse_
 from mipres.domain.people import Delegation, EntityRecord, Person
 from mipres.domain.submissions import Entity, EntityKind, Regime
 from mipres.registries.client import PersonalAnswer, RegistryClient
-from mipres.registries.fields import MailAddress, NeededText, OptionalText, RegistryModel, fault, one_of
+from mipres.registries.fields import (
+    Label,
+    MailAddress,
+    NeededText,
+    OptionalText,
+    RegistryModel,
+    fault,
+    one_of,
+)
 
 _Kind = Annotated[
     EntityKind,
@@ -67,7 +75,7 @@ class _PersonAnswer(PersonalAnswer):
 
 class _DelegationAnswer(RegistryModel):
     nit: NeededText
-    name: OptionalText = ""
+    name: Label = ""
     kind: _Kind
     regime: object = None
     delegate: _PersonAnswer
@@ -94,7 +102,7 @@ class HttpSocialSecurityRegistry:
         if entity.regime:
             params["regime"] = entity.regime
         path = f"/entidades/{entity.nit}/delegados/{document.type}/{document.number}"
-        answer = await self._client.find(path, _DelegationAnswer, params)
+        answer = await self._client.find(path, _DelegationAnswer, document, params)
         if answer is None:
             return None
         self._client.check_person(answer.delegate, document, path="delegate.")
@@ -114,7 +122,7 @@ class HttpSocialSecurityRegistry:
         return None
 
     async def _person(self, path: str, document: Document, params: dict[str, str]) -> Person | None:
-        answer = await self._client.find(path, _PersonAnswer, params)
+        answer = await self._client.find(path, _PersonAnswer, document, params)
         if answer is None:
             return None
         self._client.check_person(answer, document)

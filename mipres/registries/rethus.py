@@ -1,6 +1,6 @@
 """ReTHUS: professions and sanctions."""
 
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import BeforeValidator, model_validator
 
@@ -9,6 +9,8 @@ from mipres.domain.errors import RegistryUnavailableError
 from mipres.domain.people import HealthProfessional, Profession, Sanction
 from mipres.registries.client import PersonalAnswer, RegistryClient
 from mipres.registries.fields import Aside, Day, LastDay, OptionalText, RegistryModel, Text, as_rows, fault
+
+_M = TypeVar("_M", bound=RegistryModel)
 
 
 class _ProfessionAnswer(RegistryModel):
@@ -21,6 +23,12 @@ class _ProfessionAnswer(RegistryModel):
         if not self.name and not self.code:
             raise fault("neither name nor code")
         return self
+
+
+class _RegistrationAnswer(RegistryModel):
+    """The part of a profession that only a Profesional de la Salud is asked for."""
+
+    registration: Text = ""
 
 
 class _SanctionAnswer(RegistryModel):
@@ -50,33 +58,33 @@ class HttpHealthTalentRegistry:
 
     async def find_professional(self, document: Document) -> HealthProfessional | None:
         answer = await self._client.find(
-            f"/profesionales/{document.type}/{document.number}", _ProfessionalAnswer
+            f"/profesionales/{document.type}/{document.number}", _ProfessionalAnswer, document
         )
         if answer is None:
             return None
         self._client.check_person(answer, document)
-        professions, faults = self._readable(answer.professions)
-        if faults and not professions:
+        read, faults = self._rows(answer.professions, _ProfessionAnswer)
+        if faults and not read:
             raise faults[0]
+        _, of_registrations = self._rows(answer.professions, _RegistrationAnswer)
         return HealthProfessional(
-            professions=professions,
+            professions=tuple(Profession(**row.model_dump()) for row in read),
             sanctions=tuple(Sanction(**item.model_dump()) for item in answer.sanctions),
             unreadable=faults[0].cause if faults else None,
+            unreadable_registration=of_registrations[0].cause if of_registrations else None,
         )
 
-    def _readable(
-        self, rows: tuple[object, ...]
-    ) -> tuple[tuple[Profession, ...], list[RegistryUnavailableError]]:
+    def _rows(
+        self, rows: tuple[object, ...], answer: type[_M]
+    ) -> tuple[list[_M], list[RegistryUnavailableError]]:
         """The professions that can be read, and the faults of the others.
 
         One odd row sinks no answer.
         """
-        professions, faults = [], []
+        read, faults = [], []
         for index, row in enumerate(rows):
             try:
-                read = self._client.read(_ProfessionAnswer, row, path=f"professions[{index}]")
+                read.append(self._client.read(answer, row, path=f"professions[{index}]"))
             except RegistryUnavailableError as error:
                 faults.append(error)
-            else:
-                professions.append(Profession(**read.model_dump()))
-        return tuple(professions), faults
+        return read, faults

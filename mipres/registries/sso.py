@@ -7,14 +7,14 @@ from pydantic import model_validator
 from mipres.domain.documents import Document
 from mipres.domain.people import Placement
 from mipres.registries.client import PersonalAnswer, RegistryClient
-from mipres.registries.fields import Day, NeededText, OptionalText, fault
+from mipres.registries.fields import Day, Label, NeededText, fault
 
 
 class _PlacementAnswer(PersonalAnswer):
     profession: NeededText
-    site_code: OptionalText = ""
-    site_name: OptionalText = ""
-    municipality: OptionalText = ""
+    site_code: Label = ""
+    site_name: Label = ""
+    municipality: Label = ""
     start: Day
     end: Day
 
@@ -32,7 +32,9 @@ class HttpSocialServiceRegistry:
         self._client = client
 
     async def find_placement(self, document: Document) -> Placement | None:
-        answer = await self._client.find(f"/plazas/{document.type}/{document.number}", _PlacementAnswer)
+        answer = await self._client.find(
+            f"/plazas/{document.type}/{document.number}", _PlacementAnswer, document
+        )
         if answer is None:
             return None
         self._client.check_person(answer, document)

@@ -182,6 +182,13 @@ async def test_a_placement_counts_by_the_days_of_colombia(now: datetime, result:
     assert await run(checks.check_placement) == result
 
 
+async def test_a_placement_without_a_known_first_day_is_waited_for_without_one() -> None:
+    unknown = replace(PLACEMENT, start=date.max, end=date.max)
+    registry = FakeSocialServiceRegistry(people={DOCUMENT: unknown})
+    checks = SocialServiceChecks(registry=registry, clock=FakeClock(time=FIRST_MOMENT))
+    assert await run(checks.check_placement) == PlacementResult(refusal=Refusal.NOT_IN_SSO, may_appear=True)
+
+
 async def test_who_has_no_placement_is_refused() -> None:
     checks = SocialServiceChecks(registry=FakeSocialServiceRegistry(), clock=FakeClock())
     expected = PlacementResult(refusal=Refusal.NOT_IN_SSO, may_appear=True)
@@ -239,6 +246,17 @@ async def test_a_person_without_a_usable_address_is_refused(submission: Submissi
     )
     checks = SocialSecurityChecks(registry=registry)
     assert await run(checks.check_person, submission) == IdentityResult(refusal=Refusal.NO_VALID_EMAIL)
+
+
+async def test_a_registration_that_cannot_be_read_matters_to_who_prescribes_only() -> None:
+    unreadable = "professions[0].registration: not a text"
+    found = HealthProfessional(
+        professions=(replace(NURSE, registration=""),), unreadable_registration=unreadable
+    )
+    checks = profession_checks(FakeHealthTalentRegistry(people={DOCUMENT: found}))
+    assert await run(checks.check_other_user) == ProfessionResult()
+    with pytest.raises(ApplicationError, match=r"professions\[0\]\.registration: no es un texto"):
+        await run(checks.check_profession, PROFESSIONAL)
 
 
 async def test_a_profession_that_cannot_be_read_is_a_technical_failure_with_its_field() -> None:

@@ -162,3 +162,15 @@ def test_what_a_document_itself_prints_in_front_is_dropped(type_code: str, typed
     document = parse_document(type_code, typed)
     assert document.number == number
     assert is_same_document(document, type_code=type_code, number=typed)
+
+
+@pytest.mark.parametrize(
+    ("type_code", "number", "written"),
+    [("PT", "1234567", "PPT"), ("PT", "1234567", "P.P.T."), ("PE", "123456789012345", "pep")],
+)
+def test_a_registry_may_write_the_type_that_the_document_prints(
+    type_code: str, number: str, written: str
+) -> None:
+    document = parse_document(type_code, number)
+    assert is_same_document(document, type_code=written, number=number)
+    assert not is_same_document(parse_document("PA", number), type_code=written, number=number)

@@ -34,3 +34,20 @@ def test_what_ends_before_it_begins_cannot_be() -> None:
 def test_a_person_may_come_without_an_address() -> None:
     assert not Person(given_names="Ana", surnames="", email="").has_usable_address
     assert Person(given_names="Ana", surnames="", email="ana@ejemplo.test").has_usable_address
+
+
+@pytest.mark.parametrize(
+    ("start", "begins"),
+    [
+        (DAY, None),
+        (date(2026, 11, 24), date(2026, 11, 24)),
+        (date(2028, 11, 1), date(2028, 11, 1)),
+        (date(2029, 1, 1), None),
+        (date.max, None),
+    ],
+)
+def test_a_placement_far_ahead_is_nobodys_yet(start: date, begins: date | None) -> None:
+    placement = Placement(
+        profession="Medicina", site_code="1", site_name="H", municipality="11001", start=start, end=date.max
+    )
+    assert placement.begins_on(DAY) == begins

@@ -63,6 +63,13 @@ def placement(start: int, end: int, profession: str = "Medicina") -> Placement:
             ),
             None,
         ),
+        (
+            HealthProfessional(
+                professions=(replace(DOCTOR, registration=""),),
+                unreadable_registration="professions[0].registration: not a text",
+            ),
+            None,
+        ),
         # A name that nobody knows says nothing about a person who could prescribe yesterday.
         (HealthProfessional(professions=(replace(DOCTOR, code="", name="Xyzzy"),)), None),
         (HealthProfessional(professions=(replace(DOCTOR, code="", name="Médico Xyzzy"),)), None),
@@ -100,6 +107,7 @@ def test_a_profession_that_is_known_not_to_prescribe_ends_the_profile() -> None:
         (placement(-9, 9, "Xyzzy"), IN_PLACE, None),
         # The next placement stands before the present one.
         (placement(31, 90), IN_PLACE, Finding(review_on=TODAY + 31 * DAY)),
+        (placement(5_000, 9_000), IN_PLACE, Finding()),
         (
             placement(5, 90),
             replace(IN_PLACE, last_day=TODAY - DAY),

@@ -1,6 +1,8 @@
 """Every registry × every kind of dirt, fed through the simulator."""
 
 import asyncio
+import codecs
+import json
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -200,6 +202,17 @@ async def test_the_registrys_own_mark_is_not_found(registries: Registries, call:
     assert await said(registries, call, status=404, body=NOBODY) is None
 
 
+@every_call
+@pytest.mark.parametrize("other", [{"number": "1020304051"}, {"type": "CE", "number": "1020304050"}])
+async def test_not_found_is_said_of_the_person_who_was_asked_for(
+    registries: Registries, call: Call, other: dict[str, str]
+) -> None:
+    problem = {"type": "about:blank", "title": "Not Found", "number": None}
+    assert await said(registries, call, status=404, body=NOBODY | problem) is None
+    assert await said(registries, call, status=404, body=NOBODY | {"number": 1020304050}) is None
+    assert await failure(registries, call, status=404, body=NOBODY | other) == "number: another person's"
+
+
 NO_MARKS: dict[str, dict[str, Any]] = {
     "a proxy's page": {"body": "<h1>404 Not Found</h1>", "headers": {"Content-Type": "text/html"}},
     "nothing": {"body": ""},
@@ -208,6 +221,7 @@ NO_MARKS: dict[str, dict[str, Any]] = {
     "a code in a list": {"body": [NOBODY]},
     "a text": {"body": '"not_found"'},
     "the good answer": {"body": PERSON},
+    "two codes": {"body": '{"code": "gateway", "code": "not_found"}'},
 }
 
 
@@ -266,8 +280,27 @@ async def test_a_declared_charset_is_read(registries: Registries, call: Call, ch
 
 
 @every_call
+@pytest.mark.parametrize("declared", ["us-ascii", "iso-8859-1"])
+async def test_a_byte_order_mark_goes_before_a_declared_charset(
+    registries: Registries, call: Call, declared: str
+) -> None:
+    marked = (codecs.BOM_UTF8 + json.dumps(call.good, ensure_ascii=False).encode()).decode("latin-1")
+    headers = {"Content-Type": f"application/json; charset={declared}"}
+    text = marked if declared == "iso-8859-1" else json.dumps(call.good)
+    assert is_good(call, await said(registries, call, body=text, headers=headers))
+
+
+@every_call
 async def test_unknown_fields_and_a_byte_order_mark_are_harmless(registries: Registries, call: Call) -> None:
     assert is_good(call, await said(registries, call, body=dict(call.good) | {"new": {"of": ["theirs"]}}))
+
+
+@every_call
+async def test_a_number_of_any_length_is_harmless_where_nobody_needs_it(
+    registries: Registries, call: Call
+) -> None:
+    body = f'{json.dumps(call.good)[:-1]}, "new": {"9" * 5000}, "other": NaN}}'
+    assert is_good(call, await said(registries, call, body=body))
 
 
 @every_call
@@ -311,11 +344,14 @@ HARMLESS: list[tuple[str, dict[str, Any]]] = [
     ("person", person(number=1020304050)),
     ("person", person(number="0001020304050")),
     ("person", person(number="1.020.304.050")),
+    ("person", person(number=1020304050.0)),
     ("person", person(given_names="  Ana   María ")),
     ("person", person(email=" ana.ruiz@ejemplo.test\u200b\n")),
     ("person", person(email="ana.ruiz@ejemplo.test; ninguno@")),
     ("provider", person(number=1020304050, surnames="\ufeffRuiz Gómez")),
     ("delegate", delegation(nit=900123456)),
+    ("delegate", delegation(nit=900123456.0)),
+    ("delegate", delegation(name="E" * 201)),
     ("delegate", delegation(nit="900.123.456-8")),
     ("delegate", delegation(nit="9001234568")),
     ("delegate", delegation(nit="0900123456")),
@@ -331,6 +367,9 @@ HARMLESS: list[tuple[str, dict[str, Any]]] = [
     ("placement", placement(type="CC", number="01020304050")),
     ("placement", placement(profession="  MEDICINA ")),
     ("placement", placement(start="2026-06-01T00:00:00Z")),
+    ("placement", placement(start="2026-06-01t00:00:00,000z", end="2027-05-31T00:00:00-05")),
+    ("placement", placement(start="2026-06-01T05:00:00Z", end="2027-06-01T04:59:59Z")),
+    ("placement", placement(start="2026-06-01T00:00:00+02:00", end="2027-05-31T23:59:59-0500")),
 ]  # fmt: skip
 
 
@@ -404,6 +443,33 @@ async def test_numbers_stand_for_texts_in_rethus(registries: Registries) -> None
     assert found.professions == (Profession(code="7", name="Medicina", registration="761234"),)
 
 
+@pytest.mark.parametrize("written", ["761234.0", "7.61234e5", "761234"])
+async def test_a_registration_is_read_as_it_is_meant(registries: Registries, written: str) -> None:
+    body = json.dumps(rethus(sanctions=[])).replace('"76-1234"', written)
+    found = await said(registries, CALLS["professional"], body=body)
+    assert isinstance(found, HealthProfessional)
+    assert found.professions == (Profession(code="P07", name="Medicina", registration="761234"),)
+
+
+@pytest.mark.parametrize("written", ['["76-1234"]', '{"number": "76-1234"}', "true", "NaN"])
+async def test_a_registration_that_cannot_be_read_is_not_taken_for_none(
+    registries: Registries, written: str
+) -> None:
+    body = json.dumps(rethus(sanctions=[])).replace('"76-1234"', written)
+    found = await said(registries, CALLS["professional"], body=body)
+    assert isinstance(found, HealthProfessional)
+    assert found.professions == (Profession(code="P07", name="Medicina", registration=""),)
+    assert found.unreadable is None
+    assert found.hidden_registration == "professions[0].registration: not a text"
+
+
+@pytest.mark.parametrize("end", ["9999-12-31", "9999-12-31T23:59:59.997"])
+async def test_the_calendars_last_day_ends_no_sanction(registries: Registries, end: str) -> None:
+    found = await said(registries, CALLS["professional"], body=rethus(sanctions=[SANCTION | {"end": end}]))
+    assert isinstance(found, HealthProfessional)
+    assert [item.end for item in found.sanctions] == [None]
+
+
 async def test_null_is_an_empty_list(registries: Registries) -> None:
     found = await said(registries, CALLS["professional"], body={"professions": None, "sanctions": None})
     assert found == HealthProfessional(professions=(), sanctions=())
@@ -423,6 +489,12 @@ async def test_what_no_rule_needs_of_a_placement_may_be_missing(registries: Regi
     found = await said(registries, CALLS["placement"], body=needed)
     assert isinstance(found, Placement)
     assert (found.site_code, found.site_name, found.municipality) == ("", "", "")
+
+
+async def test_a_long_name_of_a_site_is_cut(registries: Registries) -> None:
+    found = await said(registries, CALLS["placement"], body=placement(site_name="H" * 201))
+    assert isinstance(found, Placement)
+    assert found.site_name == "H" * 200
 
 
 # --- dirt of the fields: what a rule needs is missing, unknown, impossible or somebody else's
@@ -473,6 +545,9 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("placement", placement(start=None), "start: missing"),
     ("placement", placement(end=""), "end: missing"),
     ("placement", placement(end=1_800_000_000), "end: not a day"),
+    ("placement", placement(end=20270531), "end: not a day"),
+    ("placement", placement(end="2027-05-31T25:00:00Z"), "end: not a day"),
+    ("placement", placement(start="0001-01-01T01:00:00Z"), "start: not a day"),
     ("placement", placement(end="1900-01-01"), "the answer: end lies before start"),
     ("placement", placement(site_name="H\x00"), "site_name: control character"),
 ]  # fmt: skip
@@ -483,6 +558,38 @@ async def test_a_fault_names_the_field_and_never_the_value(
     registries: Registries, name: str, answer: dict[str, Any], cause: str
 ) -> None:
     assert await failure(registries, CALLS[name], body=answer) == cause
+
+
+@pytest.mark.parametrize(
+    ("name", "twice", "cause"),
+    [
+        ("person", '"number": "1020304051"', "number: two values"),
+        ("provider", '"type": "CE"', "type: two values"),
+        ("delegate", '"regime": "SUBSIDIADO"', "regime: two values"),
+        ("delegate", '"delegate": {}', "delegate: not an object"),
+        ("professional", '"sanctions": []', "sanctions: two values"),
+        ("professional", '"professions": null', "professions: two values"),
+        ("placement", '"end": "2099-12-31"', "end: two values"),
+        ("placement", '"profession": "Enfermería"', "profession: two values"),
+    ],
+)
+async def test_two_values_under_one_name_are_a_fault(
+    registries: Registries, name: str, twice: str, cause: str
+) -> None:
+    body = f"{json.dumps(CALLS[name].good)[:-1]}, {twice}}}"
+    assert await failure(registries, CALLS[name], body=body) == cause
+
+
+@every_call
+async def test_one_value_that_is_written_twice_is_harmless(registries: Registries, call: Call) -> None:
+    whole = json.dumps(call.good)[1:-1]
+    assert is_good(call, await said(registries, call, body=f"{{{whole}, {whole}}}"))
+
+
+async def test_rows_without_end_are_a_fault(registries: Registries) -> None:
+    row = '{"a":' * 600 + "1" + "}" * 600
+    deep = f'{{"professions": [{row}], "sanctions": []}}'
+    assert await failure(registries, CALLS["professional"], body=deep) == "the answer: nested too deeply"
 
 
 @pytest.mark.parametrize(
