@@ -134,6 +134,17 @@ _PAGES: dict[int, tuple[str, str]] = {
 }  # fmt: skip
 
 
+_SEE_DOCS = "consulte la documentación en /api/docs"
+# What a program reads in place of what a person does: it has no browser and no page to open again.
+_PROBLEMS: dict[int, tuple[str, str]] = _PAGES | {
+    HTTPStatus.BAD_REQUEST: ("Solicitud no válida", f"El cuerpo debe ser JSON, escrito en UTF-8; {_SEE_DOCS}."),
+    HTTPStatus.NOT_FOUND: ("Dirección no encontrada", f"La API no tiene esta dirección; {_SEE_DOCS}."),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("Método no admitido", f"Esta dirección admite otros métodos; {_SEE_DOCS}."),
+    HTTPStatus.REQUEST_TIMEOUT: ("El cuerpo tardó demasiado", "Llegó solo una parte, y nada se guardó. Envíelo completo otra vez."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("El cuerpo es demasiado grande", f"El cuerpo solo admite los campos de un registro; {_SEE_DOCS}."),
+    HTTPStatus.INTERNAL_SERVER_ERROR: ("El servicio falló", "No es culpa de su programa. Repita la solicitud en unos minutos: un registro que se repite se une al que está en curso."),
+}  # fmt: skip
+
 _NOT_FOUND_BY_SUPPORT = (
     "No hay nada en esta dirección",
     "Ningún registro, cuenta o página de soporte está aquí. Temporal olvida un registro un tiempo después de que termina: busque a la persona por su usuario o su documento.",
@@ -261,7 +272,8 @@ def _answer(
     *,
     kept: Mapping[str, str] | None = None,
 ) -> Response:
-    title, text = _PAGES.get(status, _PAGES[HTTPStatus.INTERNAL_SERVER_ERROR])
+    words = _PROBLEMS if _is_api(request) else _PAGES
+    title, text = words.get(status, words[HTTPStatus.INTERNAL_SERVER_ERROR])
     if _is_api(request):
         # Python renamed the phrase of 413 in 3.13, and codes are stable.
         phrase = "Content Too Large" if status == _TOO_LARGE else HTTPStatus(status).phrase
@@ -313,13 +325,13 @@ async def unreadable(request: Request, error: RequestValidationError) -> Respons
     messages = {}
     for item in errors:
         # `("body", "document", "type")` is `document.type`.
-        path = ".".join(str(part) for part in item["loc"] if part != "body") or "body"
-        messages[path] = _FIELD_MESSAGES.get(item["type"], _WRONG_FIELD)
+        path = ".".join(str(part) for part in item["loc"] if part != "body")
+        messages[path or "body"] = _FIELD_MESSAGES.get(item["type"], _WRONG_FIELD) if path else _NO_JSON
     problem = validation_problem(messages)
     return JSONResponse(problem.body, status_code=problem.status, media_type=PROBLEM_JSON)
 
 
-_SEE_DOCS = "consulte la documentación en /api/docs"
+_NO_JSON = "Envíe un objeto JSON, con el encabezado Content-Type: application/json"
 _WRONG_FIELD = f"El valor no es válido; {_SEE_DOCS}"
 _NOT_AMONG = f"El valor no es ninguno de los admitidos; {_SEE_DOCS}"
 _FIELD_MESSAGES = {

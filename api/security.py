@@ -46,10 +46,13 @@ class Cookies:
     def set(
         self, response: Response, short: str, value: str, *, max_age: int | None = None, strict: bool = False
     ) -> None:
-        """Set a cookie; a link from another site does not carry a strict one."""
+        """Set a cookie; a link from another site does not carry a strict one.
+
+        Addresses bring signs that no cookie can carry. No genuine value has them, and mail programs add some to links.
+        """
         response.set_cookie(
             self.name(short),
-            value,
+            value.encode("ascii", "ignore").decode(),
             max_age=max_age,
             path="/",
             httponly=True,

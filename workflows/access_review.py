@@ -73,26 +73,26 @@ class AccessReview:
     # ---- What support sends
 
     @workflow.update(description="La revisión sigue y retira lo que el freno detuvo. Entrada: el motivo.")
-    async def go_on(self, reason: str) -> None:  # noqa: ARG002 - the validator asks for it.
+    async def go_on(self, reason: object = None) -> None:  # noqa: ARG002 - the validator asks for it.
         """Accept what was found; the guard stays open until the end of this review."""
         self._state.is_guard_open = True
 
     @go_on.validator
-    def _validate_go_on(self, reason: str) -> None:
+    def _validate_go_on(self, reason: object = None) -> None:
         self._require_stop(reason)
 
     @workflow.update(
         description="La revisión se abandona y no retira nada de lo que el freno detuvo. Entrada: el motivo."
     )
-    async def abandon(self, reason: str) -> None:  # noqa: ARG002 - the validator asks for it.
+    async def abandon(self, reason: object = None) -> None:  # noqa: ARG002 - the validator asks for it.
         """Drop what was found; the next review asks about it again."""
         self._state.is_abandon_asked = True
 
     @abandon.validator
-    def _validate_abandon(self, reason: str) -> None:
+    def _validate_abandon(self, reason: object = None) -> None:
         self._require_stop(reason)
 
-    def _require_stop(self, reason: str) -> None:
+    def _require_stop(self, reason: object) -> None:
         admission.require_reason(reason)
         if self._state.stage is not ReviewStage.STOPPED:
             raise ApplicationError("El freno no ha detenido esta revisión", type=names.WRONG_STAGE)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from temporalio.exceptions import ApplicationError
 
+from mipres.domain.identifiers import visible
 from mipres.domain.stages import Stage
 from mipres.temporal import names
 from workflows import policies, resending
@@ -15,9 +16,12 @@ from workflows.contract import RegistrationState
 _TOO_SOON = "Espere para pedir otro enlace"
 
 
-def require_reason(reason: str | None) -> None:
-    """Refuse an update without a reason, or with none at all."""
-    if not isinstance(reason, str) or not reason.strip():
+def require_reason(reason: object) -> None:
+    """Refuse an update without a reason that can be read.
+
+    Updates take any value, or none, because the SDK would answer another one with the names of Python's types.
+    """
+    if not isinstance(reason, str) or not visible(reason):
         raise ApplicationError("Escriba el motivo", type=names.REASON_MISSING)
 
 

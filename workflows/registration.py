@@ -107,20 +107,20 @@ class Registration:
     @workflow.update(
         description="Envía otro enlace para crear la contraseña; el anterior deja de servir. Entrada: el motivo."
     )
-    async def resend_link(self, reason: str) -> None:  # noqa: ARG002 - the validator asks for it.
+    async def resend_link(self, reason: object = None) -> None:  # noqa: ARG002 - the validator asks for it.
         """Supersede the link by a new one and start its lifetime again."""
         workflow.logger.info("another link was asked for")
         self._state.is_link_asked = True
 
     @resend_link.validator
-    def _validate_resend(self, reason: str) -> None:
+    def _validate_resend(self, reason: object = None) -> None:
         admission.require_reason(reason)
         problem = admission.resend_problem(self._state, workflow.now())
         if problem is not None:
             raise problem
 
     @workflow.update(description="Reintenta ya lo que el registro está esperando. Entrada: el motivo.")
-    async def retry_now(self, reason: str) -> None:  # noqa: ARG002 - the validator asks for it.
+    async def retry_now(self, reason: object = None) -> None:  # noqa: ARG002 - the validator asks for it.
         """Skip the pause before the next attempt.
 
         Returns once the attempt is due, not its result.
@@ -129,7 +129,7 @@ class Registration:
         await self._steps.retry_now()
 
     @retry_now.validator
-    def _validate_retry(self, reason: str) -> None:
+    def _validate_retry(self, reason: object = None) -> None:
         admission.require_reason(reason)
         if not self._steps.is_pending:
             raise admission.nothing_to_retry()
@@ -137,7 +137,7 @@ class Registration:
     @workflow.update(
         description="Cancela el registro y deshace lo que creó; nunca toca una cuenta en uso. Entrada: el motivo."
     )
-    async def cancel_registration(self, reason: str) -> None:  # noqa: ARG002 - the validator asks for it.
+    async def cancel_registration(self, reason: object = None) -> None:  # noqa: ARG002 - the validator asks for it.
         """Stop wherever the registration is; returns when it has been undone."""
         workflow.logger.info("the registration is cancelled")
         self._state.is_cancel_asked = True
@@ -146,19 +146,19 @@ class Registration:
             raise admission.already_ended()
 
     @cancel_registration.validator
-    def _validate_cancel(self, reason: str) -> None:
+    def _validate_cancel(self, reason: object = None) -> None:
         admission.require_reason(reason)
         if self._state.stage.has_ended:
             raise admission.already_ended()
 
     @workflow.update(description="La persona ya no espera a que un registro la incluya. Entrada: el motivo.")
-    async def stop_watching(self, reason: str) -> None:  # noqa: ARG002 - the validator asks for it.
+    async def stop_watching(self, reason: object = None) -> None:  # noqa: ARG002 - the validator asks for it.
         """End the waiting; returns when the registration has ended with its refusal."""
         self._state.is_watch_ended = True
         await workflow.wait_condition(lambda: self._state.stage is not Stage.WATCHING)
 
     @stop_watching.validator
-    def _validate_stop_watching(self, reason: str) -> None:
+    def _validate_stop_watching(self, reason: object = None) -> None:
         admission.require_reason(reason)
         if self._state.stage is not Stage.WATCHING:
             raise admission.not_watching()

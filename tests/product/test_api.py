@@ -235,6 +235,10 @@ WRONG_BODIES = {
 }
 
 
+FOR_PEOPLE = ("navegador", "página", "Página", "formulario", "inicio")
+"""What a program has not, and cannot go back to."""
+
+
 @pytest.mark.parametrize("name", WRONG_BODIES)
 async def test_a_wrong_body_is_answered_and_starts_nothing(product: Product, name: str) -> None:
     content, status = WRONG_BODIES[name]
@@ -242,6 +246,7 @@ async def test_a_wrong_body_is_answered_and_starts_nothing(product: Product, nam
     answer = await product.api.post(REGISTRATIONS, content=content, headers=headers)
     codes = {400: "bad_request", 413: "content_too_large", 422: "validation_error"}
     body = is_problem(answer, status, codes[status], *(["errors"] if status == 422 else []))
+    assert not any(word in body["detail"] for word in FOR_PEOPLE)
     assert all(body.get("errors", {"": "x"}).values())
     assert not await anything_started(product, "70999001")
 
@@ -271,8 +276,8 @@ async def anything_started(product: Product, number: str) -> bool:
 async def test_a_body_of_another_type_is_not_read_as_json(product: Product, content_type: str) -> None:
     headers = product.headers | {"Content-Type": content_type}
     answer = await product.api.post(REGISTRATIONS, content=changed(), headers=headers)
-    assert answer.status_code in {400, 415, 422}
-    assert answer.headers["content-type"] == "application/problem+json"
+    errors = is_problem(answer, 422, "validation_error", "errors")["errors"]
+    assert errors == {"body": "Envíe un objeto JSON, con el encabezado Content-Type: application/json"}
 
 
 async def test_a_body_that_hides_its_length_is_limited_too(product: Product) -> None:
@@ -391,7 +396,8 @@ async def test_429_right_after_registering(product: Product) -> None:
 async def test_other_methods_and_paths_are_problems_too(product: Product, method: str, path: str) -> None:
     answer = await product.api.request(method, path, headers=product.headers)
     code = {404: "not_found", 405: "method_not_allowed"}[answer.status_code]
-    is_problem(answer, answer.status_code, code)
+    body = is_problem(answer, answer.status_code, code)
+    assert not any(word in body["title"] + body["detail"] for word in FOR_PEOPLE)
 
 
 # ---- Documentation

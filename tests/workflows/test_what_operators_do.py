@@ -71,17 +71,30 @@ async def test_a_reset_goes_the_same_way_again_with_one_account(world: World) ->
     assert len(world.accounts.accounts) == 1
 
 
-async def test_an_update_without_any_argument_is_asked_for_its_reason(world: World) -> None:
+@pytest.mark.parametrize("update", ["resend_link", "retry_now", "cancel_registration", "stop_watching"])
+async def test_an_update_without_a_reason_is_asked_for_it(world: World, update: str) -> None:
+    """The answer says what is missing, and never what Python calls it."""
     world.knows(MEDICINE)
     handle, _ = await world.submit()
     await world.mailed("password_link")
-    with pytest.raises(WorkflowUpdateFailedError) as refused:
-        await handle.execute_update("resend_link", None)
-    assert isinstance(refused.value.cause, ApplicationError)
-    assert (refused.value.cause.type, refused.value.cause.message) == (
-        names.REASON_MISSING,
-        "Escriba el motivo",
-    )
+    without: list[list[object]] = [
+        [],
+        [None],
+        [""],
+        ["\u200b\u00a0\u2060"],
+        [5],
+        [True],
+        [["otra vez"]],
+        [{"reason": "x"}],
+    ]
+    for arguments in without:
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update(update, args=arguments)
+        assert isinstance(refused.value.cause, ApplicationError)
+        assert (refused.value.cause.type, refused.value.cause.message) == (
+            names.REASON_MISSING,
+            "Escriba el motivo",
+        )
 
 
 async def test_a_refusal_after_an_outage_is_mailed(world: World) -> None:
