@@ -6,8 +6,9 @@ Pydantic data converter, encryption, encoded failures.
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client, Interceptor, TLSConfig
@@ -20,6 +21,7 @@ from temporalio.converter import (
     DefaultFailureConverterWithEncodedAttributes,
     DefaultPayloadConverter,
     JSONPlainPayloadConverter,
+    SerializationContext,
 )
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
@@ -41,6 +43,8 @@ _NOT_FOR_US = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
 
 T = TypeVar("T")
 _AGAIN_SECONDS = 2.0
+# Registrations under way at the same moment have a few places each.
+_PLACES = 512
 
 
 class SearchAttributesMissingError(MipresError):
@@ -79,6 +83,22 @@ class ClientPayloadConverter(_PayloadConverter):
     marked = RefusingPayloadConverter
 
 
+class _Converter(DataConverter):
+    """Keeps the converters of the places that it was asked for last.
+
+    The SDK asks ten times for each activity, and each time would build all of them again.
+    """
+
+    def with_context(self, context: SerializationContext) -> Self:
+        placed: Self = _placed(self, context)
+        return placed
+
+
+@lru_cache(maxsize=_PLACES)
+def _placed(converter: DataConverter, context: SerializationContext) -> Any:
+    return DataConverter.with_context(converter, context)
+
+
 def data_converter(
     keys: Mapping[str, bytes],
     *,
@@ -87,7 +107,7 @@ def data_converter(
     on_refused: Callable[[Fault, str], None] | None = None,
 ) -> DataConverter:
     """Converter that leaves nothing readable without the keys, nor believes it."""
-    return DataConverter(
+    return _Converter(
         payload_converter_class=converter,
         payload_codec=EncryptionCodec(keys, active=active, on_refused=on_refused),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,

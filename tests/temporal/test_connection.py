@@ -1,11 +1,14 @@
 """What the SDK learns of our types is learnt once a process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import pytest
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
+from temporalio.converter import WorkflowSerializationContext
 
+from mipres.temporal.codec import UntrustedPayloadError
 from mipres.temporal.connection import data_converter
 
 
@@ -32,3 +35,19 @@ async def test_every_converter_shares_what_one_has_learnt() -> None:
             None,
         ]
     assert Lesson.times == 1
+
+
+async def test_a_place_has_one_converter_and_shares_it_with_no_other() -> None:
+    converter = data_converter({"k": bytes(32)}, active="k")
+    own, another = (
+        WorkflowSerializationContext(namespace="default", workflow_id=name) for name in ("RM-1", "RM-2")
+    )
+    placed = converter.with_context(own)
+    assert converter.with_context(replace(own)) is placed
+    sealed = await placed.encode([Lesson(number=7)])
+    assert await placed.decode(sealed, [Lesson]) == [Lesson(number=7)]
+    with pytest.raises(UntrustedPayloadError):
+        await converter.with_context(another).decode(sealed, [Lesson])
+    stranger = data_converter({"k": bytes(31) + b"x"}, active="k")
+    with pytest.raises(UntrustedPayloadError):
+        await stranger.with_context(own).decode(sealed, [Lesson])
