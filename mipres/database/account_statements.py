@@ -121,7 +121,12 @@ _CONTACT = (
 )
 _WAITING_CHANGE = (AddressChangeRow.account_id == AccountRow.id) & AddressChangeRow.closed_at.is_(None)
 WITH_CHANGE = (
-    select(AccountRow, AddressChangeRow)
+    select(
+        *_CONTACT,
+        AddressChangeRow.new_address,
+        AddressChangeRow.warned_at,
+        AddressChangeRow.takes_effect_at,
+    )
     .outerjoin(AddressChangeRow, _WAITING_CHANGE)
     .where(AccountRow.id == bindparam("account_id"))
 )

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, delete, func, select
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from mipres.database.access import renew_profile
 from mipres.database.account_statements import (
@@ -22,7 +22,7 @@ from mipres.database.account_statements import (
 )
 from mipres.database.address_changes import PostgresAddressChanges, address_in_force
 from mipres.database.audit import PostgresAuditTrail, TrailHead, write_and_hold
-from mipres.database.engine import reading_factory, session_factory
+from mipres.database.engine import AnyRow, reading_engine, reading_factory, session_factory
 from mipres.database.erasures import Erasures
 from mipres.database.failures import DATABASE_ERRORS
 from mipres.database.link_statements import close_links, link_event, lock_account
@@ -63,6 +63,8 @@ class PostgresAccounts:
         changes: PostgresAddressChanges,
         clock: Clock,
     ) -> None:
+        self._engine = engine
+        self._reading_engine = reading_engine(engine)
         self._sessions = session_factory(engine)
         self._reading = reading_factory(engine)
         self._tokens = tokens
@@ -73,20 +75,19 @@ class PostgresAccounts:
 
     async def register(self, registration: NewRegistration) -> RegisteredAccount:
         login = registration.submission.document.login
-        async with self._sessions.begin() as session:
-            await self._erasures.hold_in(session, login)
-            stored, head = await self._store(session, registration)
+        async with self._engine.begin() as connection:
+            await self._erasures.hold_in(connection, login)
+            stored, head = await self._store(connection, registration)
             # What was written for a person who is refused ends with the transaction.
             if stored.is_erased:
                 raise PersonErasedError
             if stored.is_replaced:
                 raise DocumentReplacedError
-            events = _registration_events(registration, stored)
-            change = None
+            events, change = _registration_events(registration, stored), None
             if not stored.was_inserted:
-                change = await self._note_address(session, stored.account_id, registration)
-                events += await self._renew_profile(session, registration, stored.account_id)
-            await self._audit.record_in(session, *events, head=head)
+                change, renewed = await self._refresh(connection, stored.account_id, registration)
+                events += renewed
+            await self._audit.record_in(connection, *events, head=head)
         return RegisteredAccount(
             account_id=stored.account_id,
             login=login,
@@ -96,12 +97,10 @@ class PostgresAccounts:
         )
 
     async def contact(self, account_id: uuid.UUID) -> AccountContact | None:
-        async with self._reading() as session:
-            found = (await session.execute(WITH_CHANGE, {"account_id": account_id})).first()
-        if found is None:
-            return None
-        row, change = found
-        return _contact(row, address_in_force(row, change, self._clock.now()))
+        async with self._reading_engine.connect() as connection:
+            found = (await connection.execute(WITH_CHANGE, {"account_id": account_id})).first()
+        # Without a change its columns are empty, as those of one that is not due.
+        return found and _contact(found, address_in_force(found, found, self._clock.now()))
 
     async def find(self, document: Document) -> uuid.UUID | None:
         # What belongs to a replaced document belongs to the account that goes on for it.
@@ -153,8 +152,8 @@ class PostgresAccounts:
     ) -> IssuedLink | None:
         """The link that was issued with the account, while another is no better."""
         which = {"issue_key": issue_key, "account_id": account_id, "not_before": not_before}
-        async with self._reading() as session:
-            found = (await session.execute(JUST_ISSUED, which)).first()
+        async with self._reading_engine.connect() as connection:
+            found = (await connection.execute(JUST_ISSUED, which)).first()
         if found is None:
             return None
         return IssuedLink(
@@ -235,30 +234,35 @@ class PostgresAccounts:
             return account.password_hash is not None
 
     async def _store(
-        self, session: AsyncSession, registration: NewRegistration
+        self, connection: AsyncConnection, registration: NewRegistration
     ) -> tuple[Row[Any], TrailHead | None]:
         """Write account, profile, declaration and first link in one statement."""
         login, submitted_at = registration.submission.document.login, registration.consent.accepted_at
         values = registration_values(registration, self._clock.now())
         values |= self._erasures.submission(login, submitted_at=submitted_at)
         statement = REGISTER if registration.first_link is None else REGISTER_WITH_LINK
-        rows, head = await write_and_hold(session, statement, values)
+        rows, head = await write_and_hold(connection, statement, values)
         return rows[0], head
 
-    async def _note_address(
-        self, session: AsyncSession, account_id: uuid.UUID, registration: NewRegistration
-    ) -> uuid.UUID | None:
-        """Note the registry's address on a held account that was there before."""
-        account = await session.get_one(AccountRow, account_id)
-        return await self._changes.note_in(
-            session, account, registration.person.email, reference=registration.radicado
-        )
+    async def _refresh(
+        self, connection: AsyncConnection, account_id: uuid.UUID, registration: NewRegistration
+    ) -> tuple[uuid.UUID | None, list[AuditEvent]]:
+        """Note the registry's address on a held account that was there before.
 
-    async def _renew_profile(
-        self, session: AsyncSession, registration: NewRegistration, account_id: uuid.UUID
-    ) -> list[AuditEvent]:
-        """Lift what registries had closed of an older profile; return the events."""
-        return await renew_profile(session, account_id, profile_key(registration), now=self._clock.now())
+        Lift what registries had closed of an older profile, too.
+
+        Returns:
+            The change of address, and the events of the profile.
+        """
+        async with AsyncSession(connection, expire_on_commit=False) as session:
+            account = await session.get_one(AccountRow, account_id)
+            change = await self._changes.note_in(
+                session, account, registration.person.email, reference=registration.radicado
+            )
+            key = profile_key(registration)
+            events = await renew_profile(session, account_id, key, now=self._clock.now())
+            await session.flush()
+        return change, events
 
 
 def _registration_events(registration: NewRegistration, stored: Row[Any]) -> list[AuditEvent]:
@@ -279,7 +283,7 @@ def _registration_events(registration: NewRegistration, stored: Row[Any]) -> lis
     return [event, link_event(AuditEventType.LINK_ISSUED, login, radicado, LinkPurpose.CREATE)]
 
 
-def _contact(account: AccountRow | Row[Any], email: str) -> AccountContact:
+def _contact(account: AccountRow | AnyRow, email: str) -> AccountContact:
     return AccountContact(
         login=account.login,
         full_name=f"{account.given_names} {account.surnames}".strip(),

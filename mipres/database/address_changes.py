@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.audit import PostgresAuditTrail
-from mipres.database.engine import reading_factory, session_factory
+from mipres.database.engine import AnyRow, reading_factory, session_factory
 from mipres.database.link_statements import close_links, lock_account
 from mipres.database.tables import AccountRow, AddressChangeRow, PasswordLinkRow
 from mipres.domain.address_changes import ChangeState, ChangeView, WaitingChange, same_address
@@ -244,7 +244,9 @@ class PostgresAddressChanges:
         await close_links(session, LinkState.SUPERSEDED, self._clock.now(), which)
 
 
-def address_in_force(account: AccountRow, change: AddressChangeRow | None, now: datetime) -> str:
+def address_in_force(
+    account: AccountRow | AnyRow, change: AddressChangeRow | AnyRow | None, now: datetime
+) -> str:
     """The address that mails go to: of a change, as soon as its wait is over."""
     return change.new_address if change is not None and _is_due(change, now) else account.email
 
@@ -269,7 +271,7 @@ def _waiting(account_id: uuid.UUID) -> Select[AddressChangeRow]:
     )
 
 
-def _is_due(change: AddressChangeRow, now: datetime) -> bool:
+def _is_due(change: AddressChangeRow | AnyRow, now: datetime) -> bool:
     """Whether the old address was warned, and its owner had the time to stop it."""
     if change.warned_at is None or change.takes_effect_at is None:
         return False

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -31,9 +31,9 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mipres.database.engine import reading_factory, session_factory
+from mipres.database.engine import Transaction, reading_factory, session_factory
 from mipres.database.tables import AuditHeadRow, AuditRow, table_of
 from mipres.domain.audit import AuditEntry, AuditEvent, AuditHead, AuditVerdict
 from mipres.keys import AuditKey
@@ -75,6 +75,22 @@ class TrailHead(NamedTuple):
     seal: bytes
 
 
+class _NewRow(NamedTuple):
+    """A row of the trail that is to be written; an object of its table would take longer than its seal."""
+
+    number: int
+    occurred_at: datetime
+    type: str
+    actor: str
+    reference: str | None
+    person: str | None
+    reason: str | None
+    details: dict[str, str | int]
+    previous_seal: bytes
+    key_id: str | None
+    seal: bytes = b""
+
+
 class PostgresAuditTrail:
     """Implements ports.AuditTrail, and writes inside other adapters' transactions.
 
@@ -85,6 +101,7 @@ class PostgresAuditTrail:
     """
 
     def __init__(self, engine: AsyncEngine, *, keys: Sequence[AuditKey], clock: Clock) -> None:
+        self._engine = engine
         self._sessions = session_factory(engine)
         self._reading = reading_factory(engine)
         self._keys = tuple(keys)
@@ -92,8 +109,8 @@ class PostgresAuditTrail:
 
     async def record(self, *events: AuditEvent) -> None:
         """Append events in a transaction of their own."""
-        async with self._sessions.begin() as session:
-            await self.record_in(session, *events)
+        async with self._engine.begin() as connection:
+            await self.record_in(connection, *events)
 
     async def record_once(self, event: AuditEvent) -> None:
         """Append one event unless it is there already.
@@ -111,7 +128,7 @@ class PostgresAuditTrail:
                 await self.record_in(session, event, head=head)
 
     async def record_in(
-        self, session: AsyncSession, *events: AuditEvent, head: TrailHead | None = None
+        self, transaction: Transaction, *events: AuditEvent, head: TrailHead | None = None
     ) -> None:
         """Append events in the transaction of the fact that they record.
 
@@ -119,19 +136,19 @@ class PostgresAuditTrail:
         then waited for a lock of theirs would wait for ever.
 
         Args:
-            session: The transaction.
+            transaction: The one of the fact.
             events: What to append.
             head: The end of the trail, where `write_and_hold` holds it for this transaction already.
         """
         if not events:
             return
-        number, seal = head or await _lock_head(session)
+        number, seal = head or await _lock_head(transaction)
         rows = []
         for event in events:
             row = self._row(event, number=number + 1, previous=seal)
             rows.append(row)
             number, seal = row.number, row.seal
-        await session.execute(
+        await transaction.execute(
             _APPEND, {column: [getattr(row, column) for row in rows] for column in _COLUMNS}
         )
 
@@ -223,9 +240,9 @@ class PostgresAuditTrail:
             row = await session.get(AuditRow, int(number))
         return row is not None and hmac.compare_digest(str(_head(row)), head)
 
-    def _row(self, event: AuditEvent, *, number: int, previous: bytes) -> AuditRow:
+    def _row(self, event: AuditEvent, *, number: int, previous: bytes) -> "_NewRow":
         key = self._keys[0]
-        row = AuditRow(
+        row = _NewRow(
             number=number,
             occurred_at=self._clock.now(),
             type=event.type.value,
@@ -237,8 +254,7 @@ class PostgresAuditTrail:
             previous_seal=previous,
             key_id=key.id,
         )
-        row.seal = _seal(key, row)
-        return row
+        return row._replace(seal=_seal(key, row))
 
     def _knows(self, key_id: str | None) -> bool:
         return any(key.id == key_id for key in self._keys)
@@ -256,7 +272,7 @@ class PostgresAuditTrail:
         return None
 
 
-def _seal(key: AuditKey, row: AuditRow) -> bytes:
+def _seal(key: AuditKey, row: "AuditRow | _NewRow") -> bytes:
     content = [
         row.number,
         row.occurred_at.astimezone(UTC).isoformat(),
@@ -301,21 +317,21 @@ def holding(fact: CTE, *others: CTE, only_if: ColumnElement[bool] | None = None)
 
 
 async def write_and_hold(
-    session: AsyncSession, statement: Select[Any], values: Mapping[str, object]
+    transaction: Transaction, statement: Select[Any], values: Mapping[str, object]
 ) -> tuple[Sequence[Row[Any]], TrailHead | None]:
     """Run a statement of `holding` in the transaction of the fact.
 
     Returns:
         The rows of the fact, and the end of the trail; None where it is not held, as where the fact has no row.
     """
-    rows = (await session.execute(statement, values)).all()
+    rows = (await transaction.execute(statement, values)).all()
     is_held = bool(rows) and rows[0].trail_number is not None
     return rows, TrailHead(rows[0].trail_number, rows[0].trail_seal) if is_held else None
 
 
-async def _lock_head(session: AsyncSession) -> TrailHead:
+async def _lock_head(transaction: Transaction) -> TrailHead:
     """Wait for every other writer; the last row that there is then."""
-    return TrailHead(*(await session.execute(_HEAD)).one())
+    return TrailHead(*(await transaction.execute(_HEAD)).one())
 
 
 def _head(row: AuditRow) -> AuditHead:

@@ -12,9 +12,15 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, Row, event, make_url
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from mipres.database.tls import FILES, tls_of
@@ -28,6 +34,9 @@ LOCK_SECONDS = 10.0
 ANSWER_SECONDS = 2.0
 CLOSE_SECONDS = 2.0
 _FREE_SINCE = "free_since"
+AnyRow = Row[*tuple[Any, ...]]
+Transaction = AsyncSession | AsyncConnection
+"""What runs statements: a session where rows become objects, else a connection, for a third less time."""
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
 
@@ -120,12 +129,17 @@ def session_factory(engine: AsyncEngine) -> async_sessionmaker:  # type: ignore[
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
+def reading_engine(engine: AsyncEngine) -> AsyncEngine:
+    """The same engine, whose statements are each a transaction of its own."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def reading_factory(engine: AsyncEngine) -> async_sessionmaker:  # type: ignore[type-arg]
     """Sessions that only ask.
 
     Each statement stands for itself, without the BEGIN and ROLLBACK of a transaction.
     """
-    return async_sessionmaker(engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False)
+    return async_sessionmaker(reading_engine(engine), expire_on_commit=False)
 
 
 def alembic_config(url: str) -> Config:

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, LargeBinary, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from mipres.database.engine import reading_factory
+from mipres.database.engine import Transaction, reading_factory
 from mipres.database.tables import ErasureRow
 from mipres.ports import Clock
 
@@ -64,7 +64,7 @@ class Erasures:
         async with self._reading() as session:
             return bool(await session.scalar(select(WAS_ERASED), values))
 
-    async def hold_in(self, session: AsyncSession, login: str) -> None:
+    async def hold_in(self, transaction: Transaction, login: str) -> None:
         """Hold the person until the transaction ends, so that no erasure comes between.
 
         Before the first row of a person there is none to lock. A later statement of the transaction sees what
@@ -74,7 +74,7 @@ class Erasures:
         for number in sorted(
             int.from_bytes(hashed[:_LOCK_BYTES], signed=True) for hashed in self._hashed(login)
         ):
-            await session.execute(_LOCK, {"number": number})
+            await transaction.execute(_LOCK, {"number": number})
 
     def _hashed(self, login: str) -> list[bytes]:
         return [hmac.new(key, login.encode(), hashlib.sha256).digest() for key in self._keys]

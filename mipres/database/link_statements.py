@@ -2,7 +2,6 @@
 
 import uuid
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -19,6 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mipres.database.engine import AnyRow, Transaction
 from mipres.database.tables import AccountRow, EndedSessionRow, PasswordLinkRow, SessionRow
 from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
 from mipres.domain.links import LinkPurpose, LinkState
@@ -43,10 +43,10 @@ async def lock_account(session: AsyncSession, account_id: uuid.UUID) -> AccountR
 
 
 async def lock_account_of_link(
-    session: AsyncSession, link_id: uuid.UUID
+    transaction: Transaction, link_id: uuid.UUID
 ) -> Row[uuid.UUID, str, str | None] | None:
     """Hold the account that a link belongs to: its `id`, `login` and `password_hash`."""
-    return (await session.execute(_LOCKED_OWNER, {"link_id": link_id})).first()
+    return (await transaction.execute(_LOCKED_OWNER, {"link_id": link_id})).first()
 
 
 async def close_links(
@@ -78,7 +78,7 @@ def ending_sessions(
     return insert(EndedSessionRow).from_select(["id_hash", "account_id", "ended_at"], kept)
 
 
-def state_of(row: PasswordLinkRow | Row[Any], now: datetime) -> LinkState:
+def state_of(row: PasswordLinkRow | AnyRow, now: datetime) -> LinkState:
     """What a link is worth at this moment."""
     if row.closed_reason is not None:
         return LinkState(row.closed_reason)

@@ -7,13 +7,12 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import CTE, Row, and_, bindparam, or_, select, update
+from sqlalchemy import CTE, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.audit import PostgresAuditTrail, holding, write_and_hold
-from mipres.database.engine import reading_factory, session_factory
+from mipres.database.engine import AnyRow, reading_engine, reading_factory, session_factory
 from mipres.database.link_statements import (
     closing_links,
     ending_sessions,
@@ -159,6 +158,8 @@ class PostgresPasswordLinks:
         lockouts: LoginLockouts,
         clock: Clock,
     ) -> None:
+        self._engine = engine
+        self._reading_engine = reading_engine(engine)
         self._sessions = session_factory(engine)
         self._reading = reading_factory(engine)
         self._tokens = tokens
@@ -223,8 +224,8 @@ class PostgresPasswordLinks:
         link_id = self._tokens.link_id_of(token)
         if link_id is None:
             return None
-        async with self._reading() as session:
-            rows = (await session.execute(_OWNER_OF_LINK, {"link_id": link_id})).all()
+        async with self._reading_engine.connect() as connection:
+            rows = (await connection.execute(_OWNER_OF_LINK, {"link_id": link_id})).all()
         now = self._clock.now()
         if not rows or state_of(rows[0], now) is not state:
             return None
@@ -240,20 +241,20 @@ class PostgresPasswordLinks:
         link_id, now = self._tokens.link_id_of(token), self._clock.now()
         if link_id is None:
             raise LinkNotUsableError
-        async with self._sessions.begin() as session:
-            account = await lock_account_of_link(session, link_id)
+        async with self._engine.begin() as connection:
+            account = await lock_account_of_link(connection, link_id)
             if account is None:
                 raise LinkNotUsableError
             values = _password_values(account, link_id, password_hash, now)
             # The mailbox proves the person, whatever others tried at the login.
             values |= self._lockouts.hashes_of(account.login)
-            rows, head = await write_and_hold(session, _SET_PASSWORD, values)
+            rows, head = await write_and_hold(connection, _SET_PASSWORD, values)
             if not rows:
                 raise LinkNotUsableError
             owner = replace(_owner(rows), is_password_changed=account.password_hash is not None)
             about = (owner.login, owner.reference, owner.purpose, CITIZEN)
             await self._audit.record_in(
-                session,
+                connection,
                 link_event(AuditEventType.LINK_USED, *about),
                 link_event(AuditEventType.PASSWORD_SET, *about),
                 head=head,
@@ -270,7 +271,7 @@ class PostgresPasswordLinks:
 
 
 def _password_values(
-    account: Row[uuid.UUID, str, str | None], link_id: uuid.UUID, password_hash: str, now: datetime
+    account: AnyRow, link_id: uuid.UUID, password_hash: str, now: datetime
 ) -> dict[str, object]:
     """The values of _SET_PASSWORD, but those of LIFTING."""
     is_changed = account.password_hash is not None
@@ -278,7 +279,7 @@ def _password_values(
     return arguments(AccountRow, fresh) | {"link_id": link_id, "now": now}
 
 
-def _owner(rows: Sequence[Row[Any]]) -> PasswordOwner:
+def _owner(rows: Sequence[AnyRow]) -> PasswordOwner:
     """The person of the rows of `_OWNER`."""
     first, profiles = rows[0], [row for row in rows if row.radicado is not None]
     return PasswordOwner(

@@ -7,6 +7,7 @@ from sqlalchemy import Update, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from mipres.database.engine import reading_engine
 from mipres.database.failures import DATABASE_ERRORS, database_fault
 from mipres.database.tables import SentMailRow, table_of
 from mipres.domain.mail import CLAIM_LIFETIME, HANDED_OVER_LIFETIME, MailClaim
@@ -50,7 +51,7 @@ class PostgresSentMails:
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = reading_engine(engine)
 
     async def claim(self, key: str) -> MailClaim:
         mail = {"mail": key}
