@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 from urllib.parse import urlencode
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -244,7 +244,8 @@ _Shown = TypeVar("_Shown", bound=PageAnswer)
 class _Kept:
     id: str
     until: float
-    answer: Answer
+    # By its kind; otherwise pydantic would try every one.
+    answer: Annotated[Answer, Field(discriminator="kind")]
 
 
 _KEPT: Final = TypeAdapter(list[_Kept])
