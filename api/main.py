@@ -58,13 +58,13 @@ MIN_COMPRESSED_BYTES = 1024
 COMPRESSION_LEVEL = 5
 
 
-# Pages of citizens, which say who is in.
+# Pages of citizens, which say who is in. A router is tried after those before it: what every person opens comes first.
 PAGES = (
-    home.router,
-    guidance.router,
-    answers.router,
-    registration.router,
     password.router,
+    answers.router,
+    home.router,
+    registration.router,
+    guidance.router,
     address_change.router,
     login.router,
     second_step.router,
@@ -72,10 +72,10 @@ PAGES = (
     second_factor.router,
 )
 ROUTERS = (
+    v1_registrations.router,
     captcha.router,
     health.router,
     documentation.router,
-    v1_registrations.router,
     support.router,
     # Before the pages of an account, whose addresses would take these for an action.
     support_joins.router,
@@ -107,6 +107,8 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         # Such a redirect would repeat any host that the request names.
         redirect_slashes=False,
+        # The product traces and counts by itself, without what a path or a query may hold.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     for router in PAGES:
         app.include_router(router, dependencies=[WHO_IS_IN])
