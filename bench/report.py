@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,7 @@ class Comparison:
     registrations: int
     late: int
     failures: int
+    reasons: Mapping[str, int] = field(default_factory=dict)
     outcome_p50_ms: float
     outcome_p95_ms: float
     whole_p50_ms: float
@@ -99,6 +101,7 @@ def compare(concurrency: int, rounds: Mapping[str, list[Round]]) -> list[Compari
             registrations=sum(len(item.wholes) for item in measured),
             late=sum(item.late for item in measured),
             failures=sum(item.failures for item in measured),
+            reasons=dict(sum((Counter(item.reasons) for item in measured), Counter[str]())),
             outcome_p50_ms=_ms(median(median(item.outcomes) for item in measured)),
             outcome_p95_ms=_ms(median(quantile(item.outcomes, 0.95) for item in measured)),
             whole_p50_ms=_ms(median(median(item.wholes) for item in measured)),

@@ -3,8 +3,9 @@
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench.http import UnexpectedAnswerError
 from bench.visits import Timed
@@ -12,6 +13,9 @@ from bench.visits import Timed
 FLOOR, OURS, NAIVE, PEER = "floor", "ours", "naive", "peer"
 ROUND_SECONDS = 40.0
 """A round that takes longer is given up, so that the whole command ends."""
+
+_REASON = 100
+"""Characters of an answer that was not expected: its status and title."""
 
 Register = Callable[[], Awaitable[Timed]]
 Visitors = Callable[[int, int], Awaitable[Sequence[Register]]]
@@ -36,6 +40,7 @@ class Round:
     Attributes:
         late: How many were answered with "in progress" first.
         failures: How many were not done at all.
+        reasons: What came instead of those, as far as anything came.
     """
 
     elapsed: float
@@ -43,6 +48,7 @@ class Round:
     wholes: tuple[float, ...]
     failures: int
     late: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def per_second(self) -> float:
@@ -53,16 +59,15 @@ async def run_round(contender: Contender, *, concurrency: int, count: int) -> Ro
     """So many registrations by so many visitors at once, one after the other."""
     visitors = await contender.prepare(concurrency, count)
     done: list[Timed] = []
-    failures = 0
+    reasons = Counter[str]()
     left = iter(range(count))
 
     async def drive(register: Register) -> None:
-        nonlocal failures
         for _ in left:
             try:
                 done.append(await register())
-            except UnexpectedAnswerError:
-                failures += 1
+            except UnexpectedAnswerError as error:
+                reasons[str(error)[:_REASON]] += 1
 
     began = time.perf_counter()
     driving = [asyncio.create_task(drive(register)) for register in visitors]
@@ -77,8 +82,9 @@ async def run_round(contender: Contender, *, concurrency: int, count: int) -> Ro
         elapsed=elapsed,
         outcomes=tuple(item.outcome for item in done),
         wholes=tuple(item.whole for item in done),
-        failures=failures + len(unfinished),
+        failures=reasons.total() + len(unfinished),
         late=sum(item.late for item in done),
+        reasons=dict(reasons),
     )
 
 
@@ -111,6 +117,7 @@ async def interleave(
             tell(
                 f"{concurrency:>3} {contender.name:<6} {measured.per_second:7.1f}/s"
                 f" late {measured.late} failures {measured.failures}{'' if number else ' (warm-up)'}"
+                f"{''.join(f'; {many} × {reason}' for reason, many in measured.reasons.items())}"
             )
             if number:
                 kept[contender.name].append(measured)

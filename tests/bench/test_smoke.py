@@ -39,9 +39,10 @@ async def test_rounds_are_interleaved_and_compared(temporal_env: WorkflowEnviron
 async def test_a_registration_without_an_outcome_is_a_failure_and_no_time() -> None:
     async def prepare(_concurrency: int, _count: int) -> list[Register]:
         async def register() -> Timed:
-            raise UnexpectedAnswerError("202")
+            raise UnexpectedAnswerError("202 en proceso")
 
         return [register]
 
     rounds = await interleave([Contender(name="ours", prepare=prepare)], concurrency=1, count=3, rounds=1)
     assert (rounds["ours"][0].failures, rounds["ours"][0].wholes) == (3, ())
+    assert rounds["ours"][0].reasons == {"202 en proceso": 3}
