@@ -76,7 +76,10 @@ class TrailHead(NamedTuple):
 
 
 class _NewRow(NamedTuple):
-    """A row of the trail that is to be written; an object of its table would take longer than its seal."""
+    """A row of the trail that is to be written.
+
+    An object of its table would take longer to make than its seal.
+    """
 
     number: int
     occurred_at: datetime

@@ -36,7 +36,10 @@ CLOSE_SECONDS = 2.0
 _FREE_SINCE = "free_since"
 AnyRow = Row[*tuple[Any, ...]]
 Transaction = AsyncSession | AsyncConnection
-"""What runs statements: a session where rows become objects, else a connection, for a third less time."""
+"""What runs statements.
+
+A session where rows become objects; else a connection, for a third less time.
+"""
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
 
