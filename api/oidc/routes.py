@@ -39,7 +39,7 @@ from api.oidc.server import (
 )
 from api.protection import CLIENT_CALL, PUBLIC, READS, SENT_ON, limited
 from api.services import LoginDep, LoginServices, OidcDep, OidcServices
-from api.signed_in import note_who_is_in, session_cookie, user_of
+from api.signed_in import lacks_factor, note_who_is_in, session_cookie, user_of
 from mipres.database import grants
 from mipres.database.grants import TokenKind
 from mipres.database.sessions import LoggedInUser
@@ -244,44 +244,49 @@ async def _who_may_go_on(
         SecondFactorDemandedError: the person sets one up first.
     """
     prompts, since = frozenset(values.get("prompt", "").split()), services.asked.since(values)
-    try:
-        user = await _who(request, services, login, demand, is_active="none" not in prompts)
-    except SecondFactorDemandedError as demanded:
-        if "none" in prompts:
-            raise _RefusedError("interaction_required", "the person needs a second factor") from None
-        back = f"{AUTHORIZE}?{urlencode(values)}"
-        raise SecondFactorDemandedError(demanded.application, back=back) from None
-    if user is not None and (
+    user = await _who(request, login, demand, is_active="none" not in prompts)
+    if user is None or not (
         _is_after(user, since) or not _must_log_in_again(user, values, prompts, now=services.clock.now())
     ):
-        return user
-    if "none" in prompts:
-        raise _RefusedError("login_required", "no person is in who may enter")
-    if user is None and any(_is_after(other, since) for other in await _all_in(request, login, demand)):
-        raise _RefusedError("login_required", "another person logged in than id_token_hint names")
-    return None
+        if "none" in prompts:
+            raise _RefusedError("login_required", "no person is in who may enter")
+        if user is None and any(_is_after(other, since) for other in await _all_in(request, login, demand)):
+            raise _RefusedError("login_required", "another person logged in than id_token_hint names")
+        return None
+    # After the moment: a login that is asked for again shows the factor, too.
+    if await _owes_factor(services, login, demand, user):
+        if "none" in prompts:
+            raise _RefusedError("interaction_required", "the person needs a second factor")
+        raise SecondFactorDemandedError(user.application, back=f"{AUTHORIZE}?{urlencode(values)}")
+    return user
 
 
 async def _who(
-    request: Request, services: OidcServices, login: LoginServices, demand: _Demand, *, is_active: bool
+    request: Request, login: LoginServices, demand: _Demand, *, is_active: bool
 ) -> LoggedInUser | None:
-    """The person who is in at one of the doors, with access today.
-
-    Raises:
-        SecondFactorDemandedError: they, or the application, need a second factor.
-    """
+    """The person who is in at one of the doors, with access today."""
     for door in demand.client.audience.doors:
-        user = await user_of(request, login, door, is_active=is_active)
-        if user is None or (demand.account and str(user.account_id) != demand.account):
-            continue
-        if not is_multi_factor(user.amr) and await _owes_factor(services, demand, user):
-            raise SecondFactorDemandedError(door)
-        return user
+        user = await user_of(request, login, door, is_active=is_active, before_factor=True)
+        if user is not None and demand.account in {None, str(user.account_id)}:
+            return user
     return None
 
 
-async def _owes_factor(services: OidcServices, demand: _Demand, user: LoggedInUser) -> bool:
-    """Whether a second factor is demanded, also for what another door opens."""
+async def _all_in(request: Request, login: LoginServices, demand: _Demand) -> list[LoggedInUser]:
+    """Who is in at one of the doors, where the application names one person."""
+    doors = demand.client.audience.doors if demand.account else ()
+    found = [await user_of(request, login, door, is_active=False, before_factor=True) for door in doors]
+    return [user for user in found if user is not None]
+
+
+async def _owes_factor(
+    services: OidcServices, login: LoginServices, demand: _Demand, user: LoggedInUser
+) -> bool:
+    """Whether a second factor is demanded that was not shown, also for what another door opens."""
+    if is_multi_factor(user.amr):
+        return False
+    if lacks_factor(login, user):
+        return True
     if demand.second_factor or services.factor_rule is SecondFactorRule.OPTIONAL:
         return demand.second_factor
 
@@ -290,13 +295,6 @@ async def _owes_factor(services: OidcServices, demand: _Demand, user: LoggedInUs
         return person is not None and provider.requires_factor(person, demand.client)
 
     return bool(await _call(services, is_required))
-
-
-async def _all_in(request: Request, login: LoginServices, demand: _Demand) -> list[LoggedInUser]:
-    """Who is in at one of the doors, where the application names one person."""
-    doors = demand.client.audience.doors if demand.account else ()
-    found = [await user_of(request, login, door, is_active=False, before_factor=True) for door in doors]
-    return [user for user in found if user is not None]
 
 
 def _is_after(user: LoggedInUser, since: datetime | None) -> bool:

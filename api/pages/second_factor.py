@@ -57,7 +57,7 @@ class _Owner:
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether what the person proved is recent, and as much as the account asks for."""
-        return self.factor.may_change(self.user.amr, proven_at=self.user.authenticated_at, now=now)
+        return self.factor.may_change(self.user.amr, proven_at=self.user.proven_at, now=now)
 
 
 @router.api_route("", methods=LOOKS, dependencies=[PUBLIC])

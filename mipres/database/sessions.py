@@ -38,7 +38,7 @@ from mipres.domain.applications import Application, application_of
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
 from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.errors import MipresError
-from mipres.domain.second_factor import Proof, methods_of, more_methods
+from mipres.domain.second_factor import Proof, methods_of, more_methods, renews
 from mipres.domain.submissions import UserType
 from mipres.ports import Clock
 
@@ -94,7 +94,8 @@ class LoggedInUser:
         session_id: Names the session in forms; it opens nothing.
         previous_login_at: The login before the one of this session.
         amr: How the person was authenticated (RFC 8176).
-        authenticated_at: When, at the latest.
+        authenticated_at: The moment of the oldest of these methods.
+        proven_at: When the person last proved anything at all.
     """
 
     session_id: uuid.UUID
@@ -106,6 +107,7 @@ class LoggedInUser:
     profiles: tuple[Profile, ...]
     amr: tuple[str, ...]
     authenticated_at: datetime
+    proven_at: datetime
 
 
 _NOBODY_KNOWN = Visitor()
@@ -182,7 +184,10 @@ class PostgresSessions:
         return token
 
     async def prove(self, user: LoggedInUser, *proofs: Proof) -> str | None:
-        """Note that the person has proven more in an open session.
+        """Note that the person has proven something in an open session.
+
+        The moment of the authentication is that of its oldest method, so that applications hear of no method that is
+        older: only the password again, where it is all that the session has shown, renews it.
 
         Returns:
             The new value of its cookie: a stolen copy of the old one gains nothing. None if the session is over.
@@ -193,8 +198,10 @@ class PostgresSessions:
             row = await session.scalar(select(SessionRow).where(*which).with_for_update())
             if row is None:
                 return None
+            if renews(row.amr, *proofs):
+                row.authenticated_at = now
             row.amr = list(more_methods(row.amr, *proofs))
-            row.id_hash, row.authenticated_at, row.last_seen_at = hashed(token), now, now
+            row.id_hash, row.confirmed_at, row.last_seen_at = hashed(token), now, now
         return token
 
     async def _note(
@@ -300,6 +307,7 @@ def _user(
     opened: SessionRow, account: AccountRow, rows: Sequence[ProfileRow], *, today: date
 ) -> LoggedInUser:
     application, profiles = Application(opened.application), profiles_of(rows, today=today)
+    authenticated_at = opened.authenticated_at or opened.created_at
     return LoggedInUser(
         session_id=opened.id,
         previous_login_at=opened.previous_login_at,
@@ -309,7 +317,8 @@ def _user(
         application=application,
         profiles=tuple(item for item in profiles if application_of(item.user_type) is application),
         amr=tuple(opened.amr),
-        authenticated_at=opened.authenticated_at or opened.created_at,
+        authenticated_at=authenticated_at,
+        proven_at=opened.confirmed_at or authenticated_at,
     )
 
 

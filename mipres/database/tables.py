@@ -232,7 +232,8 @@ class SessionRow(Base):
 
     Attributes:
         amr: How its person was authenticated (RFC 8176).
-        authenticated_at: When, at the latest; None in sessions of an earlier release.
+        authenticated_at: The moment of the oldest of these methods; None in sessions of an earlier release.
+        confirmed_at: When the person last proved anything more; None before.
     """
 
     __tablename__ = "sessions"
@@ -248,6 +249,7 @@ class SessionRow(Base):
     previous_login_at: Mapped[datetime | None]
     amr: Mapped[list[str]] = mapped_column(ARRAY(Text()), server_default=text("'{pwd}'"))
     authenticated_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None]
 
 
 class SecondFactorRow(Base):

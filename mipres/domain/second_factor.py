@@ -71,13 +71,23 @@ def methods_of(*proofs: Proof) -> tuple[str, ...]:
     return (*methods, MULTI_FACTOR) if is_multiple else tuple(methods)
 
 
+def renews(known: Iterable[str], *proofs: Proof) -> bool:
+    """Whether it is the password again, and all that the session has shown is the password."""
+    return tuple(known) == methods_of(*proofs) == methods_of(Proof.PASSWORD)
+
+
 def more_methods(known: Iterable[str], *proofs: Proof) -> tuple[str, ...]:
-    """The methods of a session in which a person has proven more."""
+    """The methods of a session in which a person has proven more.
+
+    One that has shown several factors is told by those: a later proof of one is no part of that moment.
+    """
     kept = tuple(known)
+    if is_multi_factor(kept):
+        return kept
     methods = dict.fromkeys((*kept, *methods_of(*proofs)))
     methods.pop(MULTI_FACTOR, None)
     has_second = Proof.CODE in proofs or Proof.PASSKEY in proofs or Proof.RECOVERY_CODE in proofs
-    return (*methods, MULTI_FACTOR) if has_second or MULTI_FACTOR in kept else tuple(methods)
+    return (*methods, MULTI_FACTOR) if has_second else tuple(methods)
 
 
 def is_multi_factor(methods: Iterable[str]) -> bool:

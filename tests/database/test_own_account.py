@@ -139,6 +139,7 @@ async def test_nobody_ends_the_session_of_another(
         profiles=(),
         amr=("pwd",),
         authenticated_at=user.authenticated_at,
+        proven_at=user.proven_at,
     )
     assert await own.end_session(stranger, user.session_id) == 0
     assert await own.end_other_sessions(stranger) == 0

@@ -329,8 +329,15 @@ async def test_a_session_says_how_its_person_was_authenticated(
     assert user is not None
     assert (user.amr, user.authenticated_at) == (("pwd",), clock.now())
     clock.advance(timedelta(minutes=5))
+    token, renewed_at = await sessions.prove(user, Proof.PASSWORD), clock.now()
+    clock.advance(timedelta(minutes=5))
     proven = await sessions.prove(user, Proof.CODE)
     assert await sessions.user_of(token or "", MIPRES) is None, "the old value of the cookie is over"
     user = await sessions.user_of(proven or "", MIPRES)
     assert user is not None
-    assert (user.amr, user.authenticated_at) == (("pwd", "otp", "mfa"), clock.now())
+    shown = ("pwd", "otp", "mfa"), renewed_at
+    assert (user.amr, user.authenticated_at, user.proven_at) == (*shown, clock.now())
+    clock.advance(timedelta(minutes=5))
+    again = await sessions.user_of(await sessions.prove(user, Proof.PASSWORD) or "", MIPRES)
+    assert again is not None
+    assert (again.amr, again.authenticated_at, again.proven_at) == (*shown, clock.now())

@@ -111,7 +111,7 @@ async def test_a_change_needs_a_proof_of_the_last_minutes(product: Product) -> N
         person = await ready(product, visitor)
         await set_up(visitor)
         fresh = await visitor.get(PAGE)
-        age = "UPDATE sessions SET authenticated_at = now() - interval '11 minutes' FROM accounts a WHERE a.id = account_id AND login = $1"
+        age = "UPDATE sessions SET confirmed_at = now() - interval '11 minutes' FROM accounts a WHERE a.id = account_id AND login = $1"
         await rows(product, age, login_of(person))
         for path in ("codigos/quitar", "recuperacion"):
             refused = await post(visitor, fresh, f"{PAGE}/{path}")

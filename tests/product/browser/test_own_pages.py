@@ -19,7 +19,7 @@ from tests.product.visits import login_of
 __all__ = ["moved"]
 pytestmark = pytest.mark.browser
 AGED = (
-    "UPDATE sessions SET authenticated_at = now() - interval '11 minutes' "
+    "UPDATE sessions SET confirmed_at = now() - interval '11 minutes' "
     "FROM accounts a WHERE a.id = account_id AND login = $1"
 )
 
