@@ -39,6 +39,7 @@ class BackchannelLogouts:
     @activity.defn
     async def announce_logouts(self) -> None:
         """Tell every application, all at the same time."""
+        await self._ended.end_with_last_days()
         await self._ended.pass_over(silent=self._messenger.silent)
         waiting = await self._ended.waiting(limit=_BATCH)
         by_client = {

@@ -31,6 +31,7 @@ from mipres.database.accounts import PostgresAccounts
 from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Hasher, PostgresCredentials
+from mipres.database.ended_logins import PostgresEndedLogins
 from mipres.database.engine import create_engine, migrate
 from mipres.database.erasures import Erasures
 from mipres.database.limits import PostgresLimits
@@ -144,6 +145,8 @@ async def _live(engine: AsyncEngine) -> None:
         if token is not None:
             await sessions.user_of(token, Application.MIPRES)
             await sessions.end(token)
+    logins = PostgresEndedLogins(engine, audit=audit, clock=clock)
+    await logins.end_with_last_days()
     challenges = CaptchaChallenges(engine, key=_KEY, clock=clock)
     form = Place(form="/registro/otro", visit="bench")
     await challenges.redeem(challenges.new(form), "XXXXX", form)

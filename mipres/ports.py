@@ -243,6 +243,10 @@ class AccessNoticeList(Protocol):
 class EndedLogins(Protocol):
     """The logins into applications that are over, and that the application does not know to be over."""
 
+    async def end_with_last_days(self) -> None:
+        """End the logins of people who have lost a profile by its date since: no statement marks that."""
+        ...
+
     async def pass_over(self, *, silent: Collection[str]) -> None:
         """Take off the list what no application needs to hear.
 

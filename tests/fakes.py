@@ -472,6 +472,11 @@ class FakeEndedLogins:
     logins: list[EndedLogin] = field(default_factory=list)
     tried: list[EndedLogin] = field(default_factory=list)
     answers: list[LogoutAnswer] = field(default_factory=list)
+    over_by_date: list[EndedLogin] = field(default_factory=list)
+
+    async def end_with_last_days(self) -> None:
+        self.logins += self.over_by_date
+        self.over_by_date = []
 
     async def pass_over(self, *, silent: Collection[str]) -> None:
         self.logins = [login for login in self.logins if login.client_id not in silent]

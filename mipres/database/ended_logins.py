@@ -2,16 +2,22 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, Date, cast, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from mipres.database.access import ending_logins
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
-from mipres.database.tables import OidcGrantRow
+from mipres.database.grants import REFRESH_LIFETIME
+from mipres.database.retention import OIDC_TOKENS
+from mipres.database.tables import OidcGrantRow, ProfileRow
 from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
 from mipres.domain.clients import EndedLogin, LogoutAnswer
+from mipres.domain.eligibility import BOGOTA, today_in_bogota
 from mipres.ports import Clock
 
+_LONGEST_LOGIN = REFRESH_LIFETIME + OIDC_TOKENS
+"""No login is kept longer that shows no sign of life."""
 _UNANNOUNCED = (OidcGrantRow.ended_at.is_not(None), OidcGrantRow.announced_at.is_(None))
 
 
@@ -22,6 +28,20 @@ class PostgresEndedLogins:
         self._sessions = session_factory(engine)
         self._reading = reading_factory(engine)
         self._audit, self._clock = audit, clock
+
+    async def end_with_last_days(self) -> None:
+        now = self._clock.now()
+        today = today_in_bogota(now)
+        entered_on = cast(func.timezone(BOGOTA.key, OidcGrantRow.created_at), Date)
+        over = (
+            ProfileRow.account_id == OidcGrantRow.account_id,
+            # Who entered later did so by another profile.
+            ProfileRow.ends_on >= entered_on,
+            ProfileRow.ends_on < today,
+            ProfileRow.ends_on >= today - _LONGEST_LOGIN,
+        )
+        async with self._sessions.begin() as session:
+            await session.execute(ending_logins(*over, now=now))
 
     async def pass_over(self, *, silent: Collection[str]) -> None:
         # An application that never used its code has never heard of the session.

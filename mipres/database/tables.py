@@ -111,7 +111,10 @@ class ProfileRow(Base):
     """
 
     __tablename__ = "profiles"
-    __table_args__ = (UniqueConstraint("account_id", "user_type", "entity_key", "registration_key"),)
+    __table_args__ = (
+        UniqueConstraint("account_id", "user_type", "entity_key", "registration_key"),
+        Index("ix_profiles_ends_on", "ends_on", postgresql_where=text("ends_on IS NOT NULL")),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))

@@ -137,3 +137,10 @@ async def test_what_became_of_each_notice_is_said() -> None:
     logins = FakeEndedLogins(logins=[ended("app"), ended("sour")])
     await announce(logins, FakeLogoutMessenger(answers={"sour": LogoutAnswer.REFUSED}))
     assert logins.answers == [LogoutAnswer.ACCEPTED, LogoutAnswer.REFUSED]
+
+
+async def test_a_profile_that_ended_by_its_date_is_a_logout_of_the_same_round() -> None:
+    logins, messenger = FakeEndedLogins(over_by_date=[ended("app")]), FakeLogoutMessenger()
+    await announce(logins, messenger)
+    assert [login.client_id for login in messenger.tried] == ["app"]
+    assert logins.logins == []

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 
 import pytest
 from sqlalchemy import delete, text, update
@@ -22,11 +22,12 @@ from mipres.database.own_account import PostgresOwnAccounts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.retention import OIDC_TOKENS, PostgresRetention
 from mipres.database.sessions import IDLE_LIMIT, PostgresSessions
-from mipres.database.tables import AccountRow, OidcGrantRow
+from mipres.database.tables import AccountRow, OidcGrantRow, ProfileRow
 from mipres.domain.applications import Application
 from mipres.domain.audit import operator
 from mipres.domain.clients import LogoutAnswer
 from mipres.domain.documents import parse_document
+from mipres.domain.eligibility import BOGOTA, today_in_bogota
 from mipres.domain.links import LinkPurpose
 from mipres.support.accounts import Decision, SupportAccounts
 from mipres.support.joins import SupportJoins
@@ -241,6 +242,68 @@ async def test_a_profile_that_is_taken_away_ends_what_applications_know_of_it(
     assert await doors.waiting() == []
     async with engine.begin() as connection:
         await connection.execute(text(f"UPDATE profiles SET {column} = now()"))
+    assert await doors.waiting() == ["app"]
+
+
+SANCTION_THAT_IS_OVER = "sanctioned_at = now(), sanctioned_until = current_date - 3"
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "ends"),
+    [
+        (SANCTION_THAT_IS_OVER, "sanctioned_until = NULL", True),
+        (SANCTION_THAT_IS_OVER, "sanctioned_until = current_date + 9", True),
+        (SANCTION_THAT_IS_OVER, "sanctioned_at = NULL, sanctioned_until = NULL", False),
+        ("ends_on = current_date + 9", "ends_on = current_date - 3", True),
+        ("ends_on = current_date + 9", "ends_on = current_date + 5", False),
+        ("ends_on = current_date - 3", "ended_at = now()", False),
+        ("support_suspended_at = now()", "sanctioned_at = now()", False),
+        ("sanctioned_at = now()", "sanctioned_until = current_date + 9", False),
+        ("ended_at = now()", "ended_at = NULL", False),
+    ],
+)
+async def test_a_login_ends_with_each_change_that_takes_a_profile_its_force(
+    before: str, change: str, doors: Doors, engine: AsyncEngine, *, ends: bool
+) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text(f"UPDATE profiles SET {before}"))
+    cookie = await doors.log_in()
+    await doors.enter(cookie)
+    async with engine.begin() as connection:
+        await connection.execute(text(f"UPDATE profiles SET {change}"))
+    assert await doors.waiting() == (["app"] if ends else [])
+
+
+async def test_a_login_ends_with_the_last_day_of_a_profile(
+    doors: Doors, engine: AsyncEngine, clock: FakeClock
+) -> None:
+    last_day = today_in_bogota(clock.now())
+    async with engine.begin() as connection:
+        await connection.execute(update(ProfileRow).values(ends_on=last_day))
+    await doors.enter(await doors.log_in())
+    midnight = datetime.combine(last_day + timedelta(days=1), time(), BOGOTA)
+    clock.advance(midnight - clock.now() - timedelta(seconds=1))
+    await doors.ended.end_with_last_days()
+    assert await doors.waiting() == []
+    clock.advance(timedelta(seconds=1))
+    await doors.ended.end_with_last_days()
+    (login,) = await doors.ended.waiting(limit=9)
+    assert login.ended_at == clock.now()
+    await doors.ended.settle(login, LogoutAnswer.ACCEPTED)
+    # Who gets in again has another profile.
+    await doors.enter(await doors.log_in())
+    await doors.ended.end_with_last_days()
+    assert await doors.waiting() == []
+
+
+async def test_a_round_that_comes_late_still_ends_what_is_over(
+    doors: Doors, engine: AsyncEngine, clock: FakeClock
+) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(update(ProfileRow).values(ends_on=today_in_bogota(clock.now())))
+    await doors.enter(await doors.log_in())
+    clock.advance(grants.REFRESH_LIFETIME)
+    await doors.ended.end_with_last_days()
     assert await doors.waiting() == ["app"]
 
 
