@@ -328,8 +328,10 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
     def person_of(self, row: OidcGrantRow, client: Client) -> PersonFacts | None:
         """The person, while the access that the client is for is in force.
 
-        None too for a login with less than is required by now.
+        None too for a login with less than is required by now, or that the person was never asked about.
         """
+        if client.external and not grants.is_allowed(self.bound.db, row):
+            return None
         person, today = grants.person_of(self.bound.db, row.account_id), today_in_bogota(self.bound.now)
         if person is None or not may_enter(person, client.audience, today=today):
             return None

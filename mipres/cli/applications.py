@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -145,7 +145,10 @@ def change_(  # noqa: PLR0913 - one for each field of a client.
     as_json: JsonOption = False,
     as_: As = None,
 ) -> None:
-    """Cambia lo que nombre y deja lo demás; una lista reemplaza la anterior, un texto vacío la quita."""
+    """Cambia lo que nombre y deja lo demás; una lista reemplaza la anterior, un texto vacío la quita.
+
+    Si desde ahora pueden entrar menos personas, o cada una autoriza o muestra más, los ingresos de antes terminan.
+    """
     given = {
         "client_name": name,
         "redirect_uris": _listed(redirect_uri),
@@ -160,11 +163,20 @@ def change_(  # noqa: PLR0913 - one for each field of a client.
     if not changed:
         misused("Nombre lo que cambia, como `--redirect-uri`; `applications change --help` lo lista.")
 
-    def change(entries: Entries) -> None:
-        _entry(entries, client_id).update(changed)
+    is_stricter = False
 
-    _run(_Change(client_id=client_id, step="changed", make=change), as_=as_)
-    _say_done(f"Aplicación {client_id} cambiada. {_NO_RESTART}", client_id, as_json, changed=sorted(changed))
+    def change(entries: Entries) -> None:
+        nonlocal is_stricter
+        entry = _entry(entries, client_id)
+        is_stricter = _is_stricter(entry, changed)
+        entry.update(changed)
+
+    async def end(tools: Tools) -> None:
+        ended = await tools.client_grants.end_all(client_id) if is_stricter else 0
+        line = f"Aplicación {client_id} cambiada. {f'Terminaron {ended} ingresos. ' if ended else ''}{_NO_RESTART}"
+        _say_done(line, client_id, as_json, changed=sorted(changed), ended_logins=ended)
+
+    _run(_Change(client_id=client_id, step="changed", make=change, then=end), as_=as_)
 
 
 @applications.command("rotate-secret")
@@ -270,6 +282,16 @@ def _run(change: _Change, *, as_: str | None) -> None:
             await change.then(tools)
 
     run_with_tools(work)
+
+
+def _is_stricter(before: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:
+    """Whether a person who is in the application might not be, had the change come first."""
+    audience = changed.get("audience", Audience.EVERYBODY)
+    others_only = audience not in {Audience.EVERYBODY, before.get("audience", Audience.EVERYBODY)}
+    demands_more = any(
+        changed.get(name) and not before.get(name) for name in ("require_second_factor", "external")
+    )
+    return others_only or demands_more
 
 
 def _entry(entries: Entries, client_id: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from mipres.database.sessions import hashed, live
 from mipres.database.tables import (
     AccountRow,
     OidcAssertionRow,
+    OidcConsentRow,
     OidcGrantRow,
     OidcTokenRow,
     ProfileRow,
@@ -197,6 +198,12 @@ def claim_assertion(db: Session, client_id: str, jti: str, *, expires_at: dateti
         .returning(OidcAssertionRow.client_id)
     )
     return db.scalar(claiming) is not None
+
+
+def is_allowed(db: Session, grant: OidcGrantRow) -> bool:
+    """Whether the person allows the application all that it was given."""
+    own = (OidcConsentRow.account_id == grant.account_id, OidcConsentRow.client_id == grant.client_id)
+    return set(grant.scope.split()) <= set(db.scalars(select(OidcConsentRow.scope).where(*own)))
 
 
 def person_of(db: Session, account_id: uuid.UUID) -> PersonFacts | None:

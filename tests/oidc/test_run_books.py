@@ -5,6 +5,7 @@ import json
 import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from joserfc import jwt
@@ -16,7 +17,8 @@ from typer.testing import CliRunner
 
 from mipres.cli.app import app
 from mipres.oidc_keys import keys_of_development, read_keys, signed
-from tests.oidc.conftest import SECRET, SetStage, Stage, entry
+from tests.api.conftest import hidden
+from tests.oidc.conftest import SECRET, SetStage, Stage, entry, refresh_of
 from tests.oidc.test_assertions import ANOTHERS, INVALID, KEY, KNOWN, assertion
 from tests.oidc.test_assertions import refusal as assertion_answer
 
@@ -121,6 +123,51 @@ async def test_a_disabled_application_has_nothing_left(
     async with engine.connect() as connection:
         ended = await connection.scalar(text("SELECT count(*) FROM oidc_grants WHERE ended_at IS NOT NULL"))
     assert ended == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "changed"),
+    [
+        (("--external",), {"external": True}),
+        (("--audience", "delegates"), {"audience": "delegates"}),
+        (("--require-second-factor",), {"require_second_factor": True}),
+    ],
+)
+async def test_an_application_that_becomes_stricter_has_nothing_left(
+    set_stage: SetStage,
+    operator: Operator,
+    files: tuple[Path, Path],
+    words: tuple[str, ...],
+    changed: dict[str, Any],
+) -> None:
+    stage = await set_stage()
+    tokens = (await stage.exchange(code=await stage.code(scope="openid offline_access"))).json()
+    answer = json.loads(await operator("applications", "change", "app", *words, "--json"))
+    assert answer == {"client_id": "app", "changed": sorted(changed), "ended_logins": 1}
+    assert (await stage.userinfo(tokens["access_token"])).status_code == 401
+    # What makes no difference ends nothing.
+    assert json.loads(await operator("applications", "change", "app", *words, "--json"))["ended_logins"] == 0
+    assert json.loads(files[0].read_text())[0].items() >= changed.items()
+
+
+async def test_an_application_that_was_of_the_state_has_nothing_that_its_people_did_not_allow(
+    set_stage: SetStage, files: tuple[Path, Path]
+) -> None:
+    """However its entry came to say so."""
+    stage = await set_stage()
+    tokens = (await stage.exchange(code=await stage.code(scope="openid offline_access"))).json()
+    code = (await stage.answer(stage.request()))["code"]
+    files[0].write_text(json.dumps([entry(external=True)]))
+    assert (await stage.userinfo(tokens["access_token"])).status_code == 401
+    renew = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "code_verifier": None}
+    assert (await stage.exchange(**renew)).json()["error"] == "invalid_grant"
+    assert (await stage.exchange(code=code)).json()["error"] == "invalid_grant"
+    page = await stage.browser.get(stage.request())
+    assert "¿Autoriza a Historia clínica?" in page.text
+    sent = {**hidden(page), "decision": "si"}
+    allowed = await stage.browser.post("/cuenta/aplicaciones/autorizar", data=sent)
+    answer = await stage.answer(refresh_of(allowed))
+    assert (await stage.exchange(code=answer["code"])).status_code == 200
 
 
 async def test_an_unusable_file_leaves_what_was_there(set_stage: SetStage, files: tuple[Path, Path]) -> None:
