@@ -160,11 +160,11 @@ async def authorize(request: Request, services: OidcDep, login: LoginDep) -> Res
     try:
         values = _once(request.query_params.multi_items())
     except _UnreadableError:
-        return _refused_here(request, services)
+        return await _refused_here(request, services, login)
     client = services.clients.get(values.get("client_id", ""))
     # Without both there is no address that can be trusted with an answer.
     if client is None or values.get("redirect_uri") not in client.redirect_uris:
-        return _refused_here(request, services)
+        return await _refused_here(request, services, login)
     try:
         for refusal in _refusals(values):
             raise refusal
@@ -175,7 +175,7 @@ async def authorize(request: Request, services: OidcDep, login: LoginDep) -> Res
         answer = {"error": refusal.error, "error_description": refusal.description}
         return _to_client(services, values, answer)
     if user is None:
-        return _to_login(request, services, client, values)
+        return await _to_login(request, services, login, client, values)
     if asks:
         await note_who_is_in(login, request)
         return consent.ask(request, services, client, values, user)
@@ -310,8 +310,8 @@ def _must_log_in_again(
     return bool(_NEW_LOGIN & prompts) or age > int(values.get("max_age", _AGES))
 
 
-def _to_login(
-    request: Request, services: OidcServices, client: Client, values: Mapping[str, str]
+async def _to_login(
+    request: Request, services: OidcServices, login: LoginServices, client: Client, values: Mapping[str, str]
 ) -> Response:
     """Show the login of that application; it leads back to this request."""
     back = f"{AUTHORIZE}?{services.asked.dated(values)}"
@@ -319,6 +319,7 @@ def _to_login(
     links = {door: f"/ingreso/{door}?{urlencode({'volver': back})}" for door in doors}
     if len(doors) == 1:
         return RedirectResponse(links[doors[0]], status_code=HTTPStatus.SEE_OTHER, headers=_NO_STORE)
+    await note_who_is_in(login, request)
     return services.pages.render(request, "oidc_door", client=client, links=links)
 
 
@@ -481,11 +482,11 @@ async def log_out(request: Request, services: OidcDep, login: LoginDep) -> Respo
     try:
         values = _once(request.query_params.multi_items())
     except _UnreadableError:
-        return _refused_here(request, services)
+        return await _refused_here(request, services, login)
     hint = _hint(services, values.get("id_token_hint"))
     client = services.clients.get(hint["aud"]) if hint else services.clients.get(values.get("client_id", ""))
     if hint and values.get("client_id", hint["aud"]) != hint["aud"]:
-        return _refused_here(request, services)
+        return await _refused_here(request, services, login)
     target = _after_logout(client if hint else None, values)
     users = {
         door: await user_of(request, login, door, is_active=False, before_factor=True) for door in Application
@@ -493,6 +494,7 @@ async def log_out(request: Request, services: OidcDep, login: LoginDep) -> Respo
     open_doors = [door for door, user in users.items() if user is not None]
     named = [door for door, user in users.items() if user and hint and str(user.session_id) == hint["sid"]]
     if open_doors and not named:
+        await note_who_is_in(login, request)
         return services.pages.render(request, "oidc_logout", client=client)
     if hint:
         await _end_run_out(services, uuid.UUID(hint["sid"]))
@@ -631,7 +633,8 @@ async def _sent_on(request: Request, path: str) -> Response:
     return _redirect(f"{path}?{urlencode(known)}")
 
 
-def _refused_here(request: Request, services: OidcServices) -> Response:
+async def _refused_here(request: Request, services: OidcServices, login: LoginServices) -> Response:
+    await note_who_is_in(login, request)
     return services.pages.render(request, "oidc_error", status=HTTPStatus.BAD_REQUEST)
 
 

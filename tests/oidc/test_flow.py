@@ -257,6 +257,25 @@ async def test_a_profile_that_is_suspended_leaves_nothing_to_claim(
     assert (await stage.exchange(**renew)).status_code == 400
 
 
+async def test_a_placement_that_ends_by_its_date_opens_nothing_from_that_day(
+    set_stage: SetStage, engine: AsyncEngine
+) -> None:
+    stage = await set_stage()
+    tokens = (await stage.exchange(code=await stage.code(scope=OFFLINE))).json()
+    code = (await stage.answer(stage.request()))["code"]
+    async with engine.begin() as connection:
+        # As time does it: no trigger hears of it.
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text("UPDATE profiles SET ends_on = current_date - 3"))
+    assert (await stage.userinfo(tokens["access_token"])).status_code == 401
+    own = {"client_id": "app", "client_secret": SECRET, "token": tokens["access_token"]}
+    assert (await stage.browser.post("/oidc/introspect", data=own)).json() == {"active": False}
+    renew = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "code_verifier": None}
+    assert (await stage.exchange(**renew)).json()["error"] == "invalid_grant"
+    assert (await stage.exchange(code=code)).json()["error"] == "invalid_grant"
+    assert (await stage.answer(stage.request(prompt="none")))["error"] == "login_required"
+
+
 async def test_introspection_and_revocation_are_of_the_clients_own_tokens(set_stage: SetStage) -> None:
     stage = await set_stage()
     tokens = (await stage.exchange(code=await stage.code())).json()
@@ -359,7 +378,37 @@ async def test_a_logout_without_proof_asks_the_person(set_stage: SetStage) -> No
     given = {"client_id": "app", "post_logout_redirect_uri": "https://app.example/fuera"}
     page = await stage.browser.get("/oidc/logout", params=given)
     assert "Historia clínica pide terminar su sesión" in page.text
+    assert f"</span>{LOGIN}<span" in page.text
     assert (await stage.answer(stage.request(prompt="none")))["code"]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "/oidc/authorize?client_id=nada",
+        "/oidc/authorize?client_id=a&client_id=b",
+        "/oidc/logout?client_id=a&client_id=b",
+    ],
+)
+async def test_a_page_that_answers_an_application_says_who_is_in(set_stage: SetStage, page: str) -> None:
+    stage = await set_stage()
+    assert LOGIN not in (await stage.browser.get(page)).text
+    await stage.code()
+    shown = await stage.browser.get(page)
+    assert (shown.status_code, f"</span>{LOGIN}<span" in shown.text) == (400, True)
+    assert shown.headers["cache-control"] == "no-store"
+    # What goes to the application, or to its browser, names nobody.
+    sent = await stage.browser.get(stage.request(response_type="token"), follow_redirects=False)
+    assert LOGIN not in f"{sent.headers}{sent.text}"
+
+
+async def test_the_page_of_the_doors_says_who_is_in(set_stage: SetStage) -> None:
+    stage = await set_stage(audience="everybody")
+    page = await stage.browser.get("/ingreso/mipres")
+    await stage.browser.post(
+        "/ingreso/mipres", data={**hidden(page), "usuario": LOGIN, "contrasena": PASSWORD}
+    )
+    assert f"</span>{LOGIN}<span" in (await stage.browser.get(stage.request(prompt="login"))).text
 
 
 async def test_a_form_becomes_a_get(set_stage: SetStage) -> None:
