@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.answers import FormAnswers, HeldAnswer, without_proofs
 from api.security import FORM_NOT_TAKEN, FormTokenState, is_cross_site
 from api.templating import Pages
-from mipres.database.failures import DATABASE_ERRORS, database_fault
+from mipres.database.failures import DATABASE_ERRORS, database_fault, is_of_this_machine, machine_fault
 from mipres.domain.applications import Application
 from mipres.domain.errors import MipresError
 from mipres.domain.outcomes import FILL_ALL_FIELDS
@@ -511,6 +511,12 @@ async def http_error(request: Request, error: HTTPException) -> Response:
 # OSError: a server that refuses, cannot be reached, or whose name does not resolve.
 @handles(TemporalUnavailableError, *DATABASE_ERRORS)
 async def unavailable(request: Request, error: Exception) -> Response:
+    """Ask to come again: what the product depends on is away.
+
+    A file or a limit of this machine comes back by nobody's waiting, and is no fault of a dependency.
+    """
+    if is_of_this_machine(error):
+        return await unexpected(request, error)
     # A database's message may repeat the row that it was about; Temporal's names no person.
     reason = str(error) if isinstance(error, TemporalUnavailableError) else database_fault(error)
     log.warning("dependency_unavailable", error=type(error).__name__, reason=reason)
@@ -520,7 +526,7 @@ async def unavailable(request: Request, error: Exception) -> Response:
 
 async def unexpected(request: Request, error: Exception) -> Response:
     # Log neither the message nor the locals: both may repeat what the person typed.
-    log.error("unexpected_error", exc_info=error)
+    log.error("unexpected_error", exc_info=error, reason=machine_fault(error))
     # The body is read already; before its form is known there is nothing to repeat.
     kept = await _kept(request) if hasattr(request.state, "form") else None
     return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, kept=kept)

@@ -44,6 +44,13 @@ def is_of_this_machine(error: Exception) -> bool:
     return isinstance(error, OSError) and (error.filename is not None or error.errno in _LIMITS)
 
 
+def machine_fault(error: Exception) -> str | None:
+    """The error's class and the system's name of what failed on this machine; no file's name."""
+    if not isinstance(error, OSError) or not is_of_this_machine(error):
+        return None
+    return f"{type(error).__name__} {errno.errorcode.get(error.errno or 0, '')}".strip()
+
+
 def is_not_migrated(error: Exception) -> bool:
     """Whether the schema lacks what this code asks for."""
     root = _of_server(error)

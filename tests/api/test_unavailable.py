@@ -1,10 +1,13 @@
 """What people and programs read while something behind the API is away."""
 
+import errno
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx2
+import pytest
+from fastapi import FastAPI
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -94,3 +97,52 @@ async def test_the_log_says_once_why_temporal_gave_no_answer(database_url: str) 
     [line] = [line for line in logs if line["event"] == "dependency_unavailable"]
     assert line["error"] == "TemporalUnavailableError"
     assert line["reason"] in {"no connection", "no answer in time"} or "UNAVAILABLE: " in line["reason"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/falla", "/falla"])
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "OSError EMFILE"),
+        (OSError(errno.ENOSPC, "No space left on device"), "OSError ENOSPC"),
+        (PermissionError(errno.EACCES, "Permission denied", "plantilla.html"), "PermissionError EACCES"),
+    ],
+)
+async def test_a_fault_of_this_machine_is_none_of_a_dependency(
+    make_app: Callable[..., FastAPI], database_url: str, path: str, error: OSError, reason: str
+) -> None:
+    async with failing(make_app(database_url=database_url), path, error) as client:
+        with capture_logs() as logs:
+            answer = await client.get(path)
+    assert (answer.status_code, "retry-after" in answer.headers) == (500, False)
+    assert "Algo falló de nuestro lado" in answer.text
+    assert "plantilla" not in answer.text
+    named = [(line["event"], line.get("reason")) for line in logs if line["log_level"] != "info"]
+    assert named == [("unexpected_error", reason)]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/falla", "/falla"])
+async def test_a_connection_that_fails_is_a_dependency_that_is_away(
+    make_app: Callable[..., FastAPI], database_url: str, path: str
+) -> None:
+    refused = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+    async with failing(make_app(database_url=database_url), path, refused) as client:
+        answer = await client.get(path)
+    assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+    assert "no está disponible" in answer.text
+
+
+@asynccontextmanager
+async def failing(app: FastAPI, path: str, error: OSError) -> AsyncIterator[httpx2.AsyncClient]:
+    """The application with one more page, which fails."""
+
+    async def fail() -> None:
+        raise error
+
+    app.add_api_route(path, fail)
+    transport = httpx2.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://mipres.test") as client,
+    ):
+        yield client
