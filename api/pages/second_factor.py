@@ -101,7 +101,7 @@ async def add_codes(request: Request, services: LoginDep) -> Response:
     codes = await services.factors.confirm_codes(owner.holder, typed)
     if codes is None:
         return _again(request, services, owner.user, {"codigo": NO_WAITING_SECRET}, _back_in(form))
-    return await _added(request, services, owner, Proof.CODE, codes, _back_in(form))
+    return await _count_as_shown(request, services, owner, Proof.CODE, codes, _back_in(form))
 
 
 @router.post("/codigos/quitar", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
@@ -138,7 +138,7 @@ async def add_passkey(request: Request, services: LoginDep) -> Response:
     )
     if codes is None:
         return _again(request, services, owner.user, {"_llave": NO_PASSKEY}, _back_in(form))
-    return await _added(request, services, owner, Proof.PASSKEY, codes, _back_in(form))
+    return await _count_as_shown(request, services, owner, Proof.PASSKEY, codes, _back_in(form))
 
 
 @router.post("/llaves/quitar", dependencies=[limited(PASSWORDS), PROTECTED_FORM])
@@ -151,20 +151,6 @@ async def remove_passkey(request: Request, services: LoginDep) -> Response:
     for passkey_id in named:
         await services.passkeys.remove(owner.holder, uuid.UUID(passkey_id))
     return _to_page(owner.user)
-
-
-async def _added(
-    request: Request,
-    services: LoginServices,
-    owner: _Owner,
-    proof: Proof,
-    codes: tuple[str, ...],
-    back: str,
-) -> Response:
-    if not owner.factor.is_set_up:
-        # Sessions that were opened with less than what the account asks for now.
-        await services.own_accounts.end_other_sessions(owner.user)
-    return await _count_as_shown(request, services, owner, proof, codes, back)
 
 
 async def _count_as_shown(
@@ -233,7 +219,7 @@ async def _owner(
         user = next(iter(named or ([] if application in set(Application) else users)), None)
     if user is None:
         return None
-    holder = Holder(login=user.login, account_id=user.account_id, amr=user.amr)
+    holder = Holder(login=user.login, account_id=user.account_id, amr=user.amr, session_id=user.session_id)
     return _Owner(user=user, holder=holder, factor=await services.factors.of(holder))
 
 

@@ -5,6 +5,7 @@ What is right and wrong is decided where citizens' factors are.
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
@@ -37,6 +38,7 @@ from api.protection import (
 )
 from api.services import ProtectionDep, SupportDep, SupportServices
 from mipres.database.passkeys import Purpose
+from mipres.database.second_factors import Holder
 from mipres.domain.limits import LOGINS, PASSWORDS
 from mipres.domain.second_factor import Factor, Proof, shown_recovery_code
 from mipres.support.staff import (
@@ -148,11 +150,11 @@ async def add_codes(request: Request, services: SupportDep, member: StaffDep) ->
     if refusal := _refusal(request, services, member, factor):
         return refusal
     typed = text_of(form, "codigo")
-    codes = await services.factors.confirm_codes(member.holder, typed) if typed.strip() else None
+    codes = await services.factors.confirm_codes(_holder(request, member), typed) if typed.strip() else None
     if codes is None:
         error = NO_WAITING_SECRET if typed.strip() else NO_CODE
         return lead_again(request, services, _PAGE, {}, {"codigo": error})
-    return await _added(request, services, member, factor, Proof.CODE, codes)
+    return await _count_as_shown(request, services, member, Proof.CODE, codes)
 
 
 @router.post("/segundo-factor/codigos/quitar", dependencies=[limited(PASSWORDS), STAFF_FORM_BEFORE_FACTOR])
@@ -178,14 +180,14 @@ async def add_passkey(request: Request, services: SupportDep, member: StaffDep) 
     if refusal := _refusal(request, services, member, factor):
         return refusal
     codes = await services.passkeys.add(
-        member.holder,
+        _holder(request, member),
         whole_text_of(form, "credencial"),
         name=text_of(form, "nombre"),
         bound_to=token_hash(request.state.staff_token).hex(),
     )
     if codes is None:
         return lead_again(request, services, _PAGE, {}, {"_llave": NO_PASSKEY})
-    return await _added(request, services, member, factor, Proof.PASSKEY, codes)
+    return await _count_as_shown(request, services, member, Proof.PASSKEY, codes)
 
 
 @router.post("/segundo-factor/llaves/quitar", dependencies=[limited(PASSWORDS), STAFF_FORM_BEFORE_FACTOR])
@@ -196,20 +198,6 @@ async def remove_passkey(request: Request, services: SupportDep, member: StaffDe
     for passkey_id in [item.id for item in factor.passkeys if item.id == form.get("cual")]:
         await services.passkeys.remove(member.holder, uuid.UUID(passkey_id))
     return _to(_PAGE)
-
-
-async def _added(
-    request: Request,
-    services: SupportServices,
-    member: StaffMember,
-    factor: Factor,
-    proof: Proof,
-    codes: tuple[str, ...],
-) -> Response:
-    if not factor.is_set_up:
-        # Sessions and keys that were opened with less than what the account asks for now.
-        await services.staff.end_others(member, request.state.staff_token)
-    return await _count_as_shown(request, services, member, proof, codes)
 
 
 async def _count_as_shown(
@@ -256,6 +244,11 @@ def _refusal(
     if _may_change(services, member, factor):
         return None
     return lead_again(request, services, _PAGE, {}, {"_prueba": NOT_NOW})
+
+
+def _holder(request: Request, member: StaffMember) -> Holder:
+    """The member, in the session of the request."""
+    return replace(member.holder, staff_session=token_hash(request.state.staff_token))
 
 
 def _may_change(services: SupportServices, member: StaffMember, factor: Factor) -> bool:

@@ -117,12 +117,15 @@ def note_mail(session: AsyncSession, account_id: uuid.UUID, change: AccessChange
     session.add(AccessChangeRow(id=uuid.uuid4(), account_id=account_id, change=change, changed_at=now))
 
 
-async def end_sessions(session: AsyncSession, account_id: uuid.UUID, *, now: datetime) -> int:
-    """End every session of an account, and return how many there were."""
-    ending = delete(SessionRow).where(SessionRow.account_id == account_id).returning(SessionRow.id_hash)
-    ended = (await session.scalars(ending)).all()
+async def end_sessions(
+    session: AsyncSession, account_id: uuid.UUID, *, now: datetime, but: uuid.UUID | None = None
+) -> int:
+    """End every session of an account but one, if one is named, and return how many there were."""
+    own = (SessionRow.account_id == account_id, SessionRow.id != but)
+    ended = (await session.scalars(delete(SessionRow).where(*own).returning(SessionRow.id_hash))).all()
     # Applications also have what came of sessions that have run out since.
-    await session.execute(ending_logins(OidcGrantRow.account_id == account_id, now=now))
+    logins = (OidcGrantRow.account_id == account_id, OidcGrantRow.session_id != but)
+    await session.execute(ending_logins(*logins, now=now))
     return len(ended)
 
 

@@ -120,6 +120,8 @@ class Passkeys:
     async def add(self, holder: Holder, answer: str, *, name: str, bound_to: str) -> tuple[str, ...] | None:
         """Take a passkey that the browser made.
 
+        The first factor of all ends the holder's other sessions.
+
         Returns:
             New recovery codes, to be shown once; none if the person has a list. None for a wrong answer.
         """
@@ -137,7 +139,7 @@ class Passkeys:
         except WebAuthnException:
             return None
         async with self._sessions.begin() as session:
-            row = await self._factors.held(session, holder)
+            row, is_first = await self._factors.held_to_add(session, holder)
             own = (await session.scalars(select(PasskeyRow.id).where(PasskeyRow.factor_id == row.id))).all()
             values = {
                 "id": uuid.uuid4(),
@@ -153,7 +155,7 @@ class Passkeys:
             if is_refused or await session.scalar(new) is None:
                 return None
             codes = await self._factors.first_codes(session, row)
-            await self._factors.note(session, holder, AccessChange.PASSKEY_ADDED)
+            await self._factors.note_added(session, holder, AccessChange.PASSKEY_ADDED, is_first=is_first)
         return codes
 
     async def remove(self, holder: Holder, passkey_id: uuid.UUID) -> None:

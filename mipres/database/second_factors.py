@@ -16,11 +16,18 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from mipres.database.access import note_mail
+from mipres.database.access import end_sessions, note_mail
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
+from mipres.database.link_statements import lock_account
 from mipres.database.lockouts import LoginLockouts
-from mipres.database.tables import PasskeyRow, RecoveryCodeRow, SecondFactorRow
+from mipres.database.tables import (
+    PasskeyRow,
+    RecoveryCodeRow,
+    SecondFactorRow,
+    StaffRow,
+    StaffSessionRow,
+)
 from mipres.domain.access import AccessChange
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType, staff
 from mipres.domain.lockout import Gate, Origin
@@ -52,6 +59,8 @@ class Holder:
         login: How the trail names the person.
         actor: Who acts, for the trail.
         amr: What the session has shown (RFC 8176) in which the holder acts.
+        session_id: That session, of a person with an account.
+        staff_session: The hash of that session, of a member of support.
     """
 
     login: str
@@ -59,6 +68,8 @@ class Holder:
     staff_id: uuid.UUID | None = None
     actor: str = CITIZEN
     amr: tuple[str, ...] = ()
+    session_id: uuid.UUID | None = None
+    staff_session: bytes | None = None
 
     @property
     def person(self) -> str | None:
@@ -141,12 +152,14 @@ class SecondFactors:
     async def confirm_codes(self, holder: Holder, typed: str) -> tuple[str, ...] | None:
         """Take the waiting secret after its first right code, in place of an earlier one.
 
+        The first factor of all ends the holder's other sessions.
+
         Returns:
             New recovery codes, to be shown once; none if the person has a list. None for a wrong code.
         """
         now = self._clock.now()
         async with self._sessions.begin() as session:
-            row = await self.held(session, holder)
+            row, is_first = await self.held_to_add(session, holder)
             if (
                 row.waiting_secret is None
                 or row.waiting_since is None
@@ -162,7 +175,7 @@ class SecondFactors:
             row.code_secret, row.code_since, row.code_step = row.waiting_secret, now, step
             row.waiting_secret = row.waiting_since = None
             codes = await self.first_codes(session, row)
-            await self.note(session, holder, AccessChange.CODES_ADDED)
+            await self.note_added(session, holder, AccessChange.CODES_ADDED, is_first=is_first)
         return codes
 
     async def remove_codes(self, holder: Holder) -> None:
@@ -272,6 +285,33 @@ class SecondFactors:
         await session.execute(made.on_conflict_do_nothing())
         return (await session.scalars(select(SecondFactorRow).where(_of(holder)).with_for_update())).one()
 
+    async def held_to_add(self, session: AsyncSession, holder: Holder) -> tuple[SecondFactorRow, bool]:
+        """The factor of a person, held, and whether it is empty.
+
+        Its owner is held before it: who opens a session or removes the factor begins there, too.
+        """
+        if holder.account_id is not None:
+            await lock_account(session, holder.account_id)
+        else:
+            await session.get(StaffRow, holder.staff_id, with_for_update=True)
+        row = await self.held(session, holder)
+        return row, not await _is_set_up(session, row)
+
+    async def note_added(
+        self, session: AsyncSession, holder: Holder, change: AccessChange, *, is_first: bool
+    ) -> None:
+        """Note what was added; the first factor ends what was opened with less than it asks for."""
+        ended = await self._end_other_sessions(session, holder) if is_first else 0
+        more = [
+            AuditEvent(
+                type=AuditEventType.SESSIONS_ENDED,
+                actor=holder.actor,
+                login=holder.person,
+                details={"sessions": ended},
+            )
+        ]
+        await self.note(session, holder, change, *(more if ended else ()))
+
     async def first_codes(self, session: AsyncSession, row: SecondFactorRow) -> tuple[str, ...]:
         """A list of recovery codes with the first factor of all."""
         has_list = select(RecoveryCodeRow.factor_id).where(RecoveryCodeRow.factor_id == row.id).limit(1)
@@ -283,8 +323,10 @@ class SecondFactors:
         if not await _is_set_up(session, row):
             await session.execute(delete(RecoveryCodeRow).where(RecoveryCodeRow.factor_id == row.id))
 
-    async def note(self, session: AsyncSession, holder: Holder, change: AccessChange) -> None:
-        """Put down the mail to come, where there is an address, and the row of the trail."""
+    async def note(
+        self, session: AsyncSession, holder: Holder, change: AccessChange, *more: AuditEvent
+    ) -> None:
+        """Put down the mail to come, where there is an address, and the rows of the trail."""
         if holder.account_id is not None:
             note_mail(session, holder.account_id, change, now=self._clock.now())
         event = AuditEvent(
@@ -294,7 +336,20 @@ class SecondFactors:
             details={"change": change.value},
         )
         await session.flush()
-        await self._audit.record_in(session, event)
+        await self._audit.record_in(session, event, *more)
+
+    async def _end_other_sessions(self, session: AsyncSession, holder: Holder) -> int:
+        """End them in the transaction of the change; how many."""
+        if holder.account_id is not None:
+            return await end_sessions(
+                session, holder.account_id, now=self._clock.now(), but=holder.session_id
+            )
+        others = (
+            StaffSessionRow.staff_id == holder.staff_id,
+            StaffSessionRow.id_hash != holder.staff_session,
+        )
+        ending = delete(StaffSessionRow).where(*others).returning(StaffSessionRow.id_hash)
+        return len((await session.scalars(ending)).all())
 
     async def _replace_codes(self, session: AsyncSession, row: SecondFactorRow) -> tuple[str, ...]:
         codes = tuple(_new_code() for _ in range(RECOVERY_CODES))

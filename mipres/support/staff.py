@@ -274,13 +274,6 @@ class PostgresStaff:
             await self._audit.record(AuditEvent(type=event, actor=member.actor))
             raise StaffPresentPasswordError
 
-    async def end_others(self, member: StaffMember, token: str) -> None:
-        """End every other session and key of a member."""
-        async with self._sessions.begin() as session:
-            # A login that is just opening holds the same row, so its session is ended too.
-            await _locked(session, member.name)
-            await _end_others(session, member.id, token)
-
     async def reset_factor(self, name: str, *, reason: str, actor: str) -> bool:
         """Remove a member's second factor and end the sessions; whether there was one.
 

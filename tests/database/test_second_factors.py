@@ -6,7 +6,7 @@ from datetime import timedelta
 import pyotp
 import pytest
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.access_notices import PostgresAccessNotices
@@ -139,6 +139,55 @@ async def test_a_session_that_opens_while_the_others_are_ended_is_ended_too(
         copy = {column.key: getattr(row, column.key) for column in SessionRow.__table__.columns}
         opening.add(SessionRow(**{**copy, "id": uuid.uuid4(), "id_hash": b"another"}))
     assert await ending == 1
+
+
+@pytest.mark.parametrize("is_cut_off", [False, True])
+async def test_the_first_factor_and_the_end_of_the_other_sessions_are_one(  # noqa: PLR0913 - fixtures.
+    factors: SecondFactors,
+    holder: Holder,
+    clock: FakeClock,
+    engine: AsyncEngine,
+    audit: PostgresAuditTrail,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_cut_off: bool,
+) -> None:
+    sessions = PostgresSessions(engine, audit=audit, clock=clock)
+    assert holder.account_id
+    tokens = [await sessions.open(holder.account_id, MIPRES, verified_hash="hash") or "" for _ in range(2)]
+    user = await sessions.user_of(tokens[0], MIPRES)
+    assert user is not None
+    here = replace(holder, amr=user.amr, session_id=user.session_id)
+    right = code(await factors.begin_codes(here), clock)
+    with monkeypatch.context() as patched:
+        if is_cut_off:
+            # What is written last fails, as when the process ends there.
+            patched.setattr(PostgresAuditTrail, "record_in", cut_off)
+            with pytest.raises(ConnectionResetError):
+                await factors.confirm_codes(here, right)
+        else:
+            assert await factors.confirm_codes(here, right)
+    assert (await factors.of(holder)).is_set_up is not is_cut_off
+    live = [await sessions.user_of(token, MIPRES) is not None for token in tokens]
+    assert live == [True, is_cut_off]
+    if not is_cut_off:
+        [*_, changed, ended] = await audit.entries(login=holder.login)
+        assert (changed.type, ended.type, ended.details) == (
+            "second_factor_changed",
+            "sessions_ended",
+            {"sessions": 1},
+        )
+        # Another factor beside the first ends nothing.
+        await sessions.open(holder.account_id, MIPRES, verified_hash="hash", proofs=(Proof.PASSKEY,))
+        more = await factors.begin_codes(replace(here, amr=holder.amr))
+        clock.advance(STEP)
+        assert await factors.confirm_codes(replace(here, amr=holder.amr), code(more, clock)) == ()
+        async with engine.connect() as connection:
+            assert await connection.scalar(select(func.count()).select_from(SessionRow)) == 2
+
+
+async def cut_off(*_args: object, **_more: object) -> None:
+    raise ConnectionResetError
 
 
 async def waits_for_a_row(engine: AsyncEngine) -> None:

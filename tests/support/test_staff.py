@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pyotp
@@ -10,7 +11,7 @@ from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Hasher
 from mipres.database.engine import session_factory
 from mipres.database.lockouts import LoginLockouts
-from mipres.database.second_factors import SecondFactors
+from mipres.database.second_factors import Holder, SecondFactors
 from mipres.database.tables import StaffRow, StaffSessionRow
 from mipres.domain.lockout import FREE_FAILURES, LONGEST_LOCK
 from mipres.domain.second_factor import SECOND_STEP_FOR, Proof
@@ -265,6 +266,10 @@ def factors_of(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock)
     return SecondFactors(engine, box=box, keys=[b"hide"], lockouts=lockouts, audit=audit, clock=clock)
 
 
+def in_session(member: StaffMember, token: str) -> Holder:
+    return replace(member.holder, staff_session=token_hash(token))
+
+
 async def factors_with_codes(
     member: StaffMember, engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock
 ) -> tuple[SecondFactors, str]:
@@ -322,14 +327,13 @@ async def test_a_login_that_began_before_the_first_factor_asks_for_it(
 ) -> None:
     """Two logins: one sets the factor up once the other's password was found right."""
     token, member = await logged_in(support)
-    factors = factors_of(engine, audit, clock)
-    secret = await factors.begin_codes(member.holder)
+    factors, here = factors_of(engine, audit, clock), in_session(member, token)
+    secret = await factors.begin_codes(here)
     verify = Hasher.verify
 
     async def meanwhile(hasher: Hasher, password_hash: str, password: str) -> bool:
         matches = await verify(hasher, password_hash, password)
-        assert await factors.confirm_codes(member.holder, pyotp.TOTP(secret).at(clock.now()))
-        await support.end_others(member, token)
+        assert await factors.confirm_codes(here, pyotp.TOTP(secret).at(clock.now()))
         return matches
 
     monkeypatch.setattr(Hasher, "verify", meanwhile)
@@ -343,21 +347,25 @@ async def test_a_login_that_began_before_the_first_factor_asks_for_it(
     assert await support.mint_key(shown)
 
 
-async def test_a_session_of_support_that_opens_while_the_others_are_ended_is_ended_too(
-    support: PostgresStaff, engine: AsyncEngine
+async def test_a_session_of_support_that_opens_while_the_first_factor_is_set_up_is_ended_too(
+    support: PostgresStaff, engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock
 ) -> None:
     token, member = await logged_in(support)
+    factors, here = factors_of(engine, audit, clock), in_session(member, token)
+    right = pyotp.TOTP(await factors.begin_codes(here)).at(clock.now())
     async with session_factory(engine).begin() as opening:
         await opening.get_one(StaffRow, member.id, with_for_update=True)
-        ending = asyncio.create_task(support.end_others(member, token))
+        ending = asyncio.create_task(factors.confirm_codes(here, right))
         await waits_for_a_row(engine)
         row = await opening.scalar(select(StaffSessionRow))
         assert row is not None
         copy = {column.key: getattr(row, column.key) for column in StaffSessionRow.__table__.columns}
         opening.add(StaffSessionRow(**{**copy, "id_hash": token_hash("another")}))
-    await ending
+    assert await ending
     assert await support.member_of("another", PAGES) is None
     assert await support.member_of(token, PAGES) is not None
+    [last] = (await audit.entries())[-1:]
+    assert (last.type, last.actor, last.details) == ("sessions_ended", "staff:ana", {"sessions": 1})
 
 
 async def test_a_key_has_what_its_session_has_proven(support: PostgresStaff) -> None:
