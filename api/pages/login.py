@@ -192,6 +192,7 @@ async def enter(
         verified_hash=entry.verified_hash,
         visitor=visitor,
         proofs=entry.proofs,
+        former=services.cookies.get(request, session_cookie(wanted)),
     )
     if session is None:
         return None

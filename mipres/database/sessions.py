@@ -133,8 +133,12 @@ class PostgresSessions:
         verified_hash: str,
         visitor: Visitor = _NOBODY_KNOWN,
         proofs: Sequence[Proof] = (Proof.PASSWORD,),
+        former: str | None = None,
     ) -> str | None:
         """Start a session and return the value of its cookie.
+
+        The browser's former session goes on as this one, with the applications that the person has entered, and its
+        old value opens nothing. One of another person ends, as if that person had left.
 
         Args:
             account_id: Whose session it is.
@@ -142,6 +146,7 @@ class PostgresSessions:
             verified_hash: The very hash that the password was verified against, or that stood when a passkey was.
             visitor: Where the login comes from; a browser that the person has not used before is mailed about.
             proofs: What the person proved.
+            former: The value that the browser's cookie had.
 
         Returns:
             None if the password has changed since it was verified, or support has suspended the account: both
@@ -157,30 +162,25 @@ class PostgresSessions:
             if account is None or account.password_hash != verified_hash or not is_open(account):
                 cause = "password_changed" if account is None or is_open(account) else account_state(account)
                 login = account.login if account else None
-                await self._note(session, AuditEventType.LOGIN_FAILED, login, application, cause)
+                failed = _event(AuditEventType.LOGIN_FAILED, login, application, cause=cause)
+                await self._audit.record_in(session, failed)
                 return None
             methods = methods_of(*proofs)
             if await owes_factor(session, Holder(login=account.login, account_id=account_id, amr=methods)):
                 raise SecondStepNeededError
-            session.add(
-                SessionRow(
-                    id_hash=hashed(token),
-                    account_id=account_id,
-                    application=application,
-                    created_at=now,
-                    last_seen_at=now,
-                    device=visitor.device,
-                    network=visitor.network,
-                    previous_login_at=account.last_login_at,
-                    amr=list(methods),
-                    authenticated_at=now,
-                )
+            row, left = await _renewed(
+                session, former, SessionRow(account_id=account_id, application=application), now=now
             )
-            account.last_login_at = now
+            row.id_hash, row.created_at, row.last_seen_at = hashed(token), now, now
+            row.device, row.network = visitor.device, visitor.network
+            row.amr, row.authenticated_at, row.confirmed_at = list(methods), now, None
+            row.previous_login_at, account.last_login_at = account.last_login_at, now
             if visitor.browser is not None:
                 await _meet(session, account_id, visitor.browser, now=now)
             cause = "password_right" if Proof.PASSWORD in proofs else "passkey_right"
-            await self._note(session, AuditEventType.LOGIN_SUCCEEDED, account.login, application, cause)
+            entered = _event(AuditEventType.LOGIN_SUCCEEDED, account.login, application, cause=cause)
+            await session.flush()
+            await self._audit.record_in(session, *left, entered)
         return token
 
     async def prove(self, user: LoggedInUser, *proofs: Proof) -> str | None:
@@ -203,19 +203,6 @@ class PostgresSessions:
             row.amr = list(more_methods(row.amr, *proofs))
             row.id_hash, row.confirmed_at, row.last_seen_at = hashed(token), now, now
         return token
-
-    async def _note(
-        self,
-        session: AsyncSession,
-        event: AuditEventType,
-        login: str | None,
-        application: Application,
-        cause: str,
-    ) -> None:
-        details = {"application": application.value, "cause": cause}
-        await self._audit.record_in(
-            session, AuditEvent(type=event, actor=CITIZEN, login=login, details=details)
-        )
 
     async def user_of(
         self, token: str, application: Application, *, is_active: bool = True
@@ -262,13 +249,9 @@ class PostgresSessions:
                 # A person who leaves a session that has run out leaves its applications, too.
                 own = OidcGrantRow.session_id == ended.id
                 await session.execute(ending_logins(own, now=self._clock.now()))
-                event = AuditEvent(
-                    type=AuditEventType.LOGOUT,
-                    actor=CITIZEN,
-                    login=ended.login,
-                    details={"application": ended.application},
+                await self._audit.record_in(
+                    session, _event(AuditEventType.LOGOUT, ended.login, Application(ended.application))
                 )
-                await self._audit.record_in(session, event)
 
 
 def hashed(token: str) -> bytes:
@@ -283,6 +266,33 @@ def new_token() -> str:
 def live(now: datetime) -> tuple[ColumnElement[bool], ...]:
     """Tell the sessions that are open at this moment."""
     return (SessionRow.last_seen_at > now - IDLE_LIMIT, SessionRow.created_at > now - ABSOLUTE_LIMIT)
+
+
+def _event(kind: AuditEventType, login: str | None, application: Application, **more: str) -> AuditEvent:
+    details = {"application": application.value, **more}
+    return AuditEvent(type=kind, actor=CITIZEN, login=login, details=details)
+
+
+async def _renewed(
+    session: AsyncSession, former: str | None, new: SessionRow, *, now: datetime
+) -> tuple[SessionRow, list[AuditEvent]]:
+    """The session that a login begins, in the browser's former one where that is of the same person and door.
+
+    Also what the trail says of another person, whose session ends.
+    """
+    application = Application(new.application)
+    which = (SessionRow.id_hash == hashed(former or ""), SessionRow.application == application, *live(now))
+    row = await session.scalar(select(SessionRow).where(*which).with_for_update())
+    if row is not None and row.account_id == new.account_id:
+        return row, []
+    left = []
+    if row is not None:
+        login = await session.scalar(select(AccountRow.login).where(AccountRow.id == row.account_id))
+        left.append(_event(AuditEventType.LOGOUT, login, application, cause="another_login"))
+        await session.execute(ending_logins(OidcGrantRow.session_id == row.id, now=now))
+        await session.delete(row)
+    session.add(new)
+    return new, left
 
 
 async def _meet(session: AsyncSession, account_id: uuid.UUID, browser: str, *, now: datetime) -> None:

@@ -172,6 +172,24 @@ async def test_another_value_is_no_session(
     assert await sessions.user_of(token, MIPRES) is None
 
 
+@pytest.mark.parametrize(("door", "idle"), [(MIPRES, IDLE_LIMIT), (ADMINISTRATION, 0 * SECOND)])
+async def test_a_login_takes_over_no_session_that_has_run_out_or_is_of_another_door(
+    sessions: PostgresSessions,
+    account_id: uuid.UUID,
+    engine: AsyncEngine,
+    clock: FakeClock,
+    door: Application,
+    idle: timedelta,
+) -> None:
+    former = await opened(sessions, account_id, door)
+    clock.advance(idle)
+    assert await sessions.open(account_id, MIPRES, verified_hash="hash", former=former)
+    async with engine.connect() as connection:
+        found = (await connection.execute(select(SessionRow.id_hash, SessionRow.application))).all()
+    assert sorted(row.application for row in found) == sorted([door, MIPRES])
+    assert hashlib.sha256(former.encode()).digest() in {row.id_hash for row in found}
+
+
 async def test_only_a_hash_of_the_cookie_is_stored(
     sessions: PostgresSessions, account_id: uuid.UUID, engine: AsyncEngine
 ) -> None:
