@@ -173,7 +173,7 @@ class Passkeys:
         """Whose passkey answered; None for a wrong answer and for a locked passkey.
 
         The purpose also says whose it must be: a passkey of support opens nothing of the public.
-        A counter that does not go on says that there is a copy: the passkey is locked for good.
+        A counter that does not go on says that there is a copy: the passkey is locked for good, and all sessions end.
         """
         challenge = await self._pop(purpose, answer, bound_to)
         if challenge is None:
@@ -188,7 +188,8 @@ class Passkeys:
                 return None
             if (count or passkey.sign_count) and count <= passkey.sign_count:
                 passkey.locked_at = self._clock.now()
-                await self._factors.note(session, holder, AccessChange.PASSKEY_LOCKED)
+                # The copy may have opened some of them.
+                await self._factors.note_and_end_sessions(session, holder, AccessChange.PASSKEY_LOCKED)
                 return None
             passkey.sign_count, passkey.last_used_at = count, self._clock.now()
         return holder
@@ -227,7 +228,9 @@ class Passkeys:
         wanted = named.where(
             PasskeyRow.credential_id == credential_id, SecondFactorRow.id == PasskeyRow.factor_id, owner
         )
-        found = (await session.execute(wanted.with_for_update(of=PasskeyRow))).first()
+        # The owner first: what ends sessions begins there.
+        held = wanted.with_for_update(of=[StaffRow if is_staff else AccountRow, PasskeyRow])
+        found = (await session.execute(held)).first()
         if found is None:
             return None
         passkey, owner_id, name = found

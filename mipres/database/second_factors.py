@@ -301,7 +301,16 @@ class SecondFactors:
         self, session: AsyncSession, holder: Holder, change: AccessChange, *, is_first: bool
     ) -> None:
         """Note what was added; the first factor ends what was opened with less than it asks for."""
-        ended = await self._end_other_sessions(session, holder) if is_first else 0
+        if is_first:
+            await self.note_and_end_sessions(session, holder, change)
+        else:
+            await self.note(session, holder, change)
+
+    async def note_and_end_sessions(
+        self, session: AsyncSession, holder: Holder, change: AccessChange
+    ) -> None:
+        """Note a change after which no session goes on but the one that the holder acts in."""
+        ended = await self._end_other_sessions(session, holder)
         more = [
             AuditEvent(
                 type=AuditEventType.SESSIONS_ENDED,

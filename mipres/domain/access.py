@@ -278,7 +278,7 @@ _CHANGE_WORDS = {
     ),
     AccessChange.PASSKEY_LOCKED: AccessWords(
         title="Bloqueamos una llave de acceso de su cuenta porque vimos una copia de ella",
-        remedy="Ingrese con otro medio, quite esa llave en su cuenta y agregue otra. Avise a la mesa de ayuda del Ministerio.",
+        remedy="Cerramos todas sus sesiones. Ingrese con otro medio, quite esa llave en su cuenta y agregue otra. Avise a la mesa de ayuda del Ministerio.",
     ),
     AccessChange.RECOVERY_CODES_RENEWED: AccessWords(
         title="Su cuenta tiene códigos de recuperación nuevos",
