@@ -137,13 +137,13 @@ class PostgresOwnAccounts:
             await lock_account(session, user.account_id)
             ended: Sequence[uuid.UUID] = (await session.scalars(ending)).all()
             # Applications also have what came of sessions that have run out since.
-            await session.execute(ending_logins(own, logins, now=self._clock.now()))
-            if ended:
+            left = (await session.scalars(ending_logins(own, logins, now=self._clock.now()))).all()
+            if ended or left:
                 event = AuditEvent(
                     type=AuditEventType.SESSIONS_ENDED,
                     actor=CITIZEN,
                     login=user.login,
-                    details={"sessions": len(ended)},
+                    details={"sessions": len(ended), **({"logins": len(left)} if left else {})},
                 )
                 await self._audit.record_in(session, event)
         return len(ended)
