@@ -513,7 +513,7 @@ async def http_error(request: Request, error: HTTPException) -> Response:
 async def unavailable(request: Request, error: Exception) -> Response:
     """Ask to come again: what the product depends on is away.
 
-    A file or a limit of this machine comes back by nobody's waiting, and is no fault of a dependency.
+    A file or a limit of this machine does not come back by waiting, and is no fault of a dependency.
     """
     if is_of_this_machine(error):
         return await unexpected(request, error)

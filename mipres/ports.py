@@ -244,7 +244,10 @@ class EndedLogins(Protocol):
     """The logins into applications that are over, and that the application does not know to be over."""
 
     async def end_with_last_days(self) -> None:
-        """End the logins of people who have lost a profile by its date since: no statement marks that."""
+        """End the logins of people who have lost a profile by its date since.
+
+        No statement marks that.
+        """
         ...
 
     async def pass_over(self, *, silent: Collection[str]) -> None:

@@ -282,7 +282,10 @@ async def _all_in(request: Request, login: LoginServices, demand: _Demand) -> li
 async def _owes_factor(
     services: OidcServices, login: LoginServices, demand: _Demand, user: LoggedInUser
 ) -> bool:
-    """Whether a second factor is demanded that was not shown, also for what another door opens."""
+    """Whether a factor is demanded that was not shown.
+
+    Also for what another door opens.
+    """
     if is_multi_factor(user.amr):
         return False
     if lacks_factor(login, user):

@@ -120,7 +120,7 @@ def note_mail(session: AsyncSession, account_id: uuid.UUID, change: AccessChange
 async def end_sessions(
     session: AsyncSession, account_id: uuid.UUID, *, now: datetime, but: uuid.UUID | None = None
 ) -> int:
-    """End every session of an account but one, if one is named, and return how many there were."""
+    """End every session of an account but a named one; how many there were."""
     own = (SessionRow.account_id == account_id, SessionRow.id != but)
     ended = (await session.scalars(delete(SessionRow).where(*own).returning(SessionRow.id_hash))).all()
     # Applications also have what came of sessions that have run out since.

@@ -45,7 +45,10 @@ def is_of_this_machine(error: Exception) -> bool:
 
 
 def machine_fault(error: Exception) -> str | None:
-    """The error's class and the system's name of what failed on this machine; no file's name."""
+    """The error's class and the system's name of what failed on this machine.
+
+    No file's name.
+    """
     if not isinstance(error, OSError) or not is_of_this_machine(error):
         return None
     return f"{type(error).__name__} {errno.errorcode.get(error.errno or 0, '')}".strip()

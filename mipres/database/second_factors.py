@@ -300,7 +300,10 @@ class SecondFactors:
     async def note_added(
         self, session: AsyncSession, holder: Holder, change: AccessChange, *, is_first: bool
     ) -> None:
-        """Note what was added; the first factor ends what was opened with less than it asks for."""
+        """Note what was added.
+
+        The first factor ends what was opened with less than it asks for.
+        """
         if is_first:
             await self.note_and_end_sessions(session, holder, change)
         else:
@@ -309,7 +312,7 @@ class SecondFactors:
     async def note_and_end_sessions(
         self, session: AsyncSession, holder: Holder, change: AccessChange
     ) -> None:
-        """Note a change after which no session goes on but the one that the holder acts in."""
+        """Note a change after which only the session goes on that the holder acts in."""
         ended = await self._end_other_sessions(session, holder)
         more = [
             AuditEvent(

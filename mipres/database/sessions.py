@@ -276,9 +276,9 @@ def _event(kind: AuditEventType, login: str | None, application: Application, **
 async def _renewed(
     session: AsyncSession, former: str | None, new: SessionRow, *, now: datetime
 ) -> tuple[SessionRow, list[AuditEvent]]:
-    """The session that a login begins, in the browser's former one where that is of the same person and door.
+    """The session that a login begins, in the browser's former one where it can.
 
-    Also what the trail says of another person, whose session ends.
+    That is one of the same person and door. Also what the trail says of another person, whose session ends.
     """
     application = Application(new.application)
     which = (SessionRow.id_hash == hashed(former or ""), SessionRow.application == application, *live(now))

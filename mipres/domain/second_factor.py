@@ -72,14 +72,14 @@ def methods_of(*proofs: Proof) -> tuple[str, ...]:
 
 
 def renews(known: Iterable[str], *proofs: Proof) -> bool:
-    """Whether it is the password again, and all that the session has shown is the password."""
+    """Whether it is the password again, and the session has shown no more."""
     return tuple(known) == methods_of(*proofs) == methods_of(Proof.PASSWORD)
 
 
 def more_methods(known: Iterable[str], *proofs: Proof) -> tuple[str, ...]:
     """The methods of a session in which a person has proven more.
 
-    One that has shown several factors is told by those: a later proof of one is no part of that moment.
+    One that has shown several factors keeps these: a later proof of one is no part of that moment.
     """
     kept = tuple(known)
     if is_multi_factor(kept):

@@ -1,4 +1,4 @@
-"""Each change of a session, a factor, a consent or an access, and all that has to follow from it.
+"""Each change of a session, a factor or an access, and all that follows from it.
 
 A person is in with two browsers, each in an application of its own. A change that leaves out one of the consequences
 shows here: sessions, tokens, logouts, mail and trail.

@@ -1,4 +1,4 @@
-"""An id_token's `auth_time`, `amr` and `acr` are of one and the same authentication."""
+"""`auth_time`, `amr` and `acr` of an id_token are of one authentication."""
 
 import re
 from dataclasses import replace

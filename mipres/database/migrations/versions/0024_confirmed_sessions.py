@@ -1,6 +1,6 @@
-"""When the person of a session last proved anything, beside the moment of the whole authentication.
+"""When the person of a session last proved anything, beside its authentication.
 
-A password again opened the page of the second factor, and told applications of a second factor at that moment.
+A password again opened the page of the second factor, and applications heard of a second factor at that moment.
 
 Revision ID: 0024
 Revises: 0023
