@@ -90,7 +90,7 @@ _KINDS = {
 @keys.command("rotate")
 def rotate(
     kind: Annotated[
-        str, typer.Argument(metavar="[payload|audit|secret|api|signing]", help="Qué clave.")
+        str, typer.Argument(metavar="payload|audit|secret|api|signing", help="Qué clave.")
     ] = "payload",
     *,
     activate: Annotated[

@@ -1,5 +1,7 @@
 """The command that reads and checks the audit trail."""
 
+import re
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -8,17 +10,27 @@ import typer
 from mipres.cli import text
 from mipres.cli.arguments import read_login
 from mipres.cli.documents import JsonOption, print_document
-from mipres.cli.running import Tools, run_with_tools, stop
+from mipres.cli.running import Tools, misused, run_with_tools, stop
 from mipres.database.milestones import Milestone
 from mipres.domain.audit import AuditEntry, AuditVerdict
 from mipres.domain.radicado import is_reference
 
+_HEAD = re.compile(r"\d+:[0-9a-f]{16}", re.ASCII)
+_LAST, _MOST = 200, 10_000
+
 
 def audit(
     target: Annotated[
-        str | None, typer.Argument(metavar="[RADICADO|LOGIN]", help="De quién; sin él, lo último de todos.")
+        str | None, typer.Argument(metavar="RADICADO|LOGIN", help="De quién; sin él, lo último de todos.")
     ] = None,
     *,
+    actor: Annotated[
+        str | None,
+        typer.Option("--actor", help="Solo lo que hizo uno, como staff:ana.rojas u operator:root."),
+    ] = None,
+    last: Annotated[
+        int, typer.Option("--last", min=1, max=_MOST, help="Cuántas filas, las últimas.")
+    ] = _LAST,
     verify: Annotated[
         bool, typer.Option("--verify", help="Comprobar que ninguna fila cambió ni falta.")
     ] = False,
@@ -29,6 +41,12 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Muestra la auditoría de un radicado o de un usuario, o la comprueba."""
+    if verify and (target or actor):
+        misused("--verify comprueba toda la auditoría: úselo sin radicado, usuario ni --actor.")
+    if head is not None and not verify:
+        misused("--head es para --verify: sin él no se comprueba nada.")
+    if head is not None and not _HEAD.fullmatch(head):
+        misused("--head: es un número, dos puntos y dieciséis símbolos, como lo muestra --verify.")
 
     async def work(tools: Tools) -> None:
         if verify:
@@ -36,15 +54,23 @@ def audit(
             return
         reference = target.upper() if target and is_reference(target.upper()) else None
         login = read_login(target) if target and not reference else None
-        entries = await tools.audit.entries(reference=reference, login=login)
+        entries = await tools.audit.entries(reference=reference, login=login, actor=actor, limit=last)
         if as_json:
             print_document({"entries": entries})
         if not entries:
-            stop("La auditoría no tiene nada de ese radicado o usuario.")
+            stop(_nothing(target, actor))
         if not as_json:
             _print_entries(tools, entries)
+        if len(entries) == last:
+            print(f"Se muestran solo las últimas filas ({last}): con --last se ven más.", file=sys.stderr)
 
     run_with_tools(work)
+
+
+def _nothing(target: str | None, actor: str | None) -> str:
+    if target is None and actor is None:
+        return "La auditoría aún no tiene filas."
+    return "La auditoría no tiene nada de eso: revise el radicado, el usuario o el nombre de quien actuó."
 
 
 def _print_entries(tools: Tools, entries: Sequence[AuditEntry]) -> None:

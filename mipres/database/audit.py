@@ -156,11 +156,16 @@ class PostgresAuditTrail:
         )
 
     async def entries(
-        self, *, reference: str | None = None, login: str | None = None, limit: int = 200
+        self,
+        *,
+        reference: str | None = None,
+        login: str | None = None,
+        actor: str | None = None,
+        limit: int = 200,
     ) -> list[AuditEntry]:
         """The newest events of a radicado or of a login, oldest first.
 
-        Without either, of all.
+        Without either, of all; with an actor, only what that one did.
         """
         wanted = []
         if reference is not None:
@@ -170,6 +175,10 @@ class PostgresAuditTrail:
         statement = select(AuditRow).order_by(AuditRow.number.desc()).limit(limit)
         if wanted:
             statement = statement.where(or_(*wanted))
+        if actor is not None:
+            # Behind the name that an operator gave stands the account of the operating system.
+            with_account = AuditRow.actor.startswith(f"{actor} (", autoescape=True)
+            statement = statement.where(or_(AuditRow.actor == actor, with_account))
         async with self._reading() as session:
             rows = list(await session.scalars(statement))
         return [

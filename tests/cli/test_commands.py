@@ -540,11 +540,42 @@ def test_the_trail_is_read_by_radicado_or_by_login(command: Command, tools: Tool
     command("audit", "cc 1.020.304.050")
     asked = [call.kwargs for call in answers(tools).audit.entries.await_args_list]
     assert asked == [
-        {"reference": RADICADO, "login": None},
-        {"reference": None, "login": "CC1020304050"},
+        {"reference": RADICADO, "login": None, "actor": None, "limit": 200},
+        {"reference": None, "login": "CC1020304050", "actor": None, "limit": 200},
     ]
     answers(tools).audit.entries.return_value = []
     assert command("audit").exit_code == NOT_POSSIBLE
+
+
+def test_the_trail_says_where_it_was_cut_and_shows_one_actor(command: Command, tools: Tools) -> None:
+    answers(tools).audit.entries.return_value = [ENTRY]
+    cut = command("audit", "--actor", "staff:ana", "--last", "1")
+    assert (cut.exit_code, "las últimas filas (1)" in cut.stderr) == (0, True)
+    asked = answers(tools).audit.entries.await_args.kwargs
+    assert (asked["actor"], asked["limit"]) == ("staff:ana", 1)
+    assert "las últimas filas" not in command("audit", "--actor", "staff:ana").output
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--head", "16:fd483170ffa6b41e"), "--verify"),
+        (("--verify", "--head", "fd483170ffa6b41e"), "--head"),
+        (("--verify", "--head", "16:fd48"), "--head"),
+        (("--verify", RADICADO), "--verify"),
+        (("--verify", "--actor", "staff:ana"), "--verify"),
+    ],
+)
+def test_a_check_of_the_trail_that_would_check_nothing_is_misused(
+    command: Command, tools: Tools, words: tuple[str, ...], named: str
+) -> None:
+    answers(tools).audit.entries.return_value = [ENTRY]
+    answers(tools).audit.holds.return_value = False
+    answers(tools).audit.verify.return_value = AuditVerdict(
+        checked=16, head=AuditHead(number=16, digest="fd483170ffa6b41e")
+    )
+    result = command("audit", *words)
+    assert (result.exit_code, named in result.stderr, result.stdout) == (MISUSED, True, "")
 
 
 def test_a_broken_trail_and_a_lost_head_are_not_possible(command: Command, tools: Tools) -> None:

@@ -74,6 +74,14 @@ async def test_events_are_found_by_radicado_and_by_login(audit: PostgresAuditTra
     assert [entry.number for entry in await audit.entries(limit=2)] == [2, 3]
 
 
+async def test_what_one_actor_did_is_found(audit: PostgresAuditTrail) -> None:
+    for actor in ("staff:ana", "operator:ana", "operator:ana (root)", "operator:ana.rojas (root)"):
+        await audit.record(event(actor=actor))
+    assert [entry.number for entry in await audit.entries(actor="staff:ana")] == [1]
+    assert [entry.number for entry in await audit.entries(actor="operator:ana")] == [2, 3]
+    assert await audit.entries(actor="staff:ana", reference="RM-000000000009") == []
+
+
 async def test_no_document_is_in_the_table(audit: PostgresAuditTrail, engine: AsyncEngine) -> None:
     await audit.record(event(login=LOGIN))
     async with engine.connect() as connection:
