@@ -75,6 +75,21 @@ class DataDirectory:
             write_private(self.secrets_file, complete)
         return complete
 
+    def with_secrets(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """An environment completed by the generated secrets; its own, and its `…_FILE`s, go before them.
+
+        A plain variable is read first, so a generated one would hide the file.
+        """
+        generated = self.secrets()
+        files = {f"{name}_FILE": name for name in generated}
+        own = {name: value for name, value in environment.items() if name not in files}
+        named = {
+            name: Path(environment[file]).read_text(encoding="utf-8").strip()
+            for file, name in files.items()
+            if environment.get(file)
+        }
+        return {**generated, **named, **own}
+
     @contextmanager
     def usable(self) -> Iterator[None]:
         """Have a file that cannot be read or written there say so.

@@ -102,11 +102,10 @@ class Stack:
     def _parts_environment(self, postgres_port: int) -> dict[str, str]:
         """What every part inherits.
 
-        The environment goes before the secrets that were generated.
+        The environment, and the files that it names, go before the secrets that were generated.
         """
         return {
-            **self.data.secrets(),
-            **self.environment,
+            **self.data.with_secrets(self.environment),
             "PYTHONUNBUFFERED": "1",
             variable("environment"): "development",
             variable("data_dir"): str(self.data.path),

@@ -548,6 +548,9 @@ def load_settings(*, say: Callable[[str], object] = _write_error) -> Settings:
     for name, known in _mistyped(os.environ):
         hint = f"; ¿quiso decir {known}?" if known else "."
         say(f"{name}: ninguna variable del producto se llama así{hint}")
+    for name in map(variable, Settings.model_fields):
+        if os.environ.get(name) and os.environ.get(f"{name}_FILE"):
+            say(f"{name}_FILE: no se lee, porque {name} también está definida; deje una de las dos.")
     try:
         return Settings()
     except ValidationError as error:

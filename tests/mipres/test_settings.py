@@ -105,14 +105,16 @@ def test_production_ignores_what_a_launcher_left(
     assert refusal(capsys).startswith("MIPRES_SECRET_KEY: falta")
 
 
-def test_secret_is_read_from_a_file_and_the_environment_wins(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_secret_is_read_from_a_file_and_the_environment_wins_aloud(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "secret").write_text("from-file\n")
     tell(monkeypatch, {**DEVELOPMENT, "SSO_TOKEN_FILE": str(tmp_path / "secret")})
     assert load_settings().sso_token.get_secret_value() == "from-file"
+    assert capsys.readouterr().err == ""
     monkeypatch.setenv("MIPRES_SSO_TOKEN", "told")
     assert load_settings().sso_token.get_secret_value() == "told"
+    assert capsys.readouterr().err.startswith("MIPRES_SSO_TOKEN_FILE: no se lee")
 
 
 def test_unreadable_secret_file_is_named(
