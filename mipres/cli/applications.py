@@ -223,7 +223,8 @@ def disable(client_id: ClientId, *, as_json: JsonOption = False, as_: As = None)
 
     async def end(tools: Tools) -> None:
         ended = await tools.client_grants.end_all(client_id)
-        line = f"Aplicación {client_id} deshabilitada; terminaron {ended} ingresos."
+        logins = text.counted(ended, "ingreso terminó", "ingresos terminaron")
+        line = f"Aplicación {client_id} deshabilitada; {logins}."
         _say_done(line, client_id, as_json, disabled=True, ended_logins=ended)
 
     _run(_Change(client_id=client_id, step="disabled", make=change, then=end), as_=as_)

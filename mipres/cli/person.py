@@ -4,6 +4,7 @@ import json
 
 import typer
 
+from mipres.cli import text
 from mipres.cli.arguments import (
     As,
     DocumentNumber,
@@ -41,6 +42,8 @@ def erase(tipo: DocumentType, numero: DocumentNumber, reason: Reason, as_: As = 
             erased = await tools.person_data.erase(document, actor=read_actor(as_), reason=why)
         except NotGoneError:
             stop("Temporal aún no termina de retirar las historias: repita la orden.", AWAY)
-        print(f"Suprimido: {erased.accounts} cuentas y {erased.workflows} historias en Temporal.")
+        accounts = text.counted(erased.accounts, "cuenta", "cuentas")
+        histories = text.counted(erased.workflows, "historia", "historias")
+        print(f"Suprimido: {accounts} y {histories} en Temporal.")
 
     run_with_tools(work)

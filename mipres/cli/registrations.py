@@ -78,15 +78,17 @@ def stuck(waiting_on: WaitingOnOption = None, *, as_json: JsonOption = False) ->
 
     async def work(tools: Tools) -> None:
         cases = await tools.support.desk.stuck(waiting_on=wanted)
-        cut_off = await tools.support.cut_off() if wanted is None else []
         if as_json:
+            cut_off = await tools.support.cut_off() if wanted is None else []
             print_document({"stuck": cases, "cut_off": cut_off})
             return
-        print(f"{len(cases)} registros atascados" if cases else "Ningún registro está atascado.")
+        count = text.counted(len(cases), "registro atascado", "registros atascados")
+        print(count if cases else "Ningún registro está atascado.")
         for case in cases:
             print(text.case_line(case))
         print(f"En Temporal: {tools.support.desk.url_of_list(names.stuck_on(wanted))}")
-        _list_cut_off(tools, cut_off)
+        # It asks the database too, which may be what everybody here waits for.
+        _list_cut_off(tools, await tools.support.cut_off() if wanted is None else [])
 
     run_with_tools(work)
 
@@ -95,7 +97,8 @@ def _list_cut_off(tools: Tools, cases: Sequence[Case]) -> None:
     """List the registrations that nothing continues: the person must register again."""
     if not cases:
         return
-    print(f"{len(cases)} registros interrumpidos: la persona aún espera y debe registrarse de nuevo")
+    count = text.counted(len(cases), "registro interrumpido", "registros interrumpidos")
+    print(f"{count}: la persona aún espera y debe registrarse de nuevo")
     for case in cases:
         print(text.case_line(case))
     print(f"En Temporal: {tools.support.desk.url_of_list(names.CUT_OFF)}")
@@ -187,9 +190,11 @@ async def _act_on_all(tools: Tools, bulk: _Bulk, waiting_on: WaitingOn, actor: s
     if bulk.as_json:
         print_document({"registrations": cases, "mails": mails})
         return
-    print(f"{len(cases)} registros esperan a {waiting_on}: {desk.url_of_list(names.waiting_for(waiting_on))}")
+    count = text.counted(len(cases), "registro espera", "registros esperan")
+    print(f"{count} a {waiting_on}: {desk.url_of_list(names.waiting_for(waiting_on))}")
     if mails:
-        print(f"{len(mails)} avisos y enlaces más esperan al servidor de correo.")
+        count = text.counted(len(mails), "aviso o enlace más espera", "avisos y enlaces más esperan")
+        print(f"{count} al servidor de correo.")
     if actor is None:
         for line in (*map(text.case_line, cases), *map(text.mail_line, mails)):
             print(line)
@@ -198,7 +203,8 @@ async def _act_on_all(tools: Tools, bulk: _Bulk, waiting_on: WaitingOn, actor: s
     failed = await _act_on_each(tools, bulk, cases, actor)
     if mails:
         failed += await _retry_mails(tools, bulk, mails, actor)
-    print(f"{len(cases) + len(mails) - failed} pedidos o ya resueltos, {failed} sin hacer.")
+    count = text.counted(len(cases) + len(mails) - failed, "pedido o ya resuelto", "pedidos o ya resueltos")
+    print(f"{count}, {failed} sin hacer.")
     if failed:
         raise typer.Exit(NOT_POSSIBLE)
 

@@ -27,6 +27,11 @@ from mipres.support.staff import StaffMember
 _WIDTH = 14
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """`1 registro`, `2 registros`, `0 registros`."""
+    return f"{number} {one if number == 1 else many}"
+
+
 def moment(when: datetime) -> str:
     """`2026-11-24 10:05`, in Colombia."""
     return f"{when.astimezone(BOGOTA):%Y-%m-%d %H:%M}"
@@ -125,7 +130,8 @@ def reset_line(reset: ResetView) -> str:
 
 def lock_line(lock: LoginLock) -> str:
     until = f" · hasta {moment(lock.until)}" if lock.until else ""
-    return f"{lock.failures} intentos fallidos{until}{' · cerrado' if lock.is_closed else ''}"
+    failures = counted(lock.failures, "intento fallido", "intentos fallidos")
+    return f"{failures}{until}{' · cerrado' if lock.is_closed else ''}"
 
 
 def profile_line(profile: ProfileView) -> str:
@@ -140,7 +146,7 @@ def review_line(view: ReviewView) -> str:
     """One review, with its address in Temporal's interface."""
     hint = "; decida con go-on o abandon" if view.stage is ReviewStage.STOPPED else ""
     return (
-        f"{view.workflow_id} · {view.stage.label}{hint} · {view.looked} perfiles · iniciada {moment(view.started_at)}\n"
+        f"{view.workflow_id} · {view.stage.label}{hint} · {counted(view.looked, 'perfil', 'perfiles')} · iniciada {moment(view.started_at)}\n"
         f"  {view.ui_url}"
     )
 
@@ -148,18 +154,18 @@ def review_line(view: ReviewView) -> str:
 def decision_line(decision: Decision, *, ended: int, radicado: str | None) -> str:
     """What was done, in one line."""
     if decision is Decision.END_SESSIONS:
-        return f"{ended} sesiones cerradas."
+        return f"{_closed(ended)}."
     if decision is Decision.REINSTATE:
         what = f"Perfil {radicado} abierto otra vez" if radicado else "Cuenta abierta otra vez"
         return f"{what}. {sentences.MAIL_IN_MINUTES}"
-    what = f"Perfil {radicado} suspendido" if radicado else f"Cuenta suspendida y {ended} sesiones cerradas"
+    what = f"Perfil {radicado} suspendido" if radicado else f"Cuenta suspendida y {_closed(ended)}"
     return f"{what}. {sentences.MAIL_IN_MINUTES}"
 
 
 def join_lines(done: Joined) -> list[str]:
     """What a join did, profile by profile."""
     return [
-        f"Cuentas unidas y {done.sessions} sesiones de la anterior cerradas.",
+        f"Cuentas unidas y {_closed(done.sessions)} de la anterior.",
         *(f"Perfil {radicado} pasó a la cuenta nueva." for radicado in done.moved),
         *(f"Perfil {radicado} no se conservó: las dos cuentas lo tenían." for radicado in done.dropped),
         sentences.MAILS_IN_MINUTES,
@@ -196,6 +202,10 @@ def client_line(client: Client, *, now: datetime) -> str:
     ]
     addresses = (f"  {address}" for address in client.redirect_uris)
     return joined((f"{client.client_id} · {client.client_name} · {' · '.join(states)}", *addresses))
+
+
+def _closed(sessions: int) -> str:
+    return counted(sessions, "sesión cerrada", "sesiones cerradas")
 
 
 def joined(lines: Iterable[str]) -> str:

@@ -96,6 +96,7 @@ async def _verify(tools: Tools, head: str | None, *, as_json: bool) -> None:
 
 
 def _print_verdict(verdict: AuditVerdict) -> None:
-    print(f"{verdict.checked} filas, todas como se escribieron.")
+    rows = text.counted(verdict.checked, "fila, como se escribió", "filas, todas como se escribieron")
+    print(f"{rows}.")
     if verdict.head:
         print(f"Cabeza: {verdict.head} (anótela fuera de este sistema y compruébela con --head)")

@@ -373,12 +373,21 @@ def test_stuck_lists_the_stuck_and_then_what_temporal_stopped(command: Command, 
     result = command("stuck")
     assert result.exit_code == 0, result.output
     assert "Ningún registro está atascado." in result.stdout
-    assert "1 registros interrumpidos" in result.stdout
+    assert "1 registro interrumpido:" in result.stdout
     assert f"{RADICADO} · interrumpido en Temporal (esperando la contraseña)" in result.stdout
     assert result.stdout.count(UI_LIST) == 2
 
     assert "interrumpidos" not in command("stuck", "--waiting-on", "sso").stdout
     answers(tools).support.desk.stuck.assert_awaited_with(waiting_on=WaitingOn.SSO)
+
+
+def test_the_stuck_are_listed_also_while_the_database_is_away(command: Command, tools: Tools) -> None:
+    answers(tools).support.desk.stuck.return_value = [CASE]
+    answers(tools).support.cut_off.side_effect = ConnectionRefusedError
+    result = command("stuck")
+    assert (result.exit_code, RADICADO in result.stdout) == (AWAY, True)
+    assert result.stdout.startswith("1 registro atascado\n")
+    assert "La base de datos" in result.stderr
 
 
 def test_the_stuck_say_which_field_of_which_registry_is_wrong(command: Command, tools: Tools) -> None:
@@ -438,7 +447,7 @@ def test_a_bulk_retry_spreads_over_the_jitter(
     )
     words = ("retry", "--waiting-on", "rethus", "--reason", REASON)
     result = command(*words, "--jitter", jitter, "--as", "ana")
-    assert (result.exit_code, "1 pedidos o ya resueltos, 1 sin hacer." in result.stdout) == (
+    assert (result.exit_code, "1 pedido o ya resuelto, 1 sin hacer." in result.stdout) == (
         NOT_POSSIBLE,
         True,
     )
@@ -465,7 +474,7 @@ def test_a_bulk_retry_of_mail_reaches_the_notices(command: Command, tools: Tools
         return_value=results(MailResult(mail=MAIL, feedback="reintento pedido", failed=failed))
     )
     result = command("retry", "--waiting-on", "mail", "--reason", REASON, "--as", "ana")
-    line = f"{int(not failed)} pedidos o ya resueltos, {int(failed)} sin hacer."
+    line = f"{'0 pedidos o ya resueltos' if failed else '1 pedido o ya resuelto'}, {int(failed)} sin hacer."
     assert (result.exit_code, line in result.stdout) == (NOT_POSSIBLE if failed else 0, True)
     assert answers(tools).support.retry_mails.call_args.args == ([MAIL],)
 
@@ -485,7 +494,7 @@ def test_links_go_out_again_to_all_whose_address_was_refused(command: Command, t
     )
     words = ("resend", "--waiting-on", "mail_address", "--reason", REASON, "--as", "ana")
     result = command(*words)
-    assert (result.exit_code, "1 pedidos o ya resueltos, 0 sin hacer." in result.stdout) == (0, True)
+    assert (result.exit_code, "1 pedido o ya resuelto, 0 sin hacer." in result.stdout) == (0, True)
     answers(tools).support.act_on_all.assert_called_once_with(
         Action.RESEND, [CASE], reason=REASON, actor=ANA, jitter=timedelta(seconds=60)
     )
@@ -674,7 +683,7 @@ def test_a_person_s_data_come_as_json(command: Command, tools: Tools) -> None:
 def test_erasing_says_what_went_or_that_it_has_to_be_repeated(command: Command, tools: Tools) -> None:
     words = ("person", "erase", "CC", "1020304050", "--reason", REASON)
     answers(tools).person_data.erase.return_value = Erased(accounts=1, workflows=3)
-    assert "1 cuentas y 3 historias" in command(*words).stdout
+    assert "1 cuenta y 3 historias" in command(*words).stdout
     answers(tools).person_data.erase.side_effect = NotGoneError
     assert command(*words).exit_code == AWAY
 

@@ -105,7 +105,7 @@ def test_production_ignores_what_a_launcher_left(
     assert refusal(capsys).startswith("MIPRES_SECRET_KEY: falta")
 
 
-def test_secret_is_read_from_a_file_and_the_environment_wins_aloud(
+def test_secret_is_read_from_a_file_and_the_environment_wins(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "secret").write_text("from-file\n")

@@ -85,7 +85,7 @@ async def test_everything_is_handed_over_and_then_nothing_is_left(
 
     erased = await command("person", "erase", "CC", number, "--reason", REASON)
     assert erased.exit_code == 0, erased.output
-    assert "1 cuentas y 5 historias" in erased.stdout
+    assert "1 cuenta y 5 historias" in erased.stdout
     assert await known_to_temporal(product, number, began) == []
     stored = await stored_text(product)
     for text in (number, MARK, person["email"]):
