@@ -194,6 +194,26 @@ def test_production_would_start_with_what_is_named(monkeypatch: pytest.MonkeyPat
     assert Settings().environment == "production"
 
 
+def missing_files(name: str) -> set[str]:
+    """Files that the settings name and no mounted Secret has."""
+    sources = [source.get("configMapRef", {}).get("name") for source in container(name).get("envFrom", [])]
+    settings = [of("ConfigMap", source)["data"] for source in sources if source]
+    named = {value for data in settings for value in data.values() if value.startswith("/")}
+    secrets = {volume["name"]: volume.get("secret", {}).get("secretName") for volume in pod(name)["volumes"]}
+    there = {
+        f"{mount['mountPath']}/{key}"
+        for mount in container(name)["volumeMounts"]
+        if (secret := secrets.get(mount["name"]))
+        for key in of("Secret", secret)["stringData"]
+    }
+    return named - there
+
+
+@pytest.mark.parametrize("name", ["api", WORKER, SETUP, MIGRATE, CURRENT])
+def test_every_file_that_the_settings_name_is_mounted(name: str) -> None:
+    assert missing_files(name) == set()
+
+
 @pytest.mark.parametrize("name", ["api", WORKER])
 def test_one_may_fail_and_autoscalers_know_whom_they_scale(name: str) -> None:
     assert WORKLOADS[name]["spec"]["replicas"] == 2
