@@ -19,7 +19,11 @@ from mipres.domain.errors import (
 )
 from mipres.domain.mail import HANDED_OVER_LIFETIME
 from mipres.domain.registry_faults import fault_for_staff
-from mipres.domain.server_faults import database_fault_for_staff, mail_fault_for_staff
+from mipres.domain.server_faults import (
+    address_fault_for_staff,
+    database_fault_for_staff,
+    mail_fault_for_staff,
+)
 from mipres.domain.stages import WAITING_FOR_STAFF, WaitingOn
 from mipres.logs import origin_of
 
@@ -75,10 +79,10 @@ def translated() -> Iterator[None]:
             type=MAIL_BEING_SENT,
             category=ApplicationErrorCategory.BENIGN,
         ) from None
-    except MailAddressRejectedError:
+    except MailAddressRejectedError as error:
         metrics.mail_failed(metrics.MailFailure.ADDRESS_REJECTED)
         raise ApplicationError(
-            "El servidor de correo rechaza la dirección que figura en miseguridadsocial. La persona debe corregirla allí; después, reenvíe el enlace: se consulta otra vez.",
+            f"El servidor de correo rechaza la dirección que figura en miseguridadsocial: {address_fault_for_staff(str(error))}. La persona debe corregirla allí; después, reenvíe el enlace: se consulta otra vez.",
             type=MAIL_ADDRESS_REJECTED,
             non_retryable=True,
         ) from None

@@ -1,5 +1,6 @@
 """How staff read the fault of our own servers, with its name in brackets."""
 
+import re
 from typing import Final
 
 _SMTP_STEPS: Final = {
@@ -11,6 +12,11 @@ _SMTP_STEPS: Final = {
     "RCPT": "no admitió el destinatario",
     "DATA": "no admitió el contenido",
     "final dot": "no admitió el mensaje completo",
+}
+_REPLY: Final = re.compile(rf"({'|'.join(_SMTP_STEPS)}): \d{{3}}( [\d.]+)?", re.ASCII)
+_ADDRESSES: Final = {
+    "malformed address": "no tiene la forma de una dirección",
+    "the server takes no such address": "no admite letras como la ñ antes de la arroba",
 }
 # The longest beginning of an SQLSTATE decides (PostgreSQL's documentation, appendix A).
 _SQLSTATES: Final = {
@@ -43,6 +49,16 @@ def mail_fault_for_staff(cause: str) -> str:
     step, is_reply, _ = cause.partition(": ")
     words = _SMTP_STEPS.get(step, "no admitió un paso") if is_reply else _of_class(cause)
     return f"{words} ({cause})"
+
+
+def address_fault_for_staff(cause: str) -> str:
+    """Say in Spanish what `MailAddressRejectedError` says.
+
+    It is a step with its codes, or what is wrong with the address. Nothing else is repeated: it could hold it.
+    """
+    if _REPLY.fullmatch(cause):
+        return mail_fault_for_staff(cause)
+    return _ADDRESSES.get(cause, "no dijo por qué")
 
 
 def database_fault_for_staff(fault: str) -> str:

@@ -57,6 +57,14 @@ def test_support_reads_which_registry_failed_how_and_what_to_do() -> None:
     assert "código HTTP 503" in message
 
 
+def test_support_reads_with_which_code_an_address_was_refused() -> None:
+    message = translation_of(MailAddressRejectedError("RCPT: 550 5.1.1")).message
+    assert (
+        "rechaza la dirección que figura en miseguridadsocial: no admitió el destinatario (RCPT: 550 5.1.1)."
+        in message
+    )
+
+
 def test_support_reads_in_spanish_what_the_mail_server_did() -> None:
     message = translation_of(MailNotAcceptedError("SMTPConnectError")).message
     assert "no aceptó el mensaje: no se pudo conectar (SMTPConnectError)." in message

@@ -1,6 +1,10 @@
 import pytest
 
-from mipres.domain.server_faults import database_fault_for_staff, mail_fault_for_staff
+from mipres.domain.server_faults import (
+    address_fault_for_staff,
+    database_fault_for_staff,
+    mail_fault_for_staff,
+)
 from mipres.mail.replies import Refusal, Step
 
 
@@ -18,6 +22,21 @@ from mipres.mail.replies import Refusal, Step
 )
 def test_staff_reads_in_spanish_what_the_mail_server_did(cause: str, words: str) -> None:
     assert mail_fault_for_staff(cause) == f"{words} ({cause})"
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        ("RCPT: 550 5.1.1", "no admitió el destinatario (RCPT: 550 5.1.1)"),
+        ("final dot: 550", "no admitió el mensaje completo (final dot: 550)"),
+        ("malformed address", "no tiene la forma de una dirección"),
+        ("the server takes no such address", "no admite letras como la ñ antes de la arroba"),
+        ("RCPT: 550 ana@ejemplo.test", "no dijo por qué"),
+        ("ana@ejemplo.test", "no dijo por qué"),
+    ],
+)
+def test_staff_reads_why_an_address_was_refused_and_never_the_address(cause: str, words: str) -> None:
+    assert address_fault_for_staff(cause) == words
 
 
 @pytest.mark.parametrize("step", Step)
