@@ -16,12 +16,14 @@ from temporalio.client import Client
 from typer.testing import CliRunner
 
 from mipres.cli.app import app
+from mipres.domain.stages import WaitingOn
 from mipres.temporal import names
 from tests.deployment.watched import dashboard
 from tests.patience import PATIENCE_SECONDS
 from tests.product.conftest import Product, running_product
 from tests.product.prometheus import Prometheus, prometheus
-from tests.product.storage import without_the_keys
+from tests.product.run_book import play
+from tests.product.storage import with_the_keys, without_the_keys
 
 pytestmark = pytest.mark.one_of_each
 
@@ -156,6 +158,43 @@ async def what_lives_is_mended(scene: Scene) -> None:
         assert retried.exit_code == 0, retried.output
 
 
+# ---- What the run book says that one sees meanwhile
+
+
+async def the_server_says_why_it_refuses_addresses(scene: Scene) -> None:
+    support = await with_the_keys(scene.product)
+    refused = [one async for one in support.list_workflows(names.waiting_for(WaitingOn.MAIL_ADDRESS))]
+    history = await support.get_workflow_handle(refused[0].id).fetch_history()
+    failed = [one.activity_task_failed_event_attributes for one in history.events]
+    errors = [
+        await support.data_converter.decode_failure(one.failure) for one in failed if one.HasField("failure")
+    ]
+    assert any("no admitió el destinatario (RCPT: 550 5.1.1)" in str(error) for error in errors)
+
+
+async def the_trail_names_a_stranger(scene: Scene) -> None:
+    async def is_named() -> bool:
+        shown = await play(scene.product, "PayloadsRefused", "python -m mipres.cli audit")
+        return "Dato ajeno rechazado en Temporal" in shown
+
+    await scene.product.eventually(is_named)
+
+
+async def the_pending_step_has_the_databases_code(scene: Scene) -> None:
+    support = await with_the_keys(scene.product)
+    [waits] = [one async for one in support.list_workflows(names.waiting_for(WaitingOn.DATABASE))]
+    described = await support.get_workflow_handle(waits.id).describe()
+    [pending] = described.raw_description.pending_activities
+    assert "SQLSTATE 25006" in str(await support.data_converter.decode_failure(pending.last_failure))
+
+
+SEEN: dict[Callable[[Scene], Awaitable[None]], Callable[[Scene], Awaitable[None]]] = {
+    mails_are_rejected_and_then_none_is_taken: the_server_says_why_it_refuses_addresses,
+    a_stranger_writes_into_temporal: the_trail_names_a_stranger,
+    the_database_takes_no_changes: the_pending_step_has_the_databases_code,
+}
+
+
 CAUSES: dict[Callable[[Scene], Awaitable[None]], frozenset[str]] = {
     nothing_was_done_yet: frozenset({"Watchdog", "RetentionFailing", "BackupOld", "AuditNotVerified"}),
     mails_are_rejected_and_then_none_is_taken: frozenset({"MailAddressesRejected", "MailDown"}),
@@ -187,6 +226,9 @@ async def cause_each(scene: Scene, waves: Iterable[Sequence[Callable[[Scene], Aw
         for cause in wave:
             await cause(scene)
         await scene.watcher.until_fired(expected)
+        for cause in wave:
+            if cause in SEEN:
+                await SEEN[cause](scene)
 
 
 async def test_every_panel_has_data_and_outages_make_alerts_fire_and_stop(scene: Scene) -> None:
