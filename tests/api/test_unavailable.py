@@ -99,7 +99,10 @@ async def test_the_log_says_once_why_temporal_gave_no_answer(database_url: str) 
     assert line["reason"] in {"no connection", "no answer in time"} or "UNAVAILABLE: " in line["reason"]
 
 
-@pytest.mark.parametrize("path", ["/api/v1/falla", "/falla"])
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("/api/v1/falla", "El servicio falló"), ("/falla", "Algo falló de nuestro lado")],
+)
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
@@ -109,13 +112,13 @@ async def test_the_log_says_once_why_temporal_gave_no_answer(database_url: str) 
     ],
 )
 async def test_a_fault_of_this_machine_is_none_of_a_dependency(
-    make_app: Callable[..., FastAPI], database_url: str, path: str, error: OSError, reason: str
+    make_app: Callable[..., FastAPI], database_url: str, path: str, words: str, error: OSError, reason: str
 ) -> None:
     async with failing(make_app(database_url=database_url), path, error) as client:
         with capture_logs() as logs:
             answer = await client.get(path)
     assert (answer.status_code, "retry-after" in answer.headers) == (500, False)
-    assert "Algo falló de nuestro lado" in answer.text
+    assert words in answer.text
     assert "plantilla" not in answer.text
     named = [(line["event"], line.get("reason")) for line in logs if line["log_level"] != "info"]
     assert named == [("unexpected_error", reason)]
