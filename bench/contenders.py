@@ -12,6 +12,7 @@ from bench import floor, naive
 from bench.mailbox import Mailbox
 from bench.naive_workflow import NAMESPACE
 from bench.people import new_professionals
+from bench.product import stop_purges
 from bench.rounds import FLOOR, NAIVE, OURS, PEER, Contender, Register
 from bench.visits import Driver, Timed
 from dev.private_stack import PrivateStack
@@ -26,6 +27,7 @@ async def start_contenders(stack: PrivateStack, mailbox: Mailbox) -> list[Conten
     All stand by while one is measured.
     """
     client = await floor.connect(stack.settings)
+    await stop_purges(client)
     await naive.create_namespace(client)
     await stack.start_program("piso", "bench.floor")
     await stack.start_program("ingenuo", "bench.naive", temporal_namespace=NAMESPACE)

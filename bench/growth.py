@@ -22,7 +22,7 @@ from bench.in_use import in_use, until_it_asks
 from bench.machine import describe_machine, load_average
 from bench.made_up import make_up
 from bench.people import new_delegates, new_professionals, set_registry
-from bench.product import measured_stack
+from bench.product import measured_stack, stop_purges
 from bench.statistics import median, quantile, ratio
 from dev.citizen import Citizen
 from dev.private_stack import PrivateStack
@@ -121,6 +121,7 @@ async def measure() -> dict[str, object]:
     real = min(int(_wanted("BENCH_REAL", "1000")), levels[-1])
     began, loads = time.monotonic(), [load_average()]
     async with measured_stack() as stack:
+        await stop_purges(await connect(composition.temporal_connection(stack.settings), identity="bench"))
         submit = Submitter(stack)
         await _outcomes(submit, await new_professionals(stack.settings.registry_port, SAMPLES))
         await submit.many(await new_professionals(stack.settings.registry_port, real), at_once=FILLING)

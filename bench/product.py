@@ -6,8 +6,11 @@ A private stack whose database is as durable as in production.
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from temporalio.client import Client
+
 from dev.postgres import QUIET
 from dev.private_stack import PrivateStack, private_stack
+from mipres.temporal.names import RETENTION_ID
 
 # Every commit is on disk before it is answered, and statements are counted.
 DATABASE_OPTIONS: Mapping[str, str] = {
@@ -27,3 +30,12 @@ async def measured_stack(**settings: object) -> AsyncIterator[PrivateStack]:
     options = {"metrics_port": 0, **settings}
     async with private_stack(database_options=DATABASE_OPTIONS, prepare=None, **options) as stack:
         yield stack
+
+
+async def stop_purges(client: Client) -> None:
+    """Pause the hourly purge, which closes every link whose registration has no workflow.
+
+    Registrations of other engines have none, nor have invented ones: at the full hour, all who were on the way
+    to their password would find their links closed.
+    """
+    await client.get_schedule_handle(RETENTION_ID).pause(note="bench")

@@ -6,9 +6,12 @@ from temporalio.worker import Worker
 from bench.floor import FloorDriver
 from bench.floor_workflow import QUEUE, Floor, nothing
 from bench.http import UnexpectedAnswerError
+from bench.product import stop_purges
 from bench.report import compare
 from bench.rounds import Contender, Register, interleave
 from bench.visits import Timed
+from mipres.temporal.names import RETENTION_ID
+from workflows.schedules import ensure_schedules
 
 
 async def test_rounds_are_interleaved_and_compared(temporal_env: WorkflowEnvironment) -> None:
@@ -46,3 +49,12 @@ async def test_a_registration_without_an_outcome_is_a_failure_and_no_time() -> N
     rounds = await interleave([Contender(name="ours", prepare=prepare)], concurrency=1, count=3, rounds=1)
     assert (rounds["ours"][0].failures, rounds["ours"][0].wholes) == (3, ())
     assert rounds["ours"][0].reasons == {"202 en proceso": 3}
+
+
+async def test_no_purge_closes_the_links_of_those_without_a_workflow(
+    temporal_env: WorkflowEnvironment,
+) -> None:
+    await ensure_schedules(temporal_env.client, reviews=False)
+    await stop_purges(temporal_env.client)
+    purge = await temporal_env.client.get_schedule_handle(RETENTION_ID).describe()
+    assert purge.schedule.state.paused
