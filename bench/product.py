@@ -33,9 +33,9 @@ async def measured_stack(**settings: object) -> AsyncIterator[PrivateStack]:
 
 
 async def stop_purges(client: Client) -> None:
-    """Pause the hourly purge, which closes every link whose registration has no workflow.
+    """Pause the hourly purge.
 
-    Registrations of other engines have none, nor have invented ones: at the full hour, all who were on the way
-    to their password would find their links closed.
+    It closes every link whose registration has no workflow, as no registration of another engine has, nor an
+    invented one: at the full hour, all who were on the way to their password would find their links closed.
     """
     await client.get_schedule_handle(RETENTION_ID).pause(note="bench")
