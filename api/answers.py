@@ -27,9 +27,9 @@ from mipres.ports import Clock
 
 LIFETIME: Final = timedelta(minutes=30)
 RESULTS: Final = "/registro/resultado/{}"
-_COOKIE: Final = "respuestas"
+_COOKIE: Final = "respuesta_"
 _FIELD: Final = "respuesta"
-# A browser keeps 4096 bytes of a cookie, with its name and its attributes.
+# A browser keeps 4096 bytes of a cookie, with its name and its attributes; servers take 8192 of all together.
 _MOST_BYTES: Final = 3800
 _MOST: Final = 5
 _ID_BYTES: Final = 12
@@ -248,13 +248,13 @@ class _Kept:
     answer: Annotated[Answer, Field(discriminator="kind")]
 
 
-_KEPT: Final = TypeAdapter(list[_Kept])
+_KEPT: Final = TypeAdapter(_Kept)
 
 
 class FormAnswers:
-    """Keeps answers in an encrypted cookie.
+    """Keeps each answer in an encrypted cookie of its own.
 
-    So only the browser that sent the form sees them.
+    So only the browser that sent the form sees it, and two forms that are sent at once lose neither answer.
 
     Args:
         key: Encrypts, 32 bytes.
@@ -297,7 +297,8 @@ class FormAnswers:
 
     def find(self, request: Request, answer_id: str) -> Answer | None:
         """Find an answer; None for another browser, or after its time."""
-        return next((kept.answer for kept in self._known(request) if kept.id == answer_id), None)
+        kept = self._open(self._cookies.get(request, _COOKIE + answer_id))
+        return kept.answer if kept and kept.id == answer_id else None
 
     def shown_here(self, request: Request, kind: type[_Shown]) -> _Shown | None:
         """Find the answer of this kind that the address of the page names."""
@@ -316,9 +317,10 @@ class FormAnswers:
         empty = FormAnswer(page=request.url.path, typed=held.typed if held else {})
         return self.shown_here(request, FormAnswer) or empty
 
-    def forget(self, response: Response) -> None:
+    def forget(self, request: Request, response: Response) -> None:
         """Leave nothing for the next person at this browser."""
-        self._cookies.drop(response, _COOKIE)
+        for name in self._cookies.names(request, _COOKIE):
+            self._cookies.drop(response, name)
 
     def now(self) -> datetime:
         """The time that answers are judged by."""
@@ -327,29 +329,36 @@ class FormAnswers:
     def _keep(self, request: Request, response: Response, answer_id: str, answer: Answer) -> None:
         until = (self.now() + LIFETIME).timestamp()
         kept = _Kept(id=answer_id, until=until, answer=_without_proofs(answer))
-        value = self._sealed([*self._known(request), kept])
-        self._cookies.set(response, _COOKIE, value, max_age=int(LIFETIME.total_seconds()))
+        value = self._seal(kept)
+        if len(value) > _MOST_BYTES:
+            # Nobody types so much into these fields: the page shows its errors alone.
+            value = self._seal(replace(kept, answer=_bare(kept.answer)))
+        self._cookies.set(response, _COOKIE + answer_id, value, max_age=int(LIFETIME.total_seconds()))
+        self._drop_older(request, response, room=_MOST_BYTES - len(value))
 
-    def _sealed(self, answers: Sequence[_Kept]) -> str:
-        """Seal as many of the newest answers as a browser's cookie takes."""
-        for most in range(_MOST, 0, -1):
-            value = self._seal(answers[-most:])
-            if len(value) <= _MOST_BYTES:
-                return value
-        # Nobody types so much into these fields: the page shows its errors alone.
-        return self._seal([replace(answers[-1], answer=_bare(answers[-1].answer))])
+    def _drop_older(self, request: Request, response: Response, *, room: int) -> None:
+        """Drop the oldest answers for which there is no room beside a new one."""
+        sizes, dates = {}, {}
+        for name in self._cookies.names(request, _COOKIE):
+            sealed = self._cookies.get(request, name) or ""
+            kept = self._open(sealed)
+            sizes[name], dates[name] = len(sealed), kept.until if kept else 0
+        oldest_first = sorted(dates, key=dates.__getitem__)
+        for place, name in enumerate(reversed(oldest_first), start=2):
+            room -= sizes[name]
+            if place > _MOST or room < 0 or not dates[name]:
+                self._cookies.drop(response, name)
 
-    def _seal(self, answers: Sequence[_Kept]) -> str:
-        return self._encryption.encrypt(zlib.compress(_KEPT.dump_json(list(answers)))).decode()
+    def _seal(self, kept: _Kept) -> str:
+        return self._encryption.encrypt(zlib.compress(_KEPT.dump_json(kept))).decode()
 
-    def _known(self, request: Request) -> list[_Kept]:
-        cookie = self._cookies.get(request, _COOKIE) or ""
+    def _open(self, sealed: str | None) -> _Kept | None:
+        """Read a cookie; None if it is not one of these, or after its time."""
         try:
-            known = _KEPT.validate_json(zlib.decompress(self._encryption.decrypt(cookie.encode())))
+            kept = _KEPT.validate_json(zlib.decompress(self._encryption.decrypt((sealed or "").encode())))
         except (InvalidToken, ValidationError, UnicodeEncodeError, zlib.error):
-            return []
-        now = self.now().timestamp()
-        return [kept for kept in known if kept.until > now]
+            return None
+        return kept if kept.until > self.now().timestamp() else None
 
 
 def _address(page: str, answer_id: str, **query: str) -> str:

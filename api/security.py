@@ -37,6 +37,11 @@ class Cookies:
     def get(self, request: Request, short: str) -> str | None:
         return request.cookies.get(self.name(short))
 
+    def names(self, request: Request, beginning: str) -> list[str]:
+        """The short names of the cookies that begin so."""
+        own = self.name("")
+        return [name.removeprefix(own) for name in request.cookies if name.startswith(own + beginning)]
+
     def visit(self, request: Request) -> str:
         """Name the visit by its cookie; a new one has one name for the whole request."""
         known = self.get(request, "visita") or getattr(request.state, "visit", None)

@@ -265,7 +265,7 @@ async def log_out(request: Request, services: LoginDep) -> Response:
             await services.sessions.end(token)
             services.cookies.drop(response, session_cookie(application))
     # The next person at this browser reads nothing of this one.
-    services.answers.forget(response)
+    services.answers.forget(request, response)
     return response
 
 

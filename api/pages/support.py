@@ -149,7 +149,7 @@ async def log_out(request: Request, services: SupportDep) -> Response:
     response = RedirectResponse("/soporte/ingreso", status_code=HTTPStatus.SEE_OTHER)
     services.cookies.drop(response, STAFF_COOKIE)
     # The next person at this browser reads nothing of this one.
-    services.answers.forget(response)
+    services.answers.forget(request, response)
     return response
 
 
