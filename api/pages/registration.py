@@ -122,7 +122,8 @@ async def submit(tipo: str, request: Request, services: RegistrationDep, client:
 
 @router.api_route("/estado/{radicado}", methods=LOOKS, dependencies=[PUBLIC])
 async def show_status(radicado: str, request: Request, services: RegistrationDep) -> Response:
-    _require_radicado(radicado)
+    if not is_radicado(radicado):
+        return _to_status(radicado)
     view = await services.ask.view(radicado)
     if view is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
@@ -198,6 +199,14 @@ def _user_type(tipo: str) -> UserType:
         return UserType.of_slug(tipo)
     except KeyError:
         raise HTTPException(HTTPStatus.NOT_FOUND) from None
+
+
+def _to_status(typed: str) -> Response:
+    """Lead from an address as it was typed or handed on to the page's own."""
+    radicado = read_radicado(typed)
+    if radicado is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return RedirectResponse(f"/registro/estado/{radicado}", status_code=HTTPStatus.SEE_OTHER)
 
 
 def _require_radicado(text: str) -> None:

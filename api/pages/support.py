@@ -34,7 +34,7 @@ from mipres.domain.audit import ReasonRefusedError, checked_reason
 from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.limits import LOGINS, STAFF_LOGINS
 from mipres.domain.lockout import Origin
-from mipres.domain.radicado import is_radicado, is_reference
+from mipres.domain.radicado import is_radicado, is_reference, read_reference
 from mipres.domain.review import ReviewStage
 from mipres.domain.stages import OPEN_STAGES, STAGES_FOR_STAFF, WAITING_FOR_STAFF, WaitingOn
 from mipres.domain.submissions import check_document
@@ -186,9 +186,9 @@ async def search(request: Request, services: SupportDep) -> Response:
     """Find by radicado, login or document; no address holds a document."""
     typed = typed_in(await request.form(), ("radicado", *DOCUMENT_FIELDS))
     kind, number = typed["tipo_documento"], typed["numero_documento"]
+    if reference := read_reference(typed["radicado"]):
+        return RedirectResponse(f"/soporte/registro/{reference}", status_code=HTTPStatus.SEE_OTHER)
     if wanted := re.sub(r"[\s.]", "", typed["radicado"]).upper():
-        if is_reference(wanted):
-            return RedirectResponse(f"/soporte/registro/{wanted}", status_code=HTTPStatus.SEE_OTHER)
         kind, number = wanted[:2], wanted[2:]
     try:
         document = check_document(kind, number)

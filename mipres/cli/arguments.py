@@ -12,7 +12,8 @@ import typer
 from mipres.cli.running import misused, operating_system_user
 from mipres.domain.audit import ReasonRefusedError, checked_reason, operator
 from mipres.domain.documents import Document, parse_document
-from mipres.domain.radicado import is_radicado, is_reference
+from mipres.domain.radicado import is_radicado
+from mipres.domain.radicado import read_reference as reference_in
 from mipres.domain.stages import WaitingOn
 from mipres.support.joins import ProofRefusedError, checked_proof
 
@@ -75,14 +76,15 @@ def read_proof(text: str) -> str:
 
 
 def read_radicado(text: str) -> str:
-    if not is_radicado(text.upper()):
+    radicado = reference_in(text)
+    if radicado is None or not is_radicado(radicado):
         misused(f"{text}: no es un radicado; son RM- y doce letras o dígitos, como RM-9TK0WVFK6AQB.")
-    return text.upper()
+    return radicado
 
 
 def read_reference(text: str) -> str:
     """A radicado, or the reference of a recovery."""
-    return text.upper() if is_reference(text.upper()) else read_radicado(text)
+    return reference_in(text) or read_radicado(text)
 
 
 def read_waiting_on(name: str | None) -> WaitingOn | None:

@@ -13,7 +13,7 @@ from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import Tools, misused, run_with_tools, stop
 from mipres.database.milestones import Milestone
 from mipres.domain.audit import AuditEntry, AuditVerdict
-from mipres.domain.radicado import is_reference
+from mipres.domain.radicado import read_reference
 
 _HEAD = re.compile(r"\d+:[0-9a-f]{16}", re.ASCII)
 _LAST, _MOST = 200, 10_000
@@ -52,7 +52,7 @@ def audit(
         if verify:
             await _verify(tools, head, as_json=as_json)
             return
-        reference = target.upper() if target and is_reference(target.upper()) else None
+        reference = read_reference(target) if target else None
         login = read_login(target) if target and not reference else None
         entries = await tools.audit.entries(reference=reference, login=login, actor=actor, limit=last)
         if as_json:

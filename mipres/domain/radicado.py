@@ -63,6 +63,16 @@ def read_radicado(text: str) -> str | None:
     return radicado if is_radicado(radicado) else None
 
 
+def read_reference(text: str) -> str | None:
+    """The radicado or recovery's reference that a person dictated, or None.
+
+    Its prefix is needed: twelve symbols alone may be a login.
+    """
+    symbols = "".join(char for char in text.upper() if char.isalnum())
+    reference = f"{symbols[:2]}-{symbols[2:].translate(_LOOK_ALIKES)}"
+    return reference if is_reference(reference) else None
+
+
 def _reference(prefix: str, parts: tuple[str, ...], key: bytes) -> str:
     digest = hmac.new(key, "|".join(parts).encode(), hashlib.sha256).digest()
     bits = int.from_bytes(digest[:8], "big") >> 4

@@ -21,3 +21,16 @@ async def test_a_sign_that_no_cookie_carries_is_left_out(
         answer = await client.get(f"{address}/{quote(link, errors='surrogatepass')}", follow_redirects=False)
         assert (answer.status_code, answer.headers["location"]) == (303, address)
         assert f"mipres_{cookie}={token};" in answer.headers["set-cookie"].replace('"', "")
+
+
+@pytest.mark.parametrize(
+    "written", ["RM-0123456789AB.", "rm-0123456789ab", "RM\u20110123456789AB\u200b", "rmol23456789ab>"]
+)
+async def test_the_address_of_a_status_page_is_read_as_people_copy_it(
+    open_client: OpenClient, written: str
+) -> None:
+    client = await open_client()
+    answer = await client.get(f"/registro/estado/{quote(written)}", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/registro/estado/RM-0123456789AB")
+    other = await client.get("/registro/estado/RM-0123456789AU")
+    assert other.status_code == 404

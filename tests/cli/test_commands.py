@@ -543,7 +543,7 @@ def test_the_trail_is_read_by_radicado_or_by_login(command: Command, tools: Tool
         details={},
     )
     answers(tools).audit.entries.return_value = [entry]
-    result = command("audit", RADICADO.lower())
+    result = command("audit", f" {RADICADO.lower().replace('-', ' ')}.")
     assert (result.exit_code, f"En Temporal: {URL}" in result.stdout) == (0, True)
     assert f"Reintento pedido · {ANA} · {RADICADO} · «{REASON}»" in result.stdout
     command("audit", "cc 1.020.304.050")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mipres.domain.documents import Document, DocumentType, parse_document
-from mipres.domain.radicado import is_radicado, radicado_of, read_radicado
+from mipres.domain.radicado import is_radicado, radicado_of, read_radicado, read_reference
 from mipres.domain.submissions import Entity, EntityKind, Regime, Submission, UserType
 
 KEY = b"k" * 32
@@ -112,3 +112,22 @@ def test_a_prefix_that_was_left_out_is_not_looked_for_among_the_symbols() -> Non
 )
 def test_another_text_is_read_as_no_radicado(text: str) -> None:
     assert read_radicado(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        ("RM-0123456789AB", "RM-0123456789AB"),
+        ("radicado", None),
+        (" rc ol23.4567.89ab.", "RC-0123456789AB"),
+        ("rmoi23456789ab", "RM-0123456789AB"),
+        ("RM\u20110123456789AB\u200b", "RM-0123456789AB"),
+        # A login of twelve symbols is no radicado without its prefix.
+        ("CC1020304050", None),
+        ("CC1020304050RM", None),
+        ("RM-0123456789AU", None),
+        ("", None),
+    ],
+)
+def test_a_reference_is_read_as_people_dictate_it(text: str, reference: str | None) -> None:
+    assert read_reference(text) == reference

@@ -214,6 +214,14 @@ async def test_a_person_is_found_by_document_masked_and_the_look_is_written_down
         assert ("data_viewed", None, {"in_clear": "no"}) in await trail(product, None, name)
 
 
+async def test_a_registration_is_found_by_its_radicado_as_people_dictate_it(product: Product) -> None:
+    _, radicado = await registered(product)
+    dictated = f"{radicado[:2].lower()} {radicado[3:].lower().replace('0', 'o')}."
+    async with officer(product) as (visitor, _):
+        found = await post_form(visitor, "/soporte", "/soporte/buscar", radicado=dictated)
+        assert found.url.path == f"/soporte/registro/{radicado}"
+
+
 async def test_a_search_says_what_is_wrong_with_it(product: Product) -> None:
     async with officer(product) as (visitor, _):
         wrong = await post_form(visitor, "/soporte", "/soporte/buscar", radicado="RM-1")
