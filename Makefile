@@ -21,6 +21,9 @@ IS_FIT := import pip, sys; usual = tuple(map(int, sys.argv[1:])); \
   sys.exit(sys.version_info < (3, 11) or (3, 11) <= usual != sys.version_info[:2])
 UNFIT := $(shell [ ! -e .venv -a ! -L .venv ] || .venv/bin/python -c '$(IS_FIT)' $(USUAL) >/dev/null 2>&1 || echo yes)
 ifneq ($(UNFIT),)
+ifneq ($(shell [ -w . ] && { [ -L .venv ] || [ -w .venv ]; } && echo yes),yes)
+$(error El entorno .venv no le sirve a esta cuenta, y no puede reemplazarlo: clone el repositorio en una carpeta suya)
+endif
 $(info El entorno .venv está a medias o es de otro Python: se crea de nuevo.)
 $(shell rm -rf .venv)
 endif
@@ -116,6 +119,7 @@ help: ## List every command
 .venv/bin/python:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Se necesita Python 3.11 o posterior como python3." >&2; exit 1; }
+	@[ -w . ] || { echo "No se puede escribir en $(CURDIR): clone el repositorio en una carpeta de esta cuenta." >&2; exit 1; }
 	@echo "Creando el entorno .venv…"
 	@python3 -m venv .venv \
 		|| { rm -rf .venv; echo "No se pudo crear .venv: instale el módulo venv de Python (en Debian, python3-venv)." >&2; exit 1; }

@@ -101,6 +101,36 @@ def test_a_link_to_an_environment_that_has_gone_is_replaced(checkout: Path) -> N
     assert not (checkout / ".venv").is_symlink()
 
 
+@pytest.mark.parametrize(
+    ("is_there", "words"), [(True, "no puede reemplazarlo"), (False, "No se puede escribir en")]
+)
+def test_a_checkout_of_another_account_is_named_as_the_reason(
+    open_directory: Path, words: str, *, is_there: bool
+) -> None:
+    checkout = open_directory / f"checkout-{is_there}"
+    checkout.mkdir()
+    shutil.copy(ROOT / "Makefile", checkout)
+    if is_there:
+        environment_in(checkout, "exit 1")
+    subprocess.run(["chmod", "-R", "a+rX,a-w", checkout], check=True)
+    # Root may write everywhere.
+    other = 65534 if os.geteuid() == 0 else None
+    done = subprocess.run(
+        ["make", ".venv/bin/python"],
+        cwd=checkout,
+        user=other,
+        group=other,
+        extra_groups=None if other is None else [],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    subprocess.run(["chmod", "-R", "u+w", checkout], check=True)
+    assert (done.returncode, words in done.stderr) == (2, True), done
+    assert "rm: " not in done.stderr
+    assert "python3-venv" not in done.stderr
+
+
 def test_ci_finds_each_other_python_of_the_machine(tmp_path: Path) -> None:
     def python(place: str, answer: str) -> Path:
         path = tmp_path / place

@@ -63,6 +63,17 @@ def test_the_workflow_runs_the_checks_and_builds_the_image() -> None:
     assert any(command.startswith("docker build ") and "--build-arg" in command for command in commands)
 
 
+def test_the_job_of_each_python_installs_what_the_tests_without_servers_need() -> None:
+    job = yaml.safe_load(text_of(".github/workflows/ci.yml"))["jobs"]["each-python"]
+    installed = " ".join(step.get("run", "") for step in job["steps"])
+    tests = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/test_*.py"))
+    # The image has Git; the dictionary of Colombia comes with the program that reads it.
+    packages = {"git": "git", "node": "nodejs", "hunspell": "hunspell hunspell-es"}
+    needed = set(re.findall(r'mark\.needs\("(\w+)"\)', tests))
+    assert "node" in needed
+    assert [name for name in needed if packages[name] not in installed] == []
+
+
 def test_the_workflow_takes_foreign_steps_by_their_digest_and_may_only_read() -> None:
     used = [step["uses"] for step in steps() if "uses" in step]
     assert used
