@@ -98,7 +98,9 @@ async def run(patience: timedelta) -> str | None:
 def main() -> None:
     """Make the build of the settings current, and end the process."""
     parser = Arguments(prog="python -m deploy.current_build", description=__doc__)
-    parser.add_argument("--patience-seconds", type=int, default=300)
+    parser.add_argument(
+        "--patience-seconds", type=int, default=300, help="how long to wait for its workers (300)"
+    )
     complaint = asyncio.run(run(timedelta(seconds=parser.parse_args().patience_seconds)))
     end(f"current-build: {complaint}" if complaint else None)
 

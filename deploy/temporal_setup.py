@@ -114,8 +114,10 @@ async def until_set_up(
 def main() -> None:
     """Set up the namespace of the settings, and end the process."""
     parser = Arguments(prog="python -m deploy.temporal_setup", description=__doc__)
-    parser.add_argument("--retention-days", type=int, default=90)
-    parser.add_argument("--patience-seconds", type=int, default=120)
+    parser.add_argument(
+        "--retention-days", type=int, default=90, help="how long Temporal keeps what has ended (90)"
+    )
+    parser.add_argument("--patience-seconds", type=int, default=120, help="how long to try (120)")
     options = parser.parse_args()
     connection = composition.temporal_connection(load_settings())
     complaint = asyncio.run(

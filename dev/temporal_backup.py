@@ -37,7 +37,7 @@ def copy_database(source: Path, target: Path) -> None:
 def main() -> int:
     """Copy the database of DATA_DIR; the process's exit status."""
     parser = Arguments(prog="python -m dev.temporal_backup", description=__doc__)
-    parser.add_argument("target", type=Path)
+    parser.add_argument("target", type=Path, help="file to write")
     source = Path(os.environ.get(variable("data_dir")) or ".data") / "temporal.db"
     try:
         copy_database(source, parser.parse_args().target)

@@ -24,8 +24,8 @@ _CODES, _SEED = 100, 1
 def main() -> None:
     """Print a line for each attack."""
     parser = Arguments(prog="python -m bench.captcha", description=__doc__)
-    parser.add_argument("codes", type=int, nargs="?", default=_CODES)
-    parser.add_argument("seed", type=int, nargs="?", default=_SEED)
+    parser.add_argument("codes", type=int, nargs="?", default=_CODES, help="how many codes are attacked")
+    parser.add_argument("seed", type=int, nargs="?", default=_SEED, help="what the codes are made of")
     given = parser.parse_args()
     number, seed = given.codes, given.seed
     print_times()

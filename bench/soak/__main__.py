@@ -23,8 +23,10 @@ _CHECKPOINTS = {"checkpoint_timeout": "30s", "max_wal_size": "256MB"}
 def main() -> int:
     """Run the day; the exit code is 0 when everybody came to the end and nothing grew."""
     parser = Arguments(prog="python -m bench.soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=MINUTES)
-    parser.add_argument("--restart", nargs="*", choices=PARTS, default=PARTS)
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="how long the day lasts")
+    parser.add_argument(
+        "--restart", nargs="*", choices=PARTS, default=PARTS, help="parts to restart meanwhile"
+    )
     wanted = parser.parse_args()
     soak = asyncio.run(measure(wanted.minutes, wanted.restart))
     print(table(soak))

@@ -44,6 +44,17 @@ def programs() -> list[str]:
     return sorted(found)
 
 
+def test_every_option_of_a_program_is_explained() -> None:
+    silent = [
+        f"{path.relative_to(ROOT)}: {option}"
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
+        for option in re.findall(r"add_argument\((.*?)\)\n", path.read_text(encoding="utf-8"), re.DOTALL)
+        if "help=" not in option and 'action="version"' not in option
+    ]
+    assert silent == []
+
+
 def test_every_program_has_help_and_refuses_what_it_does_not_know() -> None:
     """One process asks them all: most of their time is imports that they share."""
     names = programs()
