@@ -144,8 +144,11 @@ async def test_next_launcher_ends_the_recorded_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dev.process_records.PATIENCE_SECONDS", 0.1)
-    command = (sys.executable, "-c", "import time; time.sleep(600)")
-    left = await asyncio.create_subprocess_exec(*command)
+    command = (sys.executable, "-c", "import time; print(flush=True); time.sleep(600)")
+    left = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert left.stdout is not None
+    # A process that only just begins has no command line yet.
+    await left.stdout.readline()
     records = ProcessRecords(path=tmp_path / "pids")
     records.add(left.pid, command)
     # An id that another program has by now: this test itself must survive.
