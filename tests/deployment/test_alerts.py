@@ -82,6 +82,20 @@ COUNTED_BEFORE_THE_FIRST_LOOK = (
     ("PayloadsRefused", REFUSED, 10),
 )
 """Alerts that count what came before a first scrape too, with their minutes."""
+OF_FIGURES = {
+    "NothingAdvances": {CHECKING: 3},
+    "NoCurrentBuild": {POLLERS: 2, SERVED: 0},
+    "BacklogTooOld": {BACKLOG_AGE: 90},
+    "StuckUnseen": {"mipres_registrations_unseen": 1},
+    "RegistryDown": {waiting("rethus"): 1},
+    "RegistrationStuckForHours": {"mipres_oldest_stuck_seconds": 18000},
+    "MailDown": {waiting("mail"): 1},
+    "DatabaseDown": {waiting("database"): 4},
+    "NoWorker": {POLLERS: 0},
+    "BrokenCode": {"mipres_workflows_broken": 2},
+    "AccessReviewStopped": {"mipres_reviews_stopped": 1},
+}
+"""Alerts about what Temporal knows, with figures that make them fire."""
 ONE_EVENT = {
     "QueueWaits": {bucket("5"): "0x99", bucket("10"): "0x9 1x90", bucket("+Inf"): "0x9 1x90"},
     "AnswersTooLate": {LATE: "0x9 1x90", PROMPT: "0x99"},
@@ -453,6 +467,15 @@ def test_one_waiting_mail_is_one_alert_and_not_many(tmp_path: Path) -> None:
     one = case("MailDown", "one mail waits for an hour", attempts, minute=59, fires=True)
     expected = [expectation(one.alert, minute, fires=True) for minute in range(16, 60)]
     promtool_accepts(tmp_path, {(one.alert, one.interval): [promtool_test(one, expected)]})
+
+
+@pytest.mark.parametrize("alert", OF_FIGURES)
+def test_a_look_that_fails_ends_no_alert(alert: str, tmp_path: Path) -> None:
+    """Temporal gives no figures for a moment: the alert neither ends nor waits again."""
+    series = {name: f"{value}x30 stale {value}x30" for name, value in OF_FIGURES[alert].items()}
+    one = case(alert, "a look fails", series, minute=40, fires=True)
+    expected = [expectation(alert, minute, fires=True) for minute in range(20, 60)]
+    promtool_accepts(tmp_path, {(alert, one.interval): [promtool_test(one, expected)]})
 
 
 @pytest.mark.parametrize("alert", ONE_EVENT)

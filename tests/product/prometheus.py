@@ -25,8 +25,8 @@ WINDOW = "10s"
 # What waits for hours or minutes in production; the rest of an expression is as it is shipped.
 HASTE = (
     (r"(time\(\) - max\(\w+\)) > [\d* ]+", r"\1 > 3600"),
-    (r"(backlog_age_seconds\)) > 60", r"\1 > 1"),
-    (r"(oldest_stuck_seconds\)) > [\d* ]+", r"\1 > 1"),
+    (r"(backlog_age_seconds\[\w+\]\)\)) > 60", r"\1 > 1"),
+    (r"(oldest_stuck_seconds\[\w+\]\)\)) > [\d* ]+", r"\1 > 1"),
     (r"(schedule_to_start_latency_seconds_bucket\[\w+\]\)\)\)) > 5", r"\1 > 1"),
     (r'(mail_delay_seconds_bucket\{le)="60"', r'\1="1"'),
     (rf"(min_over_time\(mipres_\S+)\[{WINDOW}\]", r"\1[2s]"),
