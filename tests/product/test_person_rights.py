@@ -103,7 +103,7 @@ async def test_a_person_who_is_erased_during_the_checks_stays_erased(
     product: Product, began: datetime, command: Command
 ) -> None:
     persons = [await product.new_professional(surnames=MARK) for _ in range(5)]
-    await product.set_registry("miseguridadsocial", mode="slow", latency_ms=2500)
+    await product.set_registry("miseguridadsocial", mode="slow", latency_ms=3500)
     before = await calls(product)
     answering = [asyncio.create_task(product.register_professional(person)) for person in persons]
 
