@@ -51,7 +51,7 @@ def show(
         if as_json:
             print_document(view)
         else:
-            print(text.joined(text.account_lines(view)))
+            print(text.joined(text.account_lines(view, url_of=tools.support.desk.url_of)))
 
     run_with_tools(work)
 
@@ -135,6 +135,8 @@ def _decide(decision: Decision, login: str, reason: str, *, profile: str | None,
         except DecisionRefusedError as error:
             stop(f"{error}.")
         print(text.decision_line(decision, ended=ended, radicado=radicado))
+        if radicado:
+            print(f"  {tools.support.desk.url_of(radicado)}")
 
     run_with_tools(work)
 

@@ -3,7 +3,7 @@
 Nothing here decides anything.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from mipres.database.lockouts import LoginLock
@@ -84,8 +84,13 @@ def person_lines(person: PersonView | None) -> Iterator[str]:
         yield _fact("enlace", f"vence {moment(person.link_expires_at)}")
 
 
-def account_lines(view: AccountView) -> Iterator[str]:
-    """An account, its profiles, logins, sessions and links."""
+def account_lines(view: AccountView, *, url_of: Callable[[str], str]) -> Iterator[str]:
+    """An account, its profiles, logins, sessions and links.
+
+    Args:
+        view: The account.
+        url_of: Gives the address of a radicado in Temporal's interface.
+    """
     since = f" desde {moment(view.suspended_at)}" if view.suspended_at else ""
     yield f"{view.login} · cuenta {view.state.label}{since}"
     if view.joined_login:
@@ -102,6 +107,7 @@ def account_lines(view: AccountView) -> Iterator[str]:
     yield from _factor_lines(view)
     for profile in view.profiles:
         yield _fact("perfil", profile_line(profile))
+        yield f"  {url_of(profile.radicado)}"
     for login in view.logins:
         yield _fact("ingreso", f"{moment(login.at)} · {login.application}")
     for session in view.sessions:

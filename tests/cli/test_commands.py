@@ -20,13 +20,20 @@ from sqlalchemy.exc import SQLAlchemyError
 from mipres.cli import arguments
 from mipres.cli.app import run
 from mipres.cli.running import AWAY, MISUSED, NOT_POSSIBLE, Tools, operating_system_user
-from mipres.domain.access import AccountState
+from mipres.domain.access import AccessState, AccountState
 from mipres.domain.audit import AuditEntry, AuditHead, AuditVerdict, operator
 from mipres.domain.documents import parse_document
 from mipres.domain.review import ReviewStage
 from mipres.domain.stages import EngineState, Stage, WaitingOn
+from mipres.domain.submissions import UserType
 from mipres.keys import UnknownBoxKeyError
-from mipres.support.accounts import AccountView, Decision, DecisionRefusedError, UnknownAccountError
+from mipres.support.accounts import (
+    AccountView,
+    Decision,
+    DecisionRefusedError,
+    ProfileView,
+    UnknownAccountError,
+)
 from mipres.support.actions import BulkResult, Found, MailResult
 from mipres.support.desk import Action, ActionRefusedError, ActionUnansweredError, Case, PendingActivity
 from mipres.support.joins import Joined
@@ -713,6 +720,22 @@ def test_a_decision_about_access_takes_login_reason_and_actor(
     answers(tools).accounts.decide.assert_awaited_once_with(
         decision, account_id, reason=REASON, actor=ANA, radicado=radicado
     )
+    assert (URL in done.stdout) is (radicado is not None)
+
+
+def test_an_account_shows_where_each_of_its_registrations_is(tools: Tools, command: Command) -> None:
+    profile = ProfileView(
+        radicado=RADICADO,
+        user_type=UserType.PROFESSIONAL,
+        place=None,
+        state=AccessState.IN_FORCE,
+        cause=None,
+        until=None,
+        reviewed_at=None,
+    )
+    answers(tools).accounts.show.return_value = replace(ACCOUNT, profiles=(profile,))
+    shown = command("account", "show", "CC1020304050")
+    assert (shown.exit_code, RADICADO in shown.stdout, URL in shown.stdout) == (0, True, True)
 
 
 @pytest.mark.parametrize(
