@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeVar
 
+from api.pages.timeline import REFRESH_SECONDS
 from bench.http import Connection, UnexpectedAnswerError, expect
 from bench.mailbox import Mailbox
 from bench.soak.people import Plan
@@ -148,8 +149,11 @@ class Visit:
         """Create the password with the newest link, unless an attempt without answer did."""
         if await self._stage() != Stage.COMPLETED:
             await self._create_password(PASSWORD)
+            pause = _PAUSE_SECONDS
             while await self._stage() != Stage.COMPLETED:
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await asyncio.sleep(pause)
+                # Hundreds who look twice a second would be most of what there is to do after an outage.
+                pause = min(2 * pause, REFRESH_SECONDS)
 
     async def _stage(self) -> str:
         path = f"/api/v1/registrations/{self.radicado}"
