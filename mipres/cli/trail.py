@@ -26,7 +26,7 @@ def audit(
     *,
     actor: Annotated[
         str | None,
-        typer.Option("--actor", help="Solo lo que hizo uno, como staff:ana.rojas u operator:root."),
+        typer.Option("--actor", help="Solo lo que hizo uno, como `staff:ana.rojas` u `operator:root`."),
     ] = None,
     last: Annotated[
         int, typer.Option("--last", min=1, max=_MOST, help="Cuántas filas, las últimas.")

@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
+from tests.patience import PATIENCE_SECONDS
 from tests.product.browser.visitor import Visitor, visiting
 from tests.product.conftest import Product
 
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 # The browser speaks to the tests' own servers only.
 QUIET = (
     "--no-sandbox",

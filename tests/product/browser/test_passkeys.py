@@ -127,6 +127,7 @@ async def test_a_copied_passkey_is_locked_for_both(
     device = await with_device(visitor)
     await enter(visitor, login_of(person))
     await add_passkey(visitor)
+    code = await visitor.page.locator("li code").first.inner_text()
     copied = (await device.passkeys())[0]
     await visitor.press("Salir")
     await visitor.open("/ingreso/mipres")
@@ -139,6 +140,14 @@ async def test_a_copied_passkey_is_locked_for_both(
             await thief.open("/ingreso/mipres")
             await thief.press("Ingresar con una llave de acceso")
             assert "está bloqueada" in await thief.said()
+    await visitor.open(PAGE)
+    assert "Su sesión terminó" in await visitor.said()
+    await enter(visitor, login_of(person))
+    assert await visitor.title() == "Segundo paso del ingreso"
+    await visitor.field("codigo").focus()
+    await visitor.page.keyboard.type(code)
+    await visitor.page.keyboard.press("Enter")
+    await visitor.page.wait_for_url("**/inicio/mipres")
     await visitor.open(PAGE)
     assert "Bloqueada" in await visitor.said()
 

@@ -145,7 +145,7 @@ async def test_temporal_s_interface_reads_with_the_session_of_support(
     async with page.expect_response(lambda answer: "/codec/decode" in answer.url) as closed:
         await page.goto(history)
     assert (await closed.value).ok
-    await page.get_by_text("Dé un motivo en").first.wait_for(timeout=20_000)
+    await page.get_by_text("Dé un motivo en").first.wait_for()
     assert number not in await page.inner_text("body")
     await visitor.open(f"/soporte/registro/{radicado}")
     await visitor.fill(motivo=REASON)
@@ -155,7 +155,7 @@ async def test_temporal_s_interface_reads_with_the_session_of_support(
     ) as read:
         await page.goto(history)
     assert (await read.value).ok
-    await page.get_by_text(number).first.wait_for(timeout=20_000)
+    await page.get_by_text(number).first.wait_for()
     # What the browser complains about there, the refused call among it, is no page of the product.
     await page.close()
     visitor.complaints.clear()

@@ -9,14 +9,13 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 from mipres.temporal.ui import list_url, workflow_url
+from tests.patience import PATIENCE_SECONDS
 from tests.product.conftest import Product
 from tests.product.support import STAFF_PASSWORD, new_staff
 from workflows.saved_views import saved_views
 
 pytestmark = pytest.mark.browser
 # The interface is a large program, and loading it again takes a busy machine its time.
-PATIENCE_MS = 30_000
-expect.set_options(timeout=PATIENCE_MS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +107,7 @@ async def _context(chrome: Browser, *, codec: str) -> BrowserContext:
     context = await chrome.new_context(
         viewport={"width": 1280, "height": 900}, locale="es-CO", timezone_id="America/Bogota"
     )
-    context.set_default_timeout(PATIENCE_MS)
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
     # As the interface keeps what is filled in under "Codec Server".
     stored = {
         "endpoint": f'"{codec}"',

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, FrameLocator, Locator, Page, Response, ViewportSize
 
+from tests.patience import PATIENCE_SECONDS
 from tests.product.conftest import PASSWORD, Product
 
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
@@ -163,7 +164,7 @@ async def visiting(
     """A visit; at its end the browser must have no complaint about any page."""
     options = {"viewport": DESKTOP, "locale": "es-CO"} | options
     context = await browser.new_context(java_script_enabled=javascript, **options)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
     try:
         page = await context.new_page()
         visitor = Visitor(product=product, page=page, address=address or product.url)
