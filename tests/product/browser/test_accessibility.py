@@ -19,7 +19,7 @@ from tests.product.browser.insider import (
 )
 from tests.product.browser.reader import heard, inside
 from tests.product.browser.rendered import ERRORS, error_page, received_page, show, status_page
-from tests.product.browser.visitor import Visitor
+from tests.product.browser.visitor import Visitor, visiting
 from tests.product.conftest import Product
 
 pytestmark = pytest.mark.browser
@@ -214,8 +214,11 @@ async def _login_pages(visitor: Visitor, login: str) -> None:
 
 
 async def _account_pages(visitor: Visitor, login: str) -> None:
-    # Another session of the same person, whose cookie this one replaces.
-    await visitor.log_in("mipres", login)
+    # Another session of the same person, on another device.
+    browser = visitor.page.context.browser
+    assert browser
+    async with visiting(browser, visitor.product, address=visitor.address) as elsewhere:
+        await elsewhere.log_in("mipres", login)
     await visitor.open("/cuenta")
     await examine(visitor, "account")
     await visitor.page.get_by_role("link", name="Cambiar la contraseña").click()
