@@ -47,9 +47,7 @@ class SentForms:
         """Leave as many as a browser's cookies have room for."""
         names = self._cookies.names(request, _COOKIE)
         others = {name.removeprefix(_COOKIE) for name in names} - {newest}
-        dates = {radicado: self.sent_at(request, radicado) for radicado in others}
-        oldest_first = sorted(
-            others, key=lambda radicado: dates[radicado] or datetime.min.replace(tzinfo=UTC)
-        )
+        never = datetime.min.replace(tzinfo=UTC)
+        oldest_first = sorted(others, key=lambda radicado: self.sent_at(request, radicado) or never)
         for radicado in oldest_first[: 1 - _MOST]:
             self._cookies.drop(response, _COOKIE + radicado)

@@ -12,7 +12,14 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from mipres.database.tables import AccessChangeRow, AccountRow, OidcGrantRow, ProfileRow, SessionRow
+from mipres.database.tables import (
+    AccessChangeRow,
+    AccountRow,
+    OidcGrantRow,
+    ProfileRow,
+    SessionRow,
+    StaffSessionRow,
+)
 from mipres.domain.access import (
     Access,
     AccessCause,
@@ -127,6 +134,19 @@ async def end_sessions(
     logins = (OidcGrantRow.account_id == account_id, OidcGrantRow.session_id != but)
     await session.execute(ending_logins(*logins, now=now))
     return len(ended)
+
+
+async def end_staff_sessions(session: AsyncSession, staff_id: uuid.UUID | None, *, but: bytes | None) -> int:
+    """End the sessions and keys of a member of support but one; how many there were.
+
+    Args:
+        session: The transaction.
+        staff_id: The member.
+        but: The hash of the session that goes on.
+    """
+    others = (StaffSessionRow.staff_id == staff_id, StaffSessionRow.id_hash != but)
+    ending = delete(StaffSessionRow).where(*others).returning(StaffSessionRow.id_hash)
+    return len((await session.scalars(ending)).all())
 
 
 async def has_logins(session: AsyncSession, *which: ColumnElement[bool]) -> bool:

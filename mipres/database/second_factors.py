@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from mipres.database.access import end_sessions, note_mail
+from mipres.database.access import end_sessions, end_staff_sessions, note_mail
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.link_statements import lock_account
@@ -26,7 +26,6 @@ from mipres.database.tables import (
     RecoveryCodeRow,
     SecondFactorRow,
     StaffRow,
-    StaffSessionRow,
 )
 from mipres.domain.access import AccessChange
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType, staff
@@ -356,12 +355,7 @@ class SecondFactors:
             return await end_sessions(
                 session, holder.account_id, now=self._clock.now(), but=holder.session_id
             )
-        others = (
-            StaffSessionRow.staff_id == holder.staff_id,
-            StaffSessionRow.id_hash != holder.staff_session,
-        )
-        ending = delete(StaffSessionRow).where(*others).returning(StaffSessionRow.id_hash)
-        return len((await session.scalars(ending)).all())
+        return await end_staff_sessions(session, holder.staff_id, but=holder.staff_session)
 
     async def _replace_codes(self, session: AsyncSession, row: SecondFactorRow) -> tuple[str, ...]:
         codes = tuple(_new_code() for _ in range(RECOVERY_CODES))

@@ -55,7 +55,7 @@ def read_radicado(text: str) -> str | None:
 
     Crockford's look-alikes count as what they look like.
     """
-    symbols = "".join(char for char in text.upper() if char.isalnum())
+    symbols = _symbols_of(text)
     # The symbols themselves may begin like the prefix that was left out.
     if len(symbols) > _SYMBOLS:
         symbols = symbols.removeprefix("RM")
@@ -68,9 +68,13 @@ def read_reference(text: str) -> str | None:
 
     Its prefix is needed: twelve symbols alone may be a login.
     """
-    symbols = "".join(char for char in text.upper() if char.isalnum())
+    symbols = _symbols_of(text)
     reference = f"{symbols[:2]}-{symbols[2:].translate(_LOOK_ALIKES)}"
     return reference if is_reference(reference) else None
+
+
+def _symbols_of(text: str) -> str:
+    return "".join(char for char in text.upper() if char.isalnum())
 
 
 def _reference(prefix: str, parts: tuple[str, ...], key: bytes) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from mipres.database.access import end_staff_sessions
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Attempt, Hasher, PasswordChecks
 from mipres.database.engine import reading_factory, session_factory
@@ -255,7 +256,7 @@ class PostgresStaff:
             if row.disabled_at is not None or row.password_hash != member.password_hash:
                 raise StaffPresentPasswordError
             row.password_hash = password_hash
-            await _end_others(session, row.id, token)
+            await end_staff_sessions(session, row.id, but=token_hash(token))
             await self._note_change(session, member.actor, member.name, "password_changed")
         await self._lockouts.lift(guarded(member.name))
 
@@ -459,11 +460,6 @@ class PostgresStaff:
         details = {"staff": name, "change": change}
         event = AuditEvent(type=AuditEventType.STAFF_CHANGED, actor=actor, reason=reason, details=details)
         await self._audit.record_in(session, event)
-
-
-async def _end_others(session: AsyncSession, staff_id: uuid.UUID, token: str) -> None:
-    others = StaffSessionRow.id_hash != token_hash(token)
-    await session.execute(delete(StaffSessionRow).where(StaffSessionRow.staff_id == staff_id, others))
 
 
 def guarded(name: str) -> str:
