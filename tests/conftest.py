@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from functools import partialmethod
 from pathlib import Path
@@ -20,6 +21,8 @@ from argon2 import PasswordHasher
 from jinja2 import BytecodeCache, Environment
 from jinja2.bccache import Bucket
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -36,7 +39,13 @@ from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.keys import LinkTokens, audit_keys
 from mipres.temporal.connection import WorkerPayloadConverter, data_converter
-from mipres.temporal.names import SEARCH_ATTRIBUTES
+from mipres.temporal.names import (
+    ACCESS_NOTICES_ID,
+    ACCESS_REVIEW_ID,
+    BACKCHANNEL_LOGOUTS_ID,
+    RETENTION_ID,
+    SEARCH_ATTRIBUTES,
+)
 from tests.fakes import FakeClock
 from tests.migrated_database import MigratedDatabase
 
@@ -55,6 +64,7 @@ SERVER_SETTINGS = (
     # By default a timer whose time is skipped fires up to a second later.
     'history.timerProcessorMaxTimeShift="10ms"',
 )
+SCHEDULE_IDS = (RETENTION_ID, ACCESS_NOTICES_ID, BACKCHANNEL_LOGOUTS_ID, ACCESS_REVIEW_ID)
 # Each try of a step is a step of the clock; after the default of 200 it stands still, and no error says so.
 MOST_STEPS = 500
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -295,3 +305,19 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
     )
     async with environment:
         yield environment
+        left = [schedule.id async for schedule in await environment.client.list_schedules()]
+    assert left == [], "a schedule that a test leaves works in the tests after it: use `scheduling`"
+
+
+@pytest.fixture
+async def scheduling(temporal_env: WorkflowEnvironment) -> AsyncIterator[Client]:
+    """The server for a test of the product's schedules; they end with it."""
+    client = temporal_env.client
+    yield client
+    for schedule_id in SCHEDULE_IDS:
+        # A test may have removed it itself.
+        with suppress(RPCError):
+            await client.get_schedule_handle(schedule_id).delete()
+    async for run in client.list_workflows('ExecutionStatus = "Running"'):
+        if run.id.startswith(SCHEDULE_IDS):
+            await client.get_workflow_handle(run.id).terminate("the test is over")

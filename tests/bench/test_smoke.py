@@ -1,5 +1,6 @@
 """The cheapest contender, really run: the measuring loop against a real server."""
 
+from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -51,10 +52,8 @@ async def test_a_registration_without_an_outcome_is_a_failure_and_no_time() -> N
     assert rounds["ours"][0].reasons == {"202 en proceso": 3}
 
 
-async def test_no_purge_closes_the_links_of_those_without_a_workflow(
-    temporal_env: WorkflowEnvironment,
-) -> None:
-    await ensure_schedules(temporal_env.client, reviews=False)
-    await stop_purges(temporal_env.client)
-    purge = await temporal_env.client.get_schedule_handle(RETENTION_ID).describe()
+async def test_no_purge_closes_the_links_of_those_without_a_workflow(scheduling: Client) -> None:
+    await ensure_schedules(scheduling, reviews=False)
+    await stop_purges(scheduling)
+    purge = await scheduling.get_schedule_handle(RETENTION_ID).describe()
     assert purge.schedule.state.paused

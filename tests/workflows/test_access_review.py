@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from temporalio.client import (
+    Client,
     ScheduleActionExecutionStartWorkflow,
     WorkflowUpdateFailedError,
 )
@@ -217,15 +218,11 @@ async def test_the_schedule_starts_a_review_that_can_read_its_settings(world: Wo
         await schedule.delete()
 
 
-async def test_without_reviews_there_is_no_schedule_of_them(world: World) -> None:
-    client = world.env.client
-    await ensure_schedules(client, reviews=True)
-    await client.get_schedule_handle(names.ACCESS_REVIEW_ID).describe()
-    try:
-        for _ in range(2):
-            await ensure_schedules(client, reviews=False)
-        with pytest.raises(RPCError):
-            await client.get_schedule_handle(names.ACCESS_REVIEW_ID).describe()
-    finally:
-        for schedule_id in (names.RETENTION_ID, names.ACCESS_NOTICES_ID):
-            await client.get_schedule_handle(schedule_id).delete()
+async def test_without_reviews_there_is_no_schedule_of_them(scheduling: Client) -> None:
+    await ensure_schedules(scheduling, reviews=True)
+    reviews = scheduling.get_schedule_handle(names.ACCESS_REVIEW_ID)
+    await reviews.describe()
+    for _ in range(2):
+        await ensure_schedules(scheduling, reviews=False)
+    with pytest.raises(RPCError):
+        await reviews.describe()

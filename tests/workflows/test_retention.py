@@ -17,13 +17,6 @@ from tests.workflows.conftest import World, told_to_support
 from workflows.retention import Retention
 from workflows.schedules import ensure_schedules
 
-SCHEDULES = (
-    names.RETENTION_ID,
-    names.ACCESS_NOTICES_ID,
-    names.BACKCHANNEL_LOGOUTS_ID,
-    names.ACCESS_REVIEW_ID,
-)
-
 
 async def test_a_purge_is_repeated_until_the_database_answers(world: World) -> None:
     world.retention.failures = 1
@@ -37,21 +30,18 @@ async def test_a_purge_is_repeated_until_the_database_answers(world: World) -> N
     assert "Corre cada hora" in await told_to_support(handle)
 
 
-async def test_every_worker_may_create_the_schedule_and_there_is_one(world: World) -> None:
-    client: Client = world.env.client
-    await asyncio.gather(*(ensure_schedules(client, reviews=True) for _ in range(3)))
-    handle = client.get_schedule_handle(names.RETENTION_ID)
-    try:
-        await handle.update(_as_of_an_older_version)
-        await world.eventually(lambda: _shows(handle, every=timedelta(days=1), paused=False))
-        await handle.pause(note="lo pidió operación")
-        await world.eventually(lambda: _shows(handle, every=timedelta(days=1), paused=True))
-        await ensure_schedules(client, reviews=True)
-        # The spec is today's, and what an operator decided stays.
-        await world.eventually(lambda: _shows(handle, every=timedelta(hours=1), paused=True))
-    finally:
-        for schedule_id in SCHEDULES:
-            await client.get_schedule_handle(schedule_id).delete()
+async def test_every_worker_may_create_the_schedule_and_there_is_one(
+    world: World, scheduling: Client
+) -> None:
+    await asyncio.gather(*(ensure_schedules(scheduling, reviews=True) for _ in range(3)))
+    handle = scheduling.get_schedule_handle(names.RETENTION_ID)
+    await handle.update(_as_of_an_older_version)
+    await world.eventually(lambda: _shows(handle, every=timedelta(days=1), paused=False))
+    await handle.pause(note="lo pidió operación")
+    await world.eventually(lambda: _shows(handle, every=timedelta(days=1), paused=True))
+    await ensure_schedules(scheduling, reviews=True)
+    # The spec is today's, and what an operator decided stays.
+    await world.eventually(lambda: _shows(handle, every=timedelta(hours=1), paused=True))
 
 
 def _as_of_an_older_version(found: ScheduleUpdateInput) -> ScheduleUpdate:
