@@ -14,12 +14,20 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    IPvAnyAddress,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -29,7 +37,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from mipres.database.tls import FILES, MODES, tls_of
+from mipres.database.tls import FILES, MODES, OF_THE_SYSTEM, tls_of
 from mipres.domain.addresses import is_usable
 from mipres.domain.applications import Application
 from mipres.domain.clients import Audience, Client, UnusableClientError, is_a_secret_of
@@ -76,6 +84,9 @@ _REMEDY_BY_ERROR_TYPE = {
     "float_parsing": "debe ser un número.",
     "too_short": "use al menos {min_length} caracteres aleatorios.",
     "literal_error": "debe ser {expected}.",
+    "enum": "debe ser {expected}.",
+    "bool_parsing": "debe ser `true` o `false`.",
+    "ip_any_address": "debe ser una dirección IP, como `127.0.0.1` o `::`.",
     "greater_than": "debe ser mayor que {gt}.",
     "greater_than_equal": "debe ser como mínimo {ge}.",
     "less_than_equal": "debe ser como máximo {le}.",
@@ -84,8 +95,8 @@ _REMEDY_BY_ERROR_TYPE = {
 _UNKNOWN_REMEDY = "su valor no es válido; consulte la tabla de variables de docs/deployment.md."
 
 
-class UnreadableSettingFileError(MipresError):
-    """A `MIPRES_…_FILE` variable names a file that cannot be read."""
+class UnusableSettingError(MipresError):
+    """A variable has quotes around its value, or names a file that cannot be read."""
 
 
 def _keys_by_id(value: object) -> object:
@@ -128,10 +139,25 @@ def _networks(value: object) -> object:
         ) from None
 
 
-def _web_address(value: str) -> str:
+def _web_page(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("debe empezar por https:// (o por http:// en desarrollo).")
-    return value.rstrip("/")
+    try:
+        # urlsplit itself checks the port's range and the brackets of IPv6.
+        parts = urlsplit(value)
+        is_complete = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        is_complete = False
+    if not is_complete or re.search(r"\s", value):
+        raise ValueError("use `https://servidor/ruta`, sin espacios, usuario ni clave.")
+    return value
+
+
+def _web_address(value: str) -> str:
+    """Addresses of a service's parts are written after it."""
+    if "?" in value or "#" in value:
+        raise ValueError("use `https://servidor/ruta`, sin nada desde `?` o `#`.")
+    return _web_page(value).rstrip("/")
 
 
 def _server_address(value: str) -> str:
@@ -152,6 +178,25 @@ def _mail_address(value: str) -> str:
     return value
 
 
+def _deployment_name(value: str) -> str:
+    """Temporal refuses every poll of a worker whose deployment has another name, and the worker does not say so."""
+    if not re.fullmatch(r"(?!__)[\w-]+", value):
+        raise ValueError("use letras, dígitos y guiones, sin puntos, como `registro`.")
+    return value
+
+
+def _build_name(value: str) -> str:
+    if not re.fullmatch(r"(?!__)[\w.+-]+", value):
+        raise ValueError("use letras, dígitos, puntos y guiones, como `0.2.0`.")
+    return value
+
+
+def _sent_in_a_header(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]+", value.get_secret_value()):
+        raise ValueError("use solo letras, dígitos y signos de ASCII, sin espacios: viaja en una cabecera.")
+    return value
+
+
 def _telephone_number(value: str) -> str:
     if not re.fullmatch(r"\+?[0-9][0-9 ().-]{5,24}", value):
         raise ValueError("debe ser un número de teléfono, como `601 330 5043` o `018000 960020`.")
@@ -160,6 +205,10 @@ def _telephone_number(value: str) -> str:
 
 ServerAddress = Annotated[str, AfterValidator(_server_address)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+WebPage = Annotated[str, AfterValidator(_web_page)]
+DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
+BuildName = Annotated[str, AfterValidator(_build_name)]
+Token = Annotated[SecretStr, AfterValidator(_sent_in_a_header)]
 PublicAddress = Annotated[str, AfterValidator(_mail_address)]
 TelephoneNumber = Annotated[str, AfterValidator(_telephone_number)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -208,11 +257,16 @@ OidcKeysFile = Annotated[Path, AfterValidator(_usable_keys)]
 def _smtp_address(value: SecretStr) -> SecretStr:
     try:
         address = urlsplit(value.get_secret_value())
-        is_complete = bool(address.hostname) and address.port != 0
+        is_complete = bool(address.hostname) and address.port != 0 and not re.search(r"\s", address.netloc)
     except ValueError:
         address, is_complete = urlsplit(""), False
-    if address.scheme not in SMTP_SCHEMES or not is_complete:
-        raise ValueError("use `smtps://usuario:clave@servidor:puerto` o `smtp+starttls://…`.")
+    # A password's sign that ends the server's part would make the rest of it vanish.
+    has_more = bool(address.path.strip("/") or address.query or address.fragment)
+    if address.scheme not in SMTP_SCHEMES or not is_complete or has_more:
+        raise ValueError(
+            "use `smtps://usuario:clave@servidor:puerto` o `smtp+starttls://…`; "
+            "en la clave, `/` se escribe `%2F`, `?` `%3F` y `#` `%23`."
+        )
     return value
 
 
@@ -271,29 +325,43 @@ def _not_empty(value: SecretStr) -> SecretStr:
 
 def _database_address(value: SecretStr) -> SecretStr:
     """Read the forms that people use as the one of SQLAlchemy."""
-    text = _not_empty(value).get_secret_value().strip()
+    given = _not_empty(value).get_secret_value()
     try:
-        address = urlsplit(text)
-        port = "" if address.port is None else f":{address.port}"
+        address = urlsplit(given)
+        login, server, port = _login_of(address), *_server_of(address)
     except ValueError:
         raise ValueError(_DATABASE_FORM) from None
-    # What the standard library calls `hostname` is in small letters; a socket's directory may not be.
-    named = unquote(address.netloc.rpartition("@")[2].removesuffix(port))
     options = _database_options(address.query)
-    if named.startswith("/"):
-        options = {**options, "host": named, "port": port.removeprefix(":") or "5432"}
-        named = port = ""
-    is_complete = bool(named or options.get("host")) and address.path.strip("/") != ""
-    is_one_server = "," not in named + options.get("host", "")
+    if server.startswith("/"):
+        options = {**options, "host": server, "port": port.removeprefix(":") or "5432"}
+        server = port = ""
+    base = address.path.strip("/")
+    is_complete = bool(server or options.get("host")) and bool(base)
+    is_one_server = "," not in server + options.get("host", "")
     if address.scheme not in DATABASE_SCHEMES or address.fragment or not (is_complete and is_one_server):
         raise ValueError(_DATABASE_FORM)
-    server = f"{_login_of(address)}{named}{port}"
-    return SecretStr(urlunsplit(("postgresql+asyncpg", server, address.path, urlencode(options), "")))
+    # By parts: `urlunsplit` drops the two slashes where neither a login nor a server follows.
+    query = f"?{urlencode(options)}" if options else ""
+    return SecretStr(f"postgresql+asyncpg://{login}{server}{port}/{base}{query}")
+
+
+def _server_of(address: SplitResult) -> tuple[str, str]:
+    """Name and port, which has its colon where there is one.
+
+    What the standard library calls `hostname` is in small letters; a socket's directory may not be.
+    """
+    parts = re.fullmatch(r"(\[\S+\]|[^\s:]*)(?::(\d*))?", address.netloc.rpartition("@")[2])
+    # The port's range is checked where it is read.
+    if parts is None or address.port == 0:
+        raise ValueError(_DATABASE_FORM)
+    return unquote(parts[1]), "" if address.port is None else f":{address.port}"
 
 
 def _login_of(address: SplitResult) -> str:
     """User and password, with every sign that has a meaning in an address in its other form."""
-    if address.username is None:
+    if not address.username:
+        if address.password:
+            raise ValueError(_DATABASE_FORM)
         return ""
     words = [quote(unquote(word), safe="") for word in (address.username, address.password) if word]
     return f"{':'.join(words)}@"
@@ -306,11 +374,20 @@ def _database_options(query: str) -> dict[str, str]:
         raise ValueError(f"no conoce la opción `{unknown[0]}`; use solo {', '.join(DATABASE_OPTIONS)}.")
     if options.get("sslmode", "prefer") not in MODES:
         raise ValueError(f"`sslmode` debe ser {', '.join(MODES)}.")
+    if not re.fullmatch(r"0*[1-9]\d{0,4}", options.get("port", "5432")):
+        raise ValueError(_DATABASE_FORM)
+    if "sslkey" in options and "sslcert" not in options:
+        raise ValueError("`sslkey` va con `sslcert`: falta el certificado (PEM).")
+    files = [name for name in FILES if name in options]
     try:
+        for file in files:
+            if options[file] != OF_THE_SYSTEM:
+                Path(options[file]).read_bytes()
         tls_of(options)
     except OSError:
-        files = ", ".join(f"`{name}`" for name in FILES if name in options)
-        raise ValueError(f"no se pudo usar {files}: cada uno nombra un archivo PEM legible.") from None
+        raise ValueError(
+            f"no se pudo usar {', '.join(f'`{name}`' for name in files)}: cada uno nombra un archivo PEM legible."
+        ) from None
     return options
 
 
@@ -387,24 +464,24 @@ class Settings(BaseSettings):
         default_factory=lambda known: f"127.0.0.1:{known['temporal_port']}"
     )
     temporal_namespace: str = "default"
-    temporal_api_key: SecretStr | None = None
+    temporal_api_key: Token | None = None
     temporal_tls_cert: ReadableFile | None = None
     temporal_tls_key: ReadableFile | None = None
     temporal_tls_ca: AuthorityFile | None = None
     temporal_plaintext: Literal["refused", "accepted"] = "refused"
-    worker_deployment: str | None = None
-    worker_build: str | None = None
+    worker_deployment: DeploymentName | None = None
+    worker_build: BuildName | None = None
     public_url: WebAddress = Field(default_factory=lambda known: f"http://localhost:{known['api_port']}")
     temporal_ui_url: WebAddress = Field(default_factory=_temporal_ui_address)
     smtp_url: SmtpAddress = Field(
         default_factory=lambda known: SecretStr(f"smtp://127.0.0.1:{known['smtp_port']}")
     )
-    mail_from: str = "hercules-noreply@sispro.gov.co"
-    support_email: str | None = None
+    mail_from: PublicAddress = "hercules-noreply@sispro.gov.co"
+    support_email: PublicAddress | None = None
     help_email: PublicAddress | None = None
     help_phone: TelephoneNumber | None = None
-    help_url: WebAddress | None = None
-    privacy_url: WebAddress | None = None
+    help_url: WebPage | None = None
+    privacy_url: WebPage | None = None
 
     professions_file: ProfessionsFile = SHIPPED_PROFESSIONS
     sanctions_that_bar_file: SanctionsFile = SHIPPED_SANCTIONS
@@ -412,15 +489,15 @@ class Settings(BaseSettings):
     miseguridadsocial_url: WebAddress = Field(
         default_factory=lambda known: f"http://127.0.0.1:{known['registry_port']}/miseguridadsocial"
     )
-    miseguridadsocial_token: SecretStr = SecretStr(DEVELOPMENT_KEY)
+    miseguridadsocial_token: Token = SecretStr(DEVELOPMENT_KEY)
     rethus_url: WebAddress = Field(
         default_factory=lambda known: f"http://127.0.0.1:{known['registry_port']}/rethus"
     )
-    rethus_token: SecretStr = SecretStr(DEVELOPMENT_KEY)
+    rethus_token: Token = SecretStr(DEVELOPMENT_KEY)
     sso_url: WebAddress = Field(
         default_factory=lambda known: f"http://127.0.0.1:{known['registry_port']}/sso"
     )
-    sso_token: SecretStr = SecretStr(DEVELOPMENT_KEY)
+    sso_token: Token = SecretStr(DEVELOPMENT_KEY)
 
     administration_app_port: Port = 8081
     mipres_app_port: Port = 8082
@@ -429,7 +506,7 @@ class Settings(BaseSettings):
     oidc_keys_file: OidcKeysFile | None = None
 
     metrics_key: Annotated[SecretStr, Field(min_length=MINIMUM_SECRET_LENGTH)] | None = None
-    metrics_host: str = "127.0.0.1"
+    metrics_host: IPvAnyAddress = ip_address("127.0.0.1")
     metrics_port: int = Field(default=0, ge=0, le=65535)
     otlp_endpoint: WebAddress | None = None
 
@@ -459,9 +536,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _name_builds_with_their_deployment(self) -> Self:
-        if self.worker_build and not self.worker_deployment:
+        names = {field: getattr(self, field) for field in ("worker_deployment", "worker_build")}
+        absent = [variable(field) for field, name in names.items() if name is None]
+        if len(absent) == 1:
             raise ValueError(
-                f"{variable('worker_deployment')}: falta; {variable('worker_build')} la necesita."
+                f"{absent[0]}: falta; {variable('worker_deployment')} y {variable('worker_build')} van juntas."
             )
         return self
 
@@ -503,16 +582,20 @@ class Settings(BaseSettings):
 
         In development also what the launcher left.
         """
-        given, values = {**env_settings(), **init_settings()}, {}
+        variables = _without_blanks(env_settings())
+        given, values = {**variables, **init_settings()}, {}
         for field in settings_cls.model_fields:
             name = f"{variable(field)}_FILE"
             if path := os.environ.get(name):
                 try:
-                    values[field] = Path(path).read_text(encoding="utf-8").strip()
+                    values[field] = Path(path).read_text(encoding="utf-8")
                 except (OSError, UnicodeDecodeError) as error:
-                    raise UnreadableSettingFileError(f"{name}: {_UNREADABLE}") from error
-        files = InitSettingsSource(settings_cls, init_kwargs=values)
-        sources = (init_settings, env_settings, files, dotenv_settings, file_secret_settings)
+                    raise UnusableSettingError(f"{name}: {_UNREADABLE}") from error
+        read = (
+            InitSettingsSource(settings_cls, init_kwargs=found)
+            for found in (variables, _without_blanks(values))
+        )
+        sources = (init_settings, *read, dotenv_settings, file_secret_settings)
         if given.get("environment", "development") != "development":
             return sources
         data_dir = Path(given.get("data_dir", DEVELOPMENT_DATA_DIR))
@@ -520,6 +603,19 @@ class Settings(BaseSettings):
         return *sources, DotEnvSettingsSource(
             settings_cls, env_file=launcher_files, env_file_encoding="utf-8"
         )
+
+
+def _without_blanks(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as they were meant: what ends a line of a file or of a Secret is no part of them.
+
+    Raises:
+        UnusableSettingError: quotes that a shell would have removed are around a value.
+    """
+    values = {field: value.strip() if isinstance(value, str) else value for field, value in given.items()}
+    for field, value in values.items():
+        if isinstance(value, str) and re.fullmatch(r"""(["']).*\1""", value, re.DOTALL):
+            raise UnusableSettingError(f"{variable(field)}: quite las comillas que rodean el valor.")
+    return {field: value for field, value in values.items() if value != ""}
 
 
 def variable(field: str) -> str:
@@ -558,8 +654,10 @@ def load_settings(*, say: Callable[[str], object] = _write_error) -> Settings:
         details = {name: str(value).replace(" or ", " o ") for name, value in first.get("ctx", {}).items()}
         remedy = _REMEDY_BY_ERROR_TYPE.get(first["type"], _UNKNOWN_REMEDY).format(**details)
         line = f"{variable(str(first['loc'][0]))}: {remedy}" if first["loc"] else remedy
-    except UnreadableSettingFileError as error:
+    except UnusableSettingError as error:
         line = str(error)
+    except (OSError, UnicodeDecodeError):
+        line = f"{variable('data_dir')}: no se pudo leer lo que `make run` dejó allí; revise ruta y permisos."
     say(line)
     raise SystemExit(2)
 
@@ -598,8 +696,6 @@ def _production_refusals(settings: Settings) -> Iterator[str]:
     yield from _connections_in_clear(settings)
     yield from _limits_without_limit(settings)
     yield from _unsafe_applications(settings)
-    if not is_usable(settings.mail_from):
-        yield f"{variable('mail_from')}: debe ser una dirección de correo, como `registro@entidad.gov.co`."
     if settings.captcha == "off":
         yield f"{variable('captcha')}: en producción no puede ser `off`; use `image` o `proof`."
     if settings.rate_limits != "on":

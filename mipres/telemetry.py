@@ -4,6 +4,7 @@ Where its lines go, and the metrics of a worker process.
 """
 
 import logging
+from ipaddress import IPv4Address, IPv6Address
 
 from temporalio.runtime import (
     LogForwardingConfig,
@@ -32,7 +33,7 @@ def core_lines_through_python() -> None:
     Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=_core_lines())), error_if_already_set=False)
 
 
-def runtime_with_metrics(host: str, port: int) -> Runtime:
+def runtime_with_metrics(host: IPv4Address | IPv6Address, port: int) -> Runtime:
     """The SDK's runtime, serving its metrics and ours at `/metrics` of a port.
 
     Port 0 serves none.
@@ -42,8 +43,9 @@ def runtime_with_metrics(host: str, port: int) -> Runtime:
     """
     if not port:
         return Runtime(telemetry=TelemetryConfig(logging=_core_lines()))
+    address = f"[{host}]:{port}" if isinstance(host, IPv6Address) else f"{host}:{port}"
     metrics = PrometheusConfig(
-        bind_address=f"{host}:{port}",
+        bind_address=address,
         counters_total_suffix=True,
         unit_suffix=True,
         durations_as_seconds=True,
@@ -58,7 +60,7 @@ def runtime_with_metrics(host: str, port: int) -> Runtime:
         )
     except ValueError as error:
         raise MetricsPortTakenError(
-            f"No se pueden servir métricas en {host}:{port} (MIPRES_METRICS_HOST, MIPRES_METRICS_PORT): "
+            f"No se pueden servir métricas en {address} (MIPRES_METRICS_HOST, MIPRES_METRICS_PORT): "
             "el puerto está en uso o la dirección no es de esta máquina."
         ) from error
 

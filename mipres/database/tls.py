@@ -9,7 +9,7 @@ from collections.abc import Mapping
 MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 FILES = ("sslrootcert", "sslcert", "sslkey")
 """The options that name a file."""
-_OF_THE_SYSTEM = "system"
+OF_THE_SYSTEM = "system"
 
 
 def tls_of(options: Mapping[str, str]) -> ssl.SSLContext | str | None:
@@ -23,12 +23,13 @@ def tls_of(options: Mapping[str, str]) -> ssl.SSLContext | str | None:
     """
     mode, root = options.get("sslmode"), options.get("sslrootcert")
     is_verified = mode in {"verify-ca", "verify-full"} or (mode == "require" and root is not None)
-    if not is_verified and "sslcert" not in options:
+    if mode == "disable" or not (is_verified or "sslcert" in options):
         return mode
-    context = ssl.create_default_context(cafile=None if root == _OF_THE_SYSTEM else root)
+    context = ssl.create_default_context(cafile=None if root == OF_THE_SYSTEM else root)
     context.check_hostname = mode == "verify-full"
     if not is_verified:
         context.verify_mode = ssl.CERT_NONE
     if "sslcert" in options:
-        context.load_cert_chain(options["sslcert"], options.get("sslkey"))
+        # Without a password it would ask for the one of an encrypted key.
+        context.load_cert_chain(options["sslcert"], options.get("sslkey"), password="")
     return context

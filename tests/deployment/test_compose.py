@@ -317,7 +317,6 @@ def test_every_setting_is_documented_with_what_production_demands() -> None:
         payload_keys="k:" + "A" * 43 + "=",
         postgres_password="p",
         password_link_hours=1000,
-        mail_from="nobody",
         trusted_proxies="::/0",
         secret_key_previous="s",
         metrics_key="m" * 32,

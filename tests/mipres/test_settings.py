@@ -429,6 +429,9 @@ def test_a_table_that_cannot_be_used_is_named(
             "postgresql://u:p@/m?host=/var/run/PG&port=6432",
             "postgresql+asyncpg://u:p@/m?host=%2Fvar%2Frun%2FPG&port=6432",
         ),
+        ("postgresql:///m?host=/run/PG", "postgresql+asyncpg:///m?host=%2Frun%2FPG"),
+        ("postgresql://%2Frun%2FPG/m", "postgresql+asyncpg:///m?host=%2Frun%2FPG&port=5432"),
+        ("postgresql://u:p@db:/m", "postgresql+asyncpg://u:p@db/m"),
         ("postgresql://u@%2Frun%2FPG/m", "postgresql+asyncpg://u@/m?host=%2Frun%2FPG&port=5432"),
         ("postgresql://u@%2Frun%2FPG:6432/m", "postgresql+asyncpg://u@/m?host=%2Frun%2FPG&port=6432"),
         (
@@ -464,8 +467,14 @@ def test_the_database_s_address_is_read_in_each_form(
         "postgresql://u:p@one,two/m",
         "postgresql://u:p@one:5432,two:5432/m",
         "postgresql:///m",
+        "postgresql://:p@db/m",
+        "postgresql://u:p@d b/m",
+        "postgresql://u:p@db:0/m",
+        "postgresql://u:p@db/m?port=one",
+        "postgresql://u:p@/m?host=/run/one&port=1,2",
+        "postgresql://u:p@db/m?sslkey=/nowhere/key.pem",
+        "postgresql://u:p@db/m?sslrootcert=/nowhere/ca.pem",
         "host=db dbname=m user=u",
-        '"postgresql://u:p@db/m"',
     ],
 )
 def test_another_address_of_the_database_is_refused_in_one_line(
@@ -476,6 +485,74 @@ def test_another_address_of_the_database_is_refused_in_one_line(
     assert said.startswith("MIPRES_DATABASE_URL: ")
     assert "sslmode" in said or "PEM" in said
     assert given not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            (name, address)
+            for name in ("PUBLIC_URL", "RETHUS_URL", "TEMPORAL_UI_URL", "OTLP_ENDPOINT", "HELP_URL")
+            for address in ("https://:443", "https://[::1", "https://h:99999", "https://h:0", "https://a b/c")
+        ),
+        ("SSO_URL", "https://h/api?clave=1"),
+        ("PUBLIC_URL", "https://h/#inicio"),
+        ("PRIVACY_URL", "https://u:p@h/politica"),
+        ("RETHUS_TOKEN", "dos palabras"),
+        ("SSO_TOKEN", "contraseña"),
+        ("TEMPORAL_API_KEY", "una\nlínea"),
+        ("SUPPORT_EMAIL", "soporte"),
+        ("MAIL_FROM", "registro"),
+        ("SMTP_URL", "smtp://u:12#x@mail"),
+        ("SMTP_URL", "smtps://mail server:465"),
+        ("METRICS_HOST", "localhost"),
+        ("WORKER_DEPLOYMENT", "registro.mipres"),
+        ("WORKER_DEPLOYMENT", "registro:mipres"),
+        ("WORKER_BUILD", "una versión"),
+        ("SECOND_FACTOR", "all"),
+        ("DEMONSTRATIONS", "sometimes"),
+        ("SECRET_KEY", f'"{LONG}"'),
+        ("DATABASE_URL", "'postgresql://u:p@db/m'"),
+        ("DATA_DIR", "d" * 5000),
+    ],
+)
+def test_a_value_that_would_fail_later_is_refused_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    tell(monkeypatch, {**DEVELOPMENT, "WORKER_DEPLOYMENT": "registro", "WORKER_BUILD": "1", name: value})
+    said = refusal(capsys)
+    assert said.startswith(f"MIPRES_{name}: ")
+    assert "consulte la tabla" not in said
+    assert value not in said
+
+
+@pytest.mark.parametrize("name", ["WORKER_DEPLOYMENT", "WORKER_BUILD"])
+def test_a_deployment_and_its_build_are_named_together(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Without a build a worker says that it is ready, and gets nothing."""
+    tell(monkeypatch, {**DEVELOPMENT, name: "registro"})
+    assert "van juntas" in refusal(capsys)
+
+
+def test_blanks_around_a_value_are_no_part_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A Secret that was made of a file ends with its line."""
+    (tmp_path / "empty").write_text("\n")
+    values = {
+        "RETHUS_TOKEN": " a\n",
+        "TEMPORAL_NAMESPACE": "registro\r\n",
+        "CAPTCHA": "proof ",
+        "MAIL_FROM": " ",
+    }
+    tell(monkeypatch, {**DEVELOPMENT, **values, "SSO_TOKEN_FILE": str(tmp_path / "empty")})
+    settings = load_settings()
+    assert settings.rethus_token.get_secret_value() == "a"
+    assert (settings.temporal_namespace, settings.captcha) == ("registro", "proof")
+    assert settings.mail_from == "hercules-noreply@sispro.gov.co"
+    assert settings.sso_token.get_secret_value() == "desarrollo"
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

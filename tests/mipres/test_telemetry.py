@@ -1,4 +1,5 @@
 import socket
+from ipaddress import ip_address
 
 import pytest
 
@@ -6,12 +7,14 @@ from mipres.settings import load_settings
 from mipres.telemetry import MetricsPortTakenError, runtime_with_metrics
 
 
-def test_a_taken_port_is_told_in_one_line_that_names_the_settings() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as busy:
+@pytest.mark.parametrize(("host", "written"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
+def test_a_taken_port_is_told_in_one_line_that_names_the_settings(host: str, written: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as busy:
         port = busy.getsockname()[1]
         with pytest.raises(MetricsPortTakenError) as caught:
-            runtime_with_metrics("127.0.0.1", port)
-    assert f"127.0.0.1:{port} (MIPRES_METRICS_HOST, MIPRES_METRICS_PORT)" in str(caught.value)
+            runtime_with_metrics(ip_address(host), port)
+    assert f"{written}:{port} (MIPRES_METRICS_HOST, MIPRES_METRICS_PORT)" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
