@@ -234,7 +234,8 @@ class PostgresCredentials:
                 is_closed=turn.gate is Gate.CLOSED,
                 asks_captcha=turn.asks_captcha,
             )
-        account = await self._welcome(judged.row, password, verified_hash=judged.verified_hash)
+        standing = await self._renewed_hash(judged.row.id, password, old=judged.verified_hash)
+        account = await self._opened(judged.row, verified_hash=standing)
         if wanted not in account.applications:
             await self._record(AuditEventType.LOGIN_FAILED, login, wanted, "password_right")
         return LoginResult(account=account)
@@ -244,22 +245,11 @@ class PostgresCredentials:
 
         None without a password: such an account opens nothing.
         """
-        own = select(ProfileRow).where(ProfileRow.account_id == account_id)
         async with self._reading() as session:
             account = await session.get(AccountRow, account_id)
-            if account is None or account.password_hash is None:
-                return None
-            profiles = list(await session.scalars(own))
-            successor = await session.scalar(
-                select(AccountRow.login).where(AccountRow.id == account.joined_to)
-            )
-        return Authenticated(
-            account_id=account_id,
-            verified_hash=account.password_hash,
-            access=access_of(account, profiles),
-            today=today_in_bogota(self._clock.now()),
-            joined_login=successor,
-        )
+        if account is None or account.password_hash is None:
+            return None
+        return await self._opened(account, verified_hash=account.password_hash)
 
     async def _record(self, event: AuditEventType, login: str, wanted: Application, cause: str) -> None:
         # Half a character of a broken form is no text that can be hashed.
@@ -277,28 +267,38 @@ class PostgresCredentials:
             )
         return found, found.password_hash if found else None
 
-    async def _welcome(self, account: AccountRow, password: str, *, verified_hash: str) -> Authenticated:
-        old = verified_hash
-        # Computed before the transaction: it takes a processor, not a connection.
-        better = await self._hasher.hash(password) if self._hasher.is_outdated(old) else None
+    async def _opened(self, account: AccountRow, *, verified_hash: str) -> Authenticated:
         own = select(ProfileRow).where(ProfileRow.account_id == account.id)
-        async with self._sessions.begin() as session:
+        async with self._reading() as session:
             profiles = list(await session.scalars(own))
             successor = await session.scalar(
                 select(AccountRow.login).where(AccountRow.id == account.joined_to)
             )
-            if better is not None:
-                # Only over the hash that was verified: the person may be changing the password right now.
-                same = (AccountRow.id == account.id, AccountRow.password_hash == old)
-                await session.execute(update(AccountRow).where(*same).values(password_hash=better))
-        today = today_in_bogota(self._clock.now())
         return Authenticated(
             account_id=account.id,
-            verified_hash=better or old,
+            verified_hash=verified_hash,
             access=access_of(account, profiles),
-            today=today,
+            today=today_in_bogota(self._clock.now()),
             joined_login=successor,
         )
+
+    async def _renewed_hash(self, account_id: uuid.UUID, password: str, *, old: str) -> str:
+        """Return the hash that the password is right for, of today's parameters."""
+        if not self._hasher.is_outdated(old):
+            return old
+        better = await self._hasher.hash(password)
+        # Only over the hash that was verified: the person may be changing the password right now.
+        same = (AccountRow.id == account_id, AccountRow.password_hash == old)
+        renewing = update(AccountRow).where(*same)
+        values = {"password_hash": better, "password_rehashed_at": self._clock.now()}
+        async with self._sessions.begin() as session:
+            if (await session.execute(renewing.values(values))).rowcount:
+                return better
+            standing = await session.scalar(
+                select(AccountRow.password_hash).where(AccountRow.id == account_id)
+            )
+        # Another login with the same password came first.
+        return standing if standing and await self._hasher.verify(standing, password) else old
 
 
 def _matches(password_hash: str, password: str) -> bool:

@@ -70,7 +70,8 @@ def arguments(row: type[Base], values: Mapping[str, object]) -> dict[str, object
 class AccountRow(Base):
     """One person, by document. Without `password_hash` the account opens nothing.
 
-    `is_password_changed` says that the password replaced another one. `joined_to` is the account that goes on
+    `is_password_changed` says that the password replaced another one, `password_rehashed_at` that the same one got
+    a stronger hash. `joined_to` is the account that goes on
     for this one, whose document was replaced.
     """
 
@@ -90,6 +91,7 @@ class AccountRow(Base):
     email: Mapped[str]
     password_hash: Mapped[str | None]
     password_set_at: Mapped[datetime | None]
+    password_rehashed_at: Mapped[datetime | None]
     suspended_at: Mapped[datetime | None]
     joined_to: Mapped[uuid.UUID | None] = mapped_column(
         ForeignKey("accounts.id", ondelete="CASCADE"), index=True

@@ -382,6 +382,29 @@ async def test_an_older_hash_is_made_anew_at_the_next_login(
     assert await stored() == fresh
 
 
+async def test_two_logins_that_renew_one_hash_both_stand(
+    engine: AsyncEngine,
+    credentials: PostgresCredentials,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    hasher: Hasher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    older = PasswordHasher(time_cost=1, memory_cost=16, parallelism=1).hash(PASSWORD)
+    await give_password(accounts, links, await register(accounts), older)
+    both, renewed = asyncio.Barrier(2), hasher.hash
+
+    async def renewed_by_both(password: str) -> str:
+        await both.wait()
+        return await renewed(password)
+
+    monkeypatch.setattr(hasher, "hash", renewed_by_both)
+    entered = await asyncio.gather(*(enter(credentials, LOGIN, PASSWORD) for _ in range(2)))
+    async with engine.connect() as connection:
+        standing = await connection.scalar(select(AccountRow.password_hash))
+    assert [found and found.verified_hash for found in entered] == [standing] * 2
+
+
 async def test_a_lock_outlives_a_rotation_of_the_secret(
     engine: AsyncEngine, lockouts: LoginLockouts, clock: FakeClock
 ) -> None:

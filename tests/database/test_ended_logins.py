@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import delete, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,6 +15,7 @@ from mipres.database import grants
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.audit import PostgresAuditTrail
+from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.ended_logins import PostgresEndedLogins
 from mipres.database.engine import session_factory
 from mipres.database.grants import Asked, TokenKind
@@ -33,7 +35,7 @@ from mipres.support.accounts import Decision, SupportAccounts
 from mipres.support.joins import SupportJoins
 from tests.database.registrations import DOCTOR, registration
 from tests.database.stored_accounts import give_password, issue, register
-from tests.fakes import FakeClock
+from tests.fakes import HERE, FakeClock
 
 ACTOR, REASON, PROOF = operator("ana"), "robaron el celular de la persona", "SOL-2026-118"
 MIPRES = Application.MIPRES
@@ -54,8 +56,8 @@ class Doors:
         self.decided = SupportAccounts(engine, lockouts=lockouts, audit=audit, clock=clock)
         self.ended = PostgresEndedLogins(engine, audit=audit, clock=clock)
 
-    async def log_in(self) -> str:
-        token = await self.sessions.open(self.account_id, MIPRES, verified_hash="hash")
+    async def log_in(self, *, verified_hash: str = "hash") -> str:
+        token = await self.sessions.open(self.account_id, MIPRES, verified_hash=verified_hash)
         assert token is not None
         return token
 
@@ -105,6 +107,13 @@ async def doors(
     account_id = await register(accounts)
     await give_password(accounts, links, account_id)
     return Doors(engine, audit, clock, account_id)
+
+
+@pytest.fixture
+def credentials(
+    engine: AsyncEngine, hasher: Hasher, lockouts: LoginLockouts, audit: PostgresAuditTrail, clock: FakeClock
+) -> PostgresCredentials:
+    return PostgresCredentials(engine, hasher=hasher, lockouts=lockouts, audit=audit, clock=clock)
 
 
 @pytest.fixture
@@ -196,6 +205,22 @@ async def test_an_account_without_a_password_has_no_open_grant(doors: Doors, eng
     with pytest.raises(IntegrityError, match="without a password"):
         async with engine.begin() as connection:
             await connection.execute(update(OidcGrantRow).values(ended_at=None))
+
+
+async def test_a_stronger_hash_of_the_same_password_ends_no_login(
+    doors: Doors, end: End, engine: AsyncEngine, credentials: PostgresCredentials
+) -> None:
+    older = PasswordHasher(time_cost=1, memory_cost=16, parallelism=1).hash("Clave-2026")
+    async with engine.begin() as connection:
+        await connection.execute(update(AccountRow).values(password_hash=older))
+    cookie = await doors.log_in(verified_hash=older)
+    await doors.enter(cookie)
+    entered = (await credentials.authenticate("CC1020304050", "Clave-2026", MIPRES, origin=HERE)).account
+    assert entered is not None
+    assert entered.verified_hash != older
+    assert await doors.waiting() == []
+    await end("recovery", cookie)
+    assert await doors.waiting() == ["app"]
 
 
 async def test_another_session_of_the_person_goes_on(doors: Doors) -> None:
