@@ -347,6 +347,7 @@ class Composition:
             keys=composition.build_signing_keys(self._settings),
             consents=self.consents,
             sessions=session_factory(self._engine),
+            audit=self._database.audit,
             clock=self._clock,
         )
 

@@ -23,6 +23,7 @@ from api.templating import Pages
 from api.temporal_gauges import TemporalGauges
 from api.throttle import Throttle
 from mipres.database.address_changes import PostgresAddressChanges
+from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.fitness import DatabaseFitness
 from mipres.database.oidc_consents import ApplicationConsents
@@ -116,6 +117,7 @@ class OidcServices:
     keys: Callable[[], SigningKeys]
     consents: ApplicationConsents
     sessions: Any
+    audit: PostgresAuditTrail
     clock: Clock
 
 

@@ -44,6 +44,7 @@ from mipres.database import grants
 from mipres.database.grants import TokenKind
 from mipres.database.sessions import LoggedInUser
 from mipres.domain.applications import Application
+from mipres.domain.audit import AuditEvent
 from mipres.domain.clients import SCOPES, Client, claims_of
 from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.limits import OIDC_CALLS
@@ -596,18 +597,21 @@ async def _call(services: OidcServices, work: Callable[[Provider], Any]) -> Any:
 
     It commits also what Authlib answers with an error: the end of a family must not be undone by it.
     """
+    events: list[AuditEvent] = []
     async with services.sessions.begin() as session:
-        return await session.run_sync(
+        answer = await session.run_sync(
             lambda db: work(
                 Provider(
                     services.clients,
                     services.keys(),
                     issuer=services.issuer,
                     factor_rule=services.factor_rule,
-                    bound=Bound(db=db, now=services.clock.now()),
+                    bound=Bound(db=db, now=services.clock.now(), events=events),
                 )
             )
         )
+        await services.audit.record_in(session, *events)
+    return answer
 
 
 def _received(request: Request, values: Mapping[str, Sequence[str]]) -> Received:

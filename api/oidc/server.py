@@ -7,7 +7,7 @@ leaves to others is here: PKCE with S256 only, one authentication a request, a c
 import base64
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -33,6 +33,7 @@ from api.oidc.assertions import PRIVATE_KEY_JWT, ClientAssertion
 from mipres.database import grants
 from mipres.database.grants import Asked, Login, TokenKind
 from mipres.database.tables import OidcGrantRow
+from mipres.domain.audit import AuditEvent
 from mipres.domain.clients import SCOPES, Client, PersonFacts, claims_of, may_enter, profiles_for
 from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.second_factor import SecondFactorRule, is_multi_factor
@@ -125,11 +126,13 @@ class Bound:
     Attributes:
         db: The session of the call's transaction.
         login: Who is logged in, at the authorization.
+        events: What the trail records at the end of the transaction.
     """
 
     db: Session
     now: datetime
     login: Login | None = None
+    events: list[AuditEvent] = field(default_factory=list)
 
 
 class _Grant:
@@ -177,7 +180,8 @@ class _Code(rfc6749.AuthorizationCodeGrant):  # type: ignore[misc]
     def query_authorization_code(self, code: str, client: RegisteredClient) -> _Grant | None:
         """Claim it: Authlib asks once, and uses it up only after it has issued tokens."""
         bound: Bound = self.server.bound
-        row = grants.claim_code(bound.db, code, client.own.client_id, now=bound.now)
+        own_id = client.own.client_id
+        row = grants.claim_code(bound.db, code, own_id, now=bound.now, events=bound.events)
         return _Grant(row, row.scope) if row else None
 
     def delete_authorization_code(self, _authorization_code: _Grant) -> None:
@@ -198,7 +202,9 @@ class _Refresh(rfc6749.RefreshTokenGrant):  # type: ignore[misc]
         client_id = self.request.client.own.client_id
         wanted = set((self.request.payload.scope or "").split())
         with bound.db.begin_nested():
-            found = grants.claim_refresh_token(bound.db, refresh_token, client_id, now=bound.now)
+            found = grants.claim_refresh_token(
+                bound.db, refresh_token, client_id, now=bound.now, events=bound.events
+            )
             if found and not wanted <= set(found[0].scope.split()):
                 raise InvalidScopeError
         return _Grant(found[1], found[0].scope) if found else None

@@ -26,6 +26,7 @@ from mipres.database.tables import (
     ProfileRow,
     SessionRow,
 )
+from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
 from mipres.domain.clients import PersonFacts, ProfileFacts
 
 CODE_LIFETIME = timedelta(seconds=60)
@@ -106,8 +107,18 @@ def open_grant(db: Session, login: Login, asked: Asked, *, code: str, now: datet
     )
 
 
-def claim_code(db: Session, code: str, client_id: str, *, now: datetime) -> OidcGrantRow | None:
-    """Use a code up; a code that was used before ends all that came of it."""
+def claim_code(
+    db: Session, code: str, client_id: str, *, now: datetime, events: list[AuditEvent]
+) -> OidcGrantRow | None:
+    """Use a code up; a code that was used before ends all that came of it.
+
+    Args:
+        db: The session of the call's transaction.
+        code: What the client presents.
+        client_id: The client that presents it.
+        now: The moment of the call.
+        events: Takes what the trail has to record at the end of the transaction.
+    """
     own = (OidcGrantRow.code_hash == hash_of(code), OidcGrantRow.client_id == client_id)
     claiming = (
         update(OidcGrantRow)
@@ -117,15 +128,16 @@ def claim_code(db: Session, code: str, client_id: str, *, now: datetime) -> Oidc
     )
     grant = db.scalar(claiming)
     if grant is None:
-        _end(db, db.scalar(select(OidcGrantRow.id).where(*own)), now=now)
+        replayed = db.scalar(select(OidcGrantRow).where(*own))
+        events += _ended_by_replay(db, replayed, "code", now=now)
         return None
     return grant if grant.code_expires_at > now and grant.ended_at is None else None
 
 
 def claim_refresh_token(
-    db: Session, token: str, client_id: str, *, now: datetime
+    db: Session, token: str, client_id: str, *, now: datetime, events: list[AuditEvent]
 ) -> tuple[OidcTokenRow, OidcGrantRow] | None:
-    """Use a refresh token up; one that was used before ends its family."""
+    """Use a refresh token up, as `claim_code` does; one that was used before ends its family."""
     own = (
         OidcTokenRow.hash == hash_of(token),
         OidcTokenRow.kind == TokenKind.REFRESH,
@@ -135,7 +147,8 @@ def claim_refresh_token(
     claiming = update(OidcTokenRow).where(*own, OidcTokenRow.used_at.is_(None)).values(used_at=now)
     row = db.scalar(claiming.returning(OidcTokenRow))
     if row is None:
-        _end(db, db.scalar(select(OidcTokenRow.grant_id).where(*own)), now=now)
+        replayed = db.scalar(select(OidcGrantRow).where(*own))
+        events += _ended_by_replay(db, replayed, "refresh_token", now=now)
         return None
     grant = db.get_one(OidcGrantRow, row.grant_id)
     return (row, grant) if row.expires_at > now and grant.ended_at is None else None
@@ -230,6 +243,22 @@ def _end(
     if grant_id is None:
         return
     db.execute(ending_logins(OidcGrantRow.id == grant_id, now=now).values(announced_at=announced_at))
+
+
+def _ended_by_replay(
+    db: Session, grant: OidcGrantRow | None, what: str, *, now: datetime
+) -> list[AuditEvent]:
+    """End the family of what was used before, and return the event of it, if there is one."""
+    if grant is None:
+        return []
+    _end(db, grant.id, now=now)
+    login = db.scalar(select(AccountRow.login).where(AccountRow.id == grant.account_id))
+    details = {"application": grant.client_id, "what": what}
+    return [
+        AuditEvent(
+            type=AuditEventType.APPLICATION_LOGIN_REPLAYED, actor=PRODUCT, login=login, details=details
+        )
+    ]
 
 
 def _facts(row: ProfileRow) -> ProfileFacts:

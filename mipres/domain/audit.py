@@ -86,6 +86,10 @@ class AuditEventType(StrEnum):
     APPLICATION_CHANGED = "application_changed", "Aplicación creada o cambiada"
     APPLICATION_ALLOWED = "application_allowed", "Datos autorizados a una aplicación"
     APPLICATION_WITHDRAWN = "application_withdrawn", "Autorización a una aplicación retirada"
+    APPLICATION_LOGIN_REPLAYED = (
+        "application_login_replayed",
+        "Una aplicación presentó otra vez un código o token ya usado",
+    )
     APPLICATION_LOGOUT_NOT_TAKEN = (
         "application_logout_not_taken",
         "Una aplicación no recibió el aviso de una salida",

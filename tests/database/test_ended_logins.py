@@ -77,7 +77,9 @@ class Doors:
             await session.run_sync(lambda db: grants.open_grant(db, login, asked, code=code, now=now))
         if uses_code:
             async with self._open.begin() as session:
-                grant = await session.run_sync(lambda db: grants.claim_code(db, code, client_id, now=now))
+                grant = await session.run_sync(
+                    lambda db: grants.claim_code(db, code, client_id, now=now, events=[])
+                )
                 assert grant is not None
                 await session.run_sync(
                     lambda db: grants.store_token(

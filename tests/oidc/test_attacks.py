@@ -225,6 +225,28 @@ async def test_a_code_ends_with_the_access_of_its_person(
     assert (await stage.exchange(code=code)).json()["error"] == "invalid_grant"
 
 
+@pytest.mark.parametrize("what", ["code", "refresh_token"])
+async def test_a_replay_is_in_the_trail_without_secrets(
+    set_stage: SetStage, engine: AsyncEngine, what: str
+) -> None:
+    stage = await set_stage()
+    code = await stage.code(scope="openid offline_access")
+    used = {"grant_type": "authorization_code", "code": code}
+    tokens = (await stage.exchange(**used)).json()
+    if what == "refresh_token":
+        used = {"grant_type": what, what: tokens[what]}
+        assert (await stage.exchange(**used)).status_code == 200
+    trail = text("SELECT actor, person IS NOT NULL, details FROM audit_entries WHERE type LIKE '%replayed'")
+    for times in range(3):
+        async with engine.connect() as connection:
+            rows = [tuple(row) for row in await connection.execute(trail)]
+        assert rows == [("product", True, {"application": "app", "what": what})] * times
+        assert (await stage.exchange(**used)).json()["error"] == "invalid_grant"
+    assert (await stage.exchange(**{**used, what: "unknown"})).json()["error"] == "invalid_grant"
+    async with engine.connect() as connection:
+        assert len((await connection.execute(trail)).all()) == 3
+
+
 async def test_two_authentications_at_once_are_none(set_stage: SetStage) -> None:
     stage = await set_stage()
     given = {
