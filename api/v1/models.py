@@ -35,7 +35,7 @@ class EntityIn(_Model):
     @property
     def is_a_place(self) -> bool:
         """Whether a department or a municipality stands in for the NIT."""
-        return self.nit is None and bool(self.department or self.municipality)
+        return not self.nit and bool(self.department or self.municipality)
 
 
 class RegistrationIn(_Model):
@@ -72,6 +72,7 @@ PATHS = {
     "document_type": "document.type",
     "document_number": "document.number",
     "professional_registration": "professional_registration",
+    "entity": "entity",
     "entity_kind": "entity.kind",
     "regime": "entity.regime",
     "nit": "entity.nit",
@@ -79,7 +80,7 @@ PATHS = {
     "municipality": "entity.municipality",
     "terms_accepted": "data_terms_accepted",
 }
-"""Where each field of RawSubmission stands in RegistrationIn."""
+"""Where each field of RawSubmission, and the entity as a whole, stands in RegistrationIn."""
 
 
 class RegisteredOut(BaseModel):

@@ -64,7 +64,7 @@ _CREATED: dict[int | str, dict[str, Any]] = {
 async def create_registration(body: RegistrationIn, request: Request, services: ApiDep) -> Response:
     """Register a person, or join the same registration while it is running."""
     try:
-        submission = check_submission(body.raw())
+        submission = check_submission(body.raw(), is_exact=True)
     except InvalidSubmissionError as error:
         messages = by_field(error.errors)
         raise validation_problem({PATHS[name]: text for name, text in messages.items()}) from None

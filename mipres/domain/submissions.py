@@ -168,12 +168,24 @@ _MISSING = {
     "municipality": "Seleccione el municipio",
     "terms_accepted": "Marque la casilla del compromiso de confidencialidad para continuar",
 }
+_OUT_OF_PLACE = {
+    "professional_registration": "Quite el registro profesional: solo lo lleva un profesional de la salud",
+    "entity": "Quite la entidad: solo la lleva un delegado administrativo",
+    "regime": "Quite el régimen: solo lo lleva una EPS",
+    "department": "Quite el departamento: solo lo lleva un proveedor sin NIT",
+    "municipality": "Quite el municipio: solo lo lleva un proveedor sin NIT",
+}
 _FOREIGN_MUNICIPALITY = "El municipio no pertenece al departamento elegido; selecciónelo de la lista"
 _REGISTRATION_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./-]*")
 
 
-def check_submission(raw: RawSubmission) -> Submission:
+def check_submission(raw: RawSubmission, *, is_exact: bool = False) -> Submission:
     """Check every field and make a Submission.
+
+    Args:
+        raw: What came from outside.
+        is_exact: Whether a filled field that the type of user does not have is an error. A browser also sends
+            the fields that its form hides, so there it counts for nothing.
 
     Raises:
         InvalidSubmissionError: with one error for each wrong field, in the order of the form.
@@ -183,6 +195,8 @@ def check_submission(raw: RawSubmission) -> Submission:
     document = checker.document()
     registration = checker.professional_registration() if raw.user_type is UserType.PROFESSIONAL else None
     checker.require_answer("terms_accepted", is_answered=raw.terms_accepted)
+    if is_exact:
+        checker.refuse_out_of_place()
     if checker.errors or document is None:
         raise InvalidSubmissionError(checker.errors)
     return Submission(
@@ -242,6 +256,22 @@ class _Checker:
     def require_answer(self, field: str, *, is_answered: bool) -> None:
         if not is_answered:
             self.errors.append(FieldError(field=field, message=_MISSING[field], is_missing=True))
+
+    def refuse_out_of_place(self) -> None:
+        raw = self._raw
+        is_delegate = raw.user_type is UserType.DELEGATE
+        is_natural_provider = raw.entity_kind == EntityKind.PROVIDER and not raw.has_nit
+        has_place = {
+            "professional_registration": raw.user_type is UserType.PROFESSIONAL,
+            "regime": not is_delegate or raw.entity_kind == EntityKind.EPS,
+            "department": not is_delegate or is_natural_provider,
+            "municipality": not is_delegate or is_natural_provider,
+        }
+        if raw.entity_kind and not is_delegate:
+            self._fail("entity", _OUT_OF_PLACE["entity"])
+        for field, is_right in has_place.items():
+            if not is_right and visible(getattr(raw, field)):
+                self._fail(field, _OUT_OF_PLACE[field])
 
     def _provider(self) -> Entity | None:
         self.require_answer("has_nit", is_answered=self._raw.has_nit is not None)

@@ -117,6 +117,16 @@ async def test_422_names_every_wrong_field(product: Product) -> None:
     }
 
 
+async def test_422_names_a_field_that_the_type_does_not_have(product: Product) -> None:
+    answer = await product.register(
+        user_type="other",
+        entity={"kind": "IPS", "nit": "900123456"},
+        document={"type": "CC", "number": "1020304080"},
+    )
+    body = is_problem(answer, 422, "validation_error", "errors")
+    assert body["errors"] == {"entity": "Quite la entidad: solo la lleva un delegado administrativo"}
+
+
 async def test_422_offers_the_nit_without_its_check_digit(product: Product) -> None:
     answer = await product.register(
         user_type="delegate",
