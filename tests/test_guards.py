@@ -51,6 +51,7 @@ from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
 from workflows.retention import Retention
+from workflows.workers import WORKFLOWS
 
 ROOT = Path(__file__).parents[1]
 
@@ -149,6 +150,14 @@ def test_the_names_are_those_of_the_workflows() -> None:
     assert set(workflow._Definition.must_from_class(SecondFactorReset).signals) == {RESET_CLOSED}
     known = workflow._Definition.must_from_class(Registration)
     assert {action.value for action in Action} <= set(known.updates)
+
+
+def test_only_updates_with_a_validator_take_data() -> None:
+    """The validator's interceptor refuses other data; of all other handlers the SDK drops what comes with them."""
+    for kind in WORKFLOWS:
+        known = workflow._Definition.must_from_class(kind)
+        for handler in [*known.signals.values(), *known.queries.values(), *known.updates.values()]:
+            assert not handler.arg_types or getattr(handler, "validator", None), handler.name
 
 
 def test_every_id_has_its_inverse() -> None:

@@ -143,6 +143,7 @@ SEARCH_ATTRIBUTES = (
 REASON_MISSING = "ReasonMissing"
 WRONG_STAGE = "WrongStage"
 TOO_SOON = "TooSoon"
+WRONG_ARGUMENTS = "WrongArguments"
 
 
 # ---- Queries of visibility

@@ -6,6 +6,7 @@ A start fails, an update is rejected, a signal is dropped, an activity fails onc
 is checked by the step runner, which does the step again.
 """
 
+import inspect
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
+from mipres.temporal import names
 from mipres.temporal.codec import (
     REFUSED_ENCODING,
     SCOPE,
@@ -145,6 +147,7 @@ class _TrustedMessages(WorkflowInboundInterceptor):
                 )
         input.args = _with_reasons(input.args)
         _require_trust(input.args)
+        _require_fit(input)
         super().handle_update_validator(input)
 
     async def handle_update_handler(self, input: HandleUpdateInput) -> Any:  # noqa: A002 - the SDK's name.
@@ -168,6 +171,22 @@ class _TrustedActivities(ActivityInboundInterceptor):
 
 def _with_reasons(values: Sequence[Any]) -> list[Any]:
     return [value.text if isinstance(value, OperatorReason) else value for value in values]
+
+
+def _require_fit(update: HandleUpdateInput) -> None:
+    """Refuse data that the update does not take; Python would answer with a TypeError.
+
+    Signals, queries and updates that take nothing never get here: the SDK drops what comes with them.
+    """
+    # What the SDK hands out is bound to the workflow, and hides what the method takes.
+    known = workflow._Definition.must_from_class(type(workflow.instance())).updates  # noqa: SLF001
+    _, *taken = inspect.signature(known[update.update].fn).parameters.values()
+    fewest = sum(parameter.default is parameter.empty for parameter in taken)
+    if not fewest <= len(update.args) <= len(taken):
+        takes = "un solo dato" if len(taken) == 1 else f"{len(taken)} datos"
+        raise ApplicationError(
+            f"{update.update} recibe {takes} y llegaron {len(update.args)}", type=names.WRONG_ARGUMENTS
+        )
 
 
 def _require_trust(values: Sequence[Any]) -> None:

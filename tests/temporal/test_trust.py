@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from temporalio import activity, workflow
 from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import (
     ActivityFailureError,
     Client,
@@ -25,6 +26,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from mipres.temporal.codec import EncryptionCodec, Fault, UntrustedPayloadError
 from mipres.temporal.connection import WorkerPayloadConverter, data_converter
+from mipres.temporal.names import WRONG_ARGUMENTS
 from mipres.temporal.trust import UNTRUSTED_PAYLOAD, TrustedPayloads
 from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 from tests.patience import PATIENCE_SECONDS
@@ -59,6 +61,10 @@ class Listener:
     async def act(self, reason: str) -> str:
         self._heard.append(reason)
         return reason
+
+    @workflow.update
+    async def look(self) -> list[str]:
+        return self._heard
 
     @act.validator
     def _validate_act(self, reason: str) -> None:
@@ -154,6 +160,31 @@ async def test_an_update_in_clear_is_rejected_and_harms_nothing(scene: Scene) ->
         await scene.forged(handle).execute_update(Listener.act, "forged")
     assert await handle.execute_update(Listener.act, "true") == "true"
     assert await ended(handle) == ["true"]
+
+
+@pytest.mark.parametrize("values", [[], ["one", "two"]])
+async def test_an_update_of_other_data_says_what_it_takes(scene: Scene, values: list[str]) -> None:
+    handle = await scene.start()
+    with pytest.raises(WorkflowUpdateFailedError) as raised:
+        await handle.execute_update("act", args=values)
+    cause = raised.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert (cause.message, cause.type) == (
+        f"act recibe un solo dato y llegaron {len(values)}",
+        WRONG_ARGUMENTS,
+    )
+    assert await ended(handle) == []
+
+
+async def test_what_comes_with_a_message_that_takes_nothing_harms_nothing(scene: Scene) -> None:
+    handle = await scene.start()
+    assert await handle.query("heard", "one") == []
+    assert await handle.execute_update("look", "one") == []
+    await handle.signal("finish", "one")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert await handle.result() == []
+    kinds = [event.event_type async for event in handle.fetch_history_events()]
+    assert EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED not in kinds
 
 
 async def test_ciphertext_of_another_workflow_is_no_word_for_this_one(scene: Scene) -> None:
