@@ -318,8 +318,13 @@ async def unauthorized(_request: Request, _error: UnauthorizedError) -> Response
 
 @handles(RequestValidationError)
 async def unreadable(request: Request, error: RequestValidationError) -> Response:
-    """Name the wrong fields; a body that is no JSON is a bad request."""
+    """Name the wrong fields; a body that is no JSON is a bad request.
+
+    An address of a page whose parts cannot be read is the address of no page.
+    """
     errors = error.errors()
+    if not _is_api(request) and any(item["loc"][0] == "path" for item in errors):
+        return _answer(request, HTTPStatus.NOT_FOUND)
     if not _is_api(request) or any(item["type"] == "json_invalid" for item in errors):
         return _answer(request, HTTPStatus.BAD_REQUEST)
     messages = {}

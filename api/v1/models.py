@@ -80,7 +80,7 @@ PATHS = {
     "municipality": "entity.municipality",
     "terms_accepted": "data_terms_accepted",
 }
-"""Where each field of RawSubmission, and the entity as a whole, stands in RegistrationIn."""
+"""Where each field of RawSubmission, and a whole entity, stands in the body."""
 
 
 class RegisteredOut(BaseModel):

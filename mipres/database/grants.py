@@ -137,7 +137,7 @@ def claim_code(
 def claim_refresh_token(
     db: Session, token: str, client_id: str, *, now: datetime, events: list[AuditEvent]
 ) -> tuple[OidcTokenRow, OidcGrantRow] | None:
-    """Use a refresh token up, as `claim_code` does; one that was used before ends its family."""
+    """Use a refresh token up as a code; one that was used before ends its family."""
     own = (
         OidcTokenRow.hash == hash_of(token),
         OidcTokenRow.kind == TokenKind.REFRESH,
@@ -248,7 +248,7 @@ def _end(
 def _ended_by_replay(
     db: Session, grant: OidcGrantRow | None, what: str, *, now: datetime
 ) -> list[AuditEvent]:
-    """End the family of what was used before, and return the event of it, if there is one."""
+    """End the family of what was used before, and return the event of it."""
     if grant is None:
         return []
     _end(db, grant.id, now=now)

@@ -12,13 +12,20 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from itsdangerous import TimestampSigner
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.main import create_app
 from dev.probes import free_port
+from mipres.database.audit import PostgresAuditTrail
+from mipres.database.credentials import Hasher
+from mipres.database.lockouts import LoginLockouts
 from mipres.settings import Settings
+from mipres.support.staff import PostgresStaff
 from tests.conftest import PAYLOAD_KEYS
+from tests.fakes import FakeClock
 
 API_KEY = "a-key-of-the-tests"
+STAFF_NAME, STAFF_PASSWORD = "ana.rojas", "tres caballos verdes en la orilla"
 OpenClient = Callable[..., Awaitable[httpx2.AsyncClient]]
 TimeTravel = Callable[[float], None]
 
@@ -74,6 +81,22 @@ def time_travel(monkeypatch: pytest.MonkeyPatch) -> TimeTravel:
         monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: int(time.time() + seconds))
 
     return travel
+
+
+@pytest.fixture
+async def staff(
+    engine: AsyncEngine, audit: PostgresAuditTrail, lockouts: LoginLockouts, clock: FakeClock, hasher: Hasher
+) -> PostgresStaff:
+    """Support with one member, `STAFF_NAME`."""
+    made = PostgresStaff(engine, hasher=hasher, lockouts=lockouts, audit=audit, clock=clock)
+    await made.add(STAFF_NAME, STAFF_PASSWORD, actor="operator:root")
+    return made
+
+
+async def log_in_as_staff(client: httpx2.AsyncClient) -> httpx2.Response:
+    page = await client.get("/soporte/ingreso")
+    typed = {"nombre": STAFF_NAME, "contrasena": STAFF_PASSWORD}
+    return await client.post("/soporte/ingreso", data={**hidden(page), **typed})
 
 
 def way_back(page: httpx2.Response) -> str:

@@ -28,7 +28,10 @@ FIELDS = {
     "entity.department": "11",
     "entity.municipality": "11001",
 }
-"""Each field that some registrations have and others do not; `entity.nit` makes a provider another one."""
+"""Each field that some registrations have and others do not.
+
+`entity.nit` makes a provider another one.
+"""
 ENTITIES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "IPS": ({"nit": "900123456"}, set()),
     "EPS": ({"nit": "900123456", "regime": "SUBSIDIADO"}, {"entity.regime"}),

@@ -28,7 +28,7 @@ from mipres.composition import STATIC, TEMPLATES
 from mipres.database.password_links import LinkView
 from mipres.domain.limits import WRONG_LINKS, Limit
 from mipres.domain.links import LinkState
-from tests.api.conftest import OpenClient
+from tests.api.conftest import API_KEY, OpenClient, hidden, log_in_as_staff
 
 # They answer with what anybody may read, and take nothing.
 WITHOUT_HANDLERS = {("GET", "/api/openapi.json"), ("HEAD", "/api/openapi.json"), ("", "/static")}
@@ -47,6 +47,56 @@ def test_head_works_where_get_does(make_app: Callable[..., FastAPI]) -> None:
         methods.setdefault(path, set()).add(method)
     assert "/captcha" in methods
     assert [path for path, known in methods.items() if "GET" in known and "HEAD" not in known] == []
+
+
+ODD_PARTS = ("x", "%00", "%FF", "%F0%9F", "%20", "1" * 3_000, "'--", "%2e%2e")
+"""Parts of an address that name nothing; most are no text and no UUID either."""
+LEADING_ON = {"/contrasena/{token}", "/no-fui-yo/{token}", "/soporte/hallado/{answer_id}"}
+"""They take a secret out of the address, and another page says what it is worth."""
+
+
+@pytest.mark.usefixtures("staff")
+async def test_an_address_that_names_nothing_is_the_page_of_its_kind(
+    make_app: Callable[..., FastAPI], open_client: OpenClient, database_url: str
+) -> None:
+    client = await open_client(database_url=database_url, rate_limits="off")
+    await log_in_as_staff(client)
+    drawn = {"soporte": await client.get("/soporte/contrasena"), "": await client.get("/ingreso/mipres")}
+    key = {"Authorization": f"Bearer {API_KEY}"}
+    asked = [
+        (method, path)
+        for method, path, _ in operations(make_app())
+        if "{" in path and method in {"GET", "POST"}
+    ]
+    assert ("POST", "/soporte/cuenta/{account_id}/{action}") in asked
+    for method, path in asked:
+        is_api, form = path.startswith("/api/"), hidden(drawn.get(path.split("/")[1], drawn[""]))
+        sent = form if method == "POST" and not is_api else None
+        for odd in ODD_PARTS:
+            address = re.sub(r"{[^}]*}", odd, path)
+            reply = await client.request(method, address, headers=key, data=sent, follow_redirects=False)
+            assert reply.status_code == (303 if path in LEADING_ON else 404), f"{method} {path}: {odd[:9]}"
+            if reply.status_code == 404 and not path.startswith("/captcha/"):
+                assert ('"code":"not_found"' if is_api else '<html lang="es') in reply.text
+
+
+@pytest.mark.usefixtures("staff")
+async def test_no_parameter_of_a_page_brings_it_down(
+    make_app: Callable[..., FastAPI], open_client: OpenClient, database_url: str
+) -> None:
+    client = await open_client(database_url=database_url, rate_limits="off")
+    asked = [
+        (path, parameter.alias)
+        for method, path, route in operations(make_app())
+        if method == "GET" and isinstance(route.original_route, APIRoute)
+        for parameter in route.dependant.query_params
+    ]
+    assert ("/cuenta", "aplicacion") in asked
+    for path, name in asked:
+        for odd in ODD_PARTS:
+            address = f"{path.replace('{application}', 'mipres')}?{name}={odd}"
+            reply = await client.get(address, follow_redirects=False)
+            assert reply.status_code in {200, 303, 404}, f"{path}?{name}={odd[:9]}"
 
 
 def protections(route: RouteContext) -> list[Callable[..., Any]]:

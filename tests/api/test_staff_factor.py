@@ -5,32 +5,10 @@ import re
 import httpx2
 import pyotp
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mipres.database.audit import PostgresAuditTrail
-from mipres.database.credentials import Hasher
-from mipres.database.lockouts import LoginLockouts
-from mipres.support.staff import PostgresStaff
-from tests.api.conftest import OpenClient, hidden
-from tests.fakes import FakeClock
+from tests.api.conftest import OpenClient, hidden, log_in_as_staff
 
-NAME, PASSWORD = "ana.rojas", "tres caballos verdes en la orilla"
 PAGE = "/soporte/segundo-factor"
-
-
-@pytest.fixture
-async def staff(
-    engine: AsyncEngine, audit: PostgresAuditTrail, lockouts: LoginLockouts, clock: FakeClock, hasher: Hasher
-) -> PostgresStaff:
-    made = PostgresStaff(engine, hasher=hasher, lockouts=lockouts, audit=audit, clock=clock)
-    await made.add(NAME, PASSWORD, actor="operator:root")
-    return made
-
-
-async def log_in(client: httpx2.AsyncClient) -> httpx2.Response:
-    page = await client.get("/soporte/ingreso")
-    typed = {"nombre": NAME, "contrasena": PASSWORD}
-    return await client.post("/soporte/ingreso", data={**hidden(page), **typed})
 
 
 async def decode(client: httpx2.AsyncClient) -> httpx2.Response:
@@ -44,7 +22,7 @@ async def test_in_production_support_sets_a_factor_up_before_anything_else(
     open_client: OpenClient, database_url: str
 ) -> None:
     client = await open_client(database_url=database_url, unchecked={"environment": "production"})
-    page = await log_in(client)
+    page = await log_in_as_staff(client)
     assert (page.url.path, "necesitan un segundo factor" in page.text) == (PAGE, True)
     account = "/soporte/cuenta/00000000-0000-0000-0000-000000000000"
     for path in ("/soporte/lista/stuck", "/soporte/contrasena", "/soporte/clave", account):
@@ -63,14 +41,14 @@ async def test_in_production_support_may_leave_without_a_factor(
     open_client: OpenClient, database_url: str
 ) -> None:
     client = await open_client(database_url=database_url, unchecked={"environment": "production"})
-    page = await log_in(client)
+    page = await log_in_as_staff(client)
     assert (await client.post("/soporte/salir", data=hidden(page))).url.path == "/soporte/ingreso"
 
 
 @pytest.mark.usefixtures("staff")
 async def test_in_development_it_is_offered(open_client: OpenClient, database_url: str) -> None:
     client = await open_client(database_url=database_url)
-    page = await log_in(client)
+    page = await log_in_as_staff(client)
     assert page.url.path == "/soporte"
     own = await client.get("/soporte/contrasena")
     assert (own.url.path, 'href="/soporte/segundo-factor"' in own.text) == ("/soporte/contrasena", True)
