@@ -17,13 +17,13 @@ from temporalio.api.workflowservice.v1 import (
     SetWorkerDeploymentCurrentVersionRequest,
 )
 from temporalio.client import Client
-from temporalio.service import RPCError
 
-from deploy.verdict import end
+from deploy.verdict import NO_ANSWER, end, reason_of
 from mipres import composition
 from mipres.arguments import Arguments
 from mipres.settings import load_settings, variable
-from mipres.temporal.connection import connect
+from mipres.temporal.answers import translated
+from mipres.temporal.connection import TemporalConnection, connect
 from mipres.temporal.names import REGISTRATIONS_QUEUE, REGISTRY_QUEUES
 
 PAUSE_SECONDS = 1.0
@@ -54,31 +54,38 @@ async def queues_without(client: Client, build: str) -> list[str]:
     return without
 
 
-async def until_current(client: Client, *, deployment: str, build: str, patience: timedelta) -> str | None:
+async def make_current(client: Client, *, deployment: str, build: str) -> None:
+    """Let the build get the work."""
+    await client.workflow_service.set_worker_deployment_current_version(
+        SetWorkerDeploymentCurrentVersionRequest(
+            namespace=client.namespace,
+            deployment_name=deployment,
+            build_id=build,
+            identity="current-build",
+        )
+    )
+
+
+async def until_current(
+    client: Client, connection: TemporalConnection, *, deployment: str, build: str, patience: timedelta
+) -> str | None:
     """Wait for the build's workers, then make it current.
 
     Returns:
         What went wrong, in one line; None when the build is current.
     """
-    reason = "Temporal no responde"
+    reason = f"Temporal no responde en {connection.address}"
     try:
         async with asyncio.timeout(patience.total_seconds()):
             while True:
                 try:
-                    if without := await queues_without(client, build):
+                    with translated():
+                        if not (without := await queues_without(client, build)):
+                            await make_current(client, deployment=deployment, build=build)
+                            return None
                         reason = f"ningún worker de {build} atiende {', '.join(without)}"
-                    else:
-                        await client.workflow_service.set_worker_deployment_current_version(
-                            SetWorkerDeploymentCurrentVersionRequest(
-                                namespace=client.namespace,
-                                deployment_name=deployment,
-                                build_id=build,
-                                identity="current-build",
-                            )
-                        )
-                        return None
-                except (RPCError, RuntimeError) as error:
-                    reason = str(error)
+                except NO_ANSWER as error:
+                    reason = reason_of(error, connection)
                 await asyncio.sleep(PAUSE_SECONDS)
     except TimeoutError:
         return f"{deployment}.{build} no es la versión actual: {reason}"
@@ -89,10 +96,10 @@ async def run(patience: timedelta) -> str | None:
     settings = load_settings()
     if settings.worker_deployment is None or settings.worker_build is None:
         return f"{variable('worker_deployment')} y {variable('worker_build')}: faltan; nombran la versión."
-    client = await connect(composition.temporal_connection(settings), identity="current-build", lazy=True)
-    return await until_current(
-        client, deployment=settings.worker_deployment, build=settings.worker_build, patience=patience
-    )
+    connection = composition.temporal_connection(settings)
+    client = await connect(connection, identity="current-build", lazy=True)
+    names = {"deployment": settings.worker_deployment, "build": settings.worker_build}
+    return await until_current(client, connection, **names, patience=patience)
 
 
 def main() -> None:

@@ -15,10 +15,11 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest, UpdateNa
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from deploy.verdict import end
+from deploy.verdict import NO_ANSWER, end, reason_of
 from mipres import composition
 from mipres.arguments import Arguments
 from mipres.settings import load_settings
+from mipres.temporal.answers import translated
 from mipres.temporal.connection import TemporalConnection, connect
 from mipres.temporal.names import SEARCH_ATTRIBUTES
 
@@ -94,19 +95,20 @@ async def until_set_up(
     Returns:
         What went wrong, in one line; None when all is there.
     """
-    reason = "no responde"
+    reason = f"Temporal no responde en {connection.address}"
     try:
         async with asyncio.timeout(patience.total_seconds()):
             while True:
                 try:
-                    await set_up(connection, retention=retention)
-                except (RPCError, RuntimeError) as error:
-                    reason = str(error)
+                    with translated():
+                        await set_up(connection, retention=retention)
+                except NO_ANSWER as error:
+                    reason = reason_of(error, connection)
                     await asyncio.sleep(PAUSE_SECONDS)
                 else:
                     return None
     except TimeoutError:
-        return f"Temporal en {connection.address}: {reason}"
+        return f"{reason}."
     except WrongTypeError as error:
         return f"espacio de nombres {connection.namespace}: {error}"
 

@@ -1,11 +1,24 @@
 """How a program that asks Temporal something ends.
 
-One line about what is wrong, and its exit status.
+One line about what is wrong and which setting to look at, and its exit status.
 """
 
 import os
 import sys
 from typing import NoReturn
+
+from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, fault_for_operators
+from mipres.temporal.connection import TemporalConnection
+
+NO_ANSWER = (TemporalUnavailableError, UnknownWorkflowError)
+"""What a question to Temporal that is not answered ends with, once `translated`."""
+
+
+def reason_of(error: TemporalUnavailableError | UnknownWorkflowError, connection: TemporalConnection) -> str:
+    """Say in Spanish, without a full stop, why there is no answer."""
+    if isinstance(error, UnknownWorkflowError):
+        return "Temporal todavía no lo conoce"
+    return fault_for_operators(error, address=connection.address, namespace=connection.namespace)
 
 
 def end(complaint: str | None) -> NoReturn:

@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.service import RPCError
 
-from deploy.verdict import end
+from deploy.verdict import NO_ANSWER, end, reason_of
 from mipres import composition
 from mipres.arguments import take_none
-from mipres.settings import Settings, load_settings
-from mipres.temporal.connection import connect
+from mipres.settings import load_settings
+from mipres.temporal.answers import translated
+from mipres.temporal.connection import TemporalConnection, connect
 from mipres.temporal.names import REGISTRATIONS_QUEUE
 
 # A poll lasts up to a minute when there is nothing to do.
@@ -26,9 +26,9 @@ STALE = timedelta(minutes=2)
 PATIENCE = timedelta(seconds=10)
 
 
-async def last_poll(settings: Settings) -> datetime | None:
+async def last_poll(connection: TemporalConnection) -> datetime | None:
     """When the worker of this host last asked for work; None if never."""
-    client = await connect(composition.temporal_connection(settings), identity="health")
+    client = await connect(connection, identity="health")
     answer = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=client.namespace,
@@ -44,11 +44,13 @@ async def last_poll(settings: Settings) -> datetime | None:
 
 async def complaint() -> str | None:
     """What is wrong, in one line; None when nothing is."""
+    connection = composition.temporal_connection(load_settings())
     try:
-        async with asyncio.timeout(PATIENCE.total_seconds()):
-            last = await last_poll(load_settings())
-    except (RPCError, RuntimeError, TimeoutError) as error:
-        return f"Temporal no responde: {type(error).__name__}"
+        with translated():
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                last = await last_poll(connection)
+    except NO_ANSWER as error:
+        return f"{reason_of(error, connection)}."
     if last is None or datetime.now(UTC) - last > STALE:
         return "El worker no está pidiendo trabajo a Temporal."
     return None

@@ -27,6 +27,11 @@ _SQLSTATES: Final = {
     "3D": "no tiene esa base",
     "3F": "le falta un esquema: está sin migrar",
     "40": "dos operaciones se estorbaron",
+    # Tables, columns, functions, schemas and other things that are there twice.
+    **dict.fromkeys(
+        ("42P07", "42701", "42723", "42P06", "42710", "42P04"),
+        "ya tiene lo que se quería crear: alguien cambió su esquema sin las migraciones",
+    ),
     "42501": "la cuenta con la que se conecta no tiene permiso",
     "42": "no conoce lo que se le pide: está sin migrar, o es otra versión",
     "53300": "ya no le quedan conexiones",
@@ -35,6 +40,11 @@ _SQLSTATES: Final = {
     "57014": "la operación tardó demasiado y se canceló",
     "57": "se está apagando o iniciando",
     "58": "no pudo leer o escribir en su disco",
+}
+_OF_ONE_CLASS: Final = {
+    "PoolTimeoutError": "este proceso tenía ocupadas todas sus conexiones",
+    # The driver's own plain class: what answers to the wish for TLS is no yes, and may be no PostgreSQL at all.
+    "ConnectionError": "no se pudo cifrar la conexión (TLS), o atiende allí otro programa",
 }
 _NO_CONNECTION: Final = "no se pudo conectar"
 # The last two are about a socket that is a file.
@@ -77,10 +87,9 @@ def _of_state(state: str) -> str:
 
 
 def _of_class(name: str) -> str:
-    if name == "PoolTimeoutError":
-        return "este proceso tenía ocupadas todas sus conexiones"
-    # The driver's own plain class: the server does not take up TLS.
-    if "SSL" in name or name == "ConnectionError":
+    if name in _OF_ONE_CLASS:
+        return _OF_ONE_CLASS[name]
+    if "SSL" in name:
         return "no se pudo cifrar la conexión (TLS)"
     if "Timeout" in name:
         return "no respondió a tiempo"

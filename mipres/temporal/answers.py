@@ -37,6 +37,13 @@ class ConnectionCutError(TemporalUnavailableError):
     """
 
 
+class RequestRefusedError(TemporalUnavailableError):
+    """The server answers that it does not do this.
+
+    Its release, its limits or what is asked do not allow it.
+    """
+
+
 class UnknownHostError(TemporalUnavailableError):
     """No address belongs to the server's name."""
 
@@ -66,6 +73,10 @@ _SAID: dict[str, type[TemporalUnavailableError]] = {
     "limit on the total number of distinct updates": UpdatesSpentError,
 }
 
+_REFUSALS = {
+    *(RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.OUT_OF_RANGE),
+    *(RPCStatusCode.ALREADY_EXISTS, RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.RESOURCE_EXHAUSTED),
+}
 _NO_ACCESS = {RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED}
 # A failure to connect has no codes: these are the words of the SDK's core.
 _SAID_OF_CONNECTING: dict[str, type[TemporalUnavailableError]] = {
@@ -84,6 +95,7 @@ _FAULTS: dict[type[TemporalUnavailableError], str] = {
     AccessRefusedError: "Temporal en {address} no admite a este proceso: revise MIPRES_TEMPORAL_API_KEY y el certificado",
     TlsDisagreementError: "No hay acuerdo sobre TLS con Temporal en {address}: revise MIPRES_TEMPORAL_TLS_CA y si allí se usa TLS",
     ConnectionCutError: "Algo atiende en {address} y corta la conexión: Temporal aún no está detrás, o se espera allí otro cifrado (MIPRES_TEMPORAL_TLS_…)",
+    RequestRefusedError: "Temporal en {address} responde que no lo hace ({said})",
     UnknownHostError: "Ningún servidor se llama como en {address}: revise MIPRES_TEMPORAL_ADDRESS",
     TemporalUnavailableError: "Temporal no responde en {address}",
 }
@@ -98,6 +110,7 @@ def translated() -> Iterator[None]:
         TemporalUnavailableError: the server, or a worker behind it, gave no usable answer.
         NamespaceMissingError: the namespace does not exist.
         AccessRefusedError: the server does not admit this client.
+        RequestRefusedError: the server does not do what is asked.
         TlsDisagreementError: the two sides do not agree on how to encrypt.
         ConnectionCutError: something else listens there.
         UnknownHostError: no address belongs to the server's name.
@@ -117,7 +130,8 @@ def translated() -> Iterator[None]:
         if error.status in _NO_ACCESS:
             raise AccessRefusedError(said) from error
         kinds = (kind for words, kind in _SAID.items() if words in error.message)
-        raise next(kinds, TemporalUnavailableError)(said) from error
+        other = RequestRefusedError if error.status in _REFUSALS else TemporalUnavailableError
+        raise next(kinds, other)(said) from error
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         raise TemporalUnavailableError("no answer in time") from error
     except (UntrustedPayloadError, ValueError) as error:
@@ -136,7 +150,7 @@ def fault_for_operators(error: TemporalUnavailableError, *, address: str, namesp
     It has no full stop.
     """
     faults = (text for kind, text in _FAULTS.items() if isinstance(error, kind))
-    return next(faults).format(address=address, namespace=namespace)
+    return next(faults).format(address=address, namespace=namespace, said=error)
 
 
 def is_unknown_workflow(error: RPCError) -> bool:

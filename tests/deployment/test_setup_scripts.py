@@ -6,11 +6,13 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import asyncpg
 import pytest
+from temporalio.service import RPCError, RPCStatusCode
 
+from deploy import current_build, temporal_setup, worker_health
 from deploy.temporal_setup import until_set_up
 from dev.probes import LOOPBACK, free_port
 from dev.process import SILENT, Part, supervisor_of
@@ -111,8 +113,7 @@ async def test_a_server_that_never_comes_is_named_in_the_end(
     command = composed["temporal-setup"]["command"][1:]
     done = await asyncio.to_thread(run_in, image_tree, *command, "--patience-seconds", "2", settings=settings)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"temporal-setup: Temporal en {away}: ")
-    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr == f"temporal-setup: Temporal no responde en {away}.\n"
 
 
 async def test_worker_is_healthy_while_it_polls(
@@ -173,6 +174,40 @@ async def test_a_worker_says_which_attributes_are_missing_and_how_to_get_them(
     await temporal(prepared, *command)
     found = await attributes(prepared, namespace)
     assert (found["WaitingOn"], found["StuckSince"]) == ("KeywordList", "Datetime")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RPCError("no key", RPCStatusCode.UNAUTHENTICATED, b""), "MIPRES_TEMPORAL_API_KEY"),
+        (RuntimeError("Failed client connect: dns error"), "MIPRES_TEMPORAL_ADDRESS"),
+        (RPCError("too old", RPCStatusCode.UNIMPLEMENTED, b""), "UNIMPLEMENTED: too old"),
+    ],
+)
+async def test_each_program_of_the_manifests_says_why_temporal_gives_no_answer(
+    monkeypatch: pytest.MonkeyPatch, composed: dict[str, Any], error: Exception, said: str
+) -> None:
+    """The SDK's own words name no setting, and may be a paragraph of Rust."""
+
+    async def fails(*_given: object, **_named: object) -> NoReturn:
+        raise error
+
+    for name, value in environment(composed["worker"]["environment"]).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MIPRES_WORKER_DEPLOYMENT", "registro")
+    monkeypatch.setenv("MIPRES_WORKER_BUILD", "1")
+    monkeypatch.setattr(worker_health, "last_poll", fails)
+    monkeypatch.setattr(temporal_setup, "set_up", fails)
+    monkeypatch.setattr(current_build, "queues_without", fails)
+    short = timedelta(seconds=0.2)
+    for complaint in (
+        await worker_health.complaint(),
+        await set_up("temporal:7233", patience=short.total_seconds()),
+        await current_build.run(short),
+    ):
+        assert complaint is not None
+        assert said in complaint
+        assert "client connect" not in complaint
 
 
 def test_worker_without_a_server_is_unhealthy(image_tree: Path, composed: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dev.citizen import Citizen
 from dev.process import Supervisor
+from mipres.arguments import take_none
 from tests.deployment.bare_temporal import bare_temporal_server
 from tests.deployment.cluster import Cluster, created_databases, open_cluster
 from tests.deployment.composed import make_env, read_env
@@ -143,6 +144,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    take_none("python -m tests.deployment.upgrade", __doc__)
     try:
         asyncio.run(main())
     except AssertionError as failure:

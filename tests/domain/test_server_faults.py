@@ -54,7 +54,14 @@ def test_no_step_of_a_delivery_lacks_its_words(step: Step) -> None:
         ("InterfaceError", "se cortó la conexión"),
         ("PoolTimeoutError", "este proceso tenía ocupadas todas sus conexiones"),
         ("SSLCertVerificationError", "no se pudo cifrar la conexión (TLS)"),
-        ("ConnectionError", "no se pudo cifrar la conexión (TLS)"),
+        ("ConnectionError", "no se pudo cifrar la conexión (TLS), o atiende allí otro programa"),
+        *(
+            (
+                f"DuplicateError, SQLSTATE {state}",
+                "ya tiene lo que se quería crear: alguien cambió su esquema sin las migraciones",
+            )
+            for state in ("42P07", "42701", "42723", "42710")
+        ),
         ("FileNotFoundError", "no se pudo conectar"),
         ("InvalidPasswordError, SQLSTATE 28P01", "no admitió la cuenta con la que se conecta"),
         ("TooManyConnectionsError, SQLSTATE 53300", "ya no le quedan conexiones"),

@@ -14,6 +14,7 @@ from mipres.temporal.answers import (
     AccessRefusedError,
     ConnectionCutError,
     NamespaceMissingError,
+    RequestRefusedError,
     TemporalUnavailableError,
     TlsDisagreementError,
     UnknownHostError,
@@ -154,6 +155,17 @@ def test_a_key_that_is_not_admitted_is_no_outage(status: RPCStatusCode) -> None:
 )
 def test_a_setting_that_is_wrong_is_named(error: TemporalUnavailableError, named: str) -> None:
     assert named in fault_for_operators(error, address="temporal:7233", namespace="registro")
+
+
+@pytest.mark.parametrize(
+    "status",
+    [RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.RESOURCE_EXHAUSTED],
+)
+def test_a_server_that_answers_with_a_refusal_is_not_called_silent(status: RPCStatusCode) -> None:
+    with pytest.raises(RequestRefusedError) as caught, translated():
+        raise RPCError("not {here}", status, b"")
+    said = fault_for_operators(caught.value, address="temporal:7233", namespace="registro")
+    assert said == f"Temporal en temporal:7233 responde que no lo hace ({status.name}: not {{here}})"
 
 
 def test_how_support_hears_of_an_outage_has_one_owner() -> None:
