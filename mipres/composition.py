@@ -93,6 +93,10 @@ async def open_ports(settings: Settings, database: "DatabaseServices") -> AsyncI
         )
         messenger = build_logout_messenger(settings, database)
         stack.push_async_callback(messenger.close)
+        mailer = SmtpMailer(
+            settings.smtp_url.get_secret_value(), sender=settings.mail_from, sender_name="Registro MIPRES"
+        )
+        stack.callback(mailer.close)
         yield Ports(
             miseguridadsocial=HttpSocialSecurityRegistry(people),
             rethus=HttpHealthTalentRegistry(registry("rethus", settings.rethus_url, settings.rethus_token)),
@@ -103,9 +107,7 @@ async def open_ports(settings: Settings, database: "DatabaseServices") -> AsyncI
             composer=JinjaMailComposer(
                 TEMPLATES / "email", public_url=settings.public_url, help_contact=help_contact(settings)
             ),
-            mailer=SmtpMailer(
-                settings.smtp_url.get_secret_value(), sender=settings.mail_from, sender_name="Registro MIPRES"
-            ),
+            mailer=mailer,
             sent_mails=PostgresSentMails(database.engine),
             retention=PostgresRetention(database.engine, audit=database.audit, clock=database.clock),
             reviewed_profiles=PostgresReviewedProfiles(

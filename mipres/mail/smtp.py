@@ -33,7 +33,10 @@ UNTIL_HANDED_OVER_SECONDS: Final = 45
 """How long everything before the message may take."""
 FINAL_REPLY_SECONDS: Final = 600
 """RFC 5321 §4.5.3.2.6: the reply to the final dot may take ten minutes."""
-_GOODBYE_SECONDS: Final = 2
+KEPT_SECONDS: Final = 10.0
+"""How long a connection waits for the next mail.
+
+RFC 5321 §4.5.3.2.7: a server waits for minutes."""
 _GO_AHEAD: Final = 354
 _ACCEPTED: Final = range(200, 300)
 
@@ -45,7 +48,7 @@ class _RefusedError(MipresError):
 
 
 class SmtpMailer:
-    """Implements ports.Mailer, one connection a message.
+    """Implements ports.Mailer. A connection is kept for a while for the next mail.
 
     Args:
         url: `smtps://`, `smtp+starttls://` (refuses without) or `smtp://` (STARTTLS as offered), with
@@ -63,6 +66,12 @@ class SmtpMailer:
         self._sender_name = sender_name
         self._final_reply_seconds = final_reply_seconds
         self._own_name = socket.getfqdn()
+        self._kept: list[aiosmtplib.SMTP] = []
+
+    def close(self) -> None:
+        """End the connections that wait for another mail."""
+        for client in tuple(self._kept):
+            self._let_go(client)
 
     async def send(self, mail: Mail, *, before_handing_over: BeforeHandingOver | None = None) -> None:
         recipient = _Recipient(mail.to_address)
@@ -88,15 +97,7 @@ class SmtpMailer:
     async def _deliver(
         self, recipient: "_Recipient", content: bytes, before_handing_over: BeforeHandingOver | None
     ) -> None:
-        client = aiosmtplib.SMTP(
-            hostname=self._url.hostname,
-            port=self._url.port,
-            use_tls=self._url.scheme == "smtps",
-            start_tls=True if self._url.scheme == "smtp+starttls" else None,
-            # Without it the library asks the name service at every message.
-            local_hostname=self._own_name,
-            timeout=_REPLY_SECONDS,
-        )
+        client = self._kept.pop() if self._kept else self._new_client()
         try:
             with _no_answer_is(MailNotAcceptedError):
                 async with asyncio.timeout(UNTIL_HANDED_OVER_SECONDS):
@@ -106,19 +107,41 @@ class SmtpMailer:
             with _no_answer_is(MailProbablyDeliveredError):
                 reply = await self._hand_over(client, content)
             _check(reply, Step.FINAL_DOT)
-            # The message is the server's: nothing that goes wrong from here on concerns it.
-            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
-                await client.quit(timeout=_GOODBYE_SECONDS)
-        finally:
+        except BaseException:
             client.close()
+            raise
+        self._keep(client)
+
+    def _new_client(self) -> aiosmtplib.SMTP:
+        return aiosmtplib.SMTP(
+            hostname=self._url.hostname,
+            port=self._url.port,
+            use_tls=self._url.scheme == "smtps",
+            start_tls=True if self._url.scheme == "smtp+starttls" else None,
+            # Without it the library asks the name service at every message.
+            local_hostname=self._own_name,
+            timeout=_REPLY_SECONDS,
+        )
 
     async def _prepare(self, client: aiosmtplib.SMTP, recipient: "_Recipient") -> None:
         """Everything up to the server's go-ahead for the message."""
+        if client.is_connected:
+            # It may have died while it rested, or be at the server's limit. Nothing is handed over yet, so
+            # only what the server says on a new connection counts.
+            with contextlib.suppress(_RefusedError, aiosmtplib.SMTPException, OSError):
+                return await self._announce(client, recipient)
+            client.close()
+        await self._connect(client)
+        return await self._announce(client, recipient)
+
+    async def _connect(self, client: aiosmtplib.SMTP) -> None:
         await client.connect()
         if self._url.username:
             await client.login(unquote(self._url.username), unquote(self._url.password or ""))
         if client.is_ehlo_or_helo_needed:
             _check(await client.ehlo(), Step.HELLO)
+
+    async def _announce(self, client: aiosmtplib.SMTP, recipient: "_Recipient") -> None:
         options = []
         if recipient.needs_utf8:
             if not client.supports_extension("smtputf8"):
@@ -138,6 +161,21 @@ class SmtpMailer:
             raise aiosmtplib.SMTPServerDisconnected("Connection lost")
         client.protocol.write(content + b".\r\n")
         return await client.protocol.read_response(timeout=self._final_reply_seconds)
+
+    def _keep(self, client: aiosmtplib.SMTP) -> None:
+        self._kept.append(client)
+        asyncio.get_running_loop().call_later(KEPT_SECONDS, self._let_go, client)
+
+    def _let_go(self, client: aiosmtplib.SMTP) -> None:
+        """End a connection that is not in use.
+
+        Nothing depends on the answer to its goodbye.
+        """
+        if client in self._kept:
+            self._kept.remove(client)
+            if client.protocol is not None and client.is_connected:
+                client.protocol.write(b"QUIT\r\n")
+            client.close()
 
 
 class _Recipient:

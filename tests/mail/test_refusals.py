@@ -38,6 +38,11 @@ def mailer_to(port: int, **options: Any) -> SmtpMailer:
     )
 
 
+async def send_to(port: int, mail: Mail = MAIL) -> None:
+    with contextlib.closing(mailer_to(port)) as mailer:
+        await mailer.send(mail)
+
+
 async def refused(desk: SmtpDesk, script: Script, **options: Any) -> Exception:
     await desk.set_mode(Mode.SCRIPT, script)
     with pytest.raises((MailNotAcceptedError, MailAddressRejectedError)) as caught:
@@ -156,7 +161,7 @@ async def test_a_refusal_of_another_step_is_the_servers(command: str, reply: str
     server = await loop.create_server(lambda: server_type(object(), loop=loop), "127.0.0.1", 0)
     async with server:
         with pytest.raises(MailNotAcceptedError) as caught:
-            await mailer_to(server.sockets[0].getsockname()[1]).send(MAIL)
+            await send_to(server.sockets[0].getsockname()[1])
     assert type(caught.value) is MailNotAcceptedError
 
 
@@ -170,7 +175,7 @@ async def test_a_bare_refusal_of_one_moment_is_not_the_address(desk: SmtpDesk, i
         return reply
 
     desk._postman.handle_RCPT = refuse_once  # type: ignore[assignment,method-assign]
-    await mailer_to(desk.port).send(MAIL)
+    await send_to(desk.port)
     assert len(inbox) == 1
 
 
@@ -193,7 +198,7 @@ async def test_a_reply_that_never_comes_is_a_probable_delivery(desk: SmtpDesk, i
 
 async def test_a_late_reply_is_waited_for(desk: SmtpDesk, inbox: Inbox) -> None:
     await desk.set_mode(Mode.SCRIPT, Script(data_delay_ms=3_600_000))
-    sending = asyncio.create_task(mailer_to(desk.port).send(MAIL))
+    sending = asyncio.create_task(send_to(desk.port))
     while len(inbox) == 0:
         await asyncio.sleep(0)
     assert not sending.done()
@@ -214,7 +219,7 @@ async def test_a_connection_lost_before_the_message_is_no_delivery() -> None:
 
     async with await asyncio.start_server(hang_up_at_data, "127.0.0.1", 0) as server:
         with pytest.raises(MailNotAcceptedError) as caught:
-            await mailer_to(server.sockets[0].getsockname()[1]).send(MAIL)
+            await send_to(server.sockets[0].getsockname()[1])
     assert type(caught.value) is MailNotAcceptedError
 
 
@@ -235,7 +240,7 @@ async def test_a_goodbye_that_fails_is_no_failure(inbox: Inbox) -> None:
         writer.close()
 
     async with await asyncio.start_server(never_say_goodbye, "127.0.0.1", 0) as server:
-        await mailer_to(server.sockets[0].getsockname()[1]).send(MAIL)
+        await send_to(server.sockets[0].getsockname()[1])
     assert received.is_set()
 
 
@@ -243,7 +248,7 @@ async def test_a_goodbye_that_fails_is_no_failure(inbox: Inbox) -> None:
 
 
 async def test_a_domain_goes_out_as_punycode(desk: SmtpDesk, inbox: Inbox) -> None:
-    await mailer_to(desk.port).send(replace(MAIL, to_address="ana@clínica.ejemplo.test"))
+    await send_to(desk.port, replace(MAIL, to_address="ana@clínica.ejemplo.test"))
     [summary] = inbox.listing().messages
     message = inbox.message(summary.ID)
     assert message is not None
@@ -264,7 +269,7 @@ async def test_without_smtputf8_only_the_part_before_the_at_is_a_problem(
 ) -> None:
     loop = asyncio.get_running_loop()
     async with await loop.create_server(lambda: WithoutUtf8(loop=loop), "127.0.0.1", 0) as server:
-        sending = mailer_to(server.sockets[0].getsockname()[1]).send(replace(MAIL, to_address=address))
+        sending = send_to(server.sockets[0].getsockname()[1], replace(MAIL, to_address=address))
         if is_taken:
             await sending
         else:
@@ -273,7 +278,7 @@ async def test_without_smtputf8_only_the_part_before_the_at_is_a_problem(
 
 
 async def test_lines_of_dots_arrive_as_they_are(desk: SmtpDesk, inbox: Inbox) -> None:
-    await mailer_to(desk.port).send(replace(MAIL, text=".\n.x\n..\nfin\n"))
+    await send_to(desk.port, replace(MAIL, text=".\n.x\n..\nfin\n"))
     [summary] = inbox.listing().messages
     message = inbox.message(summary.ID)
     assert message is not None

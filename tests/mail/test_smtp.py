@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -22,8 +23,10 @@ MAIL = Mail(
 
 
 @pytest.fixture
-def mailer(desk: SmtpDesk) -> SmtpMailer:
-    return mailer_to(desk.port)
+async def mailer(desk: SmtpDesk) -> AsyncIterator[SmtpMailer]:
+    mailer = mailer_to(desk.port)
+    yield mailer
+    mailer.close()
 
 
 def mailer_to(port: int) -> SmtpMailer:
