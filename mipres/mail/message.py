@@ -6,12 +6,16 @@ A mail of the product has fixed headers and two parts, so writing them takes a f
 
 import secrets
 from base64 import encodebytes
+from email.charset import BASE64, Charset
 from email.header import Header
 from email.utils import formatdate, quote
 from typing import Final
 
 from mipres.domain.mail import Mail
 
+# Base64 at once: to find out whether another encoding is a little shorter takes longer than to write it.
+_UTF8: Final = Charset("utf-8")
+_UTF8.header_encoding = BASE64
 # RFC 5322 §2.1.1: no line is longer than 998; a short one is never folded.
 _SHORT: Final = 60
 
@@ -57,7 +61,7 @@ def _words(header: str, text: str) -> str:
     """Text as it is where it is short ASCII, else as encoded words (RFC 2047)."""
     if _goes_as_it_is(text):
         return text
-    return Header(text, "utf-8", header_name=header).encode(linesep="\r\n")
+    return Header(text, _UTF8, header_name=header).encode(linesep="\r\n")
 
 
 def _goes_as_it_is(text: str) -> bool:
