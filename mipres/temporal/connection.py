@@ -6,7 +6,7 @@ Pydantic data converter, encryption, encoded failures.
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -20,6 +20,7 @@ from temporalio.converter import (
     DataConverter,
     DefaultFailureConverterWithEncodedAttributes,
     DefaultPayloadConverter,
+    EncodingPayloadConverter,
     JSONPlainPayloadConverter,
     SerializationContext,
 )
@@ -62,13 +63,22 @@ class _PayloadConverter(CompositePayloadConverter):
     marked: type[MarkedPayloadConverter]
 
     def __init__(self) -> None:
-        super().__init__(
-            *(
-                _JSON if isinstance(converter, JSONPlainPayloadConverter) else converter
-                for converter in DefaultPayloadConverter.default_encoding_payload_converters
-            ),
-            *(self.marked(encoding) for encoding in (REFUSED_ENCODING, OPERATOR_ENCODING)),
-        )
+        super().__init__(*_parts(self.marked))
+
+
+@cache
+def _parts(marked: type[MarkedPayloadConverter]) -> Sequence[EncodingPayloadConverter]:
+    """What all payload converters of a kind share.
+
+    The SDK makes a dozen of them for each registration.
+    """
+    return (
+        *(
+            _JSON if isinstance(converter, JSONPlainPayloadConverter) else converter
+            for converter in DefaultPayloadConverter.default_encoding_payload_converters
+        ),
+        *(marked(encoding) for encoding in (REFUSED_ENCODING, OPERATOR_ENCODING)),
+    )
 
 
 class WorkerPayloadConverter(_PayloadConverter):
