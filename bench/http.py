@@ -19,7 +19,12 @@ _JSON = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Status, headers by lower-case name, cookies that were set, and body."""
+    """What a server answered.
+
+    Attributes:
+        headers: By lower-case name.
+        cookies: Those that it set; empty ones are dropped.
+    """
 
     status_code: int
     headers: Mapping[str, str]
@@ -41,7 +46,11 @@ class UnexpectedAnswerError(Exception):
 
 @dataclass(kw_only=True, eq=False)
 class Connection:
-    """One visitor: a connection that opens again when the server closed it; cookies."""
+    """One visitor: a connection that opens again when the server closed it; cookies.
+
+    Attributes:
+        cookies: By name, without those that the server has dropped.
+    """
 
     port: int
     cookies: dict[str, str] = field(default_factory=dict)
@@ -120,7 +129,8 @@ class Connection:
             # The rest of an answer that nobody waited for would be read as the next one.
             self.close()
             raise
-        self.cookies |= answer.cookies
+        known = {**self.cookies, **answer.cookies}
+        self.cookies = {name: content for name, content in known.items() if content}
         if answer.headers.get("connection") == "close":
             self.close()
         return answer
@@ -142,7 +152,7 @@ async def _read(reader: asyncio.StreamReader) -> Answer:
         name, _, value = line.partition(": ")
         if name.lower() == "set-cookie":
             cookie, _, content = value.partition(";")[0].partition("=")
-            cookies[cookie] = content
+            cookies[cookie] = "" if "Max-Age=0" in value else content
         else:
             headers[name.lower()] = value
     length = int(headers.get("content-length", "0"))

@@ -42,7 +42,11 @@ class Driver:
         return expect(answer, 201, 202).status_code == HTTPStatus.CREATED
 
     async def register(self, person: Citizen) -> Timed:
-        """Submit, read the mail, open the link, create the password, await the end."""
+        """Submit, read the mail, open the link, create the password, await the end.
+
+        Each person has a browser of their own: it knows no cookie yet.
+        """
+        self._api.cookies.clear()
         began = time.perf_counter()
         known = await self.submit(person)
         answered = time.perf_counter() - began
