@@ -22,7 +22,7 @@ from mipres.database.account_statements import (
 )
 from mipres.database.address_changes import PostgresAddressChanges, address_in_force
 from mipres.database.audit import PostgresAuditTrail, TrailHead, write_and_hold
-from mipres.database.engine import AnyRow, reading_engine, reading_factory, session_factory
+from mipres.database.engine import AnyRow, reading_factory, run_alone, session_factory
 from mipres.database.erasures import Erasures
 from mipres.database.failures import DATABASE_ERRORS
 from mipres.database.link_statements import close_links, link_event, lock_account
@@ -64,7 +64,6 @@ class PostgresAccounts:
         clock: Clock,
     ) -> None:
         self._engine = engine
-        self._reading_engine = reading_engine(engine)
         self._sessions = session_factory(engine)
         self._reading = reading_factory(engine)
         self._tokens = tokens
@@ -97,10 +96,12 @@ class PostgresAccounts:
         )
 
     async def contact(self, account_id: uuid.UUID) -> AccountContact | None:
-        async with self._reading_engine.connect() as connection:
-            found = (await connection.execute(WITH_CHANGE, {"account_id": account_id})).first()
+        rows = await run_alone(self._engine, WITH_CHANGE, {"account_id": account_id})
+        if not rows:
+            return None
+        found = rows[0]
         # Without a change its columns are empty, as those of one that is not due.
-        return found and _contact(found, address_in_force(found, found, self._clock.now()))
+        return _contact(found, address_in_force(found, found, self._clock.now()))
 
     async def find(self, document: Document) -> uuid.UUID | None:
         # What belongs to a replaced document belongs to the account that goes on for it.
@@ -152,10 +153,10 @@ class PostgresAccounts:
     ) -> IssuedLink | None:
         """The link that was issued with the account, while another is no better."""
         which = {"issue_key": issue_key, "account_id": account_id, "not_before": not_before}
-        async with self._reading_engine.connect() as connection:
-            found = (await connection.execute(JUST_ISSUED, which)).first()
-        if found is None:
+        links = await run_alone(self._engine, JUST_ISSUED, which)
+        if not links:
             return None
+        found = links[0]
         return IssuedLink(
             token=self._tokens.token_of(found.link_id),
             expires_at=found.expires_at,

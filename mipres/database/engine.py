@@ -3,16 +3,17 @@
 import asyncio
 import math
 import time
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Row, event, make_url
+from sqlalchemy import URL, Executable, Row, event, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
@@ -21,6 +22,7 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from mipres.database.tls import FILES, tls_of
@@ -40,6 +42,7 @@ Transaction = AsyncSession | AsyncConnection
 
 A session where rows become objects; else a connection, for a third less time.
 """
+_ALONE: Final = {"isolation_level": "AUTOCOMMIT"}
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
 
@@ -132,17 +135,30 @@ def session_factory(engine: AsyncEngine) -> async_sessionmaker:  # type: ignore[
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
-def reading_engine(engine: AsyncEngine) -> AsyncEngine:
-    """The same engine, whose statements are each a transaction of its own."""
-    return engine.execution_options(isolation_level="AUTOCOMMIT")
-
-
 def reading_factory(engine: AsyncEngine) -> async_sessionmaker:  # type: ignore[type-arg]
     """Sessions that only ask.
 
     Each statement stands for itself, without the BEGIN and ROLLBACK of a transaction.
     """
-    return async_sessionmaker(reading_engine(engine), expire_on_commit=False)
+    return async_sessionmaker(engine.execution_options(**_ALONE), expire_on_commit=False)
+
+
+async def run_alone(
+    engine: AsyncEngine, statement: Executable, values: Mapping[str, object]
+) -> Sequence[AnyRow]:
+    """Run one statement that is its own transaction; its rows.
+
+    One step into SQLAlchemy takes a third less time than one for the connection, one for the statement and
+    one for the end.
+    """
+
+    def run(_session: Session) -> Sequence[AnyRow]:
+        with engine.sync_engine.connect() as connection:
+            result = connection.execution_options(**_ALONE).execute(statement, values)
+            return result.all() if result.returns_rows else ()
+
+    # Sessions have the documented way to run a function so; none is needed.
+    return await AsyncSession().run_sync(run)
 
 
 def alembic_config(url: str) -> Config:

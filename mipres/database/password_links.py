@@ -12,7 +12,7 @@ from sqlalchemy import CTE, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.audit import PostgresAuditTrail, holding, write_and_hold
-from mipres.database.engine import AnyRow, reading_engine, reading_factory, session_factory
+from mipres.database.engine import AnyRow, reading_factory, run_alone, session_factory
 from mipres.database.link_statements import (
     closing_links,
     ending_sessions,
@@ -159,7 +159,6 @@ class PostgresPasswordLinks:
         clock: Clock,
     ) -> None:
         self._engine = engine
-        self._reading_engine = reading_engine(engine)
         self._sessions = session_factory(engine)
         self._reading = reading_factory(engine)
         self._tokens = tokens
@@ -224,8 +223,7 @@ class PostgresPasswordLinks:
         link_id = self._tokens.link_id_of(token)
         if link_id is None:
             return None
-        async with self._reading_engine.connect() as connection:
-            rows = (await connection.execute(_OWNER_OF_LINK, {"link_id": link_id})).all()
+        rows = await run_alone(self._engine, _OWNER_OF_LINK, {"link_id": link_id})
         now = self._clock.now()
         if not rows or state_of(rows[0], now) is not state:
             return None

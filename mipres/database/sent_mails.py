@@ -7,7 +7,7 @@ from sqlalchemy import Update, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mipres.database.engine import reading_engine
+from mipres.database.engine import run_alone
 from mipres.database.failures import DATABASE_ERRORS, database_fault
 from mipres.database.tables import SentMailRow, table_of
 from mipres.domain.mail import CLAIM_LIFETIME, HANDED_OVER_LIFETIME, MailClaim
@@ -51,26 +51,25 @@ class PostgresSentMails:
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = reading_engine(engine)
+        self._engine = engine
 
     async def claim(self, key: str) -> MailClaim:
         mail = {"mail": key}
         try:
-            async with self._engine.connect() as connection:
-                if (await connection.execute(_CLAIM, mail)).first() is not None:
-                    return MailClaim.TAKEN
-                found = (await connection.execute(_STATE, mail)).first()
-                if found is None:
-                    # The purge has removed it between the two statements; the next attempt claims it.
-                    return MailClaim.BUSY
-                sent_at, is_handed_over = found
-                if sent_at is not None:
-                    return MailClaim.SENT
-                return MailClaim.HANDED_OVER if is_handed_over else MailClaim.BUSY
+            if await run_alone(self._engine, _CLAIM, mail):
+                return MailClaim.TAKEN
+            found = await run_alone(self._engine, _STATE, mail)
         except DATABASE_ERRORS as error:
             # Fails open: mails about an outage of the database must not wait for its end.
             log.warning("a mail goes out unclaimed: %s", database_fault(error))
             return MailClaim.TAKEN
+        if not found:
+            # The purge has removed it between the two statements; the next attempt claims it.
+            return MailClaim.BUSY
+        [(sent_at, is_handed_over)] = found
+        if sent_at is not None:
+            return MailClaim.SENT
+        return MailClaim.HANDED_OVER if is_handed_over else MailClaim.BUSY
 
     async def renew(self, key: str) -> None:
         await self._update(_RENEW, key)
@@ -80,17 +79,15 @@ class PostgresSentMails:
 
     async def record_unknown_end(self, key: str) -> int:
         try:
-            async with self._engine.connect() as connection:
-                counted = await connection.execute(_COUNT_UNKNOWN_END, {"mail": key})
-                return int(counted.scalar_one())
+            [counted] = await run_alone(self._engine, _COUNT_UNKNOWN_END, {"mail": key})
+            return int(counted.unknown_ends)
         except DATABASE_ERRORS as error:
             log.warning("an unknown end of a mail went unrecorded: %s", database_fault(error))
             return 1
 
     async def mark_sent(self, key: str) -> None:
         try:
-            async with self._engine.connect() as connection:
-                await connection.execute(_MARK_SENT, {"mail": key})
+            await run_alone(self._engine, _MARK_SENT, {"mail": key})
         except DATABASE_ERRORS as error:
             # The mail is out: a failure here would send it again.
             log.warning("a mail went out unrecorded: %s", database_fault(error))
@@ -100,8 +97,7 @@ class PostgresSentMails:
 
     async def _update(self, statement: Update, key: str) -> None:
         try:
-            async with self._engine.connect() as connection:
-                await connection.execute(statement, {"mail": key})
+            await run_alone(self._engine, statement, {"mail": key})
         except DATABASE_ERRORS as error:
             # The claim grows old by itself.
             log.warning("the claim of a mail stays as it was: %s", database_fault(error))

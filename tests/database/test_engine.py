@@ -32,6 +32,36 @@ async def test_a_question_opens_no_transaction(engine: AsyncEngine) -> None:
     assert first == second
 
 
+async def test_a_statement_alone_is_its_own_transaction_and_the_next_is_as_usual(database_url: str) -> None:
+    engine = database.create_engine(database_url, pool_size=1)
+    assert await database.run_alone(engine, text("CREATE TABLE alone AS SELECT 1 AS one"), {}) == ()
+    assert await database.run_alone(engine, text("SELECT * FROM alone WHERE one = :one"), {"one": 1}) == [
+        (1,)
+    ]
+    async with engine.connect() as connection:
+        await connection.execute(text("DROP TABLE alone"))
+        await connection.rollback()
+    assert await database.run_alone(engine, text("SELECT one FROM alone"), {}) == [(1,)]
+    await database.run_alone(engine, text("DROP TABLE alone"), {})
+    await engine.dispose()
+
+
+async def test_a_statement_alone_that_is_given_up_frees_its_place(database_url: str) -> None:
+    engine = database.create_engine(database_url, pool_size=1)
+    waits = text("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'")
+    watcher = database.create_engine(database_url)
+    sleeping = asyncio.create_task(database.run_alone(engine, text("SELECT pg_sleep(600)"), {}))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await database.run_alone(watcher, waits, {}) == [(0,)]:
+            pass
+        sleeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sleeping
+        assert await database.run_alone(engine, text("SELECT 1"), {}) == [(1,)]
+    await watcher.dispose()
+    await engine.dispose()
+
+
 async def kill(url: str, pid: int) -> None:
     other = database.create_engine(url)
     async with other.connect() as connection:
