@@ -89,6 +89,8 @@ def build_workers(
         # The sandbox would import the modules of the workflow again for every registration: more than all else
         # that a worker does for it. It stands guard in the tests, over the same code.
         workflow_runner=UnsandboxedWorkflowRunner(),
+        # All payloads are in the history itself: several at once would only be a task each.
+        max_workflow_task_external_storage_concurrency=1,
         graceful_shutdown_timeout=policies.SHUTDOWN_PATIENCE,
         deployment_config=deployment,
     )
