@@ -2,6 +2,7 @@
 
 import re
 from http import HTTPStatus
+from urllib.parse import urljoin
 
 import httpx2
 import pytest
@@ -20,7 +21,10 @@ async def client(open_client: OpenClient) -> httpx2.AsyncClient:
 async def test_every_static_file_of_a_page_is_kept_for_ever(client: httpx2.AsyncClient) -> None:
     page = await client.get("/registro/delegado")
     addresses = set(re.findall(r'/static/[^"]+', page.text))
-    assert len(addresses) > 1
+    [sheet] = (address for address in addresses if "/css/" in address)
+    named = re.findall(r'url\("(\.\./[^"]+)"\)', (await client.get(sheet)).text)
+    assert len(named) > 1
+    addresses |= {urljoin(sheet, address) for address in named}
     for address in addresses:
         answer = await client.get(address)
         assert (answer.status_code, answer.headers["cache-control"]) == (HTTPStatus.OK, FOR_EVER), address
