@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import cache
 
 import structlog
 from fastapi import FastAPI
@@ -179,6 +180,12 @@ def __getattr__(name: str) -> FastAPI:
     """Build the application for `uvicorn api.main:app`, and not for a mere import."""
     if name != "app":
         raise AttributeError(name)
+    return _served()
+
+
+@cache
+def _served() -> FastAPI:
+    """The application of this process; uvicorn asks for it twice."""
     configure_logging()
     core_lines_through_python()
     return create_app(load_settings(say=structlog.stdlib.get_logger("api").error))

@@ -17,6 +17,7 @@ from uvicorn import Config
 from uvicorn.importer import import_from_string
 from uvicorn.server import ServerState
 
+from api import main
 from api import serving as served_by
 from api.serving import MOST_CONNECTIONS, MOST_UNFINISHED_HEADER_BYTES, SERVER_ENVIRONMENT
 from dev.probes import LOOPBACK, free_port, http_ok
@@ -198,3 +199,15 @@ def test_the_image_sets_what_make_run_sets() -> None:
     text = DOCKERFILE.read_text(encoding="utf-8")
     assert dict(re.findall(r"(UVICORN_\w+)=(\S+)", text)) == SERVER_ENVIRONMENT
     assert MOST_UNFINISHED_HEADER_BYTES * MOST_CONNECTIONS <= 128 * 1024 * 1024
+
+
+def test_a_process_has_one_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uvicorn asks for it twice; a second would complain of its settings again."""
+    for name in ("configure_logging", "core_lines_through_python"):
+        monkeypatch.setattr(main, name, lambda: None)
+    monkeypatch.setattr(main, "load_settings", lambda **_: None)
+    monkeypatch.setattr(main, "create_app", lambda _: object())
+    try:
+        assert import_from_string("api.main:app") is import_from_string("api.main:app")
+    finally:
+        main._served.cache_clear()
