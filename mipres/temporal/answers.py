@@ -80,6 +80,9 @@ _REFUSALS = {
 _NO_ACCESS = {RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED}
 # A failure to connect has no codes: these are the words of the SDK's core.
 _SAID_OF_CONNECTING: dict[str, type[TemporalUnavailableError]] = {
+    # A server that stands still keeps its connections open.
+    "TimeoutExpired": TemporalUnavailableError,
+    "KeepAliveTimedOut": TemporalUnavailableError,
     "dns error": UnknownHostError,
     "InvalidCertificate": TlsDisagreementError,
     "InvalidMessage": TlsDisagreementError,

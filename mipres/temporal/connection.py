@@ -44,6 +44,8 @@ _NOT_FOR_US = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
 
 T = TypeVar("T")
 _AGAIN_SECONDS = 2.0
+# The SDK tries for half a minute to connect to a server that stands still.
+SILENCE_SECONDS = 10.0
 # Registrations under way at the same moment have a few places each.
 _PLACES = 512
 
@@ -189,18 +191,27 @@ async def until_it_answers(
 
     Args:
         asking: Asks once; nothing is done twice where the answer to an attempt was lost.
-        on_away: Called at the first attempt that fails.
+        on_away: Called once, at the first attempt that fails or lasts.
     """
-    is_said = False
-    while True:
-        try:
-            with translated():
-                return await asking()
-        except TemporalUnavailableError as error:
-            if not is_said:
-                on_away(error)
-            is_said = True
-        await asyncio.sleep(_AGAIN_SECONDS)
+    said = asyncio.Event()
+
+    def say(error: TemporalUnavailableError) -> None:
+        if not said.is_set():
+            said.set()
+            on_away(error)
+
+    nothing = TemporalUnavailableError("no answer in time")
+    silence = asyncio.get_running_loop().call_later(SILENCE_SECONDS, say, nothing)
+    try:
+        while True:
+            try:
+                with translated():
+                    return await asking()
+            except TemporalUnavailableError as error:
+                say(error)
+            await asyncio.sleep(_AGAIN_SECONDS)
+    finally:
+        silence.cancel()
 
 
 async def require_search_attributes(client: Client, keys: Sequence[SearchAttributeKey[Any]]) -> None:

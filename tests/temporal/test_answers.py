@@ -126,6 +126,10 @@ CUT = "Failed client connect: `get_system_info` call error after connection: Sta
         (f'{CUT}Unauthenticated, message: "no key", source: None }}', AccessRefusedError),
         (f'{CUT}PermissionDenied, message: "not yours", source: None }}', AccessRefusedError),
         (f'{CUT}Unavailable, message: "starting", source: None }}', TemporalUnavailableError),
+        (
+            f"{CUT}Cancelled, source: Some(tonic::transport::Error(TimeoutExpired(()))) }}",
+            TemporalUnavailableError,
+        ),
         (f"{UNREACHED}received fatal alert: CertificateRequired", TlsDisagreementError),
     ],
 )

@@ -12,6 +12,7 @@ import worker
 from mipres.temporal import connection
 from mipres.temporal.answers import TemporalUnavailableError
 from mipres.temporal.connection import TemporalConnection, until_it_answers
+from tests.patience import PATIENCE_SECONDS
 
 
 def of_namespace(namespace: str, env: WorkflowEnvironment) -> TemporalConnection:
@@ -37,6 +38,24 @@ async def test_it_connects_once_the_server_answers_and_says_once_that_it_waits(
 
     assert await until_it_answers(connecting, on_away=said.append) is temporal_env.client
     assert len(said) == 1
+
+
+async def test_a_server_that_stands_still_is_named_while_the_attempt_lasts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.0)
+    said: asyncio.Queue[TemporalUnavailableError] = asyncio.Queue()
+    answer = asyncio.Event()
+
+    async def connecting() -> bool:
+        return await answer.wait()
+
+    waiting = asyncio.create_task(until_it_answers(connecting, on_away=said.put_nowait))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert type(await said.get()) is TemporalUnavailableError
+    answer.set()
+    assert await waiting
+    assert said.empty()
 
 
 async def test_a_namespace_that_is_still_to_be_made_is_waited_for(
