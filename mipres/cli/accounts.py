@@ -96,7 +96,7 @@ def join(
             done = await tools.joins.join(old_id, new_id, reason=why, proof=reference, actor=read_actor(as_))
         except DecisionRefusedError as error:
             stop(f"{error}.")
-        print(text.joined(text.join_lines(done)))
+        print(text.joined(text.join_lines(done, url_of=tools.support.desk.url_of)))
 
     run_with_tools(work)
 
@@ -135,10 +135,15 @@ def _decide(decision: Decision, login: str, reason: str, *, profile: str | None,
         except DecisionRefusedError as error:
             stop(f"{error}.")
         print(text.decision_line(decision, ended=ended, radicado=radicado))
-        if radicado:
-            print(f"  {tools.support.desk.url_of(radicado)}")
+        await print_registrations(tools, account_id, only=radicado)
 
     run_with_tools(work)
+
+
+async def print_registrations(tools: Tools, account_id: uuid.UUID, *, only: str | None = None) -> None:
+    """Print where each registration of an account, or only one, is in Temporal's interface."""
+    for radicado in [only] if only else await tools.accounts.radicados_of(account_id):
+        print(f"  {tools.support.desk.url_of(radicado)}")
 
 
 async def account_id_of(tools: Tools, login: str) -> uuid.UUID:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import typer
 
-from mipres.cli.accounts import account_id_of
+from mipres.cli.accounts import account_id_of, print_registrations
 from mipres.cli.arguments import As, Login, Reason, read_actor, read_reason
 from mipres.cli.running import Tools, run_with_tools, stop
 from mipres.domain import sentences
@@ -40,9 +40,11 @@ def _decide(login: str, reason: str, decide: Callable[[Tools, uuid.UUID, str], A
     why = read_reason(reason)
 
     async def work(tools: Tools) -> None:
+        account_id = await account_id_of(tools, login)
         try:
-            await decide(tools, await account_id_of(tools, login), why)
+            await decide(tools, account_id, why)
         except DecisionRefusedError as error:
             stop(f"{error}.")
+        await print_registrations(tools, account_id)
 
     run_with_tools(work)

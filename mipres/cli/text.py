@@ -168,14 +168,16 @@ def decision_line(decision: Decision, *, ended: int, radicado: str | None) -> st
     return f"{what}. {sentences.MAIL_IN_MINUTES}"
 
 
-def join_lines(done: Joined) -> list[str]:
-    """What a join did, profile by profile."""
-    return [
-        f"Cuentas unidas y {_closed(done.sessions)} de la anterior.",
-        *(f"Perfil {radicado} pasó a la cuenta nueva." for radicado in done.moved),
-        *(f"Perfil {radicado} no se conservó: las dos cuentas lo tenían." for radicado in done.dropped),
-        sentences.MAILS_IN_MINUTES,
-    ]
+def join_lines(done: Joined, *, url_of: Callable[[str], str]) -> Iterator[str]:
+    """What a join did, profile by profile, each with its address in Temporal's interface."""
+    yield f"Cuentas unidas y {_closed(done.sessions)} de la anterior."
+    for radicado in done.moved:
+        yield f"Perfil {radicado} pasó a la cuenta nueva."
+        yield f"  {url_of(radicado)}"
+    for radicado in done.dropped:
+        yield f"Perfil {radicado} no se conservó: las dos cuentas lo tenían."
+        yield f"  {url_of(radicado)}"
+    yield sentences.MAILS_IN_MINUTES
 
 
 def entry_line(entry: AuditEntry) -> str:

@@ -200,6 +200,12 @@ class SupportAccounts:
             raise UnknownAccountError
         return uuid.UUID(str(found))
 
+    async def radicados_of(self, account_id: uuid.UUID) -> Sequence[str]:
+        """The radicados of the account's profiles, the oldest first."""
+        own = select(ProfileRow.radicado).where(ProfileRow.account_id == account_id)
+        async with self._sessions() as session:
+            return list(await session.scalars(own.order_by(ProfileRow.created_at, ProfileRow.radicado)))
+
     async def unlock(self, account_id: uuid.UUID, *, reason: str, actor: str) -> bool:
         """Forget the failed attempts at login and second step; whether there were any.
 

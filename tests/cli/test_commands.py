@@ -713,6 +713,7 @@ def test_a_decision_about_access_takes_login_reason_and_actor(
     account_id = uuid.uuid4()
     answers(tools).accounts.id_of.return_value = account_id
     answers(tools).accounts.decide.return_value = 2
+    answers(tools).accounts.radicados_of.return_value = [RADICADO, "RM-000000000009"]
     first, *more = words
     done = command("account", first, "cc 1.020.304.050", "--reason", REASON, "--as", "ana", *more)
     assert done.exit_code == 0, done.output
@@ -720,7 +721,7 @@ def test_a_decision_about_access_takes_login_reason_and_actor(
     answers(tools).accounts.decide.assert_awaited_once_with(
         decision, account_id, reason=REASON, actor=ANA, radicado=radicado
     )
-    assert (URL in done.stdout) is (radicado is not None)
+    assert done.stdout.count(URL) == (1 if radicado else 2)
 
 
 def test_an_account_shows_where_each_of_its_registrations_is(tools: Tools, command: Command) -> None:
@@ -756,10 +757,13 @@ def test_a_decision_that_is_not_possible_says_why(
 def test_a_join_takes_both_logins_a_reason_and_the_proof(tools: Tools, command: Command) -> None:
     old, new = uuid.uuid4(), uuid.uuid4()
     answers(tools).accounts.id_of.side_effect = [old, new]
-    answers(tools).joins.join.return_value = Joined(moved=(RADICADO,), dropped=(), sessions=1)
+    answers(tools).joins.join.return_value = Joined(
+        moved=(RADICADO,), dropped=("RM-000000000009",), sessions=1
+    )
     words = ("PT1", "CC2", "--reason", REASON, "--as", "ana", "--proof")
     done = command("account", "join", *words, "SOL-118")
     assert (done.exit_code, f"Perfil {RADICADO} pasó" in done.output) == (0, True)
+    assert done.stdout.count(URL) == 2
     answers(tools).joins.join.assert_awaited_once_with(old, new, reason=REASON, proof="SOL-118", actor=ANA)
     assert command("account", "join", *words, "la cédula de Ana").exit_code == MISUSED
 
@@ -815,10 +819,11 @@ def test_a_stopped_review_is_shown_as_such(tools: Tools, command: Command) -> No
 def test_a_reset_of_a_second_factor_says_when_its_day_begins(tools: Tools, command: Command) -> None:
     account_id = uuid.uuid4()
     answers(tools).accounts.id_of.return_value = account_id
+    answers(tools).accounts.radicados_of.return_value = [RADICADO]
     ends = {"reset": "24 horas corren desde que", "cancel": "queda como está"}
     for name, words in ends.items():
         done = command("second-factor", name, "cc 1.020.304.050", "--reason", REASON, "--as", "ana")
-        assert (done.exit_code, words in done.output) == (0, True), done.output
+        assert (done.exit_code, words in done.output, URL in done.output) == (0, True, True), done.output
     for asked in (answers(tools).factor_resets.ask, answers(tools).factor_resets.cancel):
         asked.assert_awaited_once_with(account_id, reason=REASON, actor=ANA)
 

@@ -122,6 +122,7 @@ async def test_one_profile_is_suspended_and_the_other_goes_on(
     account_id: uuid.UUID,
 ) -> None:
     await accounts.register(registration(DELEGATE, radicado="RM-000000000002"))
+    assert await decided.radicados_of(account_id) == [RADICADO, "RM-000000000002"]
     token = await opened(credentials, sessions)
     await decided.decide(Decision.SUSPEND, account_id, reason=REASON, actor=ACTOR, radicado=RADICADO)
     assert await sessions.user_of(token, MIPRES) is None
