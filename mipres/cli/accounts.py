@@ -19,6 +19,7 @@ from mipres.cli.arguments import (
 )
 from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import Tools, run_with_tools, stop
+from mipres.cli.spanish import Commands
 from mipres.domain import sentences
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.second_factor import guarded_factor
@@ -28,7 +29,7 @@ ProfileOption = Annotated[
     str | None,
     typer.Option("--profile", help="Radicado del único perfil de que se trata; sin él, toda la cuenta."),
 ]
-account = typer.Typer(no_args_is_help=True, help="Acceso de una persona: verlo, suspenderlo y devolverlo.")
+account = Commands(help="Acceso de una persona: verlo, suspenderlo y devolverlo.")
 
 
 @account.command("show")

@@ -20,13 +20,14 @@ from mipres.cli.registrations import cancel, find, resend, retry, show, stuck
 from mipres.cli.reviews import review
 from mipres.cli.running import NOT_POSSIBLE, flush_output, of_this_machine
 from mipres.cli.second_factor import second_factor
+from mipres.cli.spanish import Commands, in_spanish
 from mipres.cli.staff import staff
 from mipres.cli.trail import audit
 from mipres.version import VERSION_LINE
 
 PROGRAM = "python -m mipres.cli"
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = Commands(add_completion=False, pretty_exceptions_enable=False)
 for command in (migrate, find, show, stuck, audit, retry, resend, cancel, unlock):
     app.command()(command)
 app.add_typer(account, name="account")
@@ -83,7 +84,7 @@ def _exit_code() -> int:
     except TyperException as mistake:
         # Without any word there is no message: the help has been shown.
         if message := mistake.format_message():
-            print(f"{PROGRAM}: {' '.join(message.split())} (--help)", file=sys.stderr)
+            print(f"{PROGRAM}: {in_spanish(' '.join(message.split()))} (--help)", file=sys.stderr)
         ended = mistake.exit_code
     except typer.Abort:
         ended = NOT_POSSIBLE

@@ -15,6 +15,7 @@ from mipres.cli import text
 from mipres.cli.arguments import As, read_actor
 from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import Tools, misused, run_with_tools, stop
+from mipres.cli.spanish import Commands
 from mipres.domain import sentences
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.clients import Audience, UnusableClientError, secret_hash
@@ -52,7 +53,7 @@ _JWKS = typer.Option(
     help="JSON Web Key Set con sus claves públicas; se identifica con ellas y no tiene secreto.",
 )
 
-applications = typer.Typer(no_args_is_help=True, help="Aplicaciones que ingresan personas por aquí.")
+applications = Commands(help="Aplicaciones que ingresan personas por aquí.")
 
 
 @applications.command("list")

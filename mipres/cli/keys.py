@@ -10,10 +10,11 @@ from mipres import key_rings
 from mipres.cli.arguments import As, read_actor
 from mipres.cli.running import Tools, misused, run_with_tools, stop
 from mipres.cli.signing_keys import SIGNING, rotate_signing_keys
+from mipres.cli.spanish import Commands
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.settings import SECRETS_FILE, Settings, load_settings, variable
 
-keys = typer.Typer(no_args_is_help=True, help="Claves propias del producto.")
+keys = Commands(help="Claves propias del producto.")
 
 _Ring = Mapping[str, str]
 

@@ -2,8 +2,6 @@
 
 import json
 
-import typer
-
 from mipres.cli import text
 from mipres.cli.arguments import (
     As,
@@ -15,9 +13,10 @@ from mipres.cli.arguments import (
     read_reason,
 )
 from mipres.cli.running import AWAY, Tools, run_with_tools, stop
+from mipres.cli.spanish import Commands
 from mipres.support.person_data import NotGoneError, as_json_value
 
-person = typer.Typer(no_args_is_help=True, help="Derechos de una persona sobre sus datos (Ley 1581 de 2012).")
+person = Commands(help="Derechos de una persona sobre sus datos (Ley 1581 de 2012).")
 
 
 @person.command("export")

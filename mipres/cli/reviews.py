@@ -1,15 +1,14 @@
 """Commands about the reviews of access."""
 
-import typer
-
 from mipres.cli import text
 from mipres.cli.arguments import As, Reason, read_actor, read_reason
 from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import Tools, run_with_tools, stop
+from mipres.cli.spanish import Commands
 from mipres.domain import sentences
 from mipres.support.reviews import NoReviewStoppedError, ReviewDecision
 
-review = typer.Typer(no_args_is_help=True, help="Revisión de los accesos contra los registros.")
+review = Commands(help="Revisión de los accesos contra los registros.")
 
 
 @review.command("show")

@@ -3,15 +3,14 @@
 import uuid
 from collections.abc import Awaitable, Callable
 
-import typer
-
 from mipres.cli.accounts import account_id_of, print_registrations
 from mipres.cli.arguments import As, Login, Reason, read_actor, read_reason
 from mipres.cli.running import Tools, run_with_tools, stop
+from mipres.cli.spanish import Commands
 from mipres.domain import sentences
 from mipres.support.accounts import DecisionRefusedError
 
-second_factor = typer.Typer(no_args_is_help=True, help="Segundo factor de una persona que lo perdió.")
+second_factor = Commands(help="Segundo factor de una persona que lo perdió.")
 
 
 @second_factor.command("reset")

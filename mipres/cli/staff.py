@@ -9,6 +9,7 @@ from mipres.cli import text
 from mipres.cli.arguments import As, Reason, read_actor, read_reason
 from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import Tools, misused, run_with_tools, stop
+from mipres.cli.spanish import Commands
 from mipres.domain import sentences
 from mipres.domain.passwords import normalise_password
 from mipres.support.staff import (
@@ -24,7 +25,7 @@ FromStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Leer la contraseña de la entrada en vez de generarla.")
 ]
 
-staff = typer.Typer(no_args_is_help=True, help="Cuentas de soporte para /soporte.")
+staff = Commands(help="Cuentas de soporte para /soporte.")
 
 
 @staff.command("add")
