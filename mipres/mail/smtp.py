@@ -7,6 +7,7 @@ the reply never came: then it is probably delivered, and another try probably ma
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -66,6 +67,8 @@ class SmtpMailer:
         self._sender_name = sender_name
         self._final_reply_seconds = final_reply_seconds
         self._own_name = socket.getfqdn()
+        # Made once: it reads all authorities of the machine, which takes longer than several mails.
+        self._tls = None if self._url.scheme == "smtp" else ssl.create_default_context()
         self._kept: list[aiosmtplib.SMTP] = []
 
     def close(self) -> None:
@@ -118,6 +121,7 @@ class SmtpMailer:
             port=self._url.port,
             use_tls=self._url.scheme == "smtps",
             start_tls=True if self._url.scheme == "smtp+starttls" else None,
+            tls_context=self._tls,
             # Without it the library asks the name service at every message.
             local_hostname=self._own_name,
             timeout=_REPLY_SECONDS,

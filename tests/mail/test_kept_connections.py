@@ -1,16 +1,23 @@
 """A connection serves several mails, and loses or doubles none of them."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from aiosmtpd.smtp import SMTP
 
+from dev.mail_catcher.inbox import Inbox
+from dev.mail_catcher.smtp import Postman
 from mipres.domain.errors import MailNotAcceptedError, MailProbablyDeliveredError
 from mipres.domain.mail import Mail
 from mipres.mail import smtp
 from mipres.mail.smtp import SmtpMailer
+from tests.certificates import certificate_of, new_key, pem_of
 from tests.patience import PATIENCE_SECONDS
 
 MAIL = Mail(
@@ -131,3 +138,40 @@ async def test_a_connection_that_rests_is_ended_with_a_goodbye(monkeypatch: pyte
         server.ended.put_nowait(None)
         await mailer.send(MAIL)
     assert server.said == [[*ONE_MAIL, "QUIT"]] * 2
+
+
+def cut(session: SMTP) -> None:
+    cast("asyncio.Transport", session.transport).abort()
+
+
+@pytest.mark.parametrize("scheme", ["smtps", "smtp+starttls"])
+async def test_a_connection_over_tls_is_kept_and_replaced_too(
+    scheme: str, inbox: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, pem, is_tls_from_the_start = new_key(), tmp_path / "server.pem", scheme == "smtps"
+    pem.write_bytes(certificate_of(key, host="localhost") + pem_of(key))
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(pem)
+    loop, sessions = asyncio.get_running_loop(), list[SMTP]()
+
+    def session() -> SMTP:
+        upgrade: dict[str, Any] = (
+            {} if is_tls_from_the_start else {"tls_context": tls, "require_starttls": True}
+        )
+        sessions.append(SMTP(Postman(inbox), loop=loop, **upgrade))
+        return sessions[-1]
+
+    async with await loop.create_server(
+        session, "127.0.0.1", 0, ssl=tls if is_tls_from_the_start else None
+    ) as server:
+        port = server.sockets[0].getsockname()[1]
+        mailer = SmtpMailer(f"{scheme}://localhost:{port}", sender="a@sispro.gov.co", sender_name="MIPRES")
+        await mailer.send(MAIL)
+        await mailer.send(MAIL)
+        assert (len(inbox), len(sessions)) == (2, 1)
+        cut(sessions[0])
+        await mailer.send(MAIL)
+        assert (len(inbox), len(sessions)) == (3, 2)
+        mailer.close()
+        cut(sessions[1])
