@@ -469,6 +469,15 @@ def test_one_waiting_mail_is_one_alert_and_not_many(tmp_path: Path) -> None:
     promtool_accepts(tmp_path, {(one.alert, one.interval): [promtool_test(one, expected)]})
 
 
+def test_refusals_around_the_threshold_are_one_alert_that_ends(tmp_path: Path) -> None:
+    """It neither ends between two bursts, nor goes on for hours after the last one."""
+    bursts = {REJECTED: "0x10 0+1x4 4x20 5+1x4 9x10 10+1x4 14x90", SENT: "40x150"}
+    one = case("MailAddressesRejected", "refusals come and go", bursts, minute=140, fires=False)
+    expected = [expectation(one.alert, minute, fires=True) for minute in range(16, 75)]
+    expected.append(expectation(one.alert, one.minute, fires=False))
+    promtool_accepts(tmp_path, {(one.alert, one.interval): [promtool_test(one, expected)]})
+
+
 @pytest.mark.parametrize("alert", OF_FIGURES)
 def test_a_look_that_fails_ends_no_alert(alert: str, tmp_path: Path) -> None:
     """Temporal gives no figures for a moment: the alert neither ends nor waits again."""

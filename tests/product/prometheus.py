@@ -78,7 +78,7 @@ def hasty_rules() -> str:
     """The shipped rules, with seconds where they have minutes and hours."""
     rules = yaml.safe_load((MONITORING / "alerts.yml").read_text(encoding="utf-8"))
     for rule in (rule for group in rules["groups"] for rule in group["rules"]):
-        rule["for"] = "0s"
+        rule["for"] = rule["keep_firing_for"] = "0s"
         rule["expr"] = re.sub(r"\[[^\]:]+(:[^\]]*)?\]", _window, rule["expr"])
         rule["expr"] = re.sub(r"offset \w+", f"offset {WINDOW}", rule["expr"])
         for shipped, hasty in HASTE:
