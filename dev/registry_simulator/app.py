@@ -52,6 +52,7 @@ MODE_LABELS: Mapping[Mode, str] = {
     Mode.SLOW: "lento",
     Mode.FLAKY: "falla a veces",
     Mode.GARBAGE: "responde contenido inválido",
+    Mode.HELD: "retiene las respuestas hasta que se le cambie el modo",
 }
 
 
@@ -144,7 +145,7 @@ def _calling(registry: Registry) -> Callable[..., Awaitable[None]]:
         if raw:
             await here.misbehaviour.wait(raw.delay_ms / 1000)
             raise RawAnswerGivenError(raw)
-        await here.misbehaviour.apply(here.store.modes[registry])
+        await here.misbehaviour.apply(registry, here.store.modes[registry])
         if here.token and not _authorised(request, here.token):
             raise HTTPException(HTTPStatus.UNAUTHORIZED, "Token inválido", {"WWW-Authenticate": "Bearer"})
 
@@ -268,6 +269,7 @@ async def forget_raw_answers(
 @_control.put("/{registry}")
 async def set_mode(here: Here, registry: Registry, behaviour: Behaviour) -> Behaviour:
     here.store.set_mode(registry, behaviour)
+    here.misbehaviour.release(registry)
     return behaviour
 
 

@@ -29,6 +29,7 @@ class Mode(StrEnum):
         SLOW: It answers right, but late: after `latency_ms`, or 30 s when that is 0.
         FLAKY: It fails with probability `failure_rate`, or one half when that is 0.
         GARBAGE: It answers 200 with something that is not the answer.
+        HELD: It answers right, but not before its behaviour is set again.
     """
 
     UP = "up"
@@ -37,6 +38,7 @@ class Mode(StrEnum):
     SLOW = "slow"
     FLAKY = "flaky"
     GARBAGE = "garbage"
+    HELD = "held"
 
 
 class Behaviour(BaseModel):
@@ -91,8 +93,13 @@ class Misbehaviour:
         self._stopping = stopping
         self._randomness = randomness
         self._garbage = itertools.cycle(GARBAGE)
+        self._releases: dict[Registry, asyncio.Event] = {}
 
-    async def apply(self, behaviour: Behaviour) -> None:
+    def release(self, registry: Registry) -> None:
+        """Let the calls go on that the registry holds."""
+        self._releases.pop(registry, asyncio.Event()).set()
+
+    async def apply(self, registry: Registry, behaviour: Behaviour) -> None:
         """Return if the registry is to answer as it should.
 
         Raises:
@@ -108,6 +115,8 @@ class Misbehaviour:
                 self._fail_sometimes(behaviour.failure_rate or FLAKY_RATE)
             case Mode.GARBAGE:
                 raise GarbageError(*next(self._garbage))
+            case Mode.HELD:
+                await self._hold(self._releases.setdefault(registry, asyncio.Event()))
 
     def _fail_sometimes(self, rate: float) -> None:
         if self._randomness.random() >= rate:
@@ -115,6 +124,16 @@ class Misbehaviour:
         if self._randomness.random() < 1 / 2:
             raise ConnectionDropError
         raise HTTPException(503, "No disponible (falla simulada)")
+
+    async def _hold(self, release: asyncio.Event) -> None:
+        either = [asyncio.create_task(event.wait()) for event in (release, self._stopping)]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in either:
+                task.cancel()
+        if self._stopping.is_set():
+            raise ConnectionDropError
 
     async def wait(self, seconds: float) -> None:
         """Wait, unless the simulator ends meanwhile.

@@ -167,7 +167,20 @@ async def test_latency_applies_to_every_mode_that_answers(
     assert time.monotonic() - before >= 0.06
 
 
-async def test_a_slow_call_ends_when_the_simulator_does() -> None:
+async def test_a_held_call_is_answered_once_the_registry_is_released(client: httpx2.AsyncClient) -> None:
+    await client.put("/_control/rethus", json={"mode": "held"})
+    call = asyncio.create_task(client.get(RETHUS))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not (await client.get("/_control/calls")).json()["rethus"]:
+            await asyncio.sleep(0)
+        assert (await client.get(PERSON)).status_code == 200
+        assert not call.done()
+        await client.put("/_control/rethus", json={"mode": "up"})
+        assert (await call).status_code == 200
+
+
+@pytest.mark.parametrize("mode", ["slow", "held"])
+async def test_a_late_call_ends_when_the_simulator_does(mode: str) -> None:
     waiting = asyncio.Event()
 
     class Stopping(asyncio.Event):
@@ -177,7 +190,7 @@ async def test_a_slow_call_ends_when_the_simulator_does() -> None:
 
     stopping = Stopping()
     async with connect(Simulator(stopping=stopping)) as client, asyncio.timeout(PATIENCE_SECONDS):
-        await client.put("/_control/rethus", json={"mode": "slow"})
+        await client.put("/_control/rethus", json={"mode": mode})
         call = asyncio.create_task(client.get(RETHUS))
         await waiting.wait()
         stopping.set()
