@@ -155,7 +155,9 @@ class PasswordRecovery:
         within = remaining + policies.CHANGE_MARGIN
         self._waits_until = workflow.now() + within
         self._publisher.explain()
-        self._link_asked = False
+        # Who stopped the change and asked again, while its notices were still being mailed, is in no wait.
+        if not (self._change_stopped and workflow.patched("asked-after-a-stop")):
+            self._link_asked = False
         await comes_true(
             lambda: self._link_asked or self._change_stopped,
             within=within,

@@ -160,6 +160,28 @@ async def test_who_stopped_it_waits_for_no_mail_to_support(world: World) -> None
     }
 
 
+async def test_who_stopped_it_before_the_second_notice_is_out_recovers_at_once(world: World) -> None:
+    await _with_another_address(world)
+    world.mailer.down, world.mailer.accepts, world.mailer.attempts = True, "address_changing", 0
+    handle = await world.recover()
+
+    async def tries_the_second_notice() -> bool:
+        return world.mailer.attempts > 1
+
+    await world.eventually(tries_the_second_notice)
+    world.changes.stop()
+    await handle.signal(PasswordRecovery.address_change_stopped)
+    await handle.signal(PasswordRecovery.link_asked)
+    world.mailer.down = False
+    await world.passes(handle, timedelta(minutes=1))
+
+    async def recovers() -> bool:
+        return ("password_recovery", PERSON.email) in _mails(world)
+
+    await world.eventually(recovers)
+    await world.keep(handle, "recovery-asked-after-a-stop")
+
+
 async def test_a_stop_without_a_recovery_is_reported_and_mails_no_link(world: World) -> None:
     await _with_another_address(world)
     handle = await world.recover(signal="address_change_stopped")
@@ -171,6 +193,11 @@ async def test_asking_again_during_the_wait_warns_nobody_twice(world: World) -> 
     await _with_another_address(world)
     handle = await world.recover()
     await world.mailed("address_changing", "address_new")
+
+    async def waits() -> bool:
+        return "en espera" in await told_to_support(handle)
+
+    await world.eventually(waits)
     calls = len(world.people.calls)
     await handle.signal(PasswordRecovery.link_asked)
 
