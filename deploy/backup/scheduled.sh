@@ -6,5 +6,13 @@ set -eu
 
 directory=${1:?"usage: scheduled.sh DIRECTORY [DATABASE...]"}
 shift
+days=${KEEP_DAYS:-7}
+case $days in
+  # A shell calculates with any word, and `find` would take the new backup too.
+  *[!0-9]* | 0*)
+    echo "KEEP_DAYS=$days: use a number of days from 1 on" >&2
+    exit 2
+    ;;
+esac
 sh "$(dirname "$0")/backup.sh" "$directory/$(date -u +%Y-%m-%dT%H%M%SZ)" "$@"
-find "$directory" -mindepth 1 -maxdepth 1 -type d -name '20*Z' -mtime "+$((${KEEP_DAYS:-7} - 1))" -exec rm -r {} +
+find "$directory" -mindepth 1 -maxdepth 1 -type d -name '20*Z' -mtime "+$((days - 1))" -exec rm -r {} +

@@ -181,6 +181,14 @@ async def test_a_backup_by_the_clock_deletes_what_is_older_than_it_keeps(
     assert names_below(tmp_path) == {kept.name, others.name, "temporal.dump"}
 
 
+@pytest.mark.parametrize("days", ["0", "-1", "siete", "7d", "08"])
+async def test_a_clock_that_would_keep_nothing_is_refused(databases: int, tmp_path: Path, days: str) -> None:
+    old = aged(tmp_path, "2026-01-01T0317Z", days=8)
+    done = await run("scheduled.sh", tmp_path, "temporal", PGPORT=str(databases), KEEP_DAYS=days)
+    assert (done.returncode, done.stderr) == (2, f"KEEP_DAYS={days}: use a number of days from 1 on\n")
+    assert names_below(tmp_path) == {old.name}
+
+
 async def test_a_backup_by_the_clock_that_fails_deletes_nothing(databases: int, tmp_path: Path) -> None:
     old = aged(tmp_path, "2026-01-01T0317Z", days=8)
     done = await run("scheduled.sh", tmp_path, "absent", PGPORT=str(databases))
