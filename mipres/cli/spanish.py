@@ -18,29 +18,33 @@ rich_utils.DEFAULT_STRING = "[por omisión: {}]"
 rich_utils.REQUIRED_LONG_STRING = "[obligatorio]"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_USAGE = {"Usage: ": "Uso: ", "[OPTIONS]": "[OPCIONES]", "COMMAND [ARGS]...": "COMANDO [ARGUMENTOS]..."}
-_MISTAKES = (
-    (r"Missing argument '(.+)'\.", r"falta el argumento '\1'"),
-    (r"Missing option '(.+)'\.", r"falta la opción '\1'"),
-    (r"Missing command\.", "falta el comando"),
-    (r"No such command '(.+)'\. Did you mean (.+)\?", r"el comando '\1' no existe; ¿es \2?"),
-    (r"No such command '(.+)'\.", r"el comando '\1' no existe"),
-    (r"No such option: (\S+) \(Possible options: (.+)\)", r"la opción '\1' no existe; ¿es \2?"),
-    (r"No such option: (\S+)", r"la opción '\1' no existe"),
-    (r"Option '(.+)' requires an argument\.", r"la opción '\1' necesita un valor"),
-    (r"Option '(.+)' does not take a value\.", r"la opción '\1' no lleva valor"),
-    (r"Got unexpected extra argument\(s\) \((.+)\)", r"sobra: \1"),
-    (r"Invalid value for '(.+)': Input should be a valid integer.*", r"'\1' es un número entero"),
-    (r"Invalid value for '(.+)': Input should be greater than or equal to (\d+)", r"'\1' es mínimo \2"),
-    (r"Invalid value for '(.+)': Input should be less than or equal to (\d+)", r"'\1' es máximo \2"),
+_USAGE = (
+    (r"usage: ", "Uso: "),
+    (r"\[options\]", "[OPCIONES]"),
+    (r"command \[args\]\.\.\.", "COMANDO [ARGUMENTOS]..."),
 )
-"""Whole messages, the longer of two before the shorter one that it begins with."""
+_MISTAKES = (
+    (r"missing argument '(.+)'\.", r"falta el argumento '\1'"),
+    (r"missing option '(.+)'\.", r"falta la opción '\1'"),
+    (r"missing command\.", "falta el comando"),
+    (r"no such command '(.+)'\. did you mean (.+)\?", r"el comando '\1' no existe; ¿es \2?"),
+    (r"no such command '(.+)'\.", r"el comando '\1' no existe"),
+    (r"no such option: (\S+) \(possible options: (.+)\)", r"la opción '\1' no existe; ¿es \2?"),
+    (r"no such option: (\S+)", r"la opción '\1' no existe"),
+    (r"option '(.+)' requires an argument\.", r"la opción '\1' necesita un valor"),
+    (r"option '(.+)' does not take a value\.", r"la opción '\1' no lleva valor"),
+    (r"got unexpected extra argument\(s\) \((.+)\)", r"sobra: \1"),
+    (r"invalid value for '(.+)': input should be a valid integer.*", r"'\1' es un número entero"),
+    (r"invalid value for '(.+)': input should be greater than or equal to (\d+)", r"'\1' es mínimo \2"),
+    (r"invalid value for '(.+)': input should be less than or equal to (\d+)", r"'\1' es máximo \2"),
+)
+"""Whole messages, in any case; those with a suggestion before those without."""
 
 
 def in_spanish(mistake: str) -> str:
     """Return a message about a misused command as people read it."""
     for pattern, words in _MISTAKES:
-        if found := re.fullmatch(pattern, mistake):
+        if found := re.fullmatch(pattern, mistake, re.IGNORECASE):
             return found.expand(words)
     return mistake
 
@@ -62,8 +66,8 @@ class _Group(TyperGroup):
 
 
 def _usage_in_spanish(usage: str) -> str:
-    for english, spanish in _USAGE.items():
-        usage = usage.replace(english, spanish, 1)
+    for pattern, words in _USAGE:
+        usage = re.sub(pattern, words, usage, count=1, flags=re.IGNORECASE)
     return usage
 
 

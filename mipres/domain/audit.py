@@ -88,7 +88,7 @@ class AuditEventType(StrEnum):
     APPLICATION_WITHDRAWN = "application_withdrawn", "Autorización a una aplicación retirada"
     APPLICATION_LOGIN_REPLAYED = (
         "application_login_replayed",
-        "Una aplicación presentó otra vez un código o token ya usado",
+        "Una aplicación presentó otra vez una credencial ya usada",
     )
     APPLICATION_LOGOUT_NOT_TAKEN = (
         "application_logout_not_taken",

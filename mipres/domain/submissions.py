@@ -168,12 +168,13 @@ _MISSING = {
     "municipality": "Seleccione el municipio",
     "terms_accepted": "Marque la casilla del compromiso de confidencialidad para continuar",
 }
+_OF_NATURAL_PROVIDERS = "solo lo lleva un proveedor sin NIT"
 _OUT_OF_PLACE = {
     "professional_registration": "Quite el registro profesional: solo lo lleva un profesional de la salud",
     "entity": "Quite la entidad: solo la lleva un delegado administrativo",
     "regime": "Quite el régimen: solo lo lleva una EPS",
-    "department": "Quite el departamento: solo lo lleva un proveedor sin NIT",
-    "municipality": "Quite el municipio: solo lo lleva un proveedor sin NIT",
+    "department": f"Quite el departamento: {_OF_NATURAL_PROVIDERS}",
+    "municipality": f"Quite el municipio: {_OF_NATURAL_PROVIDERS}",
 }
 _FOREIGN_MUNICIPALITY = "El municipio no pertenece al departamento elegido; selecciónelo de la lista"
 _REGISTRATION_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./-]*")
