@@ -72,9 +72,10 @@ SMTP_SCHEMES = ("smtps", "smtp+starttls", "smtp")
 ENCRYPTED_SMTP_SCHEMES = SMTP_SCHEMES[:2]
 DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 DATABASE_OPTIONS = ("sslmode", *FILES, "host", "port", "application_name", "options")
+_SIGNS_IN_AN_ADDRESS = "en la clave, `/` se escribe `%2F`, `?` `%3F` y `#` `%23`."
 _DATABASE_FORM = (
     "use `postgresql://usuario:clave@servidor:puerto/base`, con `?sslmode=verify-full` si la red no es suya; "
-    "en la clave, `/` se escribe `%2F`, `?` `%3F` y `#` `%23`."
+    + _SIGNS_IN_AN_ADDRESS
 )
 _KEYS_OF_BYTES = ("payload_keys", "audit_keys")
 
@@ -264,8 +265,7 @@ def _smtp_address(value: SecretStr) -> SecretStr:
     has_more = bool(address.path.strip("/") or address.query or address.fragment)
     if address.scheme not in SMTP_SCHEMES or not is_complete or has_more:
         raise ValueError(
-            "use `smtps://usuario:clave@servidor:puerto` o `smtp+starttls://…`; "
-            "en la clave, `/` se escribe `%2F`, `?` `%3F` y `#` `%23`."
+            "use `smtps://usuario:clave@servidor:puerto` o `smtp+starttls://…`; " + _SIGNS_IN_AN_ADDRESS
         )
     return value
 
