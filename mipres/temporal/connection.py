@@ -6,6 +6,7 @@ Pydantic data converter, encryption, encoded failures.
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -46,6 +47,7 @@ T = TypeVar("T")
 _AGAIN_SECONDS = 2.0
 # The SDK tries for half a minute to connect to a server that stands still.
 SILENCE_SECONDS = 10.0
+CONNECT_SECONDS = 5.0
 # Registrations under way at the same moment have a few places each.
 _PLACES = 512
 
@@ -166,7 +168,7 @@ async def connect(
     runtime: Runtime | None = None,
 ) -> Client:
     """Connect; `lazy` waits for the first call, so that a process can start first."""
-    return await Client.connect(
+    client = await Client.connect(
         connection.address,
         namespace=connection.namespace,
         api_key=connection.api_key,
@@ -181,7 +183,36 @@ async def connect(
         lazy=lazy,
         interceptors=interceptors,
         runtime=runtime,
+        connect_timeout=timedelta(seconds=CONNECT_SECONDS),
     )
+    if lazy:
+        _bound_the_first_connection(client)
+    return client
+
+
+def _bound_the_first_connection(client: Client) -> None:
+    """Let no call wait long for it; it goes on meanwhile, for the calls after it.
+
+    The SDK has no limit of its own but half a minute, and calls wait for one another.
+    """
+    service: Any = client.service_client
+    connect_once = service._connected_client  # noqa: SLF001 - the SDK has no public place for it.
+    connecting: asyncio.Task[Any] | None = None
+
+    async def in_time() -> Any:
+        nonlocal connecting
+        if connecting is None or connecting.done():
+            connecting = asyncio.create_task(connect_once())
+            # Where all have given up, no call asks for its error.
+            connecting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        done, _ = await asyncio.wait({connecting}, timeout=CONNECT_SECONDS)
+        if not done:
+            raise TimeoutError
+        connected = connecting.result()
+        service._connected_client = connect_once  # noqa: SLF001
+        return connected
+
+    service._connected_client = in_time  # noqa: SLF001
 
 
 async def until_it_answers(

@@ -21,6 +21,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from api import readiness
+from api.readiness import Readiness
+from mipres.domain.fitness import Fitness
 from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import UserType
 from mipres.temporal import names
@@ -203,6 +206,26 @@ async def test_readiness_names_every_check(api: Callable[..., Any]) -> None:
     assert ready.json() == dict.fromkeys(
         ("database", "schema", "writable", "temporal", "namespace", "search_attributes", "payload_keys"), "ok"
     )
+
+
+async def test_a_look_at_a_temporal_that_stands_still_ends_and_is_not_repeated(
+    api: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, answer = [], asyncio.Event()
+
+    async def stands_still(_readiness: Readiness) -> dict[str, Fitness]:
+        looks.append(1)
+        await answer.wait()
+        return {"temporal": Fitness.OK}
+
+    monkeypatch.setattr(readiness, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(Readiness, "_temporal", stands_still)
+    client = await api()
+    for _look in range(2):
+        ready = await client.get("/health/ready")
+        assert (ready.status_code, ready.json()["temporal"]) == (200, "down")
+    assert len(looks) == 1
+    answer.set()
 
 
 async def test_missing_search_attributes_are_named_by_readiness(

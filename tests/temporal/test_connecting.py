@@ -1,6 +1,8 @@
 """A worker waits for a Temporal that is away."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from temporalio.client import Client
@@ -9,8 +11,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 import worker
+from dev.probes import LOOPBACK
 from mipres.temporal import connection
-from mipres.temporal.answers import TemporalUnavailableError
+from mipres.temporal.answers import TemporalUnavailableError, translated
 from mipres.temporal.connection import TemporalConnection, until_it_answers
 from tests.patience import PATIENCE_SECONDS
 
@@ -56,6 +59,51 @@ async def test_a_server_that_stands_still_is_named_while_the_attempt_lasts(
     answer.set()
     assert await waiting
     assert said.empty()
+
+
+@pytest.fixture
+async def silent_server() -> AsyncIterator[str]:
+    """The address of something that takes connections and never says a word."""
+    over = asyncio.Event()
+
+    async def hold(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(hold, LOOPBACK, 0) as server:
+        yield f"{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
+        over.set()
+
+
+async def test_no_call_waits_for_the_first_connection_to_a_server_that_stands_still(
+    silent_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.05)
+    place = TemporalConnection(
+        address=silent_server,
+        namespace="default",
+        payload_keys={"uno": bytes(32)},
+        active_payload_key="uno",
+    )
+    client = await connection.connect(place, identity="test", lazy=True)
+    for _call in range(2):
+        with pytest.raises(TemporalUnavailableError, match="no answer in time"), translated():
+            await client.service_client.check_health()
+
+
+async def test_a_connection_that_took_long_serves_the_calls_after_it(
+    temporal_env: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.0)
+    client = await connection.connect(of_namespace("default", temporal_env), identity="test", lazy=True)
+    with pytest.raises(TimeoutError):
+        await client.service_client.check_health()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            with suppress(TimeoutError):
+                assert await client.service_client.check_health()
+                return
+            await asyncio.sleep(0.01)
 
 
 async def test_a_namespace_that_is_still_to_be_made_is_waited_for(
