@@ -81,14 +81,17 @@ async def test_the_build_before_is_made_current_and_goes_on_over_a_newer_schema(
     )
     again = await cluster.run("migrate-0-2-0", NEW)
     assert (again.returncode, "Advertencia" in again.stderr) == (0, False), again.stderr
-    # Down a version and up again, with a registration under way each time.
+    # Down a version and up again, with registrations under way; what needs the newer schema waits meanwhile.
     config = alembic_config(cluster.secrets["owner-secrets"]["MIPRES_DATABASE_URL"])
-    for number, run, step in (("70000009", command.downgrade, "-1"), ("70000010", command.upgrade, "head")):
-        await cluster.rethus("down")
-        radicado = (await cluster.submit(Citizen(number=number))).json()["radicado"]
-        await cluster.reaches(radicado, "waiting_registry")
-        await asyncio.to_thread(run, config, step)
-        await cluster.rethus("up")
+    before, between = (Citizen(number=number) for number in ("70000009", "70000010"))
+    await cluster.rethus("down")
+    under_way = [(await cluster.submit(before)).json()["radicado"]]
+    await cluster.reaches(under_way[0], "waiting_registry")
+    await asyncio.to_thread(command.downgrade, config, "-1")
+    under_way.append((await cluster.submit(between)).json()["radicado"])
+    await cluster.rethus("up")
+    await asyncio.to_thread(command.upgrade, config, "head")
+    for radicado, citizen in zip(under_way, (before, between), strict=True):
         await cluster.reaches(radicado, "awaiting_password")
-        await cluster.logs_in(Citizen(number=number))
+        await cluster.logs_in(citizen)
     await worker.stop()
