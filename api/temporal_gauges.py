@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+import structlog
 from temporalio.api.deployment.v1 import WorkerDeploymentVersion
 from temporalio.api.enums.v1 import TaskQueueType, WorkerVersioningMode
 from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue, TaskQueueVersioningInfo
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, ListWorkflowExecutionsRequest
 from temporalio.client import Client
-from temporalio.service import RPCError
 
 from mipres.domain.stages import OPEN_STAGES, Stage, WaitingOn
 from mipres.temporal import names
+from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, translated
+
+log = structlog.get_logger()
 
 _T = TypeVar("_T")
 
@@ -87,10 +90,11 @@ class TemporalGauges:
         async with self._asking:
             if self._asked_at is None or self._timer() - self._asked_at > _FRESH.total_seconds():
                 try:
-                    async with asyncio.timeout(_PATIENCE.total_seconds()):
-                        self._figures = await self._count_all()
-                except (RPCError, RuntimeError, TimeoutError):
-                    # A client that connects with its first call raises RuntimeError where no server answers.
+                    with translated():
+                        async with asyncio.timeout(_PATIENCE.total_seconds()):
+                            self._figures = await self._count_all()
+                except (TemporalUnavailableError, UnknownWorkflowError) as error:
+                    log.warning("figures_missing", reason=str(error))
                     self._figures = None
                 self._asked_at = self._timer()
             return self._figures

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from structlog.testing import capture_logs
 from temporalio import workflow
 from temporalio.api.workflowservice.v1 import PauseWorkflowExecutionRequest, RegisterNamespaceRequest
 from temporalio.client import WorkflowHandle
@@ -242,6 +243,10 @@ async def test_missing_search_attributes_are_named_by_readiness(
         while (ready := await client.get("/health/ready")).json()["namespace"] != "ok":
             await asyncio.sleep(0.2)
     assert (ready.status_code, ready.json()["search_attributes"]) == (503, "unfit")
+    with capture_logs() as lines:
+        assert "mipres_temporal_up 0.0" in (await client.get("/metrics")).text
+    [reason] = (line["reason"] for line in lines if line["event"] == "figures_missing")
+    assert "search attribute" in reason
 
 
 @pytest.mark.parametrize(
