@@ -189,7 +189,9 @@ class Supervisor:
     async def run(self, part: Part) -> None:
         """Run a part that does its work and ends."""
         child = await self._spawn(part)
-        if await child.ended:
+        # Awaited directly, a signal to the launcher would cancel what `stop` waits for.
+        await asyncio.wait({child.ended})
+        if child.ended.result():
             raise await _failure(child)
 
     async def crash(self, name: str) -> None:

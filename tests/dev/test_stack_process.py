@@ -26,17 +26,18 @@ from dev.process import Console, Part, supervise
 STAY = "import time; print('ready', flush=True); time.sleep(600)"
 ENDS = "import sys; print('ready', flush=True); sys.stdin.read(); sys.exit(7)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + STAY
+WORK = "print('begun', flush=True);" + STAY
 SILENT_DEATH = "print('why it died'); raise SystemExit(3)"
 PARENT = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);" + STAY
 PROGRAMS = {name.lower(): value for name, value in globals().items() if name.isupper()}
 
 def part(word):
     return Part(name=word, command=(sys.executable, "-c", PROGRAMS[word.split("-")[0]]), ready_line="ready",
-                stop_seconds=0.3, discreet=True)
+                stop_seconds=0.3, discreet=word != "work")
 
 async def start(supervisor):
     for word in sys.argv[2:]:
-        await supervisor.start(part(word))
+        await (supervisor.run if word == "work" else supervisor.start)(part(word))
 
 sys.exit(asyncio.run(supervise(start, Console(), records=ProcessRecords(path=Path(sys.argv[1])))))
 """
@@ -92,6 +93,16 @@ async def test_signal_stops_in_reverse_order_and_exits_0(number: signal.Signals,
     stopped = [line.split()[0] for line in launcher.lines if line.endswith("detenido")]
     assert stopped == ["stay-3", "stay-2", "stay-1"]
     assert len(family) == 3
+    assert gone(family)
+
+
+async def test_signal_during_work_that_ends_stops_everything_too(tmp_path: Path) -> None:
+    async with launched(tmp_path / "pids", "stay", "work") as launcher:
+        await launcher.until("work        │ begun")
+        family = launcher.family()
+        launcher.process.terminate()
+        assert await launcher.end() == 0
+    assert launcher.lines[-3:] == ["Deteniendo…", "work        │ detenido", "stay        │ detenido"]
     assert gone(family)
 
 
