@@ -122,6 +122,8 @@ async def test_worker_is_healthy_while_it_polls(
     settings = {
         **composed["worker"]["environment"],
         "MIPRES_TEMPORAL_ADDRESS": prepared,
+        # Compose's own port may be taken on this machine.
+        "MIPRES_METRICS_PORT": "0",
         "MIPRES_TEMPORAL_NAMESPACE": NAMESPACE,
     }
     check = composed["worker"]["healthcheck"]["test"]
@@ -154,6 +156,8 @@ async def test_a_worker_says_which_attributes_are_missing_and_how_to_get_them(
     settings = {
         **composed["worker"]["environment"],
         "MIPRES_TEMPORAL_ADDRESS": prepared,
+        # Compose's own port may be taken on this machine.
+        "MIPRES_METRICS_PORT": "0",
         "MIPRES_TEMPORAL_NAMESPACE": namespace,
     }
     for name, kind in (("UserType", "Keyword"), ("StuckSince", "Keyword")):
