@@ -305,7 +305,9 @@ def _embedded_database_url(known: dict[str, Any]) -> SecretStr:
     if password is None:
         return SecretStr("")
     secret, port = quote(password.get_secret_value(), safe=""), known["postgres_port"]
-    return SecretStr(f"postgresql+asyncpg://mipres:{secret}@127.0.0.1:{port}/{DATABASE_NAME}")
+    # Port 0 is any free one, which the launcher has still to find and gives to its parts.
+    server = f"127.0.0.1:{port}" if port else "127.0.0.1"
+    return SecretStr(f"postgresql+asyncpg://mipres:{secret}@{server}/{DATABASE_NAME}")
 
 
 def _loopback_of(known: dict[str, Any]) -> str:
