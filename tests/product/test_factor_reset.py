@@ -51,7 +51,12 @@ async def test_support_asks_and_the_person_stops_it(product: Product) -> None:
         assert "Restablecimiento pedido" in done.text
         assert PENDING in done.text
         token = await noticed(product, person)
-        assert "si la persona no lo detiene desde su correo" in (await desk.get(page)).text
+
+        # The mail is there a moment before the product has noted it.
+        async def waits() -> bool:
+            return "si la persona no lo detiene desde su correo" in (await desk.get(page)).text
+
+        await product.eventually(waits)
         again = await ask(desk, page)
         assert (again.status_code, "Ya hay un restablecimiento pendiente" in again.text) == (422, True)
 
