@@ -16,7 +16,7 @@ from temporalio.client import Client
 
 from mipres.domain.stages import OPEN_STAGES, Stage, WaitingOn
 from mipres.temporal import names
-from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, translated
+from mipres.temporal.answers import NO_ANSWER, translated
 
 log = structlog.get_logger()
 
@@ -93,7 +93,7 @@ class TemporalGauges:
                     with translated():
                         async with asyncio.timeout(_PATIENCE.total_seconds()):
                             self._figures = await self._count_all()
-                except (TemporalUnavailableError, UnknownWorkflowError) as error:
+                except NO_ANSWER as error:
                     log.warning("figures_missing", reason=str(error))
                     self._figures = None
                 self._asked_at = self._timer()

@@ -18,11 +18,11 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 
-from deploy.verdict import NO_ANSWER, end, reason_of
+from deploy.verdict import end, reason_of
 from mipres import composition
 from mipres.arguments import Arguments
 from mipres.settings import load_settings, variable
-from mipres.temporal.answers import translated
+from mipres.temporal.answers import NO_ANSWER, translated
 from mipres.temporal.connection import TemporalConnection, connect
 from mipres.temporal.names import REGISTRATIONS_QUEUE, REGISTRY_QUEUES
 

@@ -15,11 +15,11 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest, UpdateNa
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from deploy.verdict import NO_ANSWER, end, reason_of
+from deploy.verdict import end, reason_of
 from mipres import composition
 from mipres.arguments import Arguments
 from mipres.settings import load_settings
-from mipres.temporal.answers import translated
+from mipres.temporal.answers import NO_ANSWER, translated
 from mipres.temporal.connection import TemporalConnection, connect
 from mipres.temporal.names import SEARCH_ATTRIBUTES
 

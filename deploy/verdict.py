@@ -10,9 +10,6 @@ from typing import NoReturn
 from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, fault_for_operators
 from mipres.temporal.connection import TemporalConnection
 
-NO_ANSWER = (TemporalUnavailableError, UnknownWorkflowError)
-"""What a question to Temporal that is not answered ends with, once `translated`."""
-
 
 def reason_of(error: TemporalUnavailableError | UnknownWorkflowError, connection: TemporalConnection) -> str:
     """Say in Spanish, without a full stop, why there is no answer."""

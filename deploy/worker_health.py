@@ -13,11 +13,11 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
-from deploy.verdict import NO_ANSWER, end, reason_of
+from deploy.verdict import end, reason_of
 from mipres import composition
 from mipres.arguments import take_none
 from mipres.settings import load_settings
-from mipres.temporal.answers import translated
+from mipres.temporal.answers import NO_ANSWER, translated
 from mipres.temporal.connection import TemporalConnection, connect
 from mipres.temporal.names import REGISTRATIONS_QUEUE
 

@@ -179,17 +179,13 @@ def _mail_address(value: str) -> str:
     return value
 
 
-def _deployment_name(value: str) -> str:
-    """Temporal refuses every poll of a worker whose deployment has another name, and the worker does not say so."""
-    if not re.fullmatch(r"(?!__)[\w-]+", value):
-        raise ValueError("use letras, dígitos y guiones, sin puntos, como `registro`.")
-    return value
+def _matching(pattern: str, remedy: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(remedy)
+        return value
 
-
-def _build_name(value: str) -> str:
-    if not re.fullmatch(r"(?!__)[\w.+-]+", value):
-        raise ValueError("use letras, dígitos, puntos y guiones, como `0.2.0`.")
-    return value
+    return AfterValidator(check)
 
 
 def _sent_in_a_header(value: SecretStr) -> SecretStr:
@@ -198,20 +194,24 @@ def _sent_in_a_header(value: SecretStr) -> SecretStr:
     return value
 
 
-def _telephone_number(value: str) -> str:
-    if not re.fullmatch(r"\+?[0-9][0-9 ().-]{5,24}", value):
-        raise ValueError("debe ser un número de teléfono, como `601 330 5043` o `018000 960020`.")
-    return value
-
-
 ServerAddress = Annotated[str, AfterValidator(_server_address)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 WebPage = Annotated[str, AfterValidator(_web_page)]
-DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
-BuildName = Annotated[str, AfterValidator(_build_name)]
+# Temporal refuses every poll of a worker whose deployment has another name, and the worker does not say so.
+DeploymentName = Annotated[
+    str, _matching(r"(?!__)[\w-]+", "use letras, dígitos y guiones, sin puntos, como `registro`.")
+]
+BuildName = Annotated[
+    str, _matching(r"(?!__)[\w.+-]+", "use letras, dígitos, puntos y guiones, como `0.2.0`.")
+]
 Token = Annotated[SecretStr, AfterValidator(_sent_in_a_header)]
 PublicAddress = Annotated[str, AfterValidator(_mail_address)]
-TelephoneNumber = Annotated[str, AfterValidator(_telephone_number)]
+TelephoneNumber = Annotated[
+    str,
+    _matching(
+        r"\+?[0-9][0-9 ().-]{5,24}", "debe ser un número de teléfono, como `601 330 5043` o `018000 960020`."
+    ),
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 KeysById = Annotated[Mapping[str, bytes], NoDecode, BeforeValidator(_keys_by_id), Field(repr=False)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_separated_by_commas)]

@@ -13,7 +13,7 @@ from mipres.domain.address_changes import ChangeView
 from mipres.domain.factor_resets import FactorResetRequest, ResetRefusedError
 from mipres.support.accounts import DecisionRefusedError, UnknownAccountError
 from mipres.temporal import names
-from mipres.temporal.answers import TemporalUnavailableError, UnknownWorkflowError, translated
+from mipres.temporal.answers import NO_ANSWER, translated
 
 log = structlog.get_logger()
 
@@ -93,7 +93,7 @@ class FactorResetDesk:
         try:
             with translated():
                 await handle.signal(names.RESET_CLOSED, rpc_timeout=_PATIENCE)
-        except (TemporalUnavailableError, UnknownWorkflowError) as error:
+        except NO_ANSWER as error:
             log.warning("closed_reset_not_announced", reason=type(error).__name__)
             return False
         return True

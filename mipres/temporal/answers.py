@@ -67,6 +67,9 @@ class UnknownWorkflowError(MipresError):
     """Temporal has no such workflow, or none that is running where the call needs one."""
 
 
+NO_ANSWER = (TemporalUnavailableError, UnknownWorkflowError)
+"""What a question to Temporal that is not answered ends with, once `translated`."""
+
 # The server's own words: the status that comes with them stands for other refusals too.
 _SAID: dict[str, type[TemporalUnavailableError]] = {
     "unexpected workflow task failure": UpdateLostError,

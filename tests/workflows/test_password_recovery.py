@@ -6,7 +6,7 @@ from datetime import timedelta
 from temporalio.client import WorkflowExecutionStatus
 
 from mipres.domain.documents import Document, DocumentType
-from tests.workflows.conftest import ANA, MEDICINE, PERSON, World, told_to_support
+from tests.workflows.conftest import ANA, MEDICINE, PERSON, Handle, World, told_to_support
 from workflows.password_recovery import PasswordRecovery
 from workflows.registration import Registration
 
@@ -139,16 +139,20 @@ async def test_the_owner_of_the_old_address_stops_it_and_recovers_at_once(world:
     await world.passes(again, timedelta(minutes=31))
 
 
-async def test_who_stopped_it_waits_for_no_mail_to_support(world: World) -> None:
-    await _with_another_address(world)
-    handle = await world.recover()
-    await world.mailed("address_changing", "address_new")
-    world.mailer.down = True
+async def _stop_and_ask_while_no_mail_goes_out(world: World, handle: Handle) -> None:
     world.changes.stop()
     await handle.signal(PasswordRecovery.address_change_stopped)
     await handle.signal(PasswordRecovery.link_asked)
     world.mailer.down = False
     await world.passes(handle, timedelta(minutes=1))
+
+
+async def test_who_stopped_it_waits_for_no_mail_to_support(world: World) -> None:
+    await _with_another_address(world)
+    handle = await world.recover()
+    await world.mailed("address_changing", "address_new")
+    world.mailer.down = True
+    await _stop_and_ask_while_no_mail_goes_out(world, handle)
 
     async def all_of_them() -> bool:
         return len(world.mailer.sent) == 4
@@ -169,11 +173,7 @@ async def test_who_stopped_it_before_the_second_notice_is_out_recovers_at_once(w
         return world.mailer.attempts > 1
 
     await world.eventually(tries_the_second_notice)
-    world.changes.stop()
-    await handle.signal(PasswordRecovery.address_change_stopped)
-    await handle.signal(PasswordRecovery.link_asked)
-    world.mailer.down = False
-    await world.passes(handle, timedelta(minutes=1))
+    await _stop_and_ask_while_no_mail_goes_out(world, handle)
 
     async def recovers() -> bool:
         return ("password_recovery", PERSON.email) in _mails(world)
