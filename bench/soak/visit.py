@@ -94,7 +94,8 @@ class Visit:
     async def _become_a_user(self) -> None:
         if self.plan.asks_for_another_link:
             await self._patiently("links asked for", self._ask_for_another_link)
-        await self._patiently("registrations", self._complete)
+        await self._patiently("passwords", self._create_first_password)
+        await self._patiently("registrations", self._await_completion)
         if self.plan.recovers:
             await self._patiently("recoveries", self._recover)
         if self.plan.logs_in:
@@ -145,15 +146,21 @@ class Visit:
                 return
             await asyncio.sleep(wait)
 
-    async def _complete(self) -> None:
+    async def _create_first_password(self) -> None:
         """Create the password with the newest link, unless an attempt without answer did."""
         if await self._stage() != Stage.COMPLETED:
             await self._create_password(PASSWORD)
-            pause = _PAUSE_SECONDS
-            while await self._stage() != Stage.COMPLETED:
-                await asyncio.sleep(pause)
-                # Hundreds who look twice a second would be most of what there is to do after an outage.
-                pause = min(2 * pause, REFRESH_SECONDS)
+
+    async def _await_completion(self) -> None:
+        """Look until the workflow knows of the password.
+
+        An attempt of its own: the link has been used, and no other one comes.
+        """
+        pause = _PAUSE_SECONDS
+        while await self._stage() != Stage.COMPLETED:
+            await asyncio.sleep(pause)
+            # Hundreds who look twice a second would be most of what there is to do after an outage.
+            pause = min(2 * pause, REFRESH_SECONDS)
 
     async def _stage(self) -> str:
         path = f"/api/v1/registrations/{self.radicado}"

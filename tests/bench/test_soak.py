@@ -1,26 +1,34 @@
 """`make soak`: some seconds of it, really run, and what it makes of its samples."""
 
 import asyncio
+import dataclasses
+import math
 import random
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 from xml.etree import ElementTree as ET
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from bench.http import Connection
+from bench.mailbox import Mailbox
 from bench.plot import Curve, svg_of
 from bench.soak.day import LOAD, patience_of
 from bench.soak.growth import bound_of, judge
 from bench.soak.people import REFUSED, make_plan
 from bench.soak.samples import Sample, without_visitors
+from bench.soak.visit import Tally, Visit
 from dev.citizen import Citizen, Delegate, OtherUser, SocialServant, Unlisted
+from mipres.domain.stages import Stage
 from tests.dev.programs import printed_by
 from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 300.0
+LINK = f"/contrasena/{'a' * 64}"
 
 
 @pytest.mark.server
@@ -115,6 +123,52 @@ async def test_a_connection_that_the_server_closed_is_not_open() -> None:
             while connection.is_open:
                 await asyncio.sleep(0)
         connection.close()
+
+
+class OneMail:
+    """A mailbox whose owner gets one link."""
+
+    async def newest_link(self, _address: str, _connection: Connection, *, besides: str = "") -> str:
+        if besides == LINK:
+            await asyncio.Event().wait()
+        return LINK
+
+    def forget(self, _address: str) -> None: ...
+
+
+async def test_a_person_whose_password_is_there_waits_for_no_other_link(httpserver: HTTPServer) -> None:
+    registration = {"radicado": "MPR-1", "stage": Stage.AWAITING_PASSWORD}
+    httpserver.expect_ordered_request("/api/v1/registrations").respond_with_json(registration, status=201)
+    httpserver.expect_ordered_request("/api/v1/registrations/MPR-1").respond_with_json(registration)
+    httpserver.expect_ordered_request(LINK).respond_with_data('name="csrf_token" value="a"')
+    httpserver.expect_ordered_request("/contrasena").respond_with_data("created")
+    # The engine is away when the person looks, and has heard nothing of the password a moment later.
+    httpserver.expect_ordered_request("/api/v1/registrations/MPR-1").respond_with_data(status=503)
+    httpserver.expect_ordered_request("/api/v1/registrations/MPR-1").respond_with_json(registration)
+    httpserver.expect_ordered_request("/api/v1/registrations/MPR-1").respond_with_json(
+        registration | {"stage": Stage.COMPLETED}
+    )
+    plan = dataclasses.replace(
+        make_plan(random.Random(1)),
+        is_refused=False,
+        submits_twice=False,
+        asks_for_another_link=False,
+        recovers=False,
+        logs_in=False,
+    )
+    tally = Tally()
+    connection = Connection(port=httpserver.port)
+    await Visit(
+        plan=plan,
+        api=connection,
+        mail=connection,
+        mailbox=cast("Mailbox", OneMail()),
+        tally=tally,
+        patience=PATIENCE_SECONDS,
+        until=math.inf,
+    ).live()
+    httpserver.check()
+    assert (tally.done["registrations"], tally.failures) == (1, {"registrations: 503": 1})
 
 
 def test_a_person_waits_until_those_of_an_outage_are_served() -> None:
