@@ -20,7 +20,8 @@ from mipres import composition
 from mipres.arguments import take_none
 from mipres.database.failures import server_fault
 from mipres.logs import configure_logging
-from mipres.settings import Settings, load_settings
+from mipres.settings.loading import load_settings
+from mipres.settings.model import Settings
 from mipres.telemetry import MetricsPortTakenError, runtime_with_metrics
 from mipres.temporal.answers import TemporalUnavailableError, fault_for_operators
 from mipres.temporal.connection import (

@@ -54,7 +54,7 @@ from mipres.database.standings import PostgresStandings
 from mipres.domain.clients import Client as RegisteredApplication
 from mipres.domain.passwords import PasswordPolicy, common_passwords
 from mipres.oidc_clients import OpenClients
-from mipres.settings import Settings, names_by_api_key
+from mipres.settings.model import Settings
 from mipres.support.factor_resets import FactorResetDesk
 
 
@@ -226,7 +226,7 @@ class Composition:
             cookies=self._cookies,
             form_tokens=self._form_tokens,
             public_url=settings.public_url,
-            api_keys=names_by_api_key(settings),
+            api_keys={key: name for name, key in settings.named_api_keys},
             metrics_key=settings.metrics_key.get_secret_value() if settings.metrics_key else None,
             metrics_open=settings.environment == "development",
             staff=self._staff,

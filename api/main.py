@@ -44,7 +44,8 @@ from api.v1 import registrations as v1_registrations
 from mipres import composition
 from mipres.database.audit_queue import AuditQueue
 from mipres.logs import configure_logging
-from mipres.settings import Settings, load_settings
+from mipres.settings.loading import load_settings
+from mipres.settings.model import Settings
 from mipres.telemetry import core_lines_through_python
 from mipres.temporal.connection import connect
 from mipres.tracing import Tracing

@@ -15,7 +15,8 @@ from bench.floor_workflow import QUEUE, Floor, nothing
 from bench.programs import serve
 from bench.visits import Timed
 from mipres.arguments import take_none
-from mipres.settings import Settings, load_settings
+from mipres.settings.loading import load_settings
+from mipres.settings.model import Settings
 
 
 class FloorDriver:

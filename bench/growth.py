@@ -29,7 +29,7 @@ from dev.private_stack import PrivateStack
 from mipres import composition
 from mipres.arguments import take_none
 from mipres.domain.documents import parse_document
-from mipres.settings import DEVELOPMENT_KEY
+from mipres.settings.names import DEVELOPMENT_KEY
 from mipres.temporal.connection import connect
 from mipres.temporal.names import ACCESS_REVIEW_ID, WorkflowType
 from workflows.policies import HANDED_OUT_PER_SECOND

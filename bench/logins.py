@@ -15,7 +15,7 @@ from bench.people import new_professionals
 from bench.visits import Driver
 from dev.citizen import PASSWORD, Citizen, csrf_of
 from dev.private_stack import PrivateStack
-from mipres.settings import DEVELOPMENT_CLIENT_SECRET
+from mipres.settings.names import DEVELOPMENT_CLIENT_SECRET
 
 PLAIN, TWO_STEPS, EXCHANGE = "login", "login with a code of an application", "code for tokens"
 _APPLICATION = "mipres"

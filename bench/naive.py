@@ -18,7 +18,7 @@ from bench.naive_workflow import NAMESPACE, NaiveRegistration
 from bench.programs import serve
 from mipres import composition
 from mipres.arguments import take_none
-from mipres.settings import load_settings
+from mipres.settings.loading import load_settings
 from mipres.temporal.connection import connect
 from mipres.temporal.names import REGISTRATIONS_QUEUE, SEARCH_ATTRIBUTES
 

@@ -37,7 +37,8 @@ from mipres.domain.radicado import radicado_of
 from mipres.domain.submissions import Submission
 from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION, Consent
 from mipres.port_set import Ports
-from mipres.settings import Settings, load_settings
+from mipres.settings.loading import load_settings
+from mipres.settings.model import Settings
 from workflows.contract import RegistrationRequest
 
 EXECUTOR_VARIABLE = "BENCH_PEER_EXECUTOR"

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from bench.http import Connection, expect
 from bench.mailbox import Mailbox
 from dev.citizen import Citizen, create_password
-from mipres.settings import DEVELOPMENT_KEY
+from mipres.settings.names import DEVELOPMENT_KEY
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,8 @@ from temporalio.client import Client
 from deploy.verdict import end, reason_of
 from mipres import composition
 from mipres.arguments import Arguments
-from mipres.settings import load_settings, variable
+from mipres.settings.loading import load_settings
+from mipres.settings.names import variable
 from mipres.temporal.answers import NO_ANSWER, translated
 from mipres.temporal.connection import TemporalConnection, connect
 from mipres.temporal.names import REGISTRATIONS_QUEUE, REGISTRY_QUEUES

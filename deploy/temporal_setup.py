@@ -18,7 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from deploy.verdict import end, reason_of
 from mipres import composition
 from mipres.arguments import Arguments
-from mipres.settings import load_settings
+from mipres.settings.loading import load_settings
 from mipres.temporal.answers import NO_ANSWER, translated
 from mipres.temporal.connection import TemporalConnection, connect
 from mipres.temporal.names import SEARCH_ATTRIBUTES

@@ -16,7 +16,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from deploy.verdict import end, reason_of
 from mipres import composition
 from mipres.arguments import take_none
-from mipres.settings import load_settings
+from mipres.settings.loading import load_settings
 from mipres.temporal.answers import NO_ANSWER, translated
 from mipres.temporal.connection import TemporalConnection, connect
 from mipres.temporal.names import REGISTRATIONS_QUEUE

@@ -8,7 +8,7 @@ import json
 from api.main import create_app
 from dev.process import ROOT
 from mipres.arguments import take_none
-from mipres.settings import Settings
+from mipres.settings.model import Settings
 
 FILE = ROOT / "docs" / "openapi.json"
 

@@ -21,7 +21,8 @@ from dev.postgres import DATABASE, QUIET, USER
 from dev.probes import LOOPBACK, free_port, http_ok
 from dev.process import Console, LaunchError, Part, Supervisor, supervisor_of
 from dev.stack import Stack
-from mipres.settings import PREFIX, Settings, variable
+from mipres.settings.model import Settings
+from mipres.settings.names import PREFIX, variable
 
 PORTS = (
     *("api_port", "temporal_port", "temporal_ui_port", "postgres_port"),

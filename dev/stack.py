@@ -26,7 +26,9 @@ from dev.temporal_server import temporal_server
 from dev.terminal import follow_an_interrupted_make, foreground_of_its_own
 from mipres.arguments import Arguments
 from mipres.domain.clients import Client
-from mipres.settings import PREFIX, Settings, load_settings, variable
+from mipres.settings.loading import load_settings
+from mipres.settings.model import Settings
+from mipres.settings.names import PREFIX, variable
 
 PYTHON = sys.executable
 APPLICATION_PORTS = {"administracion": "administration_app_port", "mipres": "mipres_app_port"}

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from mipres.arguments import Arguments
-from mipres.settings import variable
+from mipres.settings.names import variable
 
 
 def copy_database(source: Path, target: Path) -> None:

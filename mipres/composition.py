@@ -55,7 +55,8 @@ from mipres.registries.client import RegistryClient
 from mipres.registries.miseguridadsocial import HttpSocialSecurityRegistry
 from mipres.registries.rethus import HttpHealthTalentRegistry
 from mipres.registries.sso import HttpSocialServiceRegistry
-from mipres.settings import DEVELOPMENT_CLIENT_SECRET, Settings, file_of
+from mipres.settings.model import Settings
+from mipres.settings.names import DEVELOPMENT_CLIENT_SECRET, file_of
 from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
 from mipres.support.desk import SupportDesk

@@ -12,7 +12,7 @@ from altcha.v2 import Challenge, Payload, solve_challenge
 from playwright.async_api import Page, Route, async_playwright
 
 from mipres.captcha.proofs import ProofsOfWork
-from mipres.settings import Settings
+from mipres.settings.model import Settings
 
 _REPETITIONS = 15
 _SCRIPT = Path(__file__).parents[2] / "static" / "js" / "proof.js"

@@ -14,7 +14,7 @@ from bench.mailbox import Mailbox
 from bench.soak.people import Plan
 from dev.citizen import PASSWORD, create_password, hidden_of, log_in
 from mipres.domain.stages import Stage
-from mipres.settings import DEVELOPMENT_KEY
+from mipres.settings.names import DEVELOPMENT_KEY
 
 T = TypeVar("T")
 

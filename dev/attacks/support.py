@@ -11,7 +11,7 @@ from dev.attacks.target import REASON, Target, need
 from dev.citizen import csrf_of
 from mipres import composition
 from mipres.database.credentials import Hasher
-from mipres.settings import Settings
+from mipres.settings.model import Settings
 from mipres.temporal.names import registration_workflow_id
 
 _GUESSED = "aaaaaaaaaaaaaaa"

@@ -21,7 +21,7 @@ from dev.probes import LOOPBACK
 from mipres import composition
 from mipres.captcha.challenges import CaptchaChallenges
 from mipres.composition import DatabaseServices
-from mipres.settings import DEVELOPMENT_KEY, variable
+from mipres.settings.names import DEVELOPMENT_KEY, variable
 from mipres.temporal.connection import connect
 
 PATIENCE_SECONDS = 45.0

@@ -12,7 +12,7 @@ from dev.chaos.waiting import patiently
 from dev.data_directory import DataDirectory
 from dev.private_stack import PrivateStack, private_stack
 from mipres import composition
-from mipres.settings import DEVELOPMENT_KEY
+from mipres.settings.names import DEVELOPMENT_KEY
 from mipres.temporal.connection import connect
 
 # Within the three seconds that a first attempt may take, and long enough to be caught.

@@ -8,7 +8,7 @@ import sys
 from dev.demo_application.app import Registered, create_app
 from dev.serving import PortUnavailableError, open_listener, port_of, run, serve
 from mipres.arguments import Arguments
-from mipres.settings import DEVELOPMENT_CLIENT_SECRET
+from mipres.settings.names import DEVELOPMENT_CLIENT_SECRET
 
 
 def main() -> None:

@@ -20,7 +20,9 @@ from mipres.domain import sentences
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.clients import Audience, UnusableClientError, secret_hash
 from mipres.oidc_clients import ClientsFile, Entries, UnwritableClientsError, usable
-from mipres.settings import Settings, file_of, load_settings, variable
+from mipres.settings.loading import load_settings
+from mipres.settings.model import Settings
+from mipres.settings.names import file_of, variable
 
 _FIELD = "oidc_clients"
 _SECRET_BYTES = 32

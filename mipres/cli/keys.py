@@ -12,7 +12,9 @@ from mipres.cli.running import Tools, misused, run_with_tools, stop
 from mipres.cli.signing_keys import SIGNING, rotate_signing_keys
 from mipres.cli.spanish import Commands
 from mipres.domain.audit import AuditEvent, AuditEventType
-from mipres.settings import SECRETS_FILE, Settings, load_settings, variable
+from mipres.settings.loading import load_settings
+from mipres.settings.model import Settings
+from mipres.settings.names import SECRETS_FILE, variable
 
 keys = Commands(help="Claves propias del producto.")
 

@@ -5,7 +5,7 @@ import sys
 
 from mipres.cli.running import faults_named
 from mipres.database.engine import migrate as migrate_database
-from mipres.settings import load_settings
+from mipres.settings.loading import load_settings
 
 
 def migrate() -> None:

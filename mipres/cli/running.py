@@ -29,7 +29,8 @@ from mipres.database.lockouts import LoginLockouts
 from mipres.database.milestones import Milestones
 from mipres.domain.server_faults import database_fault_for_staff
 from mipres.keys import UnknownBoxKeyError
-from mipres.settings import Settings, load_settings
+from mipres.settings.loading import load_settings
+from mipres.settings.model import Settings
 from mipres.support.accounts import SupportAccounts
 from mipres.support.actions import Support
 from mipres.support.factor_resets import FactorResetDesk

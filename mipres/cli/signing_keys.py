@@ -18,7 +18,8 @@ from mipres.oidc_keys import (
     with_newest_active,
     write_keys,
 )
-from mipres.settings import Settings, load_settings
+from mipres.settings.loading import load_settings
+from mipres.settings.model import Settings
 
 SIGNING = "signing"
 _CHANGES: dict[str, Callable[[KeySet], KeySet]] = {

@@ -19,7 +19,7 @@ from dev.probes import free_port
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Hasher
 from mipres.database.lockouts import LoginLockouts
-from mipres.settings import Settings
+from mipres.settings.model import Settings
 from mipres.support.staff import PostgresStaff
 from tests.conftest import PAYLOAD_KEYS
 from tests.fakes import FakeClock

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from api.main import create_app
 from dev.probes import free_port
-from mipres.settings import Settings
+from mipres.settings.model import Settings
 from mipres.version import BUILD, VERSION
 from tests.api.conftest import way_back
 

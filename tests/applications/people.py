@@ -7,7 +7,7 @@ import httpx2
 
 from dev.citizen import PASSWORD, Citizen, create_password, link_in, next_number
 from dev.private_stack import PrivateStack
-from mipres.settings import DEVELOPMENT_KEY
+from mipres.settings.names import DEVELOPMENT_KEY
 from tests.api.conftest import hidden
 
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 from mipres.cli import running
 from mipres.cli.app import app
 from mipres.cli.running import Tools
-from mipres.settings import Settings
+from mipres.settings.model import Settings
 
 Command = Callable[..., Result]
 URL = "http://ui.test/radicado"

@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey, KeySet
 from mipres.cli.running import MISUSED, NOT_POSSIBLE, Tools
 from mipres.composition import build_clients
 from mipres.domain.clients import clients_in
-from mipres.settings import load_settings
+from mipres.settings.loading import load_settings
 from tests.cli.conftest import Command
 
 ADDED = ("applications", "add", "hc", "--name", "Historia clínica", "--redirect-uri", "https://app.example/v")

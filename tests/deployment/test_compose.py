@@ -11,7 +11,9 @@ import yaml
 from dev.probes import free_port
 from dev.process import SILENT, Part, supervisor_of
 from dev.temporal_server import DYNAMIC_CONFIG
-from mipres.settings import PREFIX, Settings, load_settings, variable
+from mipres.settings.loading import load_settings
+from mipres.settings.model import Settings
+from mipres.settings.names import PREFIX, variable
 from tests.deployment.composed import (
     DEPLOY,
     ROOT,
@@ -211,9 +213,9 @@ def test_nothing_is_left_to_a_server_that_compose_does_not_start(
 
 @pytest.mark.usefixtures("environment_of_the_api")
 def test_generated_secrets_are_good_enough_for_production() -> None:
-    from mipres.settings import _production_refusals
+    from mipres.settings.production import production_refusals
 
-    refused = {refusal.partition(":")[0] for refusal in _production_refusals(load_settings())}
+    refused = {refusal.partition(":")[0] for refusal in production_refusals(load_settings())}
     # Only what development may do keeps compose out of production: no encryption, limits for one visitor, and
     # the applications of demonstration.
     assert refused == {
@@ -308,7 +310,7 @@ async def test_the_simulator_s_command_and_check_work_together(
 
 
 def test_every_setting_is_documented_with_what_production_demands() -> None:
-    from mipres.settings import _production_refusals
+    from mipres.settings.production import production_refusals
 
     rows = documented_settings()
     assert set(rows) == SETTING_NAMES
@@ -323,7 +325,7 @@ def test_every_setting_is_documented_with_what_production_demands() -> None:
         captcha="off",
         rate_limits="off",
     )
-    refused = {refusal.partition(":")[0] for refusal in _production_refusals(careless)}
+    refused = {refusal.partition(":")[0] for refusal in production_refusals(careless)}
     demanded = {name for name, production in rows.items() if re.match(r"\*\*[^*]+\*\*", production)}
     assert demanded == refused | {"MIPRES_SECRET_KEY", "MIPRES_PAYLOAD_KEYS"}
 

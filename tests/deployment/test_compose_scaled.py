@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from mipres.settings import Settings, variable
+from mipres.settings.model import Settings
+from mipres.settings.names import variable
 from tests.deployment.composed import DEPLOY, ROOT, compose_file
 from tests.deployment.manifests import POSTGRES_CONNECTIONS, RESERVED_CONNECTIONS
 

@@ -12,7 +12,8 @@ import yaml
 from joserfc.jwk import KeySet
 
 from mipres.oidc_keys import fresh_key, write_keys
-from mipres.settings import Settings, variable
+from mipres.settings.model import Settings
+from mipres.settings.names import variable
 from mipres.temporal.names import REGISTRATIONS_QUEUE
 from tests.certificates import certificate_of, new_key, pem_of
 from tests.deployment.composed import DEPLOY, compose_file

@@ -12,7 +12,8 @@ import pytest
 from dev.registry_simulator import people_page
 from mipres.domain.outcomes import Refusal
 from mipres.domain.stages import Stage
-from mipres.settings import Settings, variable
+from mipres.settings.model import Settings
+from mipres.settings.names import variable
 
 ROOT = Path(__file__).parents[2]
 SKIPPED = frozenset({".venv", ".data", "node_modules"})

@@ -11,7 +11,7 @@ from mipres.key_rings import (
     with_second_active,
     written,
 )
-from mipres.settings import _keys_by_id
+from mipres.settings.values import _keys_by_id
 
 OLD = in_base64({"k1": b"1" * 32, "old": b"0" * 32})
 

@@ -8,7 +8,8 @@ import pytest
 
 from mipres import composition
 from mipres.domain.clients import UnusableClientError, secret_hash
-from mipres.settings import DEVELOPMENT_CLIENT_SECRET, Settings
+from mipres.settings.model import Settings
+from mipres.settings.names import DEVELOPMENT_CLIENT_SECRET
 from tests.oidc.conftest import entry
 
 

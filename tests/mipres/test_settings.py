@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from mipres.settings import Settings, load_settings, names_by_api_key
+from mipres.settings.loading import load_settings
+from mipres.settings.model import Settings
 from tests.certificates import certificate_of, new_key, pem_of
 
 LONG = "kR7vQ2mX9sLw4TbZ8yHc1NfJ6gDp3uEa"
@@ -72,7 +73,7 @@ def test_development_points_at_the_embedded_servers(monkeypatch: pytest.MonkeyPa
 
 def test_keys_of_the_api_have_names_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     tell(monkeypatch, DEVELOPMENT | {"API_KEYS": "siis:one, two,eps-sur.2:three"})
-    assert names_by_api_key(load_settings()) == {"one": "siis", "two": None, "three": "eps-sur.2"}
+    assert load_settings().named_api_keys == [("siis", "one"), (None, "two"), ("eps-sur.2", "three")]
 
 
 @pytest.mark.parametrize("entry", ["siis:", ":one", "Siis:one", "un nombre:one", "two,siis:"])

@@ -3,7 +3,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from mipres.settings import load_settings
+from mipres.settings.loading import load_settings
 from mipres.telemetry import MetricsPortTakenError, runtime_with_metrics
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 
 from dev.probes import free_port, http_ok
-from mipres.settings import variable
+from mipres.settings.names import variable
 from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]

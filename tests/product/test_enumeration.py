@@ -13,7 +13,7 @@ import httpx2
 
 from api.main import create_app
 from mipres.domain.limits import CLIENT_ANSWERS, DOCUMENT_ANSWERS
-from mipres.settings import Settings
+from mipres.settings.model import Settings
 from tests.product.conftest import Product, csrf_of
 
 RECEIVED = "Recibimos su solicitud"

@@ -13,7 +13,7 @@ from activities.catalog import catalog
 from api.temporal_gauges import QueueFigures, TemporalGauges
 from mipres.database.failures import database_fault
 from mipres.domain.outcomes import OutcomeStatus
-from mipres.settings import Settings
+from mipres.settings.model import Settings
 from mipres.temporal.names import REGISTRATIONS_QUEUE
 from tests.conftest import PAYLOAD_KEYS
 from tests.patience import PATIENCE_SECONDS
