@@ -51,7 +51,7 @@ def laid_out(name: str, directory: Path, *, api: int, clear: int, encrypted: int
     main = directory / "nginx.conf"
     main.write_text(
         f"daemon off;\npid {directory}/pid;\nerror_log stderr warn;\nworker_processes 1;\n"
-        f"events {{}}\nhttp {{\n{temporary}include {directory}/site.conf;\n}}\n",
+        f"events {{}}\nhttp {{\naccess_log {directory}/access.log;\n{temporary}include {directory}/site.conf;\n}}\n",
         encoding="utf-8",
     )
     return main
