@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-_ENHANCED_CODE: Final = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?!\d)", re.ASCII)
+# Some servers say it on a later line only, or behind words: `sorry, not in my list of allowed rcpthosts (#5.7.1)`.
+_ENHANCED_CODE: Final = re.compile(r"(?:^|[#(\[])([245]\.\d{1,3}\.\d{1,3})(?!\.?\d)", re.ASCII | re.MULTILINE)
 _ADDRESS_SUBJECT: Final = 1
 # RFC 3463: x.1.7 and x.1.8 blame the sender, x.1.9 the relaying.
 _NOT_ABOUT_THE_RECIPIENT: Final = frozenset({7, 8, 9})
 # Mailbox unavailable, not local, name not allowed: what servers say of an address, but not of it alone.
 _DOUBTFUL_CODES: Final = frozenset({550, 551, 553})
 _PERMANENT: Final = range(500, 600)
+_REFUSING: Final = range(400, 600)
 
 
 class Step(StrEnum):
@@ -37,11 +39,13 @@ class Verdict(StrEnum):
         ADDRESS_WRONG: This address is wrong; the person corrects it.
         ADDRESS_DOUBTFUL: It may be; one more try decides.
         SERVER_CANNOT: The server cannot now; it or its setting gets mended.
+        NO_WORD: It has the message, and neither takes nor refuses it.
     """
 
     ADDRESS_WRONG = "address_wrong"
     ADDRESS_DOUBTFUL = "address_doubtful"
     SERVER_CANNOT = "server_cannot"
+    NO_WORD = "no_word"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +59,15 @@ class Refusal:
     @property
     def verdict(self) -> Verdict:
         """Whose fault it is: only a recipient's address can be wrong, and only for good."""
+        if self.step is Step.FINAL_DOT and self.code not in _REFUSING:
+            return Verdict.NO_WORD
         if self.code not in _PERMANENT or self.step not in {Step.RECIPIENT, Step.FINAL_DOT}:
             return Verdict.SERVER_CANNOT
-        enhanced = _ENHANCED_CODE.match(self.text)
+        enhanced = _ENHANCED_CODE.search(self.text)
         if enhanced is None:
             is_doubtful = self.step is Step.RECIPIENT and self.code in _DOUBTFUL_CODES
             return Verdict.ADDRESS_DOUBTFUL if is_doubtful else Verdict.SERVER_CANNOT
-        group, subject, detail = map(int, enhanced.groups())
+        group, subject, detail = map(int, enhanced[1].split("."))
         is_about_the_address = (
             group == self.code // 100
             and subject == _ADDRESS_SUBJECT
@@ -71,5 +77,5 @@ class Refusal:
 
     def __str__(self) -> str:
         """Step and codes. The server's words are left out: they may repeat the address."""
-        enhanced = _ENHANCED_CODE.match(self.text)
-        return f"{self.step}: {self.code}{f' {enhanced[0]}' if enhanced else ''}"
+        enhanced = _ENHANCED_CODE.search(self.text)
+        return f"{self.step}: {self.code}{f' {enhanced[1]}' if enhanced else ''}"

@@ -214,18 +214,25 @@ def _printable(name: str) -> str:
 
 @contextmanager
 def _no_answer_is(error_type: type[MailNotAcceptedError]) -> Iterator[None]:
-    """Raise `error_type` where no reply comes, _RefusedError where one refuses."""
+    """Raise `error_type` where no reply comes that can be read, _RefusedError where one refuses."""
     try:
         yield
     except aiosmtplib.SMTPResponseException as error:
-        step = _STEPS.get(type(error), Step.CONNECT)
+        if error.code == aiosmtplib.SMTPStatus.invalid_response:
+            raise error_type(type(error).__name__) from None
+        # The library has no class of its own for a refused STARTTLS.
+        step = _STEPS.get(type(error), Step.TLS)
         raise _RefusedError(Refusal(step=step, code=error.code, text=error.message)) from None
     except (aiosmtplib.SMTPException, OSError) as error:
         # Only the class is shown: a server's text may repeat the address.
         raise error_type(type(error).__name__) from None
 
 
-_STEPS: Final = {aiosmtplib.SMTPHeloError: Step.HELLO, aiosmtplib.SMTPAuthenticationError: Step.LOGIN}
+_STEPS: Final = {
+    aiosmtplib.SMTPConnectResponseError: Step.CONNECT,
+    aiosmtplib.SMTPHeloError: Step.HELLO,
+    aiosmtplib.SMTPAuthenticationError: Step.LOGIN,
+}
 
 
 def _check(reply: aiosmtplib.SMTPResponse, step: Step) -> None:
@@ -234,6 +241,9 @@ def _check(reply: aiosmtplib.SMTPResponse, step: Step) -> None:
 
 
 def _error_of(refusal: Refusal) -> MailAddressRejectedError | MailNotAcceptedError:
-    if refusal.verdict is Verdict.SERVER_CANNOT:
-        return MailNotAcceptedError(str(refusal))
+    match refusal.verdict:
+        case Verdict.NO_WORD:
+            return MailProbablyDeliveredError(f"reply {refusal.code}")
+        case Verdict.SERVER_CANNOT:
+            return MailNotAcceptedError(str(refusal))
     return MailAddressRejectedError(str(refusal))

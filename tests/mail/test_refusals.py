@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +18,7 @@ from mipres.domain.errors import (
     MailProbablyDeliveredError,
 )
 from mipres.domain.mail import Mail
+from mipres.domain.server_faults import mail_fault_for_staff
 from mipres.mail.replies import Refusal, Step, Verdict
 from mipres.mail.smtp import FINAL_REPLY_SECONDS, SmtpMailer
 
@@ -81,6 +84,11 @@ REPLIES: dict[str, Verdict] = {
     "451 4.7.1 Greylisted": Verdict.SERVER_CANNOT,
     "452 4.2.2 Full": Verdict.SERVER_CANNOT,
     "421 4.3.2 Closing": Verdict.SERVER_CANNOT,
+    # As IronPort and qmail write it.
+    "550 #5.1.0 Address rejected": Verdict.ADDRESS_WRONG,
+    "550 #5.7.1 Your access has been rejected": Verdict.SERVER_CANNOT,
+    "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)": Verdict.SERVER_CANNOT,
+    "550 10.5.7.1 is not welcome": Verdict.ADDRESS_DOUBTFUL,
 }
 
 
@@ -96,6 +104,12 @@ def test_only_the_recipients_own_address_is_wrong(step: Step, reply: str) -> Non
     refusal = Refusal(step=step, code=int(code), text=text)
     assert refusal.verdict is expected
     assert "ejemplo" not in str(refusal)
+
+
+def test_the_reason_may_stand_on_a_later_line() -> None:
+    refusal = Refusal(step=Step.RECIPIENT, code=550, text="Verification failed\n5.7.1 Sender verify failed")
+    assert refusal.verdict is Verdict.SERVER_CANNOT
+    assert str(refusal) == "RCPT: 550 5.7.1"
 
 
 @pytest.mark.parametrize("reply", REPLIES)
@@ -208,6 +222,50 @@ async def test_a_late_reply_is_waited_for(desk: SmtpDesk, inbox: Inbox) -> None:
 
 def test_the_final_reply_has_the_ten_minutes_of_the_rfc() -> None:
     assert FINAL_REPLY_SECONDS == 600
+
+
+@asynccontextmanager
+async def server_that_says(**replies: str) -> AsyncIterator[int]:
+    """A server with a reply of its own to some commands; `dot` is what the message gets."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        usual = {"ehlo": "250-hola\r\n250 STARTTLS", "data": "354 go"}
+        writer.write(b"220 hola\r\n")
+        while line := await reader.readline():
+            command = line.split()[0].decode().lower()
+            writer.write(f"{replies.get(command, usual.get(command, '250 OK'))}\r\n".encode())
+            if command == "data":
+                await reader.readuntil(b"\r\n.\r\n")
+                writer.write(f"{replies['dot']}\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    "reply", ["queued as 4711", "OK", "25 OK", "354 More", "600 Hm", "250 " + "x" * 9000]
+)
+async def test_a_reply_that_neither_takes_nor_refuses_the_message_is_a_probable_delivery(reply: str) -> None:
+    async with server_that_says(ehlo="250 hola", dot=reply) as port:
+        with pytest.raises(MailProbablyDeliveredError) as caught:
+            await send_to(port)
+    assert "no se entiende" in mail_fault_for_staff(str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("replies", "words"),
+    [
+        ({"starttls": "454 4.7.0 ana.ruiz@ejemplo.test"}, "no admitió el cifrado (STARTTLS: 454 4.7.0)"),
+        ({"starttls": "hola"}, "no se entiende"),
+        ({"ehlo": "250 hola", "rcpt": "hola"}, "no se entiende"),
+    ],
+)
+async def test_staff_read_which_step_failed(replies: dict[str, str], words: str) -> None:
+    async with server_that_says(**replies) as port:
+        with pytest.raises(MailNotAcceptedError) as caught:
+            await send_to(port)
+    assert words in mail_fault_for_staff(str(caught.value))
 
 
 async def test_a_connection_lost_before_the_message_is_no_delivery() -> None:
