@@ -11,6 +11,11 @@ from mipres.domain.identifiers import has_control_character, visible
 # Narrower than RFC 5322: nothing that begins another address, a name or a command may stand in one.
 _ATOM: Final = r"[^\s@.,:;<>()\[\]\"\\]+"
 _ADDRESS: Final = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@({_ATOM}(?:\.{_ATOM})+)")
+# RFC 5321 §4.1.2; no name ends in a number.
+_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_HOST_NAME: Final = re.compile(rf"(?:{_LABEL}\.)+(?!\d+$){_LABEL}", re.ASCII | re.IGNORECASE)
+# The codec of the standard library writes another person's domain for these: straße.de becomes strasse.de.
+_OF_OTHER_DOMAINS: Final = frozenset("ßẞς")
 _BETWEEN_ADDRESSES: Final = re.compile(r"[\s,;/|]+")
 _LOCAL_LENGTH: Final = 64
 _LENGTH: Final = 254
@@ -52,7 +57,11 @@ def ascii_domain(domain: str) -> str | None:
 
     None if it is no domain.
     """
+    if not _OF_OTHER_DOMAINS.isdisjoint(domain):
+        return None
     try:
-        return domain.encode("idna").decode("ascii")
+        written = domain.encode("idna").decode("ascii")
     except UnicodeError:
         return None
+    # What the codec makes of other scripts' signs may be an @ or the end of an address.
+    return written if _HOST_NAME.fullmatch(written) else None
