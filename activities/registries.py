@@ -146,8 +146,8 @@ class SocialServiceChecks:
         """Does the person hold a placement that is in force today?"""
         with translated():
             placement = await self._registry.find_placement(submission.document)
-        today = today_in_bogota(self._clock.now())
-        refusal = self._rules.social_service_refusal(placement, today=today)
+            today = today_in_bogota(self._clock.now())
+            refusal = self._rules.social_service_refusal(placement, today=today)
         return PlacementResult(
             refusal=refusal,
             placement=None if refusal else placement,

@@ -16,7 +16,10 @@ from mipres.domain.sanctions import SanctionTable, shipped_sanctions
 
 BOGOTA = ZoneInfo("America/Bogota")
 _RETHUS = "rethus"
-_UNTOLD = "professions: neither name nor known code"
+_SSO = "sso"
+_UNTOLD = "professions: neither readable name nor known code"
+_UNREADABLE_PLACEMENT = "profession: no readable name"
+_UNREADABLE_KIND = "sanctions: no readable kind"
 
 
 def today_in_bogota(now: datetime) -> date:
@@ -63,7 +66,7 @@ class EligibilityRules:
         """Refusal of a Profesional de la Salud, or None when the person may register.
 
         Raises:
-            RegistryUnavailableError: the profession that was asked for may be one that could not be read.
+            RegistryUnavailableError: the profession that was asked for, or what a sanction is, could not be read.
         """
         if professional is None:
             return Refusal.NOT_IN_RETHUS
@@ -71,23 +74,34 @@ class EligibilityRules:
         if profession is None:
             _check_readable(professional.hidden_registration)
             return Refusal.NOT_IN_RETHUS
-        if any(item.in_force(today) and self.sanctions.bars(item.kind) for item in professional.sanctions):
+        bars = self.bars_in_force(professional, today=today)
+        if True in bars:
             return Refusal.SANCTIONED
+        if None in bars:
+            raise RegistryUnavailableError(_RETHUS, _UNREADABLE_KIND)
         prescribing = self._prescribing(profession)
         if prescribing is Prescribing.UNTOLD:
             raise RegistryUnavailableError(_RETHUS, _UNTOLD)
         return None if prescribing is Prescribing.YES else Refusal.PROFESSION_NOT_AUTHORIZED
 
+    def bars_in_force(self, professional: HealthProfessional, *, today: date) -> set[bool | None]:
+        """What the table of sanctions says of each that is in force today."""
+        return {self.sanctions.bars(item.kind) for item in professional.sanctions if item.in_force(today)}
+
     def social_service_refusal(self, placement: Placement | None, *, today: date) -> Refusal | None:
         """Refusal of a Servicio Social Obligatorio.
 
         A placement in force today, in a profession that prescribes.
+
+        Raises:
+            RegistryUnavailableError: the profession could not be read.
         """
         if placement is None or not placement.in_force(today):
             return Refusal.NOT_IN_SSO
-        if self.professions.prescribing(placement.profession) is Prescribing.YES:
-            return None
-        return Refusal.PROFESSION_NOT_AUTHORIZED
+        prescribing = self.professions.prescribing(placement.profession)
+        if prescribing is Prescribing.UNTOLD:
+            raise RegistryUnavailableError(_SSO, _UNREADABLE_PLACEMENT)
+        return None if prescribing is Prescribing.YES else Refusal.PROFESSION_NOT_AUTHORIZED
 
     def other_user_refusal(self, professional: HealthProfessional | None) -> Refusal | None:
         """Refusal of an Otro Usuario.

@@ -22,6 +22,8 @@ _WRITTEN_REGISTRATION_LABEL: Final = re.compile(
     rf"{_LABEL_SEPARATORS})+(?=\d)"
 )
 
+_LOST_LETTER: Final = re.compile(r"[^\W\d_][^\w\s.,:;()\[\]/|°-]+\w")
+
 
 def visible(text: str) -> str:
     """Drop characters without width, and blanks at both ends.
@@ -57,6 +59,19 @@ def folded_words(text: str) -> str:
     """
     plain = _without_accents(text).casefold()
     return " ".join("".join(char if char.isalnum() else " " for char in plain).split())
+
+
+def folded_code(text: str) -> str:
+    """Fold a code: `P07`, `p-07` and `P 7` become equal."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", folded_words(text).replace(" ", ""))
+
+
+def has_lost_letters(text: str) -> bool:
+    """Whether a sign stands within a word where a letter was.
+
+    Where a charset went wrong, other systems write `M?DICO`, `MÃ©DICO`, `M&Eacute;DICO` or `M´EDICO`.
+    """
+    return _LOST_LETTER.search(unicodedata.normalize("NFC", visible(text))) is not None
 
 
 def folded_registration(text: str) -> str:

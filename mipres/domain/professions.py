@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from mipres.domain.errors import UnusableTableError
-from mipres.domain.identifiers import folded_words
+from mipres.domain.identifiers import folded_code, folded_words, has_lost_letters
 
 SHIPPED_PROFESSIONS = Path(__file__).with_name("professions.toml")
 
@@ -21,7 +21,7 @@ class Prescribing(StrEnum):
         YES: It is one of those that prescribe.
         NO: It is known not to prescribe, or resembles none that does.
         UNCERTAIN: The table does not know it, and it resembles one that prescribes.
-        UNTOLD: It has no name, and no code that the table knows.
+        UNTOLD: It has no name that can be read, and no code that the table knows.
     """
 
     YES = "yes"
@@ -63,9 +63,7 @@ class ProfessionTable:
                     for spelling in (row["name"], *row.get("spellings", ()))
                 },
                 by_code={
-                    folded_words(code): prescribes
-                    for prescribes, row in rows
-                    for code in row.get("codes", ())
+                    folded_code(code): prescribes for prescribes, row in rows for code in row.get("codes", ())
                 },
                 resembling=tuple(folded_words(root) for root in table["resembling"]),
                 other_levels=frozenset(folded_words(word) for word in table["other_levels"]),
@@ -76,19 +74,19 @@ class ProfessionTable:
     def knows(self, name: str, *, code: str = "") -> bool:
         """Whether the table has the profession itself, and not only a guess by its name."""
         spelling = folded_words(name)
-        return spelling in self.by_spelling or (not spelling and folded_words(code) in self.by_code)
+        return spelling in self.by_spelling or (not spelling and folded_code(code) in self.by_code)
 
     def prescribing(self, name: str, *, code: str = "") -> Prescribing:
         """Judge a profession by its name.
 
-        By its code where the name is missing or unknown.
+        By its code where the name is missing, unknown or without some of its letters.
         """
         spelling = folded_words(name)
         known = self.by_spelling.get(spelling)
         if known is not None:
             return Prescribing.YES if known else Prescribing.NO
-        by_code = self.by_code.get(folded_words(code))
-        if not spelling:
+        by_code = self.by_code.get(folded_code(code))
+        if not spelling or has_lost_letters(name):
             return {None: Prescribing.UNTOLD, True: Prescribing.YES, False: Prescribing.NO}[by_code]
         words = spelling.split()
         resembles = words[0] not in self.other_levels and any(

@@ -25,7 +25,10 @@ _KINDS: Final = {
     "another person's": "es de otra persona",
     "end lies before start": "el fin es anterior al inicio",
     "neither name nor code": "sin nombre ni código",
-    "neither name nor known code": "sin nombre ni código conocido",
+    "neither readable name nor known code": "sin nombre legible ni código conocido",
+    "no readable name": "sin nombre legible",
+    "no readable kind": "sin clase legible",
+    "stands for no day": "es la fecha que otros sistemas escriben cuando falta",
     "neither given_names nor surnames": "sin nombres ni apellidos",
 }
 _OTHER_KIND: Final = "no tiene la forma acordada"

@@ -157,6 +157,9 @@ class ReviewRules:
         profession = self.rules.find_profession(professional, registration)
         if profession is None:
             return None if professional.hidden_registration else Finding(cause=AccessCause.NOT_IN_RETHUS)
+        bars = self.rules.bars_in_force(professional, today=today)
+        if None in bars and True not in bars:
+            return None
         barring = [item for item in professional.sanctions if self.rules.sanctions.bars(item.kind)]
         if any(item.in_force(today) for item in barring):
             until = _last_barred_day(barring, today)

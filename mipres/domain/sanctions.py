@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from mipres.domain.errors import UnusableTableError
-from mipres.domain.identifiers import folded_words
+from mipres.domain.identifiers import folded_words, has_lost_letters
 from mipres.domain.professions import yes_or_no
 
 SHIPPED_SANCTIONS = Path(__file__).with_name("sanctions.toml")
@@ -39,12 +39,12 @@ class SanctionTable:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UnusableTableError(file, type(error).__name__) from error
 
-    def bars(self, kind: str) -> bool:
+    def bars(self, kind: str) -> bool | None:
         """Whether a sanction of this kind bars while it is in force.
 
-        A kind that is not in the table does.
+        A kind that is not in the table does. None where it lost some of its letters: it may be one that does not.
         """
-        return self.by_spelling.get(folded_words(kind), True)
+        return self.by_spelling.get(folded_words(kind), None if has_lost_letters(kind) else True)
 
 
 @cache

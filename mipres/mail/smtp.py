@@ -214,7 +214,7 @@ def _printable(name: str) -> str:
 
 @contextmanager
 def _no_answer_is(error_type: type[MailNotAcceptedError]) -> Iterator[None]:
-    """Raise `error_type` where no reply comes that can be read, _RefusedError where one refuses."""
+    """Raise `error_type` without a readable reply, _RefusedError where one refuses."""
     try:
         yield
     except aiosmtplib.SMTPResponseException as error:

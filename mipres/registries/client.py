@@ -4,7 +4,6 @@ An answer is *found*, *not found* (only with the registry's own mark) or a techn
 registry, field and kind of fault. A wrong answer refuses nobody, and lets nobody in.
 """
 
-import codecs
 import json
 from collections.abc import Mapping
 from email.message import Message
@@ -147,7 +146,7 @@ class RegistryClient:
 
     def _json(self, body: bytes, content_type: str) -> object:
         try:
-            charset = None if body.startswith(codecs.BOM_UTF8) else _declared_charset(content_type)
+            charset = None if _shows_utf8(body) else _declared_charset(content_type)
             # Without a declaration it is one of the encodings of Unicode, which the parser tells apart.
             return json.loads(
                 body.decode(charset) if charset else body,
@@ -189,6 +188,17 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for name, value in pairs:
         content[name] = TWO_VALUES if name in content and content[name] != value else value
     return content
+
+
+def _shows_utf8(body: bytes) -> bool:
+    """Whether it is UTF-8 whatever was declared, as some servers do of every answer.
+
+    No word of another charset happens to be well-formed UTF-8 with more than ASCII in it.
+    """
+    try:
+        return not body.isascii() and bool(body.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _declared_charset(content_type: str) -> str | None:

@@ -22,6 +22,9 @@ _DAY: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:Z|[+-]\d{2}(?::?\d{2})?)?)?",
     re.ASCII | re.IGNORECASE,
 )
+# What other systems write for a day that they do not have: 0001-01-01, 1899-12-30, 1900-01-01, 1970-01-01.
+_LATEST_EMPTY_DAY: Final = date(1970, 1, 1)
+_OF_A_SPREADSHEET: Final = re.compile(r"^(\d+)\.0$", re.ASCII)
 _T = TypeVar("_T")
 
 
@@ -47,7 +50,7 @@ def fault(kind: str) -> PydanticCustomError:
 def as_text(value: object) -> str:
     """Read a text; what is missing is empty.
 
-    A number is a text already: `RegistryClient` reads it so.
+    A number is a text already: `RegistryClient` reads it so. `1020304050.0` as a text is what a spreadsheet makes of one.
     """
     if value is None:
         return ""
@@ -58,7 +61,7 @@ def as_text(value: object) -> str:
         raise fault("control character")
     if len(text) > MAX_TEXT:
         raise fault("too long")
-    return " ".join(text.split())
+    return _OF_A_SPREADSHEET.sub(r"\1", " ".join(text.split()))
 
 
 def as_needed_text(value: object) -> str:
@@ -113,6 +116,22 @@ def as_day(value: object) -> date:
         raise fault("not a day") from None
 
 
+def as_first_day(value: object) -> date:
+    """Read a day on which something begins, never the calendar's last one."""
+    day = as_day(value)
+    if day == date.max:
+        raise fault("stands for no day")
+    return day
+
+
+def as_known_last_day(value: object) -> date:
+    """Read the day on which something ends."""
+    day = as_day(value)
+    if day <= _LATEST_EMPTY_DAY:
+        raise fault("stands for no day")
+    return day
+
+
 def as_last_day(value: object) -> date | None:
     """Read a day that may be open.
 
@@ -120,7 +139,7 @@ def as_last_day(value: object) -> date | None:
     """
     if value is None or (isinstance(value, str) and not visible(value)):
         return None
-    day = as_day(value)
+    day = as_known_last_day(value)
     return None if day == date.max else day
 
 
@@ -163,4 +182,6 @@ Label = Annotated[str, BeforeValidator(as_label)]
 Aside = Annotated[str, BeforeValidator(as_aside)]
 MailAddress = Annotated[str, BeforeValidator(as_address)]
 Day = Annotated[date, BeforeValidator(as_day)]
+FirstDay = Annotated[date, BeforeValidator(as_first_day)]
+KnownLastDay = Annotated[date, BeforeValidator(as_known_last_day)]
 LastDay = Annotated[date | None, BeforeValidator(as_last_day)]

@@ -8,7 +8,16 @@ from mipres.domain.documents import Document
 from mipres.domain.errors import RegistryUnavailableError
 from mipres.domain.people import HealthProfessional, Profession, Sanction
 from mipres.registries.client import PersonalAnswer, RegistryClient
-from mipres.registries.fields import Aside, Day, LastDay, OptionalText, RegistryModel, Text, as_rows, fault
+from mipres.registries.fields import (
+    Aside,
+    FirstDay,
+    LastDay,
+    OptionalText,
+    RegistryModel,
+    Text,
+    as_rows,
+    fault,
+)
 
 _M = TypeVar("_M", bound=RegistryModel)
 
@@ -34,7 +43,7 @@ class _RegistrationAnswer(RegistryModel):
 class _SanctionAnswer(RegistryModel):
     authority: Aside = ""
     kind: Text = ""
-    start: Day
+    start: FirstDay
     end: LastDay = None
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from pydantic import model_validator
 from mipres.domain.documents import Document
 from mipres.domain.people import Placement
 from mipres.registries.client import PersonalAnswer, RegistryClient
-from mipres.registries.fields import Day, Label, NeededText, fault
+from mipres.registries.fields import Day, KnownLastDay, Label, NeededText, fault
 
 
 class _PlacementAnswer(PersonalAnswer):
@@ -16,7 +16,7 @@ class _PlacementAnswer(PersonalAnswer):
     site_name: Label = ""
     municipality: Label = ""
     start: Day
-    end: Day
+    end: KnownLastDay
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:

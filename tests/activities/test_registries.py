@@ -189,6 +189,14 @@ async def test_a_placement_without_a_known_first_day_is_waited_for_without_one()
     assert await run(checks.check_placement) == PlacementResult(refusal=Refusal.NOT_IN_SSO, may_appear=True)
 
 
+async def test_a_placement_whose_profession_lost_its_letters_refuses_nobody() -> None:
+    registry = FakeSocialServiceRegistry(people={DOCUMENT: replace(PLACEMENT, profession="M?DICO")})
+    checks = SocialServiceChecks(registry=registry, clock=FakeClock(time=FIRST_MOMENT))
+    with pytest.raises(ApplicationError, match="sin nombre legible") as caught:
+        await run(checks.check_placement)
+    assert (caught.value.type, caught.value.non_retryable) == ("RegistryUnavailable", False)
+
+
 async def test_who_has_no_placement_is_refused() -> None:
     checks = SocialServiceChecks(registry=FakeSocialServiceRegistry(), clock=FakeClock())
     expected = PlacementResult(refusal=Refusal.NOT_IN_SSO, may_appear=True)

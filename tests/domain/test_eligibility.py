@@ -228,9 +228,58 @@ def test_a_profession_that_cannot_be_read_refuses_no_professional() -> None:
         RULES.professional_refusal(
             rethus("Medicina", unreadable="professions[1]: x"), registration="9", today=TODAY
         )
-    with pytest.raises(RegistryUnavailableError, match="neither name"):
+    with pytest.raises(RegistryUnavailableError, match="neither readable name"):
         as_professional(rethus(""))
     assert as_professional(rethus("Medicina", unreadable="professions[1]: x")) is None
+
+
+LOST = [
+    "M?DICO", "M\ufffdDICO", "M¿DICO CIRUJANO", "MÃ‰DICO", "MÃ©dico", "M├®dico", "M‚dico", "Mï¿½dico",
+    "M&Eacute;DICO", "M&#201;DICO", "M%C9DICO", "M\\u00c9DICO", "M´EDICO", "M'EDICO", "T?CNICO EN ENFERMER?A",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_a_profession_that_lost_its_letters_is_neither_let_in_nor_refused(name: str) -> None:
+    with pytest.raises(RegistryUnavailableError, match="readable name"):
+        RULES.other_user_refusal(rethus(name))
+    with pytest.raises(RegistryUnavailableError, match="readable name"):
+        as_professional(rethus(name))
+    with pytest.raises(RegistryUnavailableError, match="readable name"):
+        RULES.social_service_refusal(placement(profession=name), today=TODAY)
+    assert (
+        RULES.social_service_refusal(
+            placement(profession=name, end=TODAY - DAY, start=TODAY - DAY), today=TODAY
+        )
+        is Refusal.NOT_IN_SSO
+    )
+
+
+def test_the_code_counts_where_a_profession_lost_its_letters() -> None:
+    assert as_professional(rethus("M?DICO", code="P07")) is None
+    assert RULES.other_user_refusal(rethus("M?DICO", code="P07")) is Refusal.PROFESSION_NOT_AUTHORIZED
+
+
+@pytest.mark.parametrize("code", ["p07", "P-07", "P 07", "P7", "p.007"])
+def test_a_code_has_many_spellings(code: str) -> None:
+    assert as_professional(rethus("", code=code)) is None
+    assert RULES.other_user_refusal(rethus("Profesión 17", code=code)) is Refusal.PROFESSION_NOT_AUTHORIZED
+
+
+@pytest.mark.parametrize("code", ["P70", "P17", "PO7", "07"])
+def test_another_code_is_another_profession(code: str) -> None:
+    assert RULES.other_user_refusal(rethus("Profesión 17", code=code)) is None
+
+
+def test_a_sanction_that_lost_its_letters_is_no_reason_to_call_a_person_sanctioned() -> None:
+    def judged(*kinds: str, end: date | None = None) -> Refusal | None:
+        rows = tuple(Sanction(authority="", kind=kind, start=TODAY - DAY, end=end) for kind in kinds)
+        return as_professional(HealthProfessional(professions=(DOCTOR,), sanctions=rows))
+
+    with pytest.raises(RegistryUnavailableError, match="sanctions: no readable kind"):
+        judged("AMONESTACI?N PRIVADA")
+    assert judged("AMONESTACI?N PRIVADA", "Suspensión") is Refusal.SANCTIONED
+    assert judged("SUSPENSI?N", end=TODAY - DAY) is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from mipres.domain.registry_faults import fault_for_staff
 
 SOURCES = (*Path("mipres/registries").glob("*.py"), Path("mipres/domain/eligibility.py"))
-RAISED = re.compile(r'(?:fault|failure)\(\s*f?"([^"]+)"')
+RAISED = re.compile(r'(?:(?:fault|failure)\(\s*f?|_U[A-Z_]+ = )"([^"]+)"')
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,10 @@ RAISED = re.compile(r'(?:fault|failure)\(\s*f?"([^"]+)"')
         ("ReadTimeout", "no respondió a tiempo, ReadTimeout"),
         ("ConnectError", "falló la conexión, ConnectError"),
         ("sanctions[0].start: not a day", "sanctions[0].start: no es una fecha"),
-        ("professions: neither name nor known code", "professions: sin nombre ni código conocido"),
+        (
+            "professions: neither readable name nor known code",
+            "professions: sin nombre legible ni código conocido",
+        ),
         ("the answer: not an object", "la respuesta: no es un objeto"),
         ("the answer is not JSON", "la respuesta no es JSON"),
         ("end: Input should be a valid string", "end: no tiene la forma acordada"),

@@ -47,6 +47,14 @@ def placement(start: int, end: int, profession: str = "Medicina") -> Placement:
     )
 
 
+def test_what_lost_its_letters_takes_no_access_away() -> None:
+    garbled = replace(DOCTOR, name="M?DICO", code="")
+    assert professional(sanctioned((-1, None), kind="AMONESTACI?N")) is None
+    assert professional(HealthProfessional(professions=(garbled,))) is None
+    assert RULES.other_user(HealthProfessional(professions=(garbled,))) is None
+    assert RULES.social_service(placement(0, 9, "M?DICO"), access=IN_PLACE, today=TODAY) is None
+
+
 @pytest.mark.parametrize(
     ("answer", "finding"),
     [

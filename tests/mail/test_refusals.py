@@ -226,7 +226,10 @@ def test_the_final_reply_has_the_ten_minutes_of_the_rfc() -> None:
 
 @asynccontextmanager
 async def server_that_says(**replies: str) -> AsyncIterator[int]:
-    """A server with a reply of its own to some commands; `dot` is what the message gets."""
+    """A server with its own replies to some commands.
+
+    `dot` is what the message gets.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         usual = {"ehlo": "250-hola\r\n250 STARTTLS", "data": "354 go"}

@@ -291,6 +291,15 @@ async def test_a_byte_order_mark_goes_before_a_declared_charset(
 
 
 @every_call
+async def test_utf8_shows_itself_where_another_charset_was_declared(
+    registries: Registries, call: Call
+) -> None:
+    utf8 = json.dumps(call.good, ensure_ascii=False).encode().decode("latin-1")
+    headers = {"Content-Type": "application/json; charset=ISO-8859-1"}
+    assert is_good(call, await said(registries, call, body=utf8, headers=headers))
+
+
+@every_call
 async def test_unknown_fields_and_a_byte_order_mark_are_harmless(registries: Registries, call: Call) -> None:
     assert is_good(call, await said(registries, call, body=dict(call.good) | {"new": {"of": ["theirs"]}}))
 
@@ -346,11 +355,13 @@ HARMLESS: list[tuple[str, dict[str, Any]]] = [
     ("person", person(number="1.020.304.050")),
     ("person", person(number=1020304050.0)),
     ("person", person(given_names="  Ana   María ")),
+    ("person", person(number="1020304050.0")),
     ("person", person(email=" ana.ruiz@ejemplo.test\u200b\n")),
     ("person", person(email="ana.ruiz@ejemplo.test; ninguno@")),
     ("provider", person(number=1020304050, surnames="\ufeffRuiz Gómez")),
     ("delegate", delegation(nit=900123456)),
     ("delegate", delegation(nit=900123456.0)),
+    ("delegate", delegation(nit="900123456.0")),
     ("delegate", delegation(name="E" * 201)),
     ("delegate", delegation(nit="900.123.456-8")),
     ("delegate", delegation(nit="9001234568")),
@@ -443,7 +454,7 @@ async def test_numbers_stand_for_texts_in_rethus(registries: Registries) -> None
     assert found.professions == (Profession(code="7", name="Medicina", registration="761234"),)
 
 
-@pytest.mark.parametrize("written", ["761234.0", "7.61234e5", "761234"])
+@pytest.mark.parametrize("written", ["761234.0", "7.61234e5", "761234", '"761234.0"'])
 async def test_a_registration_is_read_as_it_is_meant(registries: Registries, written: str) -> None:
     body = json.dumps(rethus(sanctions=[])).replace('"76-1234"', written)
     found = await said(registries, CALLS["professional"], body=body)
@@ -499,6 +510,14 @@ async def test_a_long_name_of_a_site_is_cut(registries: Registries) -> None:
 
 # --- dirt of the fields: what a rule needs is missing, unknown, impossible or somebody else's
 
+EMPTY_DAYS_OF_OTHERS = [
+    "0001-01-01T00:00:00",
+    "1753-01-01",
+    "1899-12-30",
+    "1900-01-01 00:00:00.000",
+    "1969-12-31T19:00:00-05:00",
+    "1970-01-01T00:00:00Z",
+]
 FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("person", person(type=None), "type: missing"),
     ("person", person(number=" "), "number: missing"),
@@ -536,8 +555,9 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("professional", rethus(sanctions=["SECRETO"]), "sanctions[0]: not an object"),
     ("professional", rethus(sanctions=[SANCTION | {"start": None}]), "sanctions[0].start: missing"),
     ("professional", rethus(sanctions=[SANCTION | {"end": "2026-01-30"}]), "sanctions[0]: end lies before start"),
-    ("professional", rethus(sanctions=[SANCTION | {"end": "1900-01-01"}]), "sanctions[0]: end lies before start"),
-    ("professional", rethus(sanctions=[SANCTION | {"end": "0001-01-01T00:00:00"}]), "sanctions[0]: end lies before start"),
+    ("professional", rethus(sanctions=[SANCTION | {"start": "9999-12-31", "end": None}]), "sanctions[0].start: stands for no day"),
+    *(("professional", rethus(sanctions=[SANCTION | {"start": day, "end": day}]), "sanctions[0].end: stands for no day") for day in EMPTY_DAYS_OF_OTHERS),
+    *(("placement", placement(start=day, end=day), "end: stands for no day") for day in EMPTY_DAYS_OF_OTHERS),
     ("professional", rethus(sanctions=[SANCTION, SANCTION | {"end": "0000-00-00"}]), "sanctions[1].end: not a day"),
     ("professional", rethus(sanctions=[SANCTION | {"kind": "x\x00"}]), "sanctions[0].kind: control character"),
     ("placement", placement(number="1020304051"), "number: another person's"),
@@ -548,7 +568,8 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("placement", placement(end=20270531), "end: not a day"),
     ("placement", placement(end="2027-05-31T25:00:00Z"), "end: not a day"),
     ("placement", placement(start="0001-01-01T01:00:00Z"), "start: not a day"),
-    ("placement", placement(end="1900-01-01"), "the answer: end lies before start"),
+    ("placement", placement(end="2026-05-31"), "the answer: end lies before start"),
+    ("person", person(number="102030405.0"), "number: another person's"),
     ("placement", placement(site_name="H\x00"), "site_name: control character"),
 ]  # fmt: skip
 
