@@ -109,7 +109,7 @@ async def show(
     shown, factor = services.answers.form_here(request), await services.factors.of(member.holder)
     is_fresh = _may_change(services, member, factor)
     needs_secret = is_fresh and not factor.has_codes
-    secret = await services.factors.begin_codes(member.holder) if needs_secret else None
+    secret = await services.factors.begin_codes(_holder(request, member)) if needs_secret else None
     bound_to = token_hash(request.state.staff_token).hex()
     return services.pages.render(
         request,

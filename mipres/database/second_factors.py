@@ -75,6 +75,11 @@ class Holder:
         """Whose rows of the trail they are; a member of support is named by the actor."""
         return self.login if self.account_id is not None else None
 
+    @property
+    def session(self) -> bytes | None:
+        """The session in which the holder acts, of either kind."""
+        return self.session_id.bytes if self.session_id is not None else self.staff_session
+
 
 def holder_of_staff(staff_id: uuid.UUID, name: str, amr: tuple[str, ...] = ()) -> Holder:
     """A member of support: no citizen's login is in small letters."""
@@ -137,15 +142,16 @@ class SecondFactors:
     async def begin_codes(self, holder: Holder) -> str:
         """The secret to put into an application, in base32.
 
-        It is the same for every tab of half an hour.
+        It is the same for every tab of half an hour, and for no other session: a person who knows the password could
+        else see it there, and the owner would confirm it.
         """
-        now = self._clock.now()
         async with self._sessions.begin() as session:
             row = await self.held(session, holder)
-            if row.waiting_secret and row.waiting_since and row.waiting_since > now - SETUP_FOR:
-                return self._box.open(row.waiting_secret, row=row.id).decode()
+            if waiting := self._waiting(row, holder):
+                return waiting.decode()
             secret = pyotp.random_base32()
-            row.waiting_secret, row.waiting_since = self._box.close(secret.encode(), row=row.id), now
+            row.waiting_secret = self._box.close(secret.encode(), row=row.id)
+            row.waiting_since, row.waiting_session = self._clock.now(), holder.session
         return secret
 
     async def confirm_codes(self, holder: Holder, typed: str) -> tuple[str, ...] | None:
@@ -156,26 +162,26 @@ class SecondFactors:
         Returns:
             New recovery codes, to be shown once; none if the person has a list. None for a wrong code.
         """
-        now = self._clock.now()
         async with self._sessions.begin() as session:
             row, is_first = await self.held_to_add(session, holder)
-            if (
-                row.waiting_secret is None
-                or row.waiting_since is None
-                or row.waiting_since <= now - SETUP_FOR
-                or await is_owed(session, row, holder.amr)
-            ):
+            waiting = self._waiting(row, holder)
+            if waiting is None or await is_owed(session, row, holder.amr):
                 return None
-            step = self._step_of(
-                self._box.open(row.waiting_secret, row=row.id), plain_code(typed), after=None
-            )
+            step = self._step_of(waiting, plain_code(typed), after=None)
             if step is None:
                 return None
-            row.code_secret, row.code_since, row.code_step = row.waiting_secret, now, step
-            row.waiting_secret = row.waiting_since = None
+            row.code_secret, row.code_since, row.code_step = row.waiting_secret, self._clock.now(), step
+            row.waiting_secret = row.waiting_since = row.waiting_session = None
             codes = await self.first_codes(session, row)
             await self.note_added(session, holder, AccessChange.CODES_ADDED, is_first=is_first)
         return codes
+
+    def _waiting(self, row: SecondFactorRow, holder: Holder) -> bytes | None:
+        """The secret that waits for its first code in this session."""
+        if row.waiting_secret is None or row.waiting_since is None or row.waiting_session != holder.session:
+            return None
+        is_over = row.waiting_since <= self._clock.now() - SETUP_FOR
+        return None if is_over else self._box.open(row.waiting_secret, row=row.id)
 
     async def remove_codes(self, holder: Holder) -> None:
         async with self._sessions.begin() as session:

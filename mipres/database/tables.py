@@ -266,6 +266,7 @@ class SecondFactorRow(Base):
         code_secret: Encrypted; what the codes of an application are made of.
         code_step: The step of the last code that was accepted: none is accepted twice.
         waiting_secret: Encrypted; a secret that no code has confirmed yet.
+        waiting_session: The only session that sees it.
     """
 
     __tablename__ = "second_factors"
@@ -283,6 +284,7 @@ class SecondFactorRow(Base):
     code_step: Mapped[int | None] = mapped_column(BigInteger)
     waiting_secret: Mapped[bytes | None]
     waiting_since: Mapped[datetime | None]
+    waiting_session: Mapped[bytes | None]
     created_at: Mapped[datetime]
 
 

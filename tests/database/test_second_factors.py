@@ -200,6 +200,23 @@ async def waits_for_a_row(engine: AsyncEngine) -> None:
             await connection.commit()
 
 
+async def test_a_secret_is_seen_by_one_session(
+    factors: SecondFactors, holder: Holder, clock: FakeClock
+) -> None:
+    """A stranger who knows the password looks first, and the owner sets the factor up all the same."""
+    stranger, owner = (
+        replace(holder, session_id=uuid.uuid4(), amr=methods_of(Proof.PASSWORD)) for _ in range(2)
+    )
+    seen, own = await factors.begin_codes(stranger), await factors.begin_codes(owner)
+    assert seen != own
+    assert await factors.confirm_codes(stranger, code(own, clock)) is None
+    assert await factors.confirm_codes(owner, code(seen, clock)) is None
+    assert await factors.confirm_codes(owner, code(own, clock))
+    clock.advance(STEP)
+    assert (await factors.check(holder, code(seen, clock), HERE)).proof is None
+    assert (await factors.check(holder, code(own, clock), HERE)).proof is Proof.CODE
+
+
 async def test_a_secret_that_waited_too_long_is_replaced(
     factors: SecondFactors, holder: Holder, clock: FakeClock
 ) -> None:
