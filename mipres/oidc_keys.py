@@ -17,6 +17,8 @@ from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 from mipres.domain.errors import MipresError
 
 ALGORITHMS = {"EC": "ES256", "RSA": "RS256"}
+UNREADABLE = (JoseError, ValueError, TypeError, RecursionError)
+"""What joserfc and Authlib raise for a signature, header or payload that is not as it should be."""
 _OWNER_ONLY = 0o600
 _CURVE = "P-256"
 _RSA_BITS = 2048

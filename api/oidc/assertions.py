@@ -11,20 +11,17 @@ from typing import Any
 from authlib.oauth2.rfc6749 import InvalidClientError, OAuth2Request
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from joserfc import jwt
-from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from sqlalchemy.orm import Session
 
 from mipres.database import grants
 from mipres.oidc_clients import keys_of
-from mipres.oidc_keys import ALGORITHMS
+from mipres.oidc_keys import ALGORITHMS, UNREADABLE
 
 PRIVATE_KEY_JWT = "private_key_jwt"
 ASSERTION_ALGORITHMS = sorted({*ALGORITHMS.values()})
 _LONGEST_LIFETIME = timedelta(minutes=5)
 _SKEW = timedelta(seconds=30)
-# What the libraries raise for a signature, header or payload that is not as it should be.
-_UNREADABLE = (JoseError, ValueError, TypeError, RecursionError)
 
 
 class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]
@@ -44,7 +41,7 @@ class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]
     def __call__(self, query_client: Any, request: OAuth2Request) -> Any:
         try:
             return super().__call__(query_client, request)
-        except _UNREADABLE:
+        except UNREADABLE:
             # Authlib lets them through.
             raise InvalidClientError(description="client_assertion cannot be read") from None
 
@@ -67,7 +64,7 @@ class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]
         """What one of its keys has signed."""
         # Those before a rotation are a set apart: a key that was alone may have no name.
         for keys in self._key_sets:
-            with suppress(*_UNREADABLE):
+            with suppress(*UNREADABLE):
                 return dict(jwt.decode(assertion, keys, algorithms=ASSERTION_ALGORITHMS).claims)
         raise InvalidClientError(description="no key of this client has signed the assertion")
 

@@ -16,7 +16,6 @@ from authlib.oauth2 import OAuth2Error
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from joserfc import jwt
-from joserfc.errors import JoseError
 from starlette.datastructures import FormData
 
 from api.errors import SecondFactorDemandedError
@@ -49,7 +48,7 @@ from mipres.domain.clients import SCOPES, Client, claims_of
 from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.limits import OIDC_CALLS
 from mipres.domain.second_factor import SecondFactorRule, is_multi_factor
-from mipres.oidc_keys import ALGORITHMS, PUBLISHED_SECONDS
+from mipres.oidc_keys import ALGORITHMS, PUBLISHED_SECONDS, UNREADABLE
 
 router = APIRouter(include_in_schema=False)
 
@@ -524,7 +523,7 @@ def _hint(services: OidcServices, value: str | None) -> dict[str, Any] | None:
         return None
     try:
         token = jwt.decode(value, services.keys().all, algorithms=sorted({*ALGORITHMS.values()}))
-    except (JoseError, ValueError):
+    except UNREADABLE:
         return None
     claims = token.claims
     # The same keys sign logout tokens, which are no hint.

@@ -38,6 +38,9 @@ from mipres.ports import Clock
 _NONCE_BYTES = 16
 _TIME_BYTES = 8
 _SITE_NAME = "Registro MIPRES"
+# What parsers raise for an answer that no browser gives; the library lets most of it through.
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+_WRONG = (WebAuthnException, *_UNREADABLE)
 
 
 class Purpose(StrEnum):
@@ -136,7 +139,7 @@ class Passkeys:
                 expected_origin=self._site.origin,
                 require_user_verification=True,
             )
-        except WebAuthnException:
+        except _WRONG:
             return None
         async with self._sessions.begin() as session:
             row, is_first = await self._factors.held_to_add(session, holder)
@@ -207,7 +210,7 @@ class Passkeys:
                 credential_current_sign_count=0,
                 require_user_verification=True,
             )
-        except WebAuthnException:
+        except _WRONG:
             return None
         return verified.new_sign_count
 
@@ -216,7 +219,7 @@ class Passkeys:
     ) -> tuple[PasskeyRow, Holder] | None:
         try:
             credential_id = base64url_to_bytes(str(json.loads(answer)["id"]))
-        except (ValueError, KeyError, TypeError):
+        except _UNREADABLE:
             return None
         named: Select[PasskeyRow, uuid.UUID, str]
         if is_staff:
@@ -250,7 +253,7 @@ class Passkeys:
         try:
             client_data = base64url_to_bytes(str(json.loads(answer)["response"]["clientDataJSON"]))
             challenge = base64url_to_bytes(str(json.loads(client_data)["challenge"]))
-        except (ValueError, KeyError, TypeError):
+        except _UNREADABLE:
             return None
         end = _NONCE_BYTES + _TIME_BYTES
         body, signature = challenge[:end], challenge[end:]

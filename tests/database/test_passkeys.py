@@ -197,10 +197,39 @@ async def test_the_site_and_the_user_are_checked(
 
 
 @pytest.mark.parametrize(
-    "answer", ["", "{}", "[]", "null", '{"id": 1}', '{"response": {"clientDataJSON": "é"}}']
+    "answer",
+    ["", "{}", "[]", "null", '{"id": 1}', '{"response": {"clientDataJSON": "é"}}', "[" * 50_000],
+    ids=lambda answer: answer[:9],
 )
 async def test_what_is_no_answer_is_refused(passkeys: Passkeys, answer: str) -> None:
     assert await passkeys.use(Purpose.LOGIN, answer, bound_to=HERE) is None
+
+
+@pytest.mark.parametrize("odd", ["é", "A", 5, []])
+async def test_no_part_of_an_answer_brings_the_product_down(
+    passkeys: Passkeys, holder: Holder, odd: object
+) -> None:
+    device = Device()
+    await add(passkeys, holder, device)
+    for part in ("authenticatorData", "signature", "userHandle"):
+        options = passkeys.options_to_use(Purpose.LOGIN, bound_to=HERE)
+        used = json.loads(device.used(options))
+        used["response"][part] = odd
+        assert await passkeys.use(Purpose.LOGIN, json.dumps(used), bound_to=HERE) is None, part
+
+
+@pytest.mark.parametrize("public", [{1: 2}, 5, {1: 3, 3: -257, -1: b"", -2: b""}])
+@pytest.mark.parametrize("kind", ["none", "packed", "fido-u2f"])
+async def test_no_key_of_an_answer_brings_the_product_down(
+    passkeys: Passkeys, holder: Holder, kind: str, public: object
+) -> None:
+    device = Device()
+    data = device._data(ATTESTED) + bytes(16) + len(device.id).to_bytes(2, "big") + device.id
+    statement = {} if kind == "none" else {"sig": b"x", "x5c": [b"x"], "alg": -7}
+    attestation = {"fmt": kind, "attStmt": statement, "authData": data + cbor2.dumps(public)}
+    made = json.loads(device.made(await passkeys.options_to_add(holder, bound_to=HERE)))
+    made["response"]["attestationObject"] = bytes_to_base64url(cbor2.dumps(attestation))
+    assert await passkeys.add(holder, json.dumps(made), name="", bound_to=HERE) is None
 
 
 async def test_a_passkey_of_support_opens_nothing_of_the_public_and_the_other_way_round(

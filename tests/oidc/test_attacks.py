@@ -283,6 +283,17 @@ async def test_a_logout_hint_that_another_signed_proves_nothing(set_stage: SetSt
     assert "pide terminar su sesión" in page.text
 
 
+@pytest.mark.parametrize(
+    "header",
+    [b'{"alg":"RS256","crit":5}', b'{"alg":["RS256"]}', b'{"alg":"RS256","kid":{}}', b"[" * 5000, b"\xff"],
+)
+async def test_no_hint_brings_the_provider_down(set_stage: SetStage, header: bytes) -> None:
+    stage = await set_stage()
+    hint = f"{base64.urlsafe_b64encode(header).rstrip(b'=').decode()}.e30.x"
+    assert (await stage.browser.get("/oidc/logout", params={"id_token_hint": hint})).status_code == 200
+    assert (await stage.answer(stage.request(id_token_hint=hint)))["error"] == "invalid_request"
+
+
 async def test_a_logout_leads_to_registered_addresses_only(set_stage: SetStage) -> None:
     stage = await set_stage(others=(entry(client_id="other"),))
     tokens = (await stage.exchange(code=await stage.code())).json()
