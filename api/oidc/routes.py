@@ -244,7 +244,7 @@ async def _who_may_go_on(
         SecondFactorDemandedError: the person sets one up first.
     """
     prompts, since = frozenset(values.get("prompt", "").split()), services.asked.since(values)
-    user = await _who(request, login, demand, is_active="none" not in prompts)
+    user = await _who(request, login, demand, since=since, is_active="none" not in prompts)
     if user is None or not (
         _is_after(user, since) or not _must_log_in_again(user, values, prompts, now=services.clock.now())
     ):
@@ -262,14 +262,21 @@ async def _who_may_go_on(
 
 
 async def _who(
-    request: Request, login: LoginServices, demand: _Demand, *, is_active: bool
+    request: Request, login: LoginServices, demand: _Demand, *, since: datetime | None, is_active: bool
 ) -> LoggedInUser | None:
-    """The person who is in at one of the doors, with access today."""
+    """The person who is in at one of the doors, with access today.
+
+    Of two, the one who logged in for this very request: that may have been at the less usual door.
+    """
+    found = None
     for door in demand.client.audience.doors:
         user = await user_of(request, login, door, is_active=is_active, before_factor=True)
-        if user is not None and demand.account in {None, str(user.account_id)}:
+        if user is None or demand.account not in {None, str(user.account_id)}:
+            continue
+        if since is None or _is_after(user, since):
             return user
-    return None
+        found = found or user
+    return found
 
 
 async def _all_in(request: Request, login: LoginServices, demand: _Demand) -> list[LoggedInUser]:
@@ -496,11 +503,12 @@ async def log_out(request: Request, services: OidcDep, login: LoginDep) -> Respo
     }
     open_doors = [door for door, user in users.items() if user is not None]
     named = [door for door, user in users.items() if user and hint and str(user.session_id) == hint["sid"]]
+    if hint:
+        # Before the person is asked about another session: the application that asks has ended its own.
+        await _end_run_out(services, uuid.UUID(hint["sid"]))
     if open_doors and not named:
         await note_who_is_in(login, request)
         return services.pages.render(request, "oidc_logout", client=client)
-    if hint:
-        await _end_run_out(services, uuid.UUID(hint["sid"]))
     response = _redirect(target or "/")
     for door in named:
         await login.sessions.end(login.cookies.get(request, session_cookie(door)) or "")

@@ -112,6 +112,14 @@ class Stage:
         return await self.browser.get("/oidc/userinfo", headers={"Authorization": f"Bearer {access_token}"})
 
 
+async def log_in_at(stage: Stage, door: str) -> None:
+    """Log in without an application's request."""
+    page = await stage.browser.get(f"/ingreso/{door}")
+    typed = {"usuario": LOGIN, "contrasena": PASSWORD}
+    entered = await stage.browser.post(f"/ingreso/{door}", data={**hidden(page), **typed})
+    assert entered.url.path == f"/inicio/{door}", entered.text
+
+
 def refresh_of(page: httpx2.Response) -> str:
     """Where a page leads on by itself."""
     found = re.search(r'http-equiv="refresh" content="0;url=([^"]+)"', page.text)

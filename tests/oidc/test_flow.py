@@ -20,7 +20,18 @@ from mipres.domain.clients import secret_hash
 from mipres.oidc_keys import SigningKeys, fresh_key, read_keys, signed, write_keys
 from tests.api.conftest import hidden
 from tests.database.registrations import DELEGATE, registration
-from tests.oidc.conftest import BACK, ISSUER, LOGIN, PASSWORD, SECRET, VERIFIER, SetStage, entry, refresh_of
+from tests.oidc.conftest import (
+    BACK,
+    ISSUER,
+    LOGIN,
+    PASSWORD,
+    SECRET,
+    VERIFIER,
+    SetStage,
+    entry,
+    log_in_at,
+    refresh_of,
+)
 
 FACTOR = "/cuenta/segundo-factor"
 OFFLINE = "openid offline_access"
@@ -85,6 +96,24 @@ async def test_an_application_for_everybody_asks_for_the_door(set_stage: SetStag
     page = await stage.browser.get(stage.request())
     assert "Historia clínica pide que usted se identifique" in page.text
     assert 'href="/ingreso/administracion?volver=' in page.text
+
+
+@pytest.mark.parametrize("demand", [{"prompt": "login"}, {"prompt": "select_account"}, {"max_age": "0"}])
+async def test_who_is_in_at_one_door_may_log_in_again_at_the_other(
+    set_stage: SetStage, accounts: PostgresAccounts, demand: dict[str, str]
+) -> None:
+    await accounts.register(registration(DELEGATE))
+    stage = await set_stage(audience="everybody")
+    await log_in_at(stage, "mipres")
+    doors = await stage.browser.get(stage.request(**demand))
+    [link] = re.findall(r'href="(/ingreso/administracion\?volver=[^"]+)"', doors.text)
+    page = await stage.log_in(unescape(link))
+    assert (await stage.answer(refresh_of(page)))["code"]
+    # Another request asks again, whoever is in.
+    assert (
+        "Historia clínica pide que usted se identifique"
+        in (await stage.browser.get(stage.request(**demand))).text
+    )
 
 
 async def test_prompt_login_asks_again_and_then_is_content(set_stage: SetStage) -> None:
@@ -351,6 +380,23 @@ async def test_leaving_one_application_leaves_the_others_of_a_session_that_has_r
     assert (await stage.userinfo(other)).status_code == 401
 
 
+async def test_leaving_an_application_of_a_session_that_has_run_out_does_not_wait_for_another_session(
+    set_stage: SetStage, accounts: PostgresAccounts, engine: AsyncEngine
+) -> None:
+    """The person is asked about the session that is open now, and has left the other already."""
+    await accounts.register(registration(DELEGATE))
+    stage = await set_stage()
+    tokens = (await stage.exchange(code=await stage.code(scope="openid offline_access"))).json()
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE sessions SET last_seen_at = now() - interval '16 minutes'"))
+    await log_in_at(stage, "administracion")
+    page = await stage.browser.get("/oidc/logout", params={"id_token_hint": tokens["id_token"]})
+    assert "Historia clínica pide terminar su sesión" in page.text
+    given = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    assert (await stage.exchange(**given)).json()["error"] == "invalid_grant"
+    assert (await stage.browser.get("/cuenta")).url.path == "/cuenta", "nobody left that one"
+
+
 async def test_a_hint_may_be_as_long_as_the_profiles_of_its_person(
     set_stage: SetStage, signing_keys: Path
 ) -> None:
@@ -436,11 +482,7 @@ async def test_a_rule_for_delegates_is_not_gone_around_by_the_other_door(
     """An application for everybody learns the profiles of both doors."""
     await accounts.register(registration(DELEGATE))
     stage = await set_stage(audience="everybody", settings={"second_factor": "delegates"})
-    page = await stage.browser.get("/ingreso/mipres")
-    typed = {"usuario": LOGIN, "contrasena": PASSWORD}
-    assert (
-        await stage.browser.post("/ingreso/mipres", data={**hidden(page), **typed})
-    ).url.path == "/inicio/mipres"
+    await log_in_at(stage, "mipres")
     assert (await stage.answer(stage.request(prompt="none")))["error"] == "interaction_required"
     assert (await stage.browser.get(stage.request())).url.path == FACTOR
     async with engine.begin() as connection:
