@@ -15,6 +15,7 @@ from joserfc.jwk import KeySet
 from sqlalchemy.orm import Session
 
 from mipres.database import grants
+from mipres.domain.audit import AuditEvent
 from mipres.oidc_clients import keys_of
 from mipres.oidc_keys import ALGORITHMS, UNREADABLE
 
@@ -29,13 +30,16 @@ class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]
 
     Args:
         audiences: The addresses of this provider that an assertion may be meant for.
+        events: Takes what the trail records at the end of the transaction.
     """
 
     CLIENT_AUTH_METHOD = PRIVATE_KEY_JWT
 
-    def __init__(self, db: Session, audiences: frozenset[str], *, now: datetime) -> None:
+    def __init__(
+        self, db: Session, audiences: frozenset[str], *, now: datetime, events: list[AuditEvent]
+    ) -> None:
         super().__init__(leeway=int(_SKEW.total_seconds()))
-        self._db, self._audiences, self._now = db, audiences, now
+        self._db, self._audiences, self._now, self._events = db, audiences, now, events
         self._key_sets: list[KeySet] = []
 
     def __call__(self, query_client: Any, request: OAuth2Request) -> Any:
@@ -77,4 +81,4 @@ class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]
         if not isinstance(jti, str) or not jti or claims["exp"] > last.timestamp():
             raise InvalidClientError(description="an assertion needs a jti and lives five minutes at most")
         until = datetime.fromtimestamp(claims["exp"], UTC) + _SKEW
-        return grants.claim_assertion(self._db, claims["sub"], jti, expires_at=until)
+        return grants.claim_assertion(self._db, claims["sub"], jti, expires_at=until, events=self._events)

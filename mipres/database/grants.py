@@ -112,6 +112,9 @@ def claim_code(
 ) -> OidcGrantRow | None:
     """Use a code up; a code that was used before ends all that came of it.
 
+    The trail has one row of that. Afterwards the code is unknown: a program that tries it for ever would else write one
+    with each call.
+
     Args:
         db: The session of the call's transaction.
         code: What the client presents.
@@ -128,7 +131,8 @@ def claim_code(
     )
     grant = db.scalar(claiming)
     if grant is None:
-        replayed = db.scalar(select(OidcGrantRow).where(*own))
+        forgetting = update(OidcGrantRow).where(*own).values(code_hash=_after_replay(hash_of(code)))
+        replayed = db.scalar(forgetting.returning(OidcGrantRow))
         events += _ended_by_replay(db, replayed, "code", now=now)
         return None
     return grant if grant.code_expires_at > now and grant.ended_at is None else None
@@ -147,7 +151,8 @@ def claim_refresh_token(
     claiming = update(OidcTokenRow).where(*own, OidcTokenRow.used_at.is_(None)).values(used_at=now)
     row = db.scalar(claiming.returning(OidcTokenRow))
     if row is None:
-        replayed = db.scalar(select(OidcGrantRow).where(*own))
+        forgetting = update(OidcTokenRow).where(*own).values(hash=_after_replay(hash_of(token)))
+        replayed = db.scalar(forgetting.returning(OidcGrantRow))
         events += _ended_by_replay(db, replayed, "refresh_token", now=now)
         return None
     grant = db.get_one(OidcGrantRow, row.grant_id)
@@ -202,11 +207,25 @@ def end_run_out(db: Session, session_id: uuid.UUID, *, now: datetime) -> None:
     db.execute(ending_logins(OidcGrantRow.session_id == session_id, ~is_open_somewhere, now=now))
 
 
-def claim_assertion(db: Session, client_id: str, jti: str, *, expires_at: datetime) -> bool:
-    """Use an application's assertion up; False where it was used before."""
+def claim_assertion(
+    db: Session, client_id: str, jti: str, *, expires_at: datetime, events: list[AuditEvent]
+) -> bool:
+    """Use an application's assertion up; False where it was used before.
+
+    Of a replay the trail has one row, as of a code.
+    """
+    own = hash_of(jti)
+    if _is_first(db, client_id, own, expires_at=expires_at):
+        return True
+    if _is_first(db, client_id, _after_replay(own), expires_at=expires_at):
+        events.append(_replayed(client_id, "client_assertion"))
+    return False
+
+
+def _is_first(db: Session, client_id: str, jti_hash: bytes, *, expires_at: datetime) -> bool:
     claiming = (
         postgresql.insert(OidcAssertionRow)
-        .values(client_id=client_id, jti_hash=hash_of(jti), expires_at=expires_at)
+        .values(client_id=client_id, jti_hash=jti_hash, expires_at=expires_at)
         .on_conflict_do_nothing()
         .returning(OidcAssertionRow.client_id)
     )
@@ -253,12 +272,19 @@ def _ended_by_replay(
         return []
     _end(db, grant.id, now=now)
     login = db.scalar(select(AccountRow.login).where(AccountRow.id == grant.account_id))
-    details = {"application": grant.client_id, "what": what}
-    return [
-        AuditEvent(
-            type=AuditEventType.APPLICATION_LOGIN_REPLAYED, actor=PRODUCT, login=login, details=details
-        )
-    ]
+    return [_replayed(grant.client_id, what, login=login)]
+
+
+def _after_replay(hash_: bytes) -> bytes:
+    """What is stored of a code, token or `jti` once its replay is in the trail."""
+    return hashlib.sha256(hash_).digest()
+
+
+def _replayed(client_id: str, what: str, *, login: str | None = None) -> AuditEvent:
+    details = {"application": client_id, "what": what}
+    return AuditEvent(
+        type=AuditEventType.APPLICATION_LOGIN_REPLAYED, actor=PRODUCT, login=login, details=details
+    )
 
 
 def _facts(row: ProfileRow) -> ProfileFacts:

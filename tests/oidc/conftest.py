@@ -16,6 +16,8 @@ import httpx2
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.credentials import Hasher
@@ -118,6 +120,13 @@ async def log_in_at(stage: Stage, door: str) -> None:
     typed = {"usuario": LOGIN, "contrasena": PASSWORD}
     entered = await stage.browser.post(f"/ingreso/{door}", data={**hidden(page), **typed})
     assert entered.url.path == f"/inicio/{door}", entered.text
+
+
+async def replays(engine: AsyncEngine) -> list[tuple[object, ...]]:
+    """What the trail has of credentials that were used before."""
+    trail = text("SELECT actor, person IS NOT NULL, details FROM audit_entries WHERE type LIKE '%replayed'")
+    async with engine.connect() as connection:
+        return [tuple(row) for row in await connection.execute(trail)]
 
 
 def refresh_of(page: httpx2.Response) -> str:

@@ -12,14 +12,16 @@ from typing import Any
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.oidc.conftest import ISSUER, SECRET, SetStage, Stage, entry
+from tests.oidc.conftest import ISSUER, SECRET, SetStage, Stage, entry, replays
 
 KEY = ECKey.generate_key("P-256", auto_kid=True)
 RSA = RSAKey.generate_key(2048, auto_kid=True)
 ANOTHERS = ECKey.generate_key("P-256", auto_kid=True)
 OWN = {"client_secret_hash": None, "jwks": KeySet([KEY, RSA]).as_dict(private=False)}
 OTHER = entry(client_id="other", client_secret_hash=None, jwks=KeySet([ANOTHERS]).as_dict(private=False))
+REPLAYED = ("product", False, {"application": "app", "what": "client_assertion"})
 INVALID = (401, "invalid_client")
 # It has proved who it is; its code is none.
 KNOWN = (400, "invalid_grant")
@@ -111,21 +113,27 @@ async def test_the_keys_before_a_rotation_count_until_the_stated_moment(
     assert await refusal(stage, **assertion(ANOTHERS)) == INVALID
 
 
-async def test_an_assertion_counts_once(set_stage: SetStage) -> None:
+async def test_an_assertion_counts_once(set_stage: SetStage, engine: AsyncEngine) -> None:
     stage = await set_stage(**OWN)
     code, given = await stage.code(), assertion()
     assert await refusal(stage, **given) == KNOWN
-    assert (await refusal(stage, **given)) == INVALID
-    reply = await stage.browser.post("/oidc/introspect", data={**_whole(given), "token": "x"})
-    assert (reply.status_code, reply.json()["error"]) == INVALID
+    assert await replays(engine) == []
+    for path in ("introspect", "revoke"):
+        reply = await stage.browser.post(f"/oidc/{path}", data={**_whole(given), "token": "x"})
+        assert (reply.status_code, reply.json()["error"]) == INVALID
+        assert (await refusal(stage, **given)) == INVALID
+    # However often one is sent there is one row, and none of what this application did not sign.
+    assert await refusal(stage, **assertion(ANOTHERS)) == INVALID
+    assert await replays(engine) == [REPLAYED]
     assert (await stage.exchange(code=code, **assertion())).status_code == 200
 
 
-async def test_of_two_at_once_one_counts(set_stage: SetStage) -> None:
+async def test_of_two_at_once_one_counts(set_stage: SetStage, engine: AsyncEngine) -> None:
     stage = await set_stage(**OWN)
     given = assertion()
     found = await asyncio.gather(*(refusal(stage, **given) for _ in range(4)))
     assert sorted(found) == [KNOWN, INVALID, INVALID, INVALID]
+    assert await replays(engine) == [REPLAYED]
 
 
 @pytest.mark.parametrize(
