@@ -231,13 +231,27 @@ def _address(entry: Mapping[str, Any], name: str) -> str | None:
 def _addresses(name: str, values: object) -> tuple[str, ...]:
     if isinstance(values, str) or not isinstance(values, Sequence):
         raise UnusableClientError(f"{name}: use una lista de direcciones.")
-    for value in values:
-        parts = urlsplit(str(value))
-        is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-        is_plain = str(value).isascii() and str(value).isprintable() and not parts.fragment
-        if not (is_safe and is_plain and parts.hostname and parts.username is None):
-            raise UnusableClientError(f"{name}: cada dirección empieza por https:// y no lleva fragmento.")
-    return tuple(str(value) for value in values)
+    addresses = tuple(str(value) for value in values)
+    if not all(map(_is_usable, addresses)):
+        raise UnusableClientError(
+            f"{name}: cada dirección empieza por https:// y no lleva espacios, usuario ni fragmento."
+        )
+    return addresses
+
+
+def _is_usable(address: str) -> bool:
+    """Whether a browser goes just there.
+
+    The `#` alone counts, too: behind it, the answer would reach no server.
+    """
+    try:
+        # The port is checked when it is read.
+        parts, port = urlsplit(address), urlsplit(address).port
+    except ValueError:
+        return False
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    is_plain = address.isascii() and address.isprintable() and not set(address) & set(" #\\")
+    return is_safe and is_plain and bool(parts.hostname) and parts.username is None and port != 0
 
 
 @dataclass(frozen=True, kw_only=True)

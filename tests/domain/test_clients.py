@@ -17,6 +17,19 @@ KEYS = KeySet([KEY]).as_dict(private=False)
 POINT = KEYS["keys"][0]
 
 
+NO_ADDRESSES = (
+    "https://app.example/#",
+    "https://app.example/volver#x",
+    "https://[app.example/",
+    "https://app.example:99999/",
+    "https://app.example:puerto/",
+    "https://app.example/mi volver",
+    "https://app.example\\@evil.example/",
+    "https://@app.example/",
+    "https://",
+)
+
+
 def entry(**changed: Any) -> dict[str, Any]:
     """A whole entry; None leaves a field out."""
     whole = {
@@ -76,6 +89,7 @@ def _set(*keys: object) -> dict[str, Any]:
         ({"start_uri": "javascript:alert(1)"}, "start_uri"),
         ({"backchannel_logout_uri": "http://app.example/salida"}, "backchannel_logout_uri"),
         ({"redirect_uris": "https://app.example/volver"}, "redirect_uris"),
+        *(({"redirect_uris": [address]}, "redirect_uris") for address in NO_ADDRESSES),
         ({"audience": "all"}, "audience"),
         ({"client_name": None}, "client_name"),
         ({"cliente": "x"}, "cliente"),
