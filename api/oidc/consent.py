@@ -60,12 +60,13 @@ async def decide(request: Request, services: OidcDep, login: LoginDep) -> Respon
     values = dict(parse_qsl(asked))
     client = services.clients.get(values.get("client_id", ""))
     user = user_named(await users_of(request, login), form.get("sesion"))
-    # For another session the page is shown again: it names who is in now.
-    if client is None or user is None:
+    scopes = scopes_in(values)
+    # For another session the page is shown again: it names who is in now. What no page asked for refuses itself.
+    if client is None or user is None or not scopes:
         return _on(asked, user)
     if form.get("decision") != "si":
         return _on(f"{asked}&{DECLINED}=1", user)
-    await services.consents.give(user, client.client_id, scopes_in(values))
+    await services.consents.give(user, client.client_id, scopes)
     return _on(asked, user)
 
 

@@ -124,9 +124,12 @@ async def test_a_page_of_another_session_decides_nothing(set_stage: SetStage) ->
 @pytest.mark.parametrize(
     "request_of_another", ["x", "client_id=app", "client_id=app&redirect_uri=https://evil.example/"]
 )
-async def test_a_decision_leads_to_no_other_place(set_stage: SetStage, request_of_another: str) -> None:
+@pytest.mark.parametrize("decision", ["si", "no"])
+async def test_a_decision_leads_to_no_other_place(
+    set_stage: SetStage, request_of_another: str, decision: str
+) -> None:
     stage = await set_stage(external=True)
-    form = {**hidden(await asked(stage)), "solicitud": request_of_another, "decision": "no"}
+    form = {**hidden(await asked(stage)), "solicitud": request_of_another, "decision": decision}
     after = await stage.browser.post("/cuenta/aplicaciones/autorizar", data=form)
     reply = await stage.browser.get(refresh_of(after), follow_redirects=False)
     assert (reply.status_code, "location" in reply.headers) == (400, False)
