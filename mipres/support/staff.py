@@ -258,7 +258,6 @@ class PostgresStaff:
             row.password_hash = password_hash
             await end_staff_sessions(session, row.id, but=token_hash(token))
             await self._note_change(session, member.actor, member.name, "password_changed")
-        await self._lockouts.lift(guarded(member.name))
 
     async def verify_present(self, member: StaffMember, token: str, present: str) -> None:
         """Check the password of a member who is in.
@@ -274,6 +273,7 @@ class PostgresStaff:
             event = AuditEventType.STAFF_LOGIN_LOCKED if turn.locks else AuditEventType.STAFF_LOGIN_FAILED
             await self._audit.record(AuditEvent(type=event, actor=member.actor))
             raise StaffPresentPasswordError
+        await self._lockouts.lift(guarded(member.name))
 
     async def reset_factor(self, name: str, *, reason: str, actor: str) -> bool:
         """Remove a member's second factor and end the sessions; whether there was one.

@@ -166,6 +166,13 @@ async def test_an_open_browser_alone_changes_no_password(support: PostgresStaff)
     assert await enter(support, "ana", ANOTHER) is None
 
 
+async def test_a_right_password_is_no_failure_however_often_it_is_asked_for(support: PostgresStaff) -> None:
+    token, member = await logged_in(support)
+    for _ in range(FREE_FAILURES + 1):
+        await support.verify_present(member, token, PASSWORD)
+    assert await support.locked_members() == []
+
+
 async def test_a_password_that_was_reset_meanwhile_is_not_changed(support: PostgresStaff) -> None:
     token, member = await logged_in(support)
     await support.reset("ana", ANOTHER, actor="operator:root")
