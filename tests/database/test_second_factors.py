@@ -203,7 +203,7 @@ async def waits_for_a_row(engine: AsyncEngine) -> None:
 async def test_a_secret_is_seen_by_one_session(
     factors: SecondFactors, holder: Holder, clock: FakeClock
 ) -> None:
-    """A stranger who knows the password looks first, and the owner sets the factor up all the same."""
+    """A stranger who knows the password has looked first."""
     stranger, owner = (
         replace(holder, session_id=uuid.uuid4(), amr=methods_of(Proof.PASSWORD)) for _ in range(2)
     )

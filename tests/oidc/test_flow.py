@@ -109,7 +109,7 @@ async def test_who_is_in_at_one_door_may_log_in_again_at_the_other(
     [link] = re.findall(r'href="(/ingreso/administracion\?volver=[^"]+)"', doors.text)
     page = await stage.log_in(unescape(link))
     assert (await stage.answer(refresh_of(page)))["code"]
-    # Another request asks again, whoever is in.
+    # Another request asks again.
     assert (
         "Historia clínica pide que usted se identifique"
         in (await stage.browser.get(stage.request(**demand))).text
@@ -383,7 +383,7 @@ async def test_leaving_one_application_leaves_the_others_of_a_session_that_has_r
 async def test_leaving_an_application_of_a_session_that_has_run_out_does_not_wait_for_another_session(
     set_stage: SetStage, accounts: PostgresAccounts, engine: AsyncEngine
 ) -> None:
-    """The person is asked about the session that is open now, and has left the other already."""
+    """The person is asked about the session that is open now."""
     await accounts.register(registration(DELEGATE))
     stage = await set_stage()
     tokens = (await stage.exchange(code=await stage.code(scope="openid offline_access"))).json()
