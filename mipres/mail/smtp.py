@@ -139,9 +139,11 @@ class SmtpMailer:
         return await self._announce(client, recipient)
 
     async def _connect(self, client: aiosmtplib.SMTP) -> None:
-        await client.connect()
+        with _not_offered_is(Step.TLS):
+            await client.connect()
         if self._url.username:
-            await client.login(unquote(self._url.username), unquote(self._url.password or ""))
+            with _not_offered_is(Step.LOGIN):
+                await client.login(unquote(self._url.username), unquote(self._url.password or ""))
         if client.is_ehlo_or_helo_needed:
             _check(await client.ehlo(), Step.HELLO)
 
@@ -226,6 +228,20 @@ def _no_answer_is(error_type: type[MailNotAcceptedError]) -> Iterator[None]:
     except (aiosmtplib.SMTPException, OSError) as error:
         # Only the class is shown: a server's text may repeat the address.
         raise error_type(type(error).__name__) from None
+
+
+@contextmanager
+def _not_offered_is(step: Step) -> Iterator[None]:
+    """Name the step that a server does not offer.
+
+    The library raises its plain class then.
+    """
+    try:
+        yield
+    except aiosmtplib.SMTPException as error:
+        if type(error) is aiosmtplib.SMTPException:
+            raise MailNotAcceptedError(f"{step}: not offered") from None
+        raise
 
 
 _STEPS: Final = {

@@ -32,9 +32,9 @@ MAIL = Mail(
 )
 
 
-def mailer_to(port: int, **options: Any) -> SmtpMailer:
+def mailer_to(port: int, *, start: str = "smtp://", **options: Any) -> SmtpMailer:
     return SmtpMailer(
-        f"smtp://127.0.0.1:{port}",
+        f"{start}127.0.0.1:{port}",
         sender="hercules-noreply@sispro.gov.co",
         sender_name="Registro MIPRES",
         **options,
@@ -269,6 +269,24 @@ async def test_staff_read_which_step_failed(replies: dict[str, str], words: str)
         with pytest.raises(MailNotAcceptedError) as caught:
             await send_to(port)
     assert words in mail_fault_for_staff(str(caught.value))
+
+
+NO_LOGIN = "no admitió la cuenta con la que se envía (AUTH: not offered)"
+
+
+@pytest.mark.parametrize(
+    ("start", "offered", "words"),
+    [
+        ("smtp+starttls://", "250 hola", "no admitió el cifrado (STARTTLS: not offered)"),
+        ("smtp://ana:x@", "250 hola", NO_LOGIN),
+        ("smtp://ana:x@", "250-hola\r\n250 AUTH NTLM", NO_LOGIN),
+    ],
+)
+async def test_staff_read_what_the_server_does_not_offer(start: str, offered: str, words: str) -> None:
+    async with server_that_says(ehlo=offered) as port:
+        with pytest.raises(MailNotAcceptedError) as caught:
+            await mailer_to(port, start=start).send(MAIL)
+    assert mail_fault_for_staff(str(caught.value)) == words
 
 
 async def test_a_connection_lost_before_the_message_is_no_delivery() -> None:
