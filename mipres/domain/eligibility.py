@@ -78,15 +78,16 @@ class EligibilityRules:
         if True in bars:
             return Refusal.SANCTIONED
         if None in bars:
-            raise RegistryUnavailableError(_RETHUS, _UNREADABLE_KIND)
+            raise RegistryUnavailableError(_RETHUS, professional.unreadable_sanction or _UNREADABLE_KIND)
         prescribing = self._prescribing(profession)
         if prescribing is Prescribing.UNTOLD:
             raise RegistryUnavailableError(_RETHUS, _UNTOLD)
         return None if prescribing is Prescribing.YES else Refusal.PROFESSION_NOT_AUTHORIZED
 
     def bars_in_force(self, professional: HealthProfessional, *, today: date) -> set[bool | None]:
-        """What the table of sanctions says of each that is in force today."""
-        return {self.sanctions.bars(item.kind) for item in professional.sanctions if item.in_force(today)}
+        """What the table of sanctions says of each that is in force today, or may be."""
+        bars = {self.sanctions.bars(item.kind) for item in professional.sanctions if item.in_force(today)}
+        return bars | {None} if professional.unreadable_sanction else bars
 
     def social_service_refusal(self, placement: Placement | None, *, today: date) -> Refusal | None:
         """Refusal of a Servicio Social Obligatorio.

@@ -82,12 +82,14 @@ class HealthProfessional:
     Attributes:
         unreadable: Field and kind of fault of the first profession that could not be read.
         unreadable_registration: The same of the first registration, which only who prescribes is asked for.
+        unreadable_sanction: The same of the first sanction, which bars only who prescribes.
     """
 
     professions: tuple[Profession, ...]
     sanctions: tuple[Sanction, ...] = ()
     unreadable: str | None = None
     unreadable_registration: str | None = None
+    unreadable_sanction: str | None = None
 
     @property
     def hidden_registration(self) -> str | None:

@@ -56,7 +56,7 @@ class _SanctionAnswer(RegistryModel):
 class _ProfessionalAnswer(PersonalAnswer):
     # A missing list could hide a sanction; an empty one, also as null, says that there is none.
     professions: Annotated[tuple[object, ...], BeforeValidator(as_rows)]
-    sanctions: Annotated[tuple[_SanctionAnswer, ...], BeforeValidator(as_rows)]
+    sanctions: Annotated[tuple[object, ...], BeforeValidator(as_rows)]
 
 
 class HttpHealthTalentRegistry:
@@ -72,28 +72,30 @@ class HttpHealthTalentRegistry:
         if answer is None:
             return None
         self._client.check_person(answer, document)
-        read, faults = self._rows(answer.professions, _ProfessionAnswer)
+        read, faults = self._rows("professions", answer.professions, _ProfessionAnswer)
         if faults and not read:
             raise faults[0]
-        _, of_registrations = self._rows(answer.professions, _RegistrationAnswer)
+        _, of_registrations = self._rows("professions", answer.professions, _RegistrationAnswer)
+        sanctions, of_sanctions = self._rows("sanctions", answer.sanctions, _SanctionAnswer)
         return HealthProfessional(
             professions=tuple(Profession(**row.model_dump()) for row in read),
-            sanctions=tuple(Sanction(**item.model_dump()) for item in answer.sanctions),
+            sanctions=tuple(Sanction(**row.model_dump()) for row in sanctions),
             unreadable=faults[0].cause if faults else None,
             unreadable_registration=of_registrations[0].cause if of_registrations else None,
+            unreadable_sanction=of_sanctions[0].cause if of_sanctions else None,
         )
 
     def _rows(
-        self, rows: tuple[object, ...], answer: type[_M]
+        self, field: str, rows: tuple[object, ...], answer: type[_M]
     ) -> tuple[list[_M], list[RegistryUnavailableError]]:
-        """The professions that can be read, and the faults of the others.
+        """The rows that can be read, and the faults of the others.
 
         One odd row sinks no answer.
         """
         read, faults = [], []
         for index, row in enumerate(rows):
             try:
-                read.append(self._client.read(answer, row, path=f"professions[{index}]"))
+                read.append(self._client.read(answer, row, path=f"{field}[{index}]"))
             except RegistryUnavailableError as error:
                 faults.append(error)
         return read, faults

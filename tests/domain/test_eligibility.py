@@ -282,6 +282,21 @@ def test_a_sanction_that_lost_its_letters_is_no_reason_to_call_a_person_sanction
     assert judged("SUSPENSI?N", end=TODAY - DAY) is None
 
 
+def test_a_sanction_that_cannot_be_read_counts_only_for_who_prescribes() -> None:
+    def with_fault(profession: Profession, *sanctions: Sanction) -> HealthProfessional:
+        cause = "sanctions[1].end: not a day"
+        return HealthProfessional(professions=(profession,), sanctions=sanctions, unreadable_sanction=cause)
+
+    with pytest.raises(RegistryUnavailableError, match=r"sanctions\[1\]\.end"):
+        as_professional(with_fault(DOCTOR))
+    with pytest.raises(RegistryUnavailableError, match=r"sanctions\[1\]\.end"):
+        as_professional(with_fault(DOCTOR, sanction(TODAY - DAY, TODAY - DAY)))
+    assert as_professional(with_fault(DOCTOR, sanction(TODAY, None))) is Refusal.SANCTIONED
+    assert as_professional(with_fault(NURSE)) is Refusal.NOT_IN_RETHUS
+    assert RULES.other_user_refusal(with_fault(NURSE)) is None
+    assert RULES.other_user_refusal(with_fault(DOCTOR)) is Refusal.PROFESSION_NOT_AUTHORIZED
+
+
 @pytest.mark.parametrize(
     "kind", ["Amonestación", "AMONESTACION PRIVADA", "Censura", "Censura escrita y pública"]
 )

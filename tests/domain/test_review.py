@@ -47,6 +47,15 @@ def placement(start: int, end: int, profession: str = "Medicina") -> Placement:
     )
 
 
+def test_a_sanction_that_cannot_be_read_neither_suspends_nor_frees() -> None:
+    hidden = "sanctions[1].end: not a day"
+    assert professional(replace(sanctioned(), unreadable_sanction=hidden)) is None
+    assert professional(replace(sanctioned((-1, 2)), unreadable_sanction=hidden)) == professional(
+        sanctioned((-1, 2))
+    )
+    assert RULES.other_user(HealthProfessional(professions=(NURSE,), unreadable_sanction=hidden)) == Finding()
+
+
 def test_what_lost_its_letters_takes_no_access_away() -> None:
     garbled = replace(DOCTOR, name="M?DICO", code="")
     assert professional(sanctioned((-1, None), kind="AMONESTACI?N")) is None

@@ -552,14 +552,7 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("professional", rethus(professions=["SECRETO"]), "professions[0]: not an object"),
     ("professional", rethus(professions=[{"registration": "9"}]), "professions[0]: neither name nor code"),
     ("professional", rethus(professions=[DOCTOR | {"name": "Medicina\x00"}]), "professions[0].name: control character"),
-    ("professional", rethus(sanctions=["SECRETO"]), "sanctions[0]: not an object"),
-    ("professional", rethus(sanctions=[SANCTION | {"start": None}]), "sanctions[0].start: missing"),
-    ("professional", rethus(sanctions=[SANCTION | {"end": "2026-01-30"}]), "sanctions[0]: end lies before start"),
-    ("professional", rethus(sanctions=[SANCTION | {"start": "9999-12-31", "end": None}]), "sanctions[0].start: stands for no day"),
-    *(("professional", rethus(sanctions=[SANCTION | {"start": day, "end": day}]), "sanctions[0].end: stands for no day") for day in EMPTY_DAYS_OF_OTHERS),
     *(("placement", placement(start=day, end=day), "end: stands for no day") for day in EMPTY_DAYS_OF_OTHERS),
-    ("professional", rethus(sanctions=[SANCTION, SANCTION | {"end": "0000-00-00"}]), "sanctions[1].end: not a day"),
-    ("professional", rethus(sanctions=[SANCTION | {"kind": "x\x00"}]), "sanctions[0].kind: control character"),
     ("placement", placement(number="1020304051"), "number: another person's"),
     ("placement", placement(profession=""), "profession: missing"),
     ("placement", placement(start=None), "start: missing"),
@@ -572,6 +565,15 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("person", person(number="102030405.0"), "number: another person's"),
     ("placement", placement(site_name="H\x00"), "site_name: control character"),
 ]  # fmt: skip
+SANCTION_FAULTS: list[tuple[dict[str, Any], str]] = [
+    (rethus(sanctions=["SECRETO"]), "sanctions[0]: not an object"),
+    (rethus(sanctions=[SANCTION | {"start": None}]), "sanctions[0].start: missing"),
+    (rethus(sanctions=[SANCTION | {"end": "2026-01-30"}]), "sanctions[0]: end lies before start"),
+    (rethus(sanctions=[SANCTION | {"start": "9999-12-31", "end": None}]), "sanctions[0].start: stands for no day"),
+    *((rethus(sanctions=[SANCTION | {"start": day, "end": day}]), "sanctions[0].end: stands for no day") for day in EMPTY_DAYS_OF_OTHERS),
+    (rethus(sanctions=[SANCTION, SANCTION | {"end": "0000-00-00"}]), "sanctions[1].end: not a day"),
+    (rethus(sanctions=[SANCTION | {"kind": "x\x00"}]), "sanctions[0].kind: control character"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "answer", "cause"), FAULTS)
@@ -579,6 +581,16 @@ async def test_a_fault_names_the_field_and_never_the_value(
     registries: Registries, name: str, answer: dict[str, Any], cause: str
 ) -> None:
     assert await failure(registries, CALLS[name], body=answer) == cause
+
+
+@pytest.mark.parametrize(("answer", "cause"), SANCTION_FAULTS)
+async def test_a_sanction_that_cannot_be_read_is_kept_as_one(
+    registries: Registries, answer: dict[str, Any], cause: str
+) -> None:
+    found = await said(registries, CALLS["professional"], body=answer)
+    assert isinstance(found, HealthProfessional)
+    assert found.unreadable_sanction == cause
+    assert len(found.sanctions) == len(answer["sanctions"]) - 1
 
 
 @pytest.mark.parametrize(

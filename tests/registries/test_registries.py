@@ -319,7 +319,9 @@ async def test_a_day_that_is_none_never_ends_a_sanction_or_a_placement(
     placement = {"profession": "Medicina", "site_code": "1", "site_name": "H", "municipality": "05001"}
     httpserver.expect_request(RETHUS_PATH).respond_with_json({"professions": [], "sanctions": [sanction]})
     httpserver.expect_request(SSO_PATH).respond_with_json(placement | {"start": "2026-06-01", "end": day})
-    await failure_of(rethus.find_professional(DOCUMENT))
+    found = await rethus.find_professional(DOCUMENT)
+    assert found is not None
+    assert found.unreadable_sanction == "sanctions[0].end: not a day"
     await failure_of(sso.find_placement(DOCUMENT))
 
 
