@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dev.citizen import MEDICINE
 from mipres.domain.lockout import FREE_FAILURES
 from tests.product.browser.accessibility import examine
 from tests.product.browser.pictures import photograph
@@ -131,7 +132,7 @@ async def registry_down(product: Product) -> Stuck:
 
 async def impossible_answer(product: Product) -> Stuck:
     body = {
-        "professions": [],
+        "professions": [MEDICINE],
         "sanctions": [{"authority": "Tribunal", "kind": "Suspensión", "start": "ayer"}],
     }
     words = ("sanctions[0].start: no es una fecha", "avise a la entidad que opera ReTHUS")
