@@ -24,7 +24,7 @@ _DAY: Final = re.compile(
 )
 # What other systems write for a day that they do not have: 0001-01-01, 1899-12-30, 1900-01-01, 1970-01-01.
 _LATEST_EMPTY_DAY: Final = date(1970, 1, 1)
-_OF_A_SPREADSHEET: Final = re.compile(r"^(\d+)\.0$", re.ASCII)
+_OF_A_SPREADSHEET: Final = re.compile(r"^(\d+)\.00?$", re.ASCII)
 _T = TypeVar("_T")
 
 

@@ -356,6 +356,7 @@ HARMLESS: list[tuple[str, dict[str, Any]]] = [
     ("person", person(number=1020304050.0)),
     ("person", person(given_names="  Ana   María ")),
     ("person", person(number="1020304050.0")),
+    ("person", person(number="1020304050.00")),
     ("person", person(email=" ana.ruiz@ejemplo.test\u200b\n")),
     ("person", person(email="ana.ruiz@ejemplo.test; ninguno@")),
     ("provider", person(number=1020304050, surnames="\ufeffRuiz Gómez")),
