@@ -8,6 +8,7 @@ import os
 import re
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -99,6 +100,10 @@ class Settings(Fields):
             return sources
         data_dir = Path(given.get("data_dir", DEVELOPMENT_DATA_DIR))
         launcher_files = (data_dir / SECRETS_FILE, data_dir / STACK_FILE)
+        for file in launcher_files:
+            # The source below takes what cannot be looked at for absent, since Python 3.14.
+            with suppress(FileNotFoundError):
+                file.stat()
         return *sources, DotEnvSettingsSource(
             settings_cls, env_file=launcher_files, env_file_encoding="utf-8"
         )
