@@ -53,7 +53,8 @@ from mipres.oidc_keys import ALGORITHMS, PUBLISHED_SECONDS, UNREADABLE
 router = APIRouter(include_in_schema=False)
 
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-_AGES = 10**9
+_AGES, _NO_AGE = 10**9, -1
+_WAY_BACK_SECONDS = 600
 # An id_token as a hint names all profiles of its person.
 _LONGEST = 8_000
 # SHA-256 in base64url without padding (RFC 7636, section 4.2).
@@ -245,9 +246,7 @@ async def _who_may_go_on(
     """
     prompts, since = frozenset(values.get("prompt", "").split()), services.asked.since(values)
     user = await _who(request, login, demand, since=since, is_active="none" not in prompts)
-    if user is None or not (
-        _is_after(user, since) or not _must_log_in_again(user, values, prompts, now=services.clock.now())
-    ):
+    if user is None or _must_log_in_again(user, values, prompts, since=since, now=services.clock.now()):
         if "none" in prompts:
             raise _RefusedError("login_required", "no person is in who may enter")
         if user is None and any(_is_after(other, since) for other in await _all_in(request, login, demand)):
@@ -313,11 +312,22 @@ def _is_after(user: LoggedInUser, since: datetime | None) -> bool:
 
 
 def _must_log_in_again(
-    user: LoggedInUser, values: Mapping[str, str], prompts: frozenset[str], *, now: datetime
+    user: LoggedInUser,
+    values: Mapping[str, str],
+    prompts: frozenset[str],
+    *,
+    since: datetime | None,
+    now: datetime,
 ) -> bool:
-    """Whether the login is too old for the request, or the request asks for another."""
-    age = (now - user.authenticated_at).total_seconds()
-    return bool(_NEW_LOGIN & prompts) or age > int(values.get("max_age", _AGES))
+    """Whether the login is too old for the request.
+
+    For one that asks for another login, each is, unless it was for this very request.
+    """
+    oldest = _NO_AGE if _NEW_LOGIN & prompts else int(values.get("max_age", _AGES))
+    if _is_after(user, since):
+        # The browser keeps the address of the request: later it is no way around another login.
+        oldest = max(oldest, _WAY_BACK_SECONDS)
+    return (now - user.authenticated_at).total_seconds() > oldest
 
 
 async def _to_login(

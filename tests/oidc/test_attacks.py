@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,7 +12,9 @@ from joserfc.jwk import OctKey
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.oidc.asked import AskedRequests
 from mipres.oidc_keys import read_keys, signed
+from tests.fakes import FakeClock
 from tests.oidc.conftest import (
     BACK,
     CHALLENGE,
@@ -135,6 +138,28 @@ async def test_a_login_of_before_is_none_for_this_request(set_stage: SetStage) -
             assert page.url.path == "/ingreso/mipres", forged
     # The request of before is answered, because the person has logged in since.
     assert (await stage.answer(stage.request(state="earlier", prompt="login", desde=date)))["code"]
+
+
+@pytest.mark.parametrize("demand", [{"prompt": "login"}, {"max_age": "60"}, {"prompt": "select_account"}])
+async def test_the_address_of_an_answered_request_is_no_login_for_long(
+    set_stage: SetStage, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, demand: dict[str, str]
+) -> None:
+    """The browser's history has it; the person has left the browser alone."""
+    early = FakeClock(time=datetime.now(UTC) - timedelta(hours=1))
+    dated = AskedRequests.dated
+    monkeypatch.setattr(
+        AskedRequests, "dated", lambda own, values: dated(AskedRequests(own._keys, clock=early), values)
+    )
+    stage = await set_stage()
+    address = refresh_of(await stage.log_in(stage.request(**demand)))
+    for minutes, is_answered in ((5, True), (11, False)):
+        async with engine.begin() as connection:
+            await connection.execute(
+                text("UPDATE sessions SET authenticated_at = now() - make_interval(mins => :minutes)"),
+                {"minutes": minutes},
+            )
+        reply = await stage.browser.get(address, follow_redirects=False)
+        assert reply.headers["Location"].startswith(BACK) is is_answered
 
 
 async def test_a_logout_token_is_no_hint(set_stage: SetStage, signing_keys: Path) -> None:
