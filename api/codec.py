@@ -98,7 +98,7 @@ def _reason(payload: Payload) -> str:
         if payload.metadata.get("encoding") != _PLAIN or not isinstance(text, str):
             raise HTTPException(HTTPStatus.BAD_REQUEST, _ONLY_REASONS)
         return checked_reason(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise HTTPException(HTTPStatus.BAD_REQUEST, _ONLY_REASONS) from None
     except ReasonRefusedError as error:
         raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from None

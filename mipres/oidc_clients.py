@@ -32,7 +32,7 @@ def entries_in(text: str) -> Entries:
     """
     try:
         entries = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         entries = None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise UnusableClientError("debe ser una lista JSON de aplicaciones; vea `docs/applications.md`.")

@@ -78,7 +78,7 @@ def read_keys(path: Path) -> SigningKeys:
     """
     try:
         keys = KeySet.import_key_set(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, JoseError, KeyError, TypeError) as error:
+    except (OSError, KeyError, *UNREADABLE) as error:
         raise UnusableKeysError(f"no se pudo leer ({type(error).__name__}).") from error
     usable = [key for key in keys.keys if _can_sign(key) and key.kid]
     if not usable or len(usable) < len(keys.keys) or len({key.kid for key in usable}) < len(usable):

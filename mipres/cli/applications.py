@@ -329,7 +329,7 @@ def _json_in(file: Path | None) -> object:
     """What a file says; None where it is no JSON, which no field takes."""
     try:
         return json.loads(file.read_text(encoding="utf-8")) if file else None
-    except ValueError:
+    except (ValueError, RecursionError):
         misused(f"--jwks: {file} no es JSON; exporte las claves públicas como JSON Web Key Set.")
 
 

@@ -33,7 +33,7 @@ def logins_in(data: bytes) -> frozenset[str]:
     """Logins of the people whom the data name by document."""
     try:
         return frozenset(_logins(json.loads(data)))
-    except ValueError:
+    except (ValueError, RecursionError):
         return frozenset(_in_text(data.decode(errors="replace")))
 
 
@@ -45,7 +45,7 @@ def is_personal(payload: Payload) -> bool:
     """
     try:
         value = json.loads(payload.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return True
     is_explanation = (
         isinstance(value, str)

@@ -515,6 +515,7 @@ def test_another_address_of_the_database_is_refused_in_one_line(
         ("SECRET_KEY", f'"{LONG}"'),
         ("DATABASE_URL", "'postgresql://u:p@db/m'"),
         ("DATA_DIR", "d" * 5000),
+        pytest.param("OIDC_CLIENTS", "[" * 60_000, id="deeply nested"),
     ],
 )
 def test_a_value_that_would_fail_later_is_refused_at_the_start(

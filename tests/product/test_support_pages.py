@@ -406,6 +406,7 @@ async def test_nothing_but_the_reason_of_an_update_is_sealed(product: Product) -
             plain(b'{"motivo": "la persona lo dijo"}'),
             plain(b'["la persona lo dijo"]'),
             plain(b"la persona lo dijo\xf3"),
+            plain(b"[" * 15_000),
             plain(reason, b"json/protobuf"),
         ):
             answer = await decode(visitor, {"payloads": [payload]}, as_the_interface(product), "encode")
@@ -488,7 +489,7 @@ async def test_only_the_interface_s_pages_may_ask(product: Product) -> None:
 async def test_nonsense_is_refused(product: Product) -> None:
     async with officer(product) as (visitor, _):
         headers = as_the_interface(product)
-        for body in (b"", b"{", b'{"payloads": 3}', b"\xff"):
+        for body in (b"", b"{", b'{"payloads": 3}', b"\xff", b"[" * 15_000):
             answer = await visitor.post("/codec/decode", content=body, headers=headers)
             assert answer.status_code == 400, body
         other = as_the_interface(product, **{"X-Namespace": "otro"})

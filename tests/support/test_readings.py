@@ -153,6 +153,7 @@ def test_the_scope_names_the_registration(scope: str, reference: str | None) -> 
         (b'{"type": "image", "number": "12"}', set()),
         (b'"CD ROM, PE LATINA"', set()),
         (b"", set()),
+        pytest.param(b"[" * 60_000 + b"CC1020304050", {LOGIN}, id="deeply nested"),
     ],
 )
 def test_people_are_found_wherever_a_payload_names_them(data: bytes, logins: set[str]) -> None:
@@ -171,6 +172,7 @@ def test_people_are_found_wherever_a_payload_names_them(data: bytes, logins: set
         (b'["Ana"]', True),
         (b"null", True),
         (b"\x00", True),
+        pytest.param(b"[" * 60_000, True, id="deeply nested"),
     ],
 )
 def test_what_may_be_about_a_person_needs_a_reason(data: bytes, *, is_about_a_person: bool) -> None:
