@@ -28,7 +28,7 @@ HASTE = (
     (r"(backlog_age_seconds\[\w+\]\)\)) > 60", r"\1 > 1"),
     (r"(oldest_stuck_seconds\[\w+\]\)\)) > [\d* ]+", r"\1 > 1"),
     (r"(schedule_to_start_latency_seconds_bucket\[\w+\]\)\)\)) > 5", r"\1 > 1"),
-    (r'(mail_delay_seconds_bucket\{le)="60"', r'\1="1"'),
+    (r'(mail_delay_seconds_bucket\{le=~)"60', r'\1"1'),
     (rf"(min_over_time\(mipres_\S+)\[{WINDOW}\]", r"\1[2s]"),
 )
 
