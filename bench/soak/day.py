@@ -1,6 +1,7 @@
 """The mixed day: how fast people come, and what breaks meanwhile."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Sequence
@@ -59,7 +60,8 @@ class Day:
         self._outage = _OUTAGE_SHARE * seconds / 3
         self._chance = random.Random(seed)  # noqa: S311 - the same day again, no secret.
         self._disturbances: list[tuple[float, str]] = []
-        self._began = 0.0
+        # Before it has begun it is over: those who show the capacity wait for no further link.
+        self._began = -math.inf
 
     async def live(self, *, restarts: Sequence[str]) -> Lived:
         """Find the capacity, then have people come at a share of it while parts fail."""

@@ -5,8 +5,9 @@ import dataclasses
 import math
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 from xml.etree import ElementTree as ET
 
@@ -16,12 +17,14 @@ from pytest_httpserver import HTTPServer
 from bench.http import Connection
 from bench.mailbox import Mailbox
 from bench.plot import Curve, svg_of
-from bench.soak.day import LOAD, patience_of
+from bench.soak import day
+from bench.soak.day import LOAD, Day, patience_of
 from bench.soak.growth import bound_of, judge
 from bench.soak.people import REFUSED, make_plan
 from bench.soak.samples import Sample, without_visitors
 from bench.soak.visit import Tally, Visit
 from dev.citizen import Citizen, Delegate, OtherUser, SocialServant, Unlisted
+from dev.private_stack import PrivateStack
 from mipres.domain.stages import Stage
 from tests.dev.programs import printed_by
 from tests.patience import PATIENCE_SECONDS
@@ -169,6 +172,24 @@ async def test_a_person_whose_password_is_there_waits_for_no_other_link(httpserv
     ).live()
     httpserver.check()
     assert (tally.done["registrations"], tally.failures) == (1, {"registrations: 503": 1})
+
+
+async def test_who_shows_the_capacity_waits_for_no_further_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def leave_at_once(visit: Visit) -> None:
+        # A machine counts from its start, and may have been started a moment ago.
+        assert visit.until <= 0
+
+    async def tell_nobody(_port: int, citizens: Sequence[Citizen]) -> None:
+        told.extend(citizens)
+
+    told: list[Citizen] = []
+    monkeypatch.setattr(Visit, "live", leave_at_once)
+    monkeypatch.setattr(day, "tell_registries", tell_nobody)
+    stack = cast(
+        "PrivateStack", SimpleNamespace(settings=SimpleNamespace(registry_port=1, api_port=1, mail_ui_port=1))
+    )
+    await Day(stack, Mailbox(1), seconds=7200, seed=1)._closed_loop(8)
+    assert len(told) == 8
 
 
 def test_a_person_waits_until_those_of_an_outage_are_served() -> None:
