@@ -245,8 +245,9 @@ def _is_usable(address: str) -> bool:
     The `#` alone counts, too: behind it, the answer would reach no server.
     """
     try:
-        # The port is checked when it is read.
-        parts, port = urlsplit(address), urlsplit(address).port
+        parts = urlsplit(address)
+        # It is checked when it is read.
+        port = parts.port
     except ValueError:
         return False
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)

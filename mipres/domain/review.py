@@ -158,12 +158,12 @@ class ReviewRules:
         if profession is None:
             return None if professional.hidden_registration else Finding(cause=AccessCause.NOT_IN_RETHUS)
         bars = self.rules.bars_in_force(professional, today=today)
-        if None in bars and True not in bars:
-            return None
         barring = [item for item in professional.sanctions if self.rules.sanctions.bars(item.kind)]
-        if any(item.in_force(today) for item in barring):
+        if True in bars:
             until = _last_barred_day(barring, today)
             return Finding(cause=AccessCause.SANCTIONED, until=until, review_on=until and until + _DAY)
+        if None in bars:
+            return None
         coming = min((item.start for item in barring if item.start > today), default=None)
         return self._by_profession(profession.name, code=profession.code, kept=Finding(review_on=coming))
 

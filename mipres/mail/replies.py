@@ -63,11 +63,10 @@ class Refusal:
             return Verdict.NO_WORD
         if self.code not in _PERMANENT or self.step not in {Step.RECIPIENT, Step.FINAL_DOT}:
             return Verdict.SERVER_CANNOT
-        enhanced = _ENHANCED_CODE.search(self.text)
-        if enhanced is None:
+        if self._enhanced is None:
             is_doubtful = self.step is Step.RECIPIENT and self.code in _DOUBTFUL_CODES
             return Verdict.ADDRESS_DOUBTFUL if is_doubtful else Verdict.SERVER_CANNOT
-        group, subject, detail = map(int, enhanced[1].split("."))
+        group, subject, detail = map(int, self._enhanced.split("."))
         is_about_the_address = (
             group == self.code // 100
             and subject == _ADDRESS_SUBJECT
@@ -77,5 +76,9 @@ class Refusal:
 
     def __str__(self) -> str:
         """Step and codes. The server's words are left out: they may repeat the address."""
-        enhanced = _ENHANCED_CODE.search(self.text)
-        return f"{self.step}: {self.code}{f' {enhanced[1]}' if enhanced else ''}"
+        return f"{self.step}: {self.code}{f' {self._enhanced}' if self._enhanced else ''}"
+
+    @property
+    def _enhanced(self) -> str | None:
+        found = _ENHANCED_CODE.search(self.text)
+        return found[1] if found else None
