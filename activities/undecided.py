@@ -1,6 +1,5 @@
 """Whether the end of a registration is known yet, as its workflow published it."""
 
-from datetime import timedelta
 from typing import Final
 
 from temporalio import activity
@@ -12,7 +11,6 @@ from mipres.temporal.names import REGISTRATION_STAGE
 from mipres.temporal.runs import describe_run
 
 _UNDECIDED: Final = {Stage.CHECKING, Stage.WAITING_REGISTRY}
-_PATIENCE: Final = timedelta(seconds=5)
 
 
 async def require_undecided() -> None:
@@ -26,7 +24,7 @@ async def require_undecided() -> None:
         TemporalUnavailableError: the server gave no answer.
     """
     try:
-        run = await describe_run(activity.client(), activity.info().workflow_id or "", patience=_PATIENCE)
+        run = await describe_run(activity.client(), activity.info().workflow_id or "")
     except UnknownWorkflowError:
         raise MailOutOfDateError from None
     stage = run.attributes.get(REGISTRATION_STAGE)

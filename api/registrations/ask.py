@@ -86,7 +86,7 @@ class RegistrationViews:
             TemporalUnavailableError: the server gave no answer.
         """
         try:
-            run = await describe_run(self._client, registration_workflow_id(radicado), patience=_LOOK)
+            run = await describe_run(self._client, registration_workflow_id(radicado))
         except UnknownWorkflowError:
             return None
         published = _published(run)

@@ -170,7 +170,7 @@ class RegistrationStarter:
             Registration.run, workflow_id
         )
         async with asyncio.timeout(self._submit_wait.total_seconds()):
-            run = await describe_run(self._client, workflow_id, patience=_LOOK)
+            run = await describe_run(self._client, workflow_id)
             if run.attributes.get(REGISTRATION_STAGE) == Stage.WATCHING:
                 return
             if run.attributes.get(REGISTRATION_STAGE) != Stage.REFUSED:
@@ -298,9 +298,7 @@ class RegistrationStarter:
         if outcome is None:
             # A run that ended is an older registration, and will not answer this submission.
             try:
-                run = await describe_run(
-                    self._client, registration_workflow_id(request.radicado), patience=_LOOK
-                )
+                run = await describe_run(self._client, registration_workflow_id(request.radicado))
             except UnknownWorkflowError as error:
                 if await self._was_erased(request):
                     return _ERASED, _ERASED.code
@@ -460,7 +458,7 @@ async def _first_open(
     """Find the first of some references that has an open run."""
     for reference in references:
         with suppress(UnknownWorkflowError):
-            run = await describe_run(client, workflow_id(reference), patience=_LOOK)
+            run = await describe_run(client, workflow_id(reference))
             if run.engine.is_open:
                 return reference
     return None

@@ -144,7 +144,7 @@ class SupportDesk:
             UnknownWorkflowError: Temporal has none of this reference, or forgot it after its retention.
         """
         workflow_id = names.workflow_id_of(reference)
-        description = await description_of(self._client, workflow_id, patience=_LOOK)
+        description = await description_of(self._client, workflow_id)
         pending = [await self._pending(item) for item in description.pending_activities]
         return self._case(run_of(description.workflow_execution_info), tuple(pending))
 
@@ -213,7 +213,7 @@ class SupportDesk:
             ActionUnansweredError: no worker confirmed it; mostly none runs.
         """
         # An unknown workflow and an absent server show at once, also where no worker could take the update.
-        run = await describe_run(self._client, names.workflow_id_of(reference), patience=_LOOK)
+        run = await describe_run(self._client, names.workflow_id_of(reference))
         if run.engine is EngineState.PAUSED:
             raise ActionRefusedError(PAUSED, "El registro está en pausa en Temporal; reanúdelo allí primero")
         if run.engine is not EngineState.RUNNING:

@@ -103,7 +103,7 @@ class MailDesk:
 
     async def _mails_of(self, run: Run) -> list[WaitingMail]:
         try:
-            description = await description_of(self._client, run.workflow_id, patience=_LOOK)
+            description = await description_of(self._client, run.workflow_id)
         except UnknownWorkflowError:
             return []
         newest = run_of(description.workflow_execution_info)

@@ -5,7 +5,7 @@ The SDK's own description fails with ValueError for a state that it does not kno
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import WorkflowExecution
@@ -24,6 +24,9 @@ from mipres.temporal.answers import UnknownWorkflowError, translated
 
 Input = TypeVar("Input")
 
+# A busy server takes more than a second. Without its answer the person reads that the service is away.
+_PATIENCE: Final = timedelta(seconds=5)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -37,14 +40,14 @@ class Run:
     attributes: TypedSearchAttributes
 
 
-async def describe_run(client: Client, workflow_id: str, *, patience: timedelta) -> Run:
+async def describe_run(client: Client, workflow_id: str) -> Run:
     """Describe the newest run of a workflow id.
 
     Raises:
         UnknownWorkflowError: the server has no run of this id.
         TemporalUnavailableError: the server gave no answer.
     """
-    answer = await description_of(client, workflow_id, patience=patience)
+    answer = await description_of(client, workflow_id)
     return run_of(answer.workflow_execution_info)
 
 
@@ -70,16 +73,14 @@ async def input_of(client: Client, workflow_id: str, run_id: str, kind: type[Inp
     return None
 
 
-async def description_of(
-    client: Client, workflow_id: str, *, patience: timedelta
-) -> DescribeWorkflowExecutionResponse:
+async def description_of(client: Client, workflow_id: str) -> DescribeWorkflowExecutionResponse:
     """Get everything that the server says of the newest run; raises the same."""
     request = DescribeWorkflowExecutionRequest(
         namespace=client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
     )
     with translated():
         return await client.workflow_service.describe_workflow_execution(
-            request, retry=True, timeout=patience
+            request, retry=True, timeout=_PATIENCE
         )
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -18,14 +19,25 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
+from api.metrics import ApiMetrics
+from api.registrations.ask import RegistrationViews
+from dev.probes import LOOPBACK
+from mipres.clock import SystemClock
+from mipres.database.engine import create_engine
+from mipres.database.standings import PostgresStandings
 from mipres.domain.documents import parse_document
 from mipres.domain.outcomes import OutcomeStatus, Refusal
 from mipres.domain.radicado import radicado_of
+from mipres.domain.stages import Stage
 from mipres.domain.submissions import Submission, UserType
 from mipres.temporal.answers import TemporalUnavailableError
+from mipres.temporal.connection import TemporalConnection, connect
 from mipres.temporal.names import REGISTRATIONS_QUEUE, registration_workflow_id
 from tests.api.starting import KEY, starting_with
+from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 
+BUSY_SECONDS = 1.5
+"""How long a busy server keeps its answers; for longer than a mere display waits."""
 SUBMISSION = Submission(user_type=UserType.OTHER, document=parse_document("CC", "1020304050"))
 
 
@@ -104,6 +116,58 @@ async def test_an_older_run_that_ended_is_no_promise(temporal_env: WorkflowEnvir
     start = starting_with(unhelpful(temporal_env.client, refuse))
     with pytest.raises(TemporalUnavailableError):
         await start.submit(SUBMISSION, channel="api")
+
+
+@asynccontextmanager
+async def busy(environment: WorkflowEnvironment) -> AsyncIterator[Client]:
+    """The server behind a relay that passes on each answer late."""
+    host, port = environment.client.service_client.config.target_host.split(":")
+    loop = asyncio.get_running_loop()
+    writers: list[asyncio.StreamWriter] = []
+
+    async def pass_on(reader: asyncio.StreamReader, write: Callable[[bytes], object]) -> None:
+        while part := await reader.read(65536):
+            write(part)
+
+    async def relay(from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection(host, int(port))
+        writers.extend((to_client, to_server))
+        await asyncio.gather(
+            pass_on(from_client, to_server.write),
+            pass_on(from_server, lambda part: loop.call_later(BUSY_SECONDS, to_client.write, part)),
+        )
+
+    server = await asyncio.start_server(relay, LOOPBACK, 0)
+    connection = TemporalConnection(
+        address=f"{LOOPBACK}:{server.sockets[0].getsockname()[1]}",
+        namespace=environment.client.namespace,
+        payload_keys=PAYLOAD_KEYS,
+        active_payload_key=ACTIVE_PAYLOAD_KEY,
+    )
+    try:
+        yield await connect(connection, identity="test")
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in writers))
+
+
+@pytest.mark.usefixtures("run")
+async def test_a_busy_server_is_not_told_as_away(temporal_env: WorkflowEnvironment) -> None:
+    async with busy(temporal_env) as client:
+        start = starting_with(unhelpful(client, have_no_room))
+        submitted = await start.submit(SUBMISSION, channel="api")
+        assert submitted.outcome.status is OutcomeStatus.IN_PROGRESS
+        # The database says something only of runs that ended.
+        standings = PostgresStandings(
+            create_engine("postgresql+asyncpg://127.0.0.1:1/none"), clock=SystemClock()
+        )
+        view = await RegistrationViews(client, standings=standings, metrics=ApiMetrics()).view(
+            submitted.radicado
+        )
+        assert view is not None
+        assert view.stage is Stage.CHECKING
 
 
 @pytest.mark.parametrize("end", [remove_while_joined, end_while_joined])
