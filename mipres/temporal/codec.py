@@ -188,7 +188,12 @@ def _authenticated(key_id: str, scope: str) -> bytes:
 def _scope_of(context: SerializationContext) -> str | None:
     match context:
         case WorkflowSerializationContext():
-            return f"{context.namespace}/{context.workflow_id}"
+            return _of_workflow(context.namespace, context.workflow_id)
         case ActivitySerializationContext():
-            return f"{context.namespace}/{context.workflow_id or ''}#{context.activity_type}"
+            return f"{_of_workflow(context.namespace, context.workflow_id or '')}#{context.activity_type}"
     return None
+
+
+def _of_workflow(namespace: str, workflow_id: str) -> str:
+    # A stranger chooses ids: one with this sign must not read as the activity of another workflow.
+    return f"{namespace}/{workflow_id.replace('#', '##')}"

@@ -67,6 +67,18 @@ async def test_the_active_key_encrypts_and_is_named_beside_the_scope() -> None:
     assert stored.metadata == {"encoding": ENCODING, KEY_ID: b"new", SCOPE: b"default/registration/RM-1"}
 
 
+async def test_an_id_that_a_stranger_chose_is_no_activity_of_another_workflow() -> None:
+    of_step = of_activity("registration/RM-1", "check_person")
+    disguised = of_workflow("registration/RM-1#check_person")
+    assert await fault_of(of_step, await encrypted(disguised)) is Fault.MOVED
+    assert await fault_of(disguised, await encrypted(of_step)) is Fault.MOVED
+    of_other = of_activity("registration/RM-1#", "check_person")
+    assert (
+        await fault_of(of_other, await encrypted(of_workflow("registration/RM-1##check_person")))
+        is Fault.MOVED
+    )
+
+
 async def test_the_same_payload_never_looks_the_same_twice() -> None:
     assert (await encrypted()).data != (await encrypted()).data
 
