@@ -10,6 +10,7 @@ from http import HTTPStatus
 import structlog
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
@@ -20,6 +21,7 @@ from mipres.logs import bind_radicado, bind_trace
 
 log = structlog.get_logger()
 
+_MULTIPART, _UTF_8 = b"multipart/form-data", b"utf-8"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 BASE_HEADERS = {
     "Content-Security-Policy": (
@@ -115,6 +117,11 @@ class RequestLimits:
                 "Solicitud no válida: la cabecera Host debe estar una sola vez.",
                 status_code=HTTPStatus.BAD_REQUEST,
             )
+        if any(_has_other_letters(value) for name, value in headers if name == b"content-type"):
+            return PlainTextResponse(
+                "Solicitud no válida: el formulario debe llegar en UTF-8.",
+                status_code=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            )
         return None
 
     def _measured(self, receive: Receive, most: int) -> Receive:
@@ -136,6 +143,16 @@ class RequestLimits:
             return message
 
         return receive_some
+
+
+def _has_other_letters(content_type: bytes) -> bool:
+    """Whether a form names a charset of its own.
+
+    No browser does, and the library that reads the form believes any codec of Python: some fail in ways that it
+    does not expect, and some make texts that cannot be written anywhere.
+    """
+    kind, options = parse_options_header(content_type)
+    return kind == _MULTIPART and options.get(b"charset", _UTF_8).lower() != _UTF_8
 
 
 class AccessLog:

@@ -1,6 +1,7 @@
 """Cookies, the tokens of forms, and the keys of programs."""
 
 import hmac
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -14,6 +15,7 @@ FORM_LIFETIME_SECONDS = 2 * 60 * 60
 FORM_NOT_TAKEN = "formulario=anterior"
 """Query of a page of support that is shown again in place of taking its form."""
 _VISIT_BYTES = 18
+_NAME = re.compile(r"[\w-]+", re.ASCII)
 
 
 class FormTokenState(StrEnum):
@@ -38,9 +40,16 @@ class Cookies:
         return request.cookies.get(self.name(short))
 
     def names(self, request: Request, beginning: str) -> list[str]:
-        """The short names of the cookies that begin so."""
-        own = self.name("")
-        return [name.removeprefix(own) for name in request.cookies if name.startswith(own + beginning)]
+        """The short names of the cookies that begin so.
+
+        The product gives no other names, and a name with other signs could not be dropped.
+        """
+        own, known = self.name(""), request.cookies
+        return [
+            name.removeprefix(own)
+            for name in known
+            if name.startswith(own + beginning) and _NAME.fullmatch(name)
+        ]
 
     def visit(self, request: Request) -> str:
         """Name the visit by its cookie; a new one has one name for the whole request."""
@@ -111,7 +120,8 @@ def is_cross_site(request: Request, *, public_url: str) -> bool:
     origin = request.headers.get("origin")
     if origin is None:
         return False
-    return urlsplit(origin).netloc not in {request.headers.get("host"), urlsplit(public_url).netloc}
+    # Not parsed: what only a program writes there may be no address at all.
+    return origin.partition("://")[2] not in {request.headers.get("host"), urlsplit(public_url).netloc}
 
 
 def origin_of(address: str) -> str:

@@ -57,6 +57,7 @@ async def test_every_form_refuses_what_comes_from_elsewhere(
         "same-site": ({"csrf_token": own}, {"Sec-Fetch-Site": "same-site"}),
         "another origin": ({"csrf_token": own}, {"Origin": "https://evil.example"}),
         "no origin to tell": ({"csrf_token": own}, {"Origin": "null"}),
+        "an origin that is no address": ({"csrf_token": own}, {"Origin": "http://["}),
     }
     paths = forms(make_app())
     assert {"/registro/profesional", "/contrasena", "/ingreso/mipres", "/salir"} <= set(paths)

@@ -11,7 +11,7 @@ from starlette.types import Message
 
 from api.main import MAX_BODY_BYTES, MAX_HEADER_BYTES
 from api.middleware import BASE_HEADERS, RequestLimits
-from tests.api.conftest import OpenClient
+from tests.api.conftest import OpenClient, hidden
 
 LIMITS = {"most": 100, "most_headers": 100, "patience_seconds": 0.0}
 
@@ -60,6 +60,22 @@ async def test_a_request_names_one_host(make_app: Callable[..., FastAPI], hosts:
     await app(scope, nothing, send)
     assert sent[0]["status"] == 400
     assert b"cabecera Host" in sent[1]["body"]
+
+
+# Codecs of Python that fail with errors of their own, and one that makes half a character.
+@pytest.mark.parametrize("charset", ["undefined", "punycode", '"idna"', "UTF-7"])
+async def test_a_form_is_written_in_utf_8(open_client: OpenClient, charset: str) -> None:
+    client = await open_client()
+    form = hidden(await client.get("/contrasena/recuperar")) | {"numero_documento": "+2AA-."}
+    parts = [f'--X\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{form[name]}' for name in form]
+    body = "\r\n".join([*parts, "--X--\r\n"]).encode()
+
+    async def status_of(said: str) -> int:
+        headers = {"Content-Type": f"multipart/form-data{said}; boundary=X"}
+        return (await client.post("/contrasena/recuperar", content=body, headers=headers)).status_code
+
+    assert await status_of(f"; charset={charset}") == 415
+    assert await status_of("; charset=UTF-8") == await status_of("") == 422
 
 
 def test_no_websocket_is_logged(make_app: Callable[..., FastAPI], caplog: pytest.LogCaptureFixture) -> None:

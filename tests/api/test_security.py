@@ -65,6 +65,22 @@ def test_a_token_expires_and_says_so_to_its_own_visit_only(
     assert tokens.state(request(cookie=f"mipres_visita={visit[:3]}"), token) is FormTokenState.WRONG
 
 
+# ---- Cookies
+
+
+@pytest.mark.parametrize("name", ["mipres_respuesta_a(b", "mipres_respuesta_a b", "mipres_respuesta_\xe9"])
+async def test_a_cookie_that_the_product_did_not_set_spoils_no_answer(
+    open_client: OpenClient, name: str
+) -> None:
+    client = await open_client()
+    form = hidden(await client.get("/contrasena/recuperar"))
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar)
+    foreign = {b"Cookie": f"{cookies}; {name}=x".encode("latin-1")}
+    assert (await client.post("/contrasena/recuperar", data=form, headers=foreign)).status_code == 422
+    out = await client.post("/salir", data=form, headers=foreign, follow_redirects=False)
+    assert out.status_code == 303
+
+
 # ---- An expired form, as its sender sees it
 
 
