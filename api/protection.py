@@ -35,10 +35,19 @@ ClientDep = Annotated[str, Depends(_client)]
 """The address that limits count by."""
 
 
-def limited(limit: Limit) -> Any:
-    """Limit each client; a route declares it beside its protection."""
+def limited(limit: Limit, *, is_for_programs: bool = False) -> Any:
+    """Limit each client; a route declares it beside its protection.
 
-    async def count(services: ProtectionDep, client: ClientDep) -> None:
+    Another site's page spends nothing of it: otherwise one such page would keep out all the people who share
+    the address of a browser that shows it.
+
+    Raises:
+        ForeignFormError: a browser says that another site made it send the request.
+    """
+
+    async def count(request: Request, services: ProtectionDep, client: ClientDep) -> None:
+        if not is_for_programs and is_cross_site(request, public_url=services.public_url):
+            raise ForeignFormError
         await services.throttle.count(limit, client)
 
     return Depends(count)

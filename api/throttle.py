@@ -15,6 +15,15 @@ log = structlog.get_logger()
 _COUNTING_SECONDS = 1.0
 
 
+def guesser(login: str, *, client: str, device: str | None) -> str:
+    """Name the subject that guesses at a login.
+
+    A browser that has proven the login counts by itself: otherwise others at its address could spend what its
+    owner may try.
+    """
+    return f"{login} {device or client}"
+
+
 class Throttle:
     """Counts by subject.
 

@@ -366,7 +366,7 @@ async def _with_code(
 # ---- The application's own calls
 
 
-@router.post(TOKEN, dependencies=[limited(OIDC_CALLS), CLIENT_CALL])
+@router.post(TOKEN, dependencies=[limited(OIDC_CALLS, is_for_programs=True), CLIENT_CALL])
 async def token(request: Request, services: OidcDep) -> Response:
     """Exchange a code or a refresh token."""
     received = await _from_client(request)
@@ -381,7 +381,7 @@ async def userinfo(request: Request, services: OidcDep) -> Response:
     return await _userinfo(request, services)
 
 
-@router.post("/oidc/userinfo", dependencies=[limited(OIDC_CALLS), CLIENT_CALL])
+@router.post("/oidc/userinfo", dependencies=[limited(OIDC_CALLS, is_for_programs=True), CLIENT_CALL])
 async def userinfo_by_form(request: Request, services: OidcDep) -> Response:
     return await _userinfo(request, services)
 
@@ -425,7 +425,7 @@ def _no_claims(status: HTTPStatus, error: str) -> Response:
     return Response(status_code=status, headers={**_NO_STORE, "WWW-Authenticate": challenge})
 
 
-@router.post(REVOKE, dependencies=[limited(OIDC_CALLS), CLIENT_CALL])
+@router.post(REVOKE, dependencies=[limited(OIDC_CALLS, is_for_programs=True), CLIENT_CALL])
 async def revoke(request: Request, services: OidcDep) -> Response:
     """End a token of the client's with its family (RFC 7009).
 
@@ -439,7 +439,7 @@ async def revoke(request: Request, services: OidcDep) -> Response:
     return await _for_token(request, services, ending)
 
 
-@router.post(INTROSPECT, dependencies=[limited(OIDC_CALLS), CLIENT_CALL])
+@router.post(INTROSPECT, dependencies=[limited(OIDC_CALLS, is_for_programs=True), CLIENT_CALL])
 async def introspect(request: Request, services: OidcDep) -> Response:
     """Whether a token of the client's opens anything now (RFC 7662)."""
 

@@ -21,6 +21,7 @@ from api.protection import LOGIN_FORM, LOOKS, PROTECTED_FORM, PUBLIC, READS, Cli
 from api.security import new_visit
 from api.services import LoginDep, LoginServices
 from api.signed_in import is_authorization, own_pages, session_cookie, user_of
+from api.throttle import guesser
 from mipres.database.credentials import Authenticated, LoginResult
 from mipres.database.passkeys import Purpose
 from mipres.database.retention import KNOWN_BROWSERS
@@ -281,11 +282,11 @@ def application_named(name: str) -> Application:
 
 
 async def authenticate(services: LoginServices, attempt: Attempt, wanted: Application) -> LoginResult:
-    """Check the credentials; each client has a number of attempts at each account.
+    """Check the credentials; each client or known browser has so many attempts.
 
     The own account asks for the present password in the same way.
     """
-    subject = f"{attempt.login} {attempt.client}"
+    subject = guesser(attempt.login, client=attempt.client, device=attempt.origin.device)
     for limit in _ACCOUNT_LIMITS:
         await services.throttle.count(limit, subject)
     result = await services.credentials.authenticate(

@@ -29,6 +29,7 @@ from api.protection import (
 )
 from api.security import new_visit
 from api.services import SupportDep, SupportServices
+from api.throttle import guesser
 from mipres.domain import sentences
 from mipres.domain.audit import ReasonRefusedError, checked_reason
 from mipres.domain.errors import InvalidSubmissionError
@@ -109,8 +110,8 @@ async def log_in(request: Request, services: SupportDep, client: ClientDep) -> R
         shown = captcha.to_show if captcha.was_shown else None
         errors = {} if captcha.another_image_asked else errors
         return _login_again(request, services, name, errors, captcha=shown)
-    await services.throttle.count(STAFF_LOGINS, f"{name} {client}")
     device = services.devices.known(request, guarded(name))
+    await services.throttle.count(STAFF_LOGINS, guesser(name, client=client, device=device))
     origin, is_human = Origin(network=network_of(client), device=device), captcha.is_off or captcha.was_shown
     result = await services.staff.log_in(name, password, origin=origin, is_human=is_human)
     if result.token is None:

@@ -1,7 +1,7 @@
 """Every limit as people and programs meet it, over a real database."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +9,8 @@ from unittest.mock import AsyncMock
 
 import httpx2
 import pytest
-from fastapi import FastAPI
+import starlette.requests
+from fastapi import FastAPI, Response
 
 from api.answers import FormAnswers
 from api.errors import in_words
@@ -21,8 +22,9 @@ from mipres.database.limits import PostgresLimits
 from mipres.domain import limits
 from mipres.domain.limits import Limit
 from mipres.domain.stages import Stage
+from mipres.support.staff import guarded
 from mipres.temporal.answers import TemporalUnavailableError, UpdatesSpentError
-from tests.api.conftest import API_KEY, way_back
+from tests.api.conftest import API_KEY, STAFF_NAME, way_back
 from tests.fakes import FakeClock
 
 KEY = {"Authorization": f"Bearer {API_KEY}"}
@@ -92,6 +94,10 @@ async def log_in(visitor: Visitor) -> httpx2.Response:
 
 async def log_in_at_one_account(visitor: Visitor) -> httpx2.Response:
     return await visitor.post("/ingreso/mipres", usuario="CC1020304050", contrasena="x")
+
+
+async def log_in_as_support(visitor: Visitor) -> httpx2.Response:
+    return await visitor.post("/soporte/ingreso", nombre=STAFF_NAME, contrasena="x")
 
 
 async def open_wrong_link(visitor: Visitor) -> httpx2.Response:
@@ -320,6 +326,46 @@ async def test_one_client_does_not_use_up_what_another_has(visitor: Visitor) -> 
         last = await submit(visitor)
     assert last.status_code == 429
     assert (await submit_from_elsewhere(visitor)).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [submit, log_in, recover, set_password, take_captcha, take_picture],
+    ids=lambda value: value.__name__,
+)
+@pytest.mark.parametrize(
+    "sign", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}], ids=str
+)
+async def test_another_site_spends_nothing_of_the_people_who_look_at_it(
+    visitor: Visitor, request_: Request, sign: Mapping[str, str]
+) -> None:
+    usual = (await request_(visitor)).status_code
+    visitor.client.headers.update(sign)
+    answers = {(await request_(visitor)).status_code for _ in range(limits.CAPTCHAS.most + 1)}
+    assert answers == {403}
+    for header in sign:
+        del visitor.client.headers[header]
+    assert (await request_(visitor)).status_code == usual
+
+
+@pytest.mark.parametrize(
+    ("request_", "login"),
+    [(log_in_at_one_account, "CC1020304050"), (log_in_as_support, guarded(STAFF_NAME))],
+    ids=["citizen", "support"],
+)
+async def test_others_at_the_same_address_do_not_use_up_the_logins_of_a_known_browser(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch, request_: Request, login: str
+) -> None:
+    """A hospital's people share one address, and support's office too."""
+    most = limits.ACCOUNT_LOGINS.most
+    monkeypatch.setattr("api.pages.support.STAFF_LOGINS", replace(limits.STAFF_LOGINS, most=most))
+    used_up = [422] * most + [429]
+    assert [(await request_(visitor)).status_code for _ in used_up] == used_up
+    proven, browser = Response(), starlette.requests.Request({"type": "http", "headers": []})
+    visitor.app.state.services.login.devices.remember(browser, proven, login)
+    name, _, value = proven.headers["set-cookie"].partition(";")[0].partition("=")
+    visitor.client.cookies.set(name, value)
+    assert [(await request_(visitor)).status_code for _ in used_up] == used_up
 
 
 async def test_a_forged_address_makes_no_new_client(visitor: Visitor) -> None:
