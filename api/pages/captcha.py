@@ -1,6 +1,7 @@
 """`/captcha/…`: the picture, the recording and the work of a challenge."""
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -35,20 +36,18 @@ async def work(request: Request, services: RegistrationDep, de: str = "") -> dic
 
 @router.api_route("/{challenge}.png", methods=READS, dependencies=[PUBLIC, limited(CAPTCHAS)])
 async def image(challenge: str, services: RegistrationDep) -> Response:
-    # Drawing is pure computation, which a thread keeps out of the event loop.
-    content = await asyncio.to_thread(draw_image, _code(services, challenge))
-    return Response(content, media_type="image/png")
+    return Response(await _made(draw_image, services, challenge), media_type="image/png")
 
 
 @router.api_route("/{challenge}.wav", methods=READS, dependencies=[PUBLIC, limited(CAPTCHAS)])
 async def audio(challenge: str, services: RegistrationDep) -> Response:
-    content = await asyncio.to_thread(speak, _code(services, challenge))
-    return Response(content, media_type="audio/wav")
+    return Response(await _made(speak, services, challenge), media_type="audio/wav")
 
 
-def _code(services: RegistrationServices, challenge: str) -> str:
+async def _made(make: Callable[..., bytes], services: RegistrationServices, challenge: str) -> bytes:
     challenges = services.captcha.challenges
     code = challenges.code_of(challenge) if challenges else None
-    if code is None:
+    if challenges is None or code is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    return code
+    # Pure computation, which a thread keeps out of the event loop.
+    return await asyncio.to_thread(make, code, random=challenges.chance_of(challenge))

@@ -282,9 +282,10 @@ def application_named(name: str) -> Application:
 
 
 async def authenticate(services: LoginServices, attempt: Attempt, wanted: Application) -> LoginResult:
-    """Check the credentials; each client or known browser has so many attempts.
+    """Check the credentials.
 
-    The own account asks for the present password in the same way.
+    Each client, or known browser, has a number of attempts at each account. The own account asks for the present
+    password in the same way.
     """
     subject = guesser(attempt.login, client=attempt.client, device=attempt.origin.device)
     for limit in _ACCOUNT_LIMITS:

@@ -8,6 +8,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
+from random import Random
 
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 from sqlalchemy.dialects.postgresql import insert
@@ -83,6 +84,16 @@ class CaptchaChallenges:
         """The code to draw or speak; None for a forged or expired challenge."""
         known = self._read(challenge)
         return None if known is None or known.has_expired else self._code(known.nonce)
+
+    def chance_of(self, challenge: str) -> Random:
+        """The chance by which the code is drawn and spoken: the same each time.
+
+        Of many pictures or recordings of one code a program would take what most of them say.
+        """
+        known = self._read(challenge)
+        # By the nonce, because one challenge can be written in several ways.
+        seed = hmac.new(self._key, f"chance {known.nonce if known else ''}".encode(), hashlib.sha256)
+        return Random(seed.digest())  # noqa: S311 - without the key no one knows its seed.
 
     def is_open(self, challenge: str, place: Place) -> bool:
         """Whether the challenge can be answered there and now."""

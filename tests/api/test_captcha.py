@@ -52,6 +52,19 @@ async def test_after_half_an_hour_the_page_says_that_the_code_expired(
     assert 'value="22222"' not in late.text
 
 
+@pytest.mark.parametrize("suffix", [".png", ".wav"])
+async def test_of_many_pictures_and_recordings_of_a_code_nobody_takes_the_average(
+    open_client: OpenClient, suffix: str
+) -> None:
+    client = await open_client(captcha="image")
+    challenge = challenge_of(await client.get("/registro/otro"))
+    # Base64 is read without what is no sign of it, so this is the same challenge.
+    spellings = (challenge, challenge, f"{challenge}!!!!")
+    shown = [await client.get(f"/captcha/{spelling}{suffix}") for spelling in spellings]
+    assert {answer.status_code for answer in shown} == {200}
+    assert len({answer.content for answer in shown}) == 1
+
+
 async def test_an_unjudged_captcha_stays_and_its_text_is_not_kept(open_client: OpenClient) -> None:
     client = await open_client(captcha="image")
     page = await client.get("/registro/otro")
