@@ -28,5 +28,5 @@ async def require_undecided() -> None:
     except UnknownWorkflowError:
         raise MailOutOfDateError from None
     stage = run.attributes.get(REGISTRATION_STAGE)
-    if not run.engine.is_open or (stage is not None and Stage(stage) not in _UNDECIDED):
+    if not run.engine.is_open or (stage is not None and stage not in _UNDECIDED):
         raise MailOutOfDateError

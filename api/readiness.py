@@ -21,7 +21,7 @@ from mipres.temporal.answers import (
     UnreadableAnswerError,
     translated,
 )
-from mipres.temporal.codec import EncryptionCodec
+from mipres.temporal.codec import EncryptionCodec, Fault, UntrustedPayloadError
 from mipres.temporal.connection import SearchAttributesMissingError, require_search_attributes
 from mipres.temporal.names import RUNNING, SEARCH_ATTRIBUTES
 
@@ -30,6 +30,7 @@ log = structlog.get_logger()
 _LOOK = timedelta(seconds=1)
 # Four questions and the first connection; a probe of the manifests waits for four seconds.
 LOOK_SECONDS = 3.0
+_NEWEST = 5
 _MISFITS = (NamespaceMissingError, UnreadableAnswerError, SearchAttributesMissingError)
 
 
@@ -88,7 +89,10 @@ class Readiness:
             raise TemporalUnavailableError("the server is not serving")
 
     async def _read_newest_open_run(self) -> None:
-        """Open what some process encrypted last: its active key may be missing here."""
+        """Open what some process encrypted last: its active key may be missing here.
+
+        A stranger with reach to Temporal starts runs too, but what no process encrypted says nothing of this one.
+        """
         for info in (await self._newest_open_runs()).executions:
             history = await self._client.workflow_service.get_workflow_execution_history(
                 GetWorkflowExecutionHistoryRequest(
@@ -97,9 +101,17 @@ class Readiness:
                 timeout=_LOOK,
             )
             started = history.history.events[0].workflow_execution_started_event_attributes
-            for payload in started.input.payloads:
-                self._codec.open(payload)
+            try:
+                for payload in started.input.payloads:
+                    self._codec.open(payload)
+            except UntrustedPayloadError as error:
+                if error.fault is Fault.UNKNOWN_KEY:
+                    raise
+            else:
+                return
 
     async def _newest_open_runs(self) -> ListWorkflowExecutionsResponse:
-        request = ListWorkflowExecutionsRequest(namespace=self._client.namespace, page_size=1, query=RUNNING)
+        request = ListWorkflowExecutionsRequest(
+            namespace=self._client.namespace, page_size=_NEWEST, query=RUNNING
+        )
         return await self._client.workflow_service.list_workflow_executions(request, timeout=_LOOK)

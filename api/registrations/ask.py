@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import TypeVar
 
 import structlog
 from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError, WorkflowQueryRejectedError
@@ -25,13 +23,12 @@ from mipres.temporal.names import (
     reference_of,
     registration_workflow_id,
 )
-from mipres.temporal.runs import Run, describe_run
+from mipres.temporal.runs import Run, describe_run, known_word, known_words
 from workflows.contract import RegistrationStatus
 from workflows.registration import Registration
 
 log = structlog.get_logger()
 
-_Word = TypeVar("_Word", bound=StrEnum)
 # A look stays quick, also where the server or every worker is away.
 _LOOK = timedelta(seconds=1)
 
@@ -146,9 +143,7 @@ def _view(
     run: Run, *, status: RegistrationStatus | None = None, standing: Standing | None = None
 ) -> RegistrationView:
     """Prefer the database for a cut-off run, then the workflow, then attributes."""
-    # A word that only another version of the product knows is left out.
-    words = (_word(text, WaitingOn) for text in run.attributes.get(WAITING_ON) or ())
-    waiting_on = tuple(word for word in words if word)
+    waiting_on = known_words(run.attributes.get(WAITING_ON), WaitingOn)
     if standing:
         stage, waiting_on = standing.stage, ()
     elif status:
@@ -157,7 +152,7 @@ def _view(
         stage = _published(run)
     return RegistrationView(
         radicado=reference_of(run.workflow_id),
-        user_type=_word(run.attributes.get(USER_TYPE), UserType),
+        user_type=known_word(run.attributes.get(USER_TYPE), UserType),
         stage=stage,
         waiting_on=waiting_on,
         submitted_at=run.started_at,
@@ -179,8 +174,4 @@ def _moment(text: str | None) -> datetime | None:
 
 def _published(run: Run) -> Stage:
     """The stage that the workflow last published."""
-    return _word(run.attributes.get(REGISTRATION_STAGE), Stage) or Stage.CHECKING
-
-
-def _word(text: str | None, kind: type[_Word]) -> _Word | None:
-    return next((word for word in kind if word == text), None)
+    return known_word(run.attributes.get(REGISTRATION_STAGE), Stage) or Stage.CHECKING

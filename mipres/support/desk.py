@@ -5,12 +5,12 @@ Their code is not imported here.
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import (
     ListWorkflowExecutionsRequest,
 )
@@ -19,6 +19,7 @@ from temporalio.exceptions import ApplicationError
 
 from mipres.domain.errors import MipresError
 from mipres.domain.stages import OPEN_STAGES, EngineState, Stage, WaitingOn, state_for_staff
+from mipres.domain.submissions import UserType
 from mipres.support.mails import MailDesk
 from mipres.temporal import names
 from mipres.temporal.answers import (
@@ -28,7 +29,15 @@ from mipres.temporal.answers import (
     UpdatesSpentError,
     translated,
 )
-from mipres.temporal.runs import Run, describe_run, description_of, run_of
+from mipres.temporal.runs import (
+    Run,
+    describe_run,
+    description_of,
+    known_word,
+    known_words,
+    read_failure,
+    run_of,
+)
 from mipres.temporal.ui import list_url, workflow_url
 
 _LOOK = timedelta(seconds=5)
@@ -176,7 +185,7 @@ class SupportDesk:
             page = await self._client.workflow_service.list_workflow_executions(
                 request, retry=True, timeout=_LOOK
             )
-        return await self._with_errors([self._case(run_of(info)) for info in page.executions])
+        return await self._with_errors(list(self._own(page.executions)))
 
     async def oldest_waiting(self, *, limit: int = 10) -> list[Case]:
         """The registrations that have waited longest for something that is down, and why."""
@@ -276,7 +285,7 @@ class SupportDesk:
                 page = await self._client.workflow_service.list_workflow_executions(
                     request, retry=True, timeout=_LOOK
                 )
-                cases += [self._case(run_of(info)) for info in page.executions]
+                cases += self._own(page.executions)
                 if not page.next_page_token:
                     return cases
                 request.next_page_token = page.next_page_token
@@ -292,7 +301,7 @@ class SupportDesk:
     async def _pending(self, info: PendingActivityInfo) -> PendingActivity:
         error_type = error_message = None
         if info.HasField("last_failure"):
-            error = await self._client.data_converter.decode_failure(info.last_failure)
+            error = await read_failure(self._client, info.last_failure)
             error_type = error.type if isinstance(error, ApplicationError) else type(error).__name__
             error_message = error.message if isinstance(error, ApplicationError) else str(error)
         next_attempt = info.next_attempt_schedule_time
@@ -305,14 +314,19 @@ class SupportDesk:
             error_message=error_message,
         )
 
+    def _own(self, listed: Iterable[WorkflowExecutionInfo]) -> Iterator[Case]:
+        """The registrations among runs of their type; others with the same type are a stranger's."""
+        own = (info for info in listed if names.is_of_a_person(info.execution.workflow_id))
+        return (self._case(run_of(info)) for info in own)
+
     def _case(self, run: Run, pending: tuple[PendingActivity, ...] = ()) -> Case:
-        reference, stage = names.reference_of(run.workflow_id), run.attributes.get(names.REGISTRATION_STAGE)
+        reference = names.reference_of(run.workflow_id)
         return Case(
             reference=reference,
             status=run.engine,
-            stage=Stage(stage) if stage else None,
-            user_type=run.attributes.get(names.USER_TYPE),
-            waiting_on=tuple(WaitingOn(name) for name in run.attributes.get(names.WAITING_ON) or ()),
+            stage=known_word(run.attributes.get(names.REGISTRATION_STAGE), Stage),
+            user_type=known_word(run.attributes.get(names.USER_TYPE), UserType),
+            waiting_on=known_words(run.attributes.get(names.WAITING_ON), WaitingOn),
             stuck_since=run.attributes.get(names.STUCK_SINCE),
             started_at=run.started_at,
             closed_at=run.closed_at,

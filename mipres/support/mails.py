@@ -15,7 +15,7 @@ from mipres.domain.radicado import is_reference
 from mipres.domain.stages import WaitingOn
 from mipres.temporal import names
 from mipres.temporal.answers import UnknownWorkflowError, translated
-from mipres.temporal.runs import Run, description_of, run_of
+from mipres.temporal.runs import Run, description_of, read_failure, run_of
 from mipres.temporal.ui import workflow_url
 
 _LOOK = timedelta(seconds=5)
@@ -107,13 +107,12 @@ class MailDesk:
         except UnknownWorkflowError:
             return []
         newest = run_of(description.workflow_execution_info)
-        converter = self._client.data_converter
         return [
             WaitingMail(
                 workflow_id=newest.workflow_id,
                 run_id=newest.run_id,
                 step=pending.activity_id,
-                error=str(await converter.decode_failure(pending.last_failure)),
+                error=str(await read_failure(self._client, pending.last_failure)),
                 ui_url=workflow_url(
                     newest.workflow_id, ui_url=self._ui_url, namespace=self._client.namespace
                 ),

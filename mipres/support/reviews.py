@@ -16,6 +16,7 @@ from mipres.domain.errors import MipresError
 from mipres.domain.review import ReviewStage
 from mipres.temporal import names
 from mipres.temporal.answers import UnknownWorkflowError, translated
+from mipres.temporal.runs import known_word
 from mipres.temporal.ui import workflow_url
 
 _ANSWER = timedelta(seconds=15)
@@ -105,7 +106,7 @@ class SupportReviews:
         return ReviewView(
             workflow_id=run.id,
             run_id=run.run_id,
-            stage=ReviewStage(attributes.get(names.REVIEW_STAGE) or ReviewStage.REVIEWING),
+            stage=known_word(attributes.get(names.REVIEW_STAGE), ReviewStage) or ReviewStage.REVIEWING,
             looked=attributes.get(names.REVIEWED_PROFILES) or 0,
             started_at=run.start_time,
             ui_url=workflow_url(run.id, ui_url=self._ui_url, namespace=self._client.namespace),

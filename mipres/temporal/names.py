@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from temporalio.common import SearchAttributeKey
 
+from mipres.domain.radicado import is_reference
 from mipres.domain.review import ReviewStage
 from mipres.domain.stages import OPEN_STAGES, REGISTRIES, Stage, WaitingOn
 from mipres.domain.submissions import UserType
@@ -89,6 +90,15 @@ def reference_of(workflow_id: str) -> str:
     The radicado or reference inside a workflow id.
     """
     return workflow_id.rpartition("/")[2]
+
+
+def is_of_a_person(workflow_id: str) -> bool:
+    """Whether the product gives this id to a registration or a recovery.
+
+    A stranger with reach to Temporal chooses ids for runs of the same types.
+    """
+    reference = reference_of(workflow_id)
+    return is_reference(reference) and workflow_id_of(reference) == workflow_id
 
 
 # ---- Ids of the steps that mail, which support asks the server to try again

@@ -3,13 +3,16 @@
 The SDK's own description fails with ValueError for a state that it does not know, as a paused run.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Final, TypeVar, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
@@ -18,11 +21,15 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.common import TypedSearchAttributes
 from temporalio.converter import WorkflowSerializationContext, decode_typed_search_attributes
+from temporalio.exceptions import ApplicationError
 
 from mipres.domain.stages import EngineState
 from mipres.temporal.answers import UnknownWorkflowError, translated
+from mipres.temporal.codec import UntrustedPayloadError
+from mipres.temporal.trust import UNTRUSTED_PAYLOAD, refusal_of
 
 Input = TypeVar("Input")
+Word = TypeVar("Word", bound=StrEnum)
 
 # A busy server takes more than a second. Without its answer the person reads that the service is away.
 _PATIENCE: Final = timedelta(seconds=5)
@@ -82,6 +89,24 @@ async def description_of(client: Client, workflow_id: str) -> DescribeWorkflowEx
         return await client.workflow_service.describe_workflow_execution(
             request, retry=True, timeout=_PATIENCE
         )
+
+
+async def read_failure(client: Client, failure: Failure) -> BaseException:
+    """Read what a step failed with; one that the product did not write says so instead."""
+    try:
+        return await client.data_converter.decode_failure(failure)
+    except UntrustedPayloadError as error:
+        return ApplicationError(refusal_of(error.fault), type=UNTRUSTED_PAYLOAD)
+
+
+def known_word(text: str | None, kind: type[Word]) -> Word | None:
+    """Return the word of a search attribute; None for one that only another version, or a stranger, writes."""
+    return next((word for word in kind if word == text), None)
+
+
+def known_words(texts: Iterable[str] | None, kind: type[Word]) -> tuple[Word, ...]:
+    """The same for an attribute of several words."""
+    return tuple(word for text in texts or () if (word := known_word(text, kind)))
 
 
 def run_of(info: WorkflowExecutionInfo) -> Run:

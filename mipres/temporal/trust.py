@@ -74,6 +74,11 @@ def fault_of(value: object) -> Fault | None:
     return None
 
 
+def refusal_of(fault: Fault) -> str:
+    """Say to staff why something is not believed."""
+    return f"El dato no fue escrito por este producto para este lugar ({fault})"
+
+
 class MarkedPayloadConverter(EncodingPayloadConverter):
     """Hands a mark of the codec on as a value, for a worker's interceptors."""
 
@@ -194,7 +199,7 @@ def _require_trust(values: Sequence[Any]) -> None:
         fault = fault_of(value)
         if fault is not None:
             raise ApplicationError(
-                f"El dato no fue escrito por este producto para este lugar ({fault})",
+                refusal_of(fault),
                 type=UNTRUSTED_PAYLOAD,
                 # A worker that lacks a key may be followed by one that has it.
                 non_retryable=fault is not Fault.UNKNOWN_KEY,

@@ -15,7 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 from structlog.testing import capture_logs
 from temporalio import workflow
 from temporalio.api.workflowservice.v1 import PauseWorkflowExecutionRequest, RegisterNamespaceRequest
-from temporalio.client import WorkflowHandle
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -174,6 +174,25 @@ async def test_a_missing_key_falls_back_and_readiness_names_it(
         while (ready := await client.get("/health/ready")).status_code != 503:
             await asyncio.sleep(0.05)
     assert ready.json()["payload_keys"] == "unfit"
+
+
+async def test_what_a_stranger_starts_makes_no_process_unfit(
+    api: Callable[..., Any], temporal_env: WorkflowEnvironment
+) -> None:
+    stranger = Client(temporal_env.client.service_client, namespace=temporal_env.client.namespace)
+    handle = await stranger.start_workflow(
+        WorkflowType.REGISTRATION,
+        "in clear",
+        id=f"registration/{uuid.uuid4()}",
+        task_queue="nobody-serves-this",
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        # The server lists a new run a moment after its start.
+        while not (await stranger.count_workflows(f"{names.RUNNING} AND WorkflowId = '{handle.id}'")).count:
+            await asyncio.sleep(0.05)
+    ready = await (await api()).get("/health/ready")
+    assert (ready.status_code, ready.json()["payload_keys"]) == (200, "ok")
+    await handle.terminate("the test is over")
 
 
 async def test_a_paused_run_is_shown_as_it_stands(

@@ -1,18 +1,30 @@
 """What support sees and does in Temporal, asked of the real server."""
 
 import asyncio
-from datetime import UTC, datetime
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from temporalio import activity, workflow
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.api.workflowservice.v1 import PauseWorkflowExecutionRequest
 from temporalio.client import Client
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from mipres.domain.radicado import is_reference
 from mipres.domain.stages import EngineState, Stage, WaitingOn
 from mipres.support import desk as desk_module
 from mipres.support.desk import PAUSED, Action, ActionRefusedError, ActionUnansweredError, Case, SupportDesk
 from mipres.temporal import names
 from mipres.temporal.answers import UnknownWorkflowError
+from mipres.temporal.codec import Fault
+from mipres.temporal.connection import data_converter
+from mipres.temporal.trust import UNTRUSTED_PAYLOAD, refusal_of
+from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 from tests.support.conftest import UI, eventually
 from tests.support.registrations import (
     NOT_SERVED,
@@ -68,6 +80,85 @@ async def test_an_unknown_radicado_is_unknown(desk: SupportDesk) -> None:
     with pytest.raises(UnknownWorkflowError):
         await desk.case(new_radicado())
     assert await desk.cases([new_radicado()]) == []
+
+
+async def test_what_a_stranger_starts_does_not_hide_the_registrations(
+    client: Client, desk: SupportDesk
+) -> None:
+    """With reach to Temporal anybody chooses ids and words."""
+    stranger = Client(client.service_client, namespace=client.namespace)
+    own, disguised = new_radicado(), new_radicado()
+    handles = [await start(client, own, queue=NOT_SERVED, waiting_on=WaitingOn.RETHUS, stuck_since=LONG_AGO)]
+    for workflow_id in ("x", "registration/CC1020304050", f"lock-notice/{own}", f"registration/{disguised}"):
+        attributes: list[SearchAttributePair[Any]] = [
+            SearchAttributePair(names.REGISTRATION_STAGE, "unheard-of"),
+            SearchAttributePair(names.USER_TYPE, "unheard-of"),
+            SearchAttributePair(names.WAITING_ON, ["unheard-of", WaitingOn.SSO.value]),
+            SearchAttributePair(names.STUCK_SINCE, LONG_AGO),
+        ]
+        handles.append(
+            await stranger.start_workflow(
+                "Registration",
+                "in clear",
+                id=workflow_id,
+                task_queue=NOT_SERVED,
+                search_attributes=TypedSearchAttributes(attributes),
+            )
+        )
+
+    async def listed() -> bool:
+        lists = (await desk.stuck(limit=1000), await desk.oldest_waiting(limit=1000))
+        newest = await desk.newest(names.RUNNING, limit=1000)
+        assert all(is_reference(reference) for reference in references([*lists[0], *lists[1], *newest]))
+        return all({own, disguised} <= set(references(cases)) for cases in (*lists, newest))
+
+    await eventually(listed)
+    case = await desk.case(disguised)
+    assert (case.stage, case.user_type, case.waiting_on) == (None, None, (WaitingOn.SSO,))
+    for handle in handles:
+        await handle.terminate("prueba")
+
+
+@workflow.defn(name="Registration")
+class AskingRegistration:
+    """Waits for an activity on a queue that the product does not serve in a test."""
+
+    @workflow.run
+    async def run(self, queue: str) -> None:
+        await workflow.execute_activity(
+            "forged",
+            task_queue=queue,
+            start_to_close_timeout=timedelta(minutes=1),
+            activity_id="consultar-rethus",
+        )
+
+
+@activity.defn
+async def forged() -> None:
+    raise ApplicationError("llame al 601 000 0000", {"in": "clear"}, next_retry_delay=timedelta(hours=1))
+
+
+async def test_what_a_stranger_says_of_a_step_is_not_shown_and_hides_nothing(client: Client) -> None:
+    """Whoever reaches Temporal can take a step from its queue, and fail it."""
+    keys = data_converter(PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY)
+    owner = Client(client.service_client, namespace=client.namespace, data_converter=keys)
+    encoding = DataConverter(failure_converter_class=DefaultFailureConverterWithEncodedAttributes)
+    stranger = Client(client.service_client, namespace=client.namespace, data_converter=encoding)
+    radicado, queue, theirs = new_radicado(), f"asking-{uuid.uuid4()}", f"theirs-{uuid.uuid4()}"
+    desk, runner = SupportDesk(owner, ui_url=UI), UnsandboxedWorkflowRunner()
+    serving = Worker(client, task_queue=queue, workflows=[AskingRegistration], workflow_runner=runner)
+    async with serving, Worker(stranger, task_queue=theirs, activities=[forged]):
+        handle = await client.start_workflow(
+            AskingRegistration.run, theirs, id=names.registration_workflow_id(radicado), task_queue=queue
+        )
+
+        async def has_failed() -> bool:
+            return bool((await desk.case(radicado)).errors)
+
+        await eventually(has_failed)
+        [step] = (await desk.case(radicado)).pending
+        assert (step.error_type, step.error_message) == (UNTRUSTED_PAYLOAD, refusal_of(Fault.PLAINTEXT))
+        await handle.terminate("prueba")
 
 
 async def test_the_stuck_come_oldest_first_and_by_what_keeps_them(client: Client, desk: SupportDesk) -> None:
