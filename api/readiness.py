@@ -21,9 +21,10 @@ from mipres.temporal.answers import (
     UnreadableAnswerError,
     translated,
 )
-from mipres.temporal.codec import EncryptionCodec, Fault, UntrustedPayloadError
+from mipres.temporal.codec import EncryptionCodec
 from mipres.temporal.connection import SearchAttributesMissingError, require_search_attributes
 from mipres.temporal.names import RUNNING, SEARCH_ATTRIBUTES
+from mipres.temporal.runs import passing_over_strangers
 
 log = structlog.get_logger()
 
@@ -101,14 +102,10 @@ class Readiness:
                 timeout=_LOOK,
             )
             started = history.history.events[0].workflow_execution_started_event_attributes
-            try:
+            with passing_over_strangers():
                 for payload in started.input.payloads:
                     self._codec.open(payload)
-            except UntrustedPayloadError as error:
-                if error.fault is Fault.UNKNOWN_KEY:
-                    raise
-            else:
-                return
+                    return
 
     async def _newest_open_runs(self) -> ListWorkflowExecutionsResponse:
         request = ListWorkflowExecutionsRequest(

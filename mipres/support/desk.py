@@ -315,7 +315,10 @@ class SupportDesk:
         )
 
     def _own(self, listed: Iterable[WorkflowExecutionInfo]) -> Iterator[Case]:
-        """The registrations among runs of their type; others with the same type are a stranger's."""
+        """The registrations among runs of their type.
+
+        Others with the same type are a stranger's.
+        """
         own = (info for info in listed if names.is_of_a_person(info.execution.workflow_id))
         return (self._case(run_of(info)) for info in own)
 

@@ -268,8 +268,9 @@ class PersonData:
                 yield run
 
     async def _input(self, run: WorkflowExecution) -> dict[str, Any]:
-        # A run that was started without input is about no one, and must not stop the search.
-        return await input_of(self._client, run.id, run.run_id, dict) or {}
+        # A run that was started without the product's input is about no one, and must not stop the search.
+        given = await input_of(self._client, run.id, run.run_id, object)
+        return given if isinstance(given, dict) else {}
 
     async def _delete(self, runs: Sequence[WorkflowExecution]) -> None:
         """Remove histories for good; the server ends a running one first."""

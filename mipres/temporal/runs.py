@@ -3,7 +3,8 @@
 The SDK's own description fails with ValueError for a state that it does not know, as a paused run.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -25,7 +26,7 @@ from temporalio.exceptions import ApplicationError
 
 from mipres.domain.stages import EngineState
 from mipres.temporal.answers import UnknownWorkflowError, translated
-from mipres.temporal.codec import UntrustedPayloadError
+from mipres.temporal.codec import Fault, UntrustedPayloadError
 from mipres.temporal.trust import UNTRUSTED_PAYLOAD, refusal_of
 
 Input = TypeVar("Input")
@@ -59,7 +60,9 @@ async def describe_run(client: Client, workflow_id: str) -> Run:
 
 
 async def input_of(client: Client, workflow_id: str, run_id: str, kind: type[Input]) -> Input | None:
-    """Read what a run was started with; None where it is gone or had no input.
+    """Read what a run was started with.
+
+    None where it is gone, or had no input of the product.
 
     Raises:
         TemporalUnavailableError: the server gave no answer, or the input cannot be read here.
@@ -68,16 +71,32 @@ async def input_of(client: Client, workflow_id: str, run_id: str, kind: type[Inp
     try:
         with translated():
             async for event in handle.fetch_history_events(page_size=1):
-                payloads = event.workflow_execution_started_event_attributes.input.payloads
+                # The product gives one; what else stands there, a stranger has added.
+                payloads = event.workflow_execution_started_event_attributes.input.payloads[:1]
                 if not payloads:
                     return None
                 context = WorkflowSerializationContext(namespace=client.namespace, workflow_id=workflow_id)
                 converter = client.data_converter.with_context(context)
-                [given] = await converter.decode(payloads, [kind])
-                return cast("Input", given)
+                with passing_over_strangers():
+                    [given] = await converter.decode(payloads, [kind])
+                    return cast("Input", given)
     except UnknownWorkflowError:
         return None
     return None
+
+
+@contextmanager
+def passing_over_strangers() -> Iterator[None]:
+    """Pass over what the product did not write.
+
+    Raises:
+        UntrustedPayloadError: the product may have written it, with a key that is missing here.
+    """
+    try:
+        yield
+    except UntrustedPayloadError as error:
+        if error.fault is Fault.UNKNOWN_KEY:
+            raise
 
 
 async def description_of(client: Client, workflow_id: str) -> DescribeWorkflowExecutionResponse:
@@ -92,7 +111,10 @@ async def description_of(client: Client, workflow_id: str) -> DescribeWorkflowEx
 
 
 async def read_failure(client: Client, failure: Failure) -> BaseException:
-    """Read what a step failed with; one that the product did not write says so instead."""
+    """Read what a step failed with.
+
+    A failure that the product did not write says so instead.
+    """
     try:
         return await client.data_converter.decode_failure(failure)
     except UntrustedPayloadError as error:
@@ -100,7 +122,10 @@ async def read_failure(client: Client, failure: Failure) -> BaseException:
 
 
 def known_word(text: str | None, kind: type[Word]) -> Word | None:
-    """Return the word of a search attribute; None for one that only another version, or a stranger, writes."""
+    """Return the word of a search attribute.
+
+    None for one that only another version of the product, or a stranger, writes.
+    """
     return next((word for word in kind if word == text), None)
 
 

@@ -139,7 +139,7 @@ async def forged() -> None:
 
 
 async def test_what_a_stranger_says_of_a_step_is_not_shown_and_hides_nothing(client: Client) -> None:
-    """Whoever reaches Temporal can take a step from its queue, and fail it."""
+    """With reach to Temporal anybody takes a step from its queue, and fails it."""
     keys = data_converter(PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY)
     owner = Client(client.service_client, namespace=client.namespace, data_converter=keys)
     encoding = DataConverter(failure_converter_class=DefaultFailureConverterWithEncodedAttributes)

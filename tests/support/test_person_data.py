@@ -33,6 +33,8 @@ from mipres.support.joins import SupportJoins
 from mipres.support.person_data import NotGoneError, PersonData, as_json_value
 from mipres.temporal import names
 from mipres.temporal.answers import TemporalUnavailableError
+from mipres.temporal.connection import data_converter
+from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 from tests.database.registrations import DOCTOR, registration
 from tests.database.stored_accounts import give_password
 from tests.fakes import HERE, FakeClock
@@ -78,20 +80,20 @@ def person_data(  # noqa: PLR0913, PLR0917 - each a fixture.
     )
 
 
-async def delegate_of(client: Client, number: str) -> str:
+async def delegate_of(client: Client, number: str, *, reference: str | None = None) -> str:
     """A delegate's registration, whose radicado needs more than the document."""
-    reference = new_radicado()
+    reference = reference or new_radicado()
     await client.start_workflow(
         "Registration",
         {"radicado": reference, "submission": {"document": {"type": "CC", "number": number}}},
-        id=names.workflow_id_of(reference),
+        id=names.registration_workflow_id(reference),
         task_queue=NOT_SERVED,
         search_attributes=DELEGATE,
     )
 
     async def visible() -> bool:
         found = client.list_workflows(names.of_user_type(UserType.DELEGATE))
-        return names.workflow_id_of(reference) in {run.id async for run in found}
+        return names.registration_workflow_id(reference) in {run.id async for run in found}
 
     await eventually(visible)
     return reference
@@ -165,6 +167,25 @@ async def test_erasing_leaves_nothing_in_either_store(
     assert erased.workflows >= 2
     assert await accounts.find(DOCUMENT) is None
     assert await desk.cases([radicado, delegate]) == []
+
+
+async def test_what_a_stranger_starts_keeps_nobody_from_their_data(
+    client: Client, person_data: PersonData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = data_converter(PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY)
+    owner = Client(client.service_client, namespace=client.namespace, data_converter=keys)
+    stranger = Client(client.service_client, namespace=client.namespace)
+    monkeypatch.setattr(person_data, "_client", owner)
+    own = await delegate_of(client, DOCUMENT.number)
+    invented = [
+        await delegate_of(stranger, DOCUMENT.number, reference=name) for name in (new_radicado(), "x")
+    ]
+
+    held = await person_data.export(DOCUMENT, actor=ACTOR, reason=REASON)
+    assert own in {names.reference_of(run["flujo"]) for run in held["registros"]}
+    assert (await person_data.erase(DOCUMENT, actor=ACTOR, reason=REASON)).workflows >= 1
+    for reference in invented:
+        await client.get_workflow_handle(f"registration/{reference}").terminate("prueba")
 
 
 async def test_what_a_person_allowed_applications_is_handed_over_and_erased(
