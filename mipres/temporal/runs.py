@@ -115,10 +115,14 @@ async def read_failure(client: Client, failure: Failure) -> BaseException:
 
     A failure that the product did not write says so instead.
     """
-    try:
-        return await client.data_converter.decode_failure(failure)
-    except UntrustedPayloadError as error:
-        return ApplicationError(refusal_of(error.fault), type=UNTRUSTED_PAYLOAD)
+    fault = Fault.PLAINTEXT
+    # The server's own failures, as that of a time that is over, are none of an application.
+    if failure.HasField("encoded_attributes") or not failure.HasField("application_failure_info"):
+        try:
+            return await client.data_converter.decode_failure(failure)
+        except UntrustedPayloadError as error:
+            fault = error.fault
+    return ApplicationError(refusal_of(fault), type=UNTRUSTED_PAYLOAD)
 
 
 def known_word(text: str | None, kind: type[Word]) -> Word | None:

@@ -11,7 +11,11 @@ from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.api.workflowservice.v1 import PauseWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
-from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
+from temporalio.converter import (
+    DataConverter,
+    DefaultFailureConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+)
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -138,12 +142,15 @@ async def forged() -> None:
     raise ApplicationError("llame al 601 000 0000", {"in": "clear"}, next_retry_delay=timedelta(hours=1))
 
 
-async def test_what_a_stranger_says_of_a_step_is_not_shown_and_hides_nothing(client: Client) -> None:
+@pytest.mark.parametrize("form", [DefaultFailureConverter, DefaultFailureConverterWithEncodedAttributes])
+async def test_what_a_stranger_says_of_a_step_is_not_shown_and_hides_nothing(
+    client: Client, form: type[DefaultFailureConverter]
+) -> None:
     """With reach to Temporal anybody takes a step from its queue, and fails it."""
     keys = data_converter(PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY)
     owner = Client(client.service_client, namespace=client.namespace, data_converter=keys)
-    encoding = DataConverter(failure_converter_class=DefaultFailureConverterWithEncodedAttributes)
-    stranger = Client(client.service_client, namespace=client.namespace, data_converter=encoding)
+    unsealed = DataConverter(failure_converter_class=form)
+    stranger = Client(client.service_client, namespace=client.namespace, data_converter=unsealed)
     radicado, queue, theirs = new_radicado(), f"asking-{uuid.uuid4()}", f"theirs-{uuid.uuid4()}"
     desk, runner = SupportDesk(owner, ui_url=UI), UnsandboxedWorkflowRunner()
     serving = Worker(client, task_queue=queue, workflows=[AskingRegistration], workflow_runner=runner)
