@@ -88,7 +88,7 @@ def without_registration_label(text: str) -> str:
 
     76-1234` becomes `76-1234`.
     """
-    plain = _without_accents(text)
+    plain = _with_plain_label(text)
     label = _WRITTEN_REGISTRATION_LABEL.match(plain.upper())
     return plain[label.end() :] if label else text
 
@@ -105,10 +105,18 @@ def without_document_label(text: str, *, codes: Sequence[str], label: str, is_nu
         for word in (_without_accents(label), _without_accents(label).split(maxsplit=1)[0])
     )
     dotted_codes = "|".join(r"\.?\s*".join(code) for code in codes)
-    plain = _without_accents(visible(text))
+    plain = _with_plain_label(visible(text))
     pattern = rf"[\s(]*(?:(?:{names})\b[\s.:()]*)?(?:(?:{dotted_codes}){separators})?(?:{_NUMBER_WORD}{separators})?{end}"
     found = re.match(pattern, plain.upper())
     return plain[found.end() :] if found and found.end() else text
+
+
+def _with_plain_label(text: str) -> str:
+    """Write a label without accents, and its `N.º` with a degree sign.
+
+    Otherwise the ordinal sign would become an `o` that counts as the first letter of a passport.
+    """
+    return _without_accents(text.replace("º", "°"))
 
 
 def _without_accents(text: str) -> str:

@@ -20,6 +20,6 @@ def long_date_time(moment: datetime) -> str:
     """`23 de noviembre de 2026 a las 6:05 p. m. (hora de Colombia)`."""
     local = moment.astimezone(BOGOTA)
     half = "a. m." if local.hour < _NOON else "p. m."
-    return (
-        f"{long_date(local.date())} a las {local.hour % 12 or 12}:{local.minute:02} {half} (hora de Colombia)"
-    )
+    hour = local.hour % _NOON or _NOON
+    at = "a la" if hour == 1 else "a las"
+    return f"{long_date(local.date())} {at} {hour}:{local.minute:02} {half} (hora de Colombia)"

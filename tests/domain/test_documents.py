@@ -83,6 +83,8 @@ def test_letters_are_not_digits(type_code: str) -> None:
         "Cédula de ciudadanía 1.020.304.050",
         "Cédula N° 1020304050",
         "Nro. 1020304050",
+        "N.º 1020304050",
+        "C.C. N.º 1.020.304.050",
     ],
 )
 def test_what_people_put_between_the_digits_does_not_count(typed: str) -> None:
@@ -156,6 +158,9 @@ def test_a_number_that_was_read_is_read_the_same_again(number: str) -> None:
         ("CC", "(CC) 1020304050", "1020304050"),
         ("CC", "\u2067(C.C.)\u2069 1.020.304.050", "1020304050"),
         ("PA", "PEP12345", "PEP12345"),
+        ("PA", "Pasaporte N.º AV123456", "AV123456"),
+        ("PA", "Nº AV123456", "AV123456"),
+        ("PA", "NO123456", "NO123456"),
     ],
 )
 def test_what_a_document_itself_prints_in_front_is_dropped(type_code: str, typed: str, number: str) -> None:

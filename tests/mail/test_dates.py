@@ -25,6 +25,8 @@ def test_a_date_in_words(day: date, text: str) -> None:
         (datetime(2026, 11, 23, 5, 0, tzinfo=UTC), "23 de noviembre de 2026 a las 12:00 a. m."),
         (datetime(2026, 11, 23, 16, 59, tzinfo=UTC), "23 de noviembre de 2026 a las 11:59 a. m."),
         (datetime(2026, 11, 23, 17, 0, tzinfo=UTC), "23 de noviembre de 2026 a las 12:00 p. m."),
+        (datetime(2026, 11, 23, 6, 0, tzinfo=UTC), "23 de noviembre de 2026 a la 1:00 a. m."),
+        (datetime(2026, 11, 23, 18, 59, tzinfo=UTC), "23 de noviembre de 2026 a la 1:59 p. m."),
         (datetime(2027, 1, 1, 3, 0, tzinfo=UTC), "31 de diciembre de 2026 a las 10:00 p. m."),
         (
             datetime(2026, 11, 23, 12, 30, tzinfo=timezone(timedelta(hours=1))),
