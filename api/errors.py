@@ -20,6 +20,7 @@ from api.answers import FormAnswers, HeldAnswer, without_proofs
 from api.security import FORM_NOT_TAKEN, FormTokenState, is_cross_site
 from api.templating import Pages
 from mipres.database.failures import DATABASE_ERRORS, database_fault, is_of_this_machine, machine_fault
+from mipres.domain import sentences
 from mipres.domain.applications import Application
 from mipres.domain.errors import MipresError
 from mipres.domain.outcomes import FILL_ALL_FIELDS
@@ -429,7 +430,7 @@ def in_words(seconds: int) -> str:
         amount, one, many = math.ceil(seconds / _MINUTE), "minuto", "minutos"
     if seconds > 2 * _HOUR:
         amount, one, many = math.ceil(seconds / _HOUR), "hora", "horas"
-    return f"{amount} {one if amount == 1 else many}"
+    return sentences.counted(amount, one, many)
 
 
 @handles(UpdatesSpentError)

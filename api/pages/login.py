@@ -30,13 +30,11 @@ from mipres.domain.access import ACCOUNT_SUSPENDED_WORDS, CLOSED_WORDS, AccountS
 from mipres.domain.applications import TODO_SOBRE_MIPRES, Application, application_of
 from mipres.domain.clients import start_of
 from mipres.domain.devices import device_of
-from mipres.domain.documents import MAX_DOCUMENT_INPUT
+from mipres.domain.documents import MAX_DOCUMENT_INPUT, read_login
 from mipres.domain.eligibility import has_ended
-from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.limits import ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY, LOGINS
 from mipres.domain.lockout import Origin
 from mipres.domain.second_factor import SECOND_STEP_FOR, Proof
-from mipres.domain.submissions import check_document
 
 
 class SessionEnd(StrEnum):
@@ -54,6 +52,8 @@ SECOND_STEP = "segundo_paso"
 _BROWSER = "navegador"
 _BROWSER_SECONDS = int(KNOWN_BROWSERS.total_seconds())
 _ACCOUNT_LIMITS = (ACCOUNT_LOGINS, ACCOUNT_LOGINS_A_DAY)
+# It depends on what was typed alone, so it reveals nothing of any account.
+_NO_LOGIN = "Escriba el tipo y el número de su documento juntos, como CC1020304050"
 _WRONG = "El usuario o la contraseña no son correctos, o la cuenta aún no tiene contraseña"
 _CLOSED = (
     "Con este usuario hubo demasiados intentos fallidos y por seguridad ya no se comprueba ninguna contraseña. "
@@ -103,17 +103,17 @@ async def show_login(application: str, request: Request, services: LoginDep, vol
 async def log_in(application: str, request: Request, services: LoginDep, client: ClientDep) -> Response:
     wanted, form = application_named(application), await request.form()
     typed, password = text_of(form, "usuario"), secret_of(form, "contrasena")
-    captcha = services.captcha.of(request, form)
-    errors = {} if typed.strip() else {"usuario": "Escriba su usuario"}
+    captcha, document = services.captcha.of(request, form), read_login(typed)
+    errors = {} if document else {"usuario": _NO_LOGIN if typed.strip() else "Escriba su usuario"}
     errors |= {} if password else {"contrasena": "Escriba su contraseña"}
     if not captcha.another_image_asked:
         errors = errors or by_field(await captcha.refusal())
     kept = _kept(form)
-    if errors or captcha.another_image_asked:
+    if document is None or errors or captcha.another_image_asked:
         errors = {} if captcha.another_image_asked else errors
         shown = captcha.to_show if captcha.was_shown else None
         return _again(request, services, wanted, kept, errors, captcha=shown)
-    login = _login(typed)
+    login = document.login
     origin = Origin(network=network_of(client), device=services.devices.known(request, login))
     is_human = captcha.is_off or captcha.was_shown
     attempt = Attempt(login=login, password=password, client=client, origin=origin, is_human=is_human)
@@ -317,11 +317,8 @@ def _failed(
 
 async def _notify_lock(services: LoginServices, login: str) -> None:
     """Notify the owner of a login; what is no document belongs to no person."""
-    try:
-        document = check_document(login[:2], login[2:])
-    except InvalidSubmissionError:
-        return
-    await services.recoveries.notify_lock(document)
+    if document := read_login(login):
+        await services.recoveries.notify_lock(document)
 
 
 def _other_door(
@@ -380,11 +377,6 @@ def led_on(wanted: Application, page: str) -> Response:
     """
     address = f"/ingreso/{wanted}/continuar?volver={quote(page, safe='')}" if is_authorization(page) else page
     return RedirectResponse(address, status_code=HTTPStatus.SEE_OTHER)
-
-
-def _login(typed: str) -> str:
-    """`cc 1.020.304.050` is the same user as `CC1020304050`."""
-    return "".join(char for char in typed[:MAX_DOCUMENT_INPUT].upper() if char.isalnum())
 
 
 def _again(

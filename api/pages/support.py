@@ -1,6 +1,5 @@
 """`/soporte…`: find registrations, see one, act on it; everything is audited."""
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -32,6 +31,7 @@ from api.services import SupportDep, SupportServices
 from api.throttle import guesser
 from mipres.domain import sentences
 from mipres.domain.audit import ReasonRefusedError, checked_reason
+from mipres.domain.documents import read_login
 from mipres.domain.errors import InvalidSubmissionError
 from mipres.domain.limits import LOGINS, STAFF_LOGINS
 from mipres.domain.lockout import Origin
@@ -186,16 +186,17 @@ async def overview(request: Request, services: SupportDep, member: StaffDep) -> 
 async def search(request: Request, services: SupportDep) -> Response:
     """Find by radicado, login or document; no address holds a document."""
     typed = typed_in(await request.form(), ("radicado", *DOCUMENT_FIELDS))
-    kind, number = typed["tipo_documento"], typed["numero_documento"]
     if reference := read_reference(typed["radicado"]):
         return RedirectResponse(f"/soporte/registro/{reference}", status_code=HTTPStatus.SEE_OTHER)
-    if wanted := re.sub(r"[\s.]", "", typed["radicado"]).upper():
-        kind, number = wanted[:2], wanted[2:]
     try:
-        document = check_document(kind, number)
+        if typed["radicado"].strip():
+            document = read_login(typed["radicado"])
+        else:
+            document = check_document(typed["tipo_documento"], typed["numero_documento"])
     except InvalidSubmissionError as error:
-        errors = {"radicado": _NO_LOGIN} if wanted else by_field(form_errors(error))
-        return lead_again(request, services, "/soporte", typed, errors)
+        return lead_again(request, services, "/soporte", typed, by_field(form_errors(error)))
+    if document is None:
+        return lead_again(request, services, "/soporte", typed, {"radicado": _NO_LOGIN})
     return services.answers.redirect(request, SearchAnswer(document=document), "/soporte/hallado/{}".format)
 
 

@@ -3,7 +3,6 @@
 The login of the new document is sent once, and no address holds it.
 """
 
-import re
 import uuid
 from http import HTTPStatus
 
@@ -16,6 +15,7 @@ from api.protection import READS, STAFF_FORM, STAFF_REQUIRED, StaffDep
 from api.services import SupportDep, SupportServices
 from mipres.domain import sentences
 from mipres.domain.audit import ReasonRefusedError, checked_reason
+from mipres.domain.documents import read_login
 from mipres.support.accounts import AccountView, DecisionRefusedError, UnknownAccountError
 from mipres.support.joins import ProofRefusedError, checked_proof
 from mipres.support.staff import StaffMember
@@ -47,9 +47,9 @@ async def ask_for_login(
 async def find_other(account_id: uuid.UUID, request: Request, services: SupportDep) -> Response:
     """Find the account of the new document, and lead to the page of the two."""
     typed = typed_in(await request.form(), ("usuario",))
-    login = re.sub(r"[^A-Z0-9]", "", typed["usuario"].upper())
+    document = read_login(typed["usuario"])
     try:
-        other = await services.accounts.id_of(login)
+        other = await services.accounts.id_of(document.login if document else "")
     except UnknownAccountError:
         page = f"/soporte/cuenta/{account_id}/unir"
         return lead_again(request, services, page, typed, {"usuario": _UNKNOWN})

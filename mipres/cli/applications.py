@@ -19,6 +19,7 @@ from mipres.cli.spanish import Commands
 from mipres.domain import sentences
 from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.clients import Audience, UnusableClientError, secret_hash
+from mipres.domain.sentences import counted
 from mipres.oidc_clients import ClientsFile, Entries, UnwritableClientsError, usable
 from mipres.settings.loading import load_settings
 from mipres.settings.model import Settings
@@ -226,7 +227,7 @@ def disable(client_id: ClientId, *, as_json: JsonOption = False, as_: As = None)
 
     async def end(tools: Tools) -> None:
         ended = await tools.client_grants.end_all(client_id)
-        logins = text.counted(ended, "ingreso terminó", "ingresos terminaron")
+        logins = counted(ended, "ingreso terminó", "ingresos terminaron")
         line = f"Aplicación {client_id} deshabilitada; {logins}."
         _say_done(line, client_id, as_json, disabled=True, ended_logins=ended)
 

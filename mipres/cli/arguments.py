@@ -12,6 +12,7 @@ import typer
 from mipres.cli.running import misused, operating_system_user
 from mipres.domain.audit import ReasonRefusedError, checked_reason, operator
 from mipres.domain.documents import Document, parse_document
+from mipres.domain.documents import read_login as document_of
 from mipres.domain.radicado import is_radicado
 from mipres.domain.radicado import read_reference as reference_in
 from mipres.domain.stages import WaitingOn
@@ -55,8 +56,9 @@ def read_reason(text: str) -> str:
 
 
 def read_login(text: str) -> str:
-    """`cc 1.020.304.050` is the same user as `CC1020304050`."""
-    return re.sub(r"[^A-Z0-9]", "", text.upper())
+    """The login that was typed; what is no document's stays as it is, and no account has it."""
+    document = document_of(text)
+    return document.login if document else re.sub(r"[^A-Z0-9]", "", text.upper())
 
 
 def read_document(type_code: str, number: str) -> Document:

@@ -2,7 +2,6 @@
 
 import json
 
-from mipres.cli import text
 from mipres.cli.arguments import (
     As,
     DocumentNumber,
@@ -14,6 +13,7 @@ from mipres.cli.arguments import (
 )
 from mipres.cli.running import AWAY, Tools, run_with_tools, stop
 from mipres.cli.spanish import Commands
+from mipres.domain.sentences import counted
 from mipres.support.person_data import NotGoneError, as_json_value
 
 person = Commands(help="Derechos de una persona sobre sus datos (Ley 1581 de 2012).")
@@ -41,8 +41,8 @@ def erase(tipo: DocumentType, numero: DocumentNumber, reason: Reason, as_: As = 
             erased = await tools.person_data.erase(document, actor=read_actor(as_), reason=why)
         except NotGoneError:
             stop("Temporal aún no termina de retirar las historias: repita la orden.", AWAY)
-        accounts = text.counted(erased.accounts, "cuenta", "cuentas")
-        histories = text.counted(erased.workflows, "historia", "historias")
+        accounts = counted(erased.accounts, "cuenta", "cuentas")
+        histories = counted(erased.workflows, "historia", "historias")
         print(f"Suprimido: {accounts} y {histories} en Temporal.")
 
     run_with_tools(work)

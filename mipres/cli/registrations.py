@@ -26,6 +26,7 @@ from mipres.cli.arguments import (
 from mipres.cli.documents import JsonOption, print_document
 from mipres.cli.running import AWAY, NOT_POSSIBLE, Tools, misused, run_with_tools, stop
 from mipres.domain import sentences
+from mipres.domain.sentences import counted
 from mipres.domain.stages import WaitingOn
 from mipres.support.desk import Action, ActionRefusedError, ActionUnansweredError, Case
 from mipres.support.mails import WaitingMail
@@ -82,7 +83,7 @@ def stuck(waiting_on: WaitingOnOption = None, *, as_json: JsonOption = False) ->
             cut_off = await tools.support.cut_off() if wanted is None else []
             print_document({"stuck": cases, "cut_off": cut_off})
             return
-        count = text.counted(len(cases), "registro atascado", "registros atascados")
+        count = counted(len(cases), "registro atascado", "registros atascados")
         print(count if cases else "Ningún registro está atascado.")
         for case in cases:
             print(text.case_line(case))
@@ -97,7 +98,7 @@ def _list_cut_off(tools: Tools, cases: Sequence[Case]) -> None:
     """List the registrations that nothing continues: the person must register again."""
     if not cases:
         return
-    count = text.counted(len(cases), "registro interrumpido", "registros interrumpidos")
+    count = counted(len(cases), "registro interrumpido", "registros interrumpidos")
     print(f"{count}: la persona aún espera y debe registrarse de nuevo")
     for case in cases:
         print(text.case_line(case))
@@ -190,10 +191,10 @@ async def _act_on_all(tools: Tools, bulk: _Bulk, waiting_on: WaitingOn, actor: s
     if bulk.as_json:
         print_document({"registrations": cases, "mails": mails})
         return
-    count = text.counted(len(cases), "registro espera", "registros esperan")
+    count = counted(len(cases), "registro espera", "registros esperan")
     print(f"{count} a {waiting_on}: {desk.url_of_list(names.waiting_for(waiting_on))}")
     if mails:
-        count = text.counted(len(mails), "aviso o enlace más espera", "avisos y enlaces más esperan")
+        count = counted(len(mails), "aviso o enlace más espera", "avisos y enlaces más esperan")
         print(f"{count} al servidor de correo.")
     if actor is None:
         for line in (*map(text.case_line, cases), *map(text.mail_line, mails)):
@@ -203,7 +204,7 @@ async def _act_on_all(tools: Tools, bulk: _Bulk, waiting_on: WaitingOn, actor: s
     failed = await _act_on_each(tools, bulk, cases, actor)
     if mails:
         failed += await _retry_mails(tools, bulk, mails, actor)
-    count = text.counted(len(cases) + len(mails) - failed, "pedido o ya resuelto", "pedidos o ya resueltos")
+    count = counted(len(cases) + len(mails) - failed, "pedido o ya resuelto", "pedidos o ya resueltos")
     print(f"{count}, {failed} sin hacer.")
     if failed:
         raise typer.Exit(NOT_POSSIBLE)

@@ -14,6 +14,7 @@ from mipres.domain.clients import Client
 from mipres.domain.eligibility import BOGOTA
 from mipres.domain.factor_resets import ResetView
 from mipres.domain.review import ReviewStage
+from mipres.domain.sentences import counted
 from mipres.domain.stages import WAITING_FOR_STAFF
 from mipres.domain.submissions import UserType
 from mipres.support.accounts import AccountView, Decision, ProfileView
@@ -25,11 +26,6 @@ from mipres.support.reviews import ReviewView
 from mipres.support.staff import StaffMember
 
 _WIDTH = 14
-
-
-def counted(number: int, one: str, many: str) -> str:
-    """`1 registro`, `2 registros`, `0 registros`."""
-    return f"{number} {one if number == 1 else many}"
 
 
 def moment(when: datetime) -> str:

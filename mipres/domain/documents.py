@@ -1,6 +1,7 @@
 """Identity documents: one table of types, each with the format of its numbers."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -141,6 +142,20 @@ def parse_document(type_code: str, number: str) -> Document:
     if not rule.pattern.fullmatch(cleaned):
         raise ValueError(f"El número no corresponde a {rule.label.lower()}: debe tener {rule.explanation}")
     return Document(type=document_type, number=cleaned)
+
+
+def read_login(text: str) -> Document | None:
+    """The document whose login was typed, or None if it is no document's.
+
+    `cc 1.020.304.050` is `CC1020304050`; the code that a document prints for its type counts, too.
+    """
+    symbols = "".join(char for char in text if char.isalnum())
+    for document_type, rule in DOCUMENT_RULES.items():
+        for code in (rule.printed_code or document_type, document_type):
+            if symbols[: len(code)].upper() == code:
+                with suppress(ValueError):
+                    return parse_document(document_type, symbols[len(code) :])
+    return None
 
 
 def _without_type(number: str, document_type: DocumentType) -> str:

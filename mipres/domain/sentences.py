@@ -100,3 +100,8 @@ NEVER_SHOWN_AGAIN = "no se vuelve a mostrar."
 SECRET_BEFORE_UNTIL = "el secreto anterior sirve hasta"  # noqa: S105 - a sentence.
 KEYS_BEFORE_UNTIL = "las claves anteriores sirven hasta"
 SUPPORT_CUTS_NO_WAIT = "Soporte no acorta la espera."
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """`1 registro`, `2 registros`, `0 registros`."""
+    return f"{number} {one if number == 1 else many}"

@@ -50,6 +50,13 @@ async def test_help_comes_in_the_order_of_how_often_it_is_needed(open_client: Op
         assert fact in page
 
 
+async def test_one_hour_and_one_day_are_told_in_the_singular(open_client: OpenClient) -> None:
+    client = await open_client(password_link_hours=1, address_change_hours=1, wait_for_registry_days=1)
+    texts = [(await client.get(page)).text for page in ("/ayuda", "/privacidad")]
+    assert "sirve 1 hora." in texts[0]
+    assert [plural for plural in ("1 horas", "1 días") for text in texts if f" {plural}" in text] == []
+
+
 async def test_the_privacy_notice_names_what_is_kept_and_for_how_long(open_client: OpenClient) -> None:
     """Each figure is the product's own (docs/privacy.md)."""
     page = re.sub(r"\s+", " ", (await (await open_client(password_link_hours=36)).get("/privacidad")).text)

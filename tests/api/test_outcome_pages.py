@@ -213,7 +213,7 @@ async def test_the_receipt_names_the_sender_and_the_lifetime_that_are_set() -> N
     page = await page_of(OTHER, REGISTERED)
     for text in (
         "Busque el mensaje de otra-cuenta@ejemplo.test",
-        "El enlace vence a las 36 horas de enviado",
+        "El enlace vence 36 horas después de enviado",
         "https://registro.ejemplo.test/registro/estado/RM-0123456789AB",
         "j•••@h•••.co",
     ):

@@ -12,6 +12,7 @@ from mipres.domain.documents import (
     is_same_document,
     normalise_number,
     parse_document,
+    read_login,
 )
 
 
@@ -179,3 +180,43 @@ def test_a_registry_may_write_the_type_that_the_document_prints(
     document = parse_document(type_code, number)
     assert is_same_document(document, type_code=written, number=number)
     assert not is_same_document(parse_document("PA", number), type_code=written, number=number)
+
+
+@given(st.data(), st.sampled_from(DocumentType))
+def test_a_login_names_its_document_and_no_other(data: st.DataObject, document_type: DocumentType) -> None:
+    number = data.draw(st.from_regex(DOCUMENT_RULES[document_type].pattern, fullmatch=True))
+    document = Document(type=document_type, number=number)
+    assert read_login(document.login) == document
+
+
+@pytest.mark.parametrize(
+    ("typed", "login"),
+    [
+        (" cc 1.020.304.050 ", "CC1020304050"),
+        ("C.C. No. 1020304050", "CC1020304050"),
+        ("PPT 1234567", "PT1234567"),
+        ("pep123456789012345", "PE123456789012345"),
+        ("PA PEP12345", "PAPEP12345"),
+    ],
+)
+def test_a_login_is_read_as_people_type_it(typed: str, login: str) -> None:
+    document = read_login(typed)
+    assert document is not None
+    assert document.login == login
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "1020304050",
+        "ana@ejemplo.gov.co",
+        "CC",
+        "CC01020304050",
+        "CC１０２０３０４０５０",
+        "PAß12",
+        "TI1020304",
+    ],
+)
+def test_what_names_no_document_is_no_login(typed: str) -> None:
+    assert read_login(typed) is None

@@ -38,3 +38,12 @@ def test_no_template_compares_stages_or_sentences() -> None:
     """What a page shows is decided in Python, where a table of tests covers it."""
     deciding = re.compile(r"stage(\.value)? *(==|in)|waiting_on *(==|in)|outcome *(==|%})")
     assert [str(path) for path, text in html() if deciding.search(text)] == []
+
+
+def test_no_field_cuts_what_says_who_or_what_is_meant() -> None:
+    """A browser cuts a paste without a word, and half a number may be another person's."""
+    meant = {"numero_documento", "nit", "registro_profesional", "usuario", "radicado"}
+    fields = re.compile(r"\btext_field\(\"(\w+)\"[^}]*?}}")
+    written = [(name[1], name[0]) for _, text in html() for name in fields.finditer(text)]
+    assert meant <= {name for name, _ in written}
+    assert [name for name, field in written if name in meant and "maxlength" in field] == []
