@@ -50,7 +50,7 @@ from mipres.temporal.answers import UnknownWorkflowError
 router = APIRouter(prefix="/registro", include_in_schema=False)
 
 _NO_RADICADO = "Escriba el número de radicado como está en el comprobante: RM- y 12 letras o dígitos"
-_NOT_FOUND = "No hay ningún registro con ese número de radicado; revise que esté bien escrito"
+_NOT_FOUND = "No hay ningún registro con ese número de radicado, o terminó hace meses y ya no se muestra; revise que esté bien escrito"
 _RESEND_REASON = "pedido por la persona en la página de estado"
 _STOP_REASON = "la persona ya no espera, según la página de estado"
 
@@ -62,12 +62,10 @@ async def find_status(request: Request, services: RegistrationDep) -> Response:
     radicado = read_radicado(typed or "")
     if radicado and await services.ask.view(radicado):
         return RedirectResponse(f"/registro/estado/{radicado}", status_code=HTTPStatus.SEE_OTHER)
-    if typed is None:
-        errors, status = {}, HTTPStatus.OK
-    elif radicado:
-        errors, status = {"radicado": _NOT_FOUND}, HTTPStatus.NOT_FOUND
-    else:
-        errors, status = {"radicado": _NO_RADICADO}, HTTPStatus.UNPROCESSABLE_ENTITY
+    if radicado:
+        return _unknown(request, services, radicado)
+    errors = {"radicado": _NO_RADICADO} if typed is not None else {}
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
     return services.pages.render(
         request, "status_search", status=status, typed=(typed or "")[:MAX_DOCUMENT_INPUT], errors=errors
     )
@@ -126,7 +124,7 @@ async def show_status(radicado: str, request: Request, services: RegistrationDep
         return _to_status(radicado)
     view = await services.ask.view(radicado)
     if view is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND)
+        return _unknown(request, services, radicado)
     sent_here = services.sent_forms.sent_at(request, radicado) is not None
     answer = services.answers.shown_here(request, StatusAnswer)
     wait = math.ceil(answer.until - services.answers.now().timestamp()) if answer else 0
@@ -199,6 +197,14 @@ def _user_type(tipo: str) -> UserType:
         return UserType.of_slug(tipo)
     except KeyError:
         raise HTTPException(HTTPStatus.NOT_FOUND) from None
+
+
+def _unknown(request: Request, services: RegistrationServices, radicado: str) -> Response:
+    """Say that no registration has this radicado, where another one can be typed."""
+    errors = {"radicado": _NOT_FOUND}
+    return services.pages.render(
+        request, "status_search", status=HTTPStatus.NOT_FOUND, typed=radicado, errors=errors
+    )
 
 
 def _to_status(typed: str) -> Response:

@@ -21,6 +21,7 @@ KNOWN_BY_MORE = tuple(user_type for user_type in UserType if user_type not in KN
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LOOK_ALIKES = str.maketrans("OIL", "011")
 _SYMBOLS = 12
+_WRITTEN = re.compile(rf"\bRM-[0-9A-Z]{{{_SYMBOLS}}}\b", re.ASCII)
 _PATTERN = re.compile(rf"RM-[{_CROCKFORD}]{{{_SYMBOLS}}}", re.ASCII)
 
 
@@ -51,11 +52,12 @@ def is_reference(text: str) -> bool:
 
 
 def read_radicado(text: str) -> str | None:
-    """The radicado that a person copied from paper, or None.
+    """The radicado that a person copied, with its label or in an address, or None.
 
     Crockford's look-alikes count as what they look like.
     """
-    symbols = _symbols_of(text)
+    pasted = _WRITTEN.search(text.upper())
+    symbols = _symbols_of(pasted[0] if pasted else text)
     # The symbols themselves may begin like the prefix that was left out.
     if len(symbols) > _SYMBOLS:
         symbols = symbols.removeprefix("RM")

@@ -1,6 +1,7 @@
 """No form is answered by a page, and each answer can be loaded again."""
 
 import ast
+import html
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
@@ -221,3 +222,19 @@ async def test_every_part_of_the_delegates_form_is_shown_by_a_choice(open_client
     answers = set(re.findall(r'type="radio"[^>]* name="tiene_nit" value="(\w+)"', page))
     assert {value for name, value in conditions if name == "tipo_entidad"} == kinds
     assert {value for name, value in conditions if name == "tiene_nit"} == answers
+
+
+@pytest.mark.parametrize("typed", ["1020304050", "ana@ejemplo.gov.co", "Cédula 1020304050", "' OR 1=1 --"])
+async def test_what_is_no_login_is_told_before_a_password_is_tried(
+    open_client: OpenClient, typed: str
+) -> None:
+    client = await open_client()
+    page = await client.get("/ingreso/mipres")
+    # There is no database to try it with.
+    fields = hidden(page) | {"usuario": typed, "contrasena": "Clave-Segura-2026"}
+    answer = await client.post("/ingreso/mipres", data=fields)
+    assert (answer.status_code, "Escriba el tipo y el número de su documento juntos" in answer.text) == (
+        422,
+        True,
+    )
+    assert f'value="{html.escape(typed).replace("&#x27;", "&#39;")}"' in answer.text

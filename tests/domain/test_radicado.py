@@ -97,6 +97,9 @@ def test_the_alphabet_is_crockfords() -> None:
         "0123456789AB",
         "RM–Ol23456789ab",
         "rmoi23456789ab",
+        "Número de radicado: RM-0123456789AB",
+        "radicado RM-0123456789AB.",
+        "https://mipres.test/registro/estado/RM-0123456789AB?respuesta=abcdefghijkl",
     ],
 )
 def test_a_radicado_is_read_as_people_copy_it(text: str) -> None:
