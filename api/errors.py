@@ -243,8 +243,7 @@ async def _kept(request: Request) -> dict[str, str] | None:
     except (HTTPException, ClientDisconnect):
         return None
     state = protection.form_tokens.state(request, form.get("csrf_token"))
-    is_own = state in {FormTokenState.VALID, FormTokenState.EXPIRED}
-    if is_cross_site(request, public_url=protection.public_url) or not is_own:
+    if is_cross_site(request, public_url=protection.public_url) or state is FormTokenState.WRONG:
         return None
     typed = {name: value for name, value in form.multi_items() if isinstance(value, str)}
     return {name: value for name, value in without_proofs(typed).items() if name not in _ONCE}
@@ -500,10 +499,17 @@ async def form_of_before(request: Request, error: FormOfAnotherVisitError) -> Re
     """Say who is in now; the person decides again what to do."""
     if _is_support(request):
         return await foreign_form(request, error)
-    page: Response = request.app.state.services.pages.render(
-        request, "form_of_before", status=HTTPStatus.FORBIDDEN, action=request.url.path
-    )
-    return page
+    action, pages = request.url.path, request.app.state.services.pages
+
+    def draw(way_back: str) -> Response:
+        page: Response = pages.render(
+            request, "form_of_before", status=HTTPStatus.FORBIDDEN, action=action, way_back=way_back
+        )
+        return page
+
+    held = HeldAnswer(page=page_of(action), typed=await _kept(request) or {})
+    answers: FormAnswers = request.app.state.services.answers
+    return answers.keep_beside(request, held, draw)
 
 
 @handles(HTTPException)

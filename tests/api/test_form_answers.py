@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from api.answers import LIFETIME, FormAnswers
 from api.errors import page_of
 from api.registrations.start import RegistrationStarter
+from api.security import Cookies, new_visit
 from tests.api.conftest import OpenClient, TimeTravel, hidden, way_back
 from tests.api.test_routes import operations
 
@@ -222,6 +223,17 @@ async def test_every_part_of_the_delegates_form_is_shown_by_a_choice(open_client
     answers = set(re.findall(r'type="radio"[^>]* name="tiene_nit" value="(\w+)"', page))
     assert {value for name, value in conditions if name == "tipo_entidad"} == kinds
     assert {value for name, value in conditions if name == "tiene_nit"} == answers
+
+
+async def test_a_form_of_before_another_login_leads_back_to_what_was_typed(open_client: OpenClient) -> None:
+    client = await open_client()
+    page = await client.get("/registro/otro")
+    name = Cookies(https=False).name("visita")
+    client.cookies.delete(name)
+    client.cookies.set(name, new_visit())
+    answer = await client.post("/registro/otro", data=hidden(page) | {"numero_documento": "70999"})
+    assert (answer.status_code, "No se hizo nada" in answer.text) == (403, True)
+    assert 'value="70999"' in (await client.get(way_back(answer))).text
 
 
 @pytest.mark.parametrize("typed", ["1020304050", "ana@ejemplo.gov.co", "Cédula 1020304050", "' OR 1=1 --"])
