@@ -125,10 +125,21 @@ function playCaptcha(link) {
   });
 }
 
+const STOPPED_MS = 20_000;
+
 function submitOnce(form) {
+  const reopen = () => {
+    const button = form.querySelector("[data-busy][data-idle]");
+    delete form.dataset.sent;
+    if (!button) return;
+    button.textContent = button.dataset.idle;
+    button.removeAttribute("aria-disabled");
+  };
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) return event.preventDefault();
     form.dataset.sent = "1";
+    // A person may stop an answer that does not come; no event says so.
+    setTimeout(reopen, STOPPED_MS);
     const button = form.querySelector("[data-busy]");
     if (!button || event.submitter?.name) return;
     button.dataset.idle = button.textContent;
@@ -136,13 +147,7 @@ function submitOnce(form) {
     button.setAttribute("aria-disabled", "true");
   });
   // The back button may bring the page as it was left.
-  addEventListener("pageshow", () => {
-    const button = form.querySelector("[data-busy][data-idle]");
-    delete form.dataset.sent;
-    if (!button) return;
-    button.textContent = button.dataset.idle;
-    button.removeAttribute("aria-disabled");
-  });
+  addEventListener("pageshow", reopen);
 }
 
 all("[data-toggle-password]").forEach(togglePassword);

@@ -1,7 +1,7 @@
 """F5, Back and a discarded tab: each answer to a form stands at an address."""
 
 import pytest
-from playwright.async_api import Page, Request
+from playwright.async_api import Page, Request, expect
 
 from tests.product.browser.visitor import Visitor
 from tests.product.visits import login_of
@@ -94,3 +94,22 @@ async def test_the_errors_have_the_focus_after_each_load(somebody: Visitor) -> N
     for _ in range(2):
         assert await somebody.page.locator(".error-summary").evaluate("it => it === document.activeElement")
         await somebody.page.reload()
+
+
+async def test_a_form_whose_answer_was_stopped_can_be_sent_again(visitor: Visitor) -> None:
+    page = visitor.page
+    await page.clock.install()
+    await visitor.open("/registro/otro")
+    # Nothing answers, as after the browser's own button has stopped the sending.
+    await page.evaluate(
+        "addEventListener('submit', (event) => {"
+        " window.sent = (window.sent ?? 0) + !event.defaultPrevented; event.preventDefault(); })"
+    )
+    button = page.locator("main [data-busy]")
+    await button.dblclick()
+    await expect(button).to_have_text("Enviando…")
+    assert await page.evaluate("window.sent") == 1
+    await page.clock.fast_forward(20_000)
+    await expect(button).to_have_text("Registrar")
+    await button.click()
+    assert await page.evaluate("window.sent") == 2
