@@ -14,6 +14,7 @@ from mipres.cli.running import Tools, misused, run_with_tools, stop
 from mipres.database.milestones import Milestone
 from mipres.domain.audit import AuditEntry, AuditVerdict
 from mipres.domain.radicado import read_reference
+from mipres.domain.sentences import counted
 
 _HEAD = re.compile(r"\d+:[0-9a-f]{16}", re.ASCII)
 _LAST, _MOST = 200, 10_000
@@ -96,7 +97,7 @@ async def _verify(tools: Tools, head: str | None, *, as_json: bool) -> None:
 
 
 def _print_verdict(verdict: AuditVerdict) -> None:
-    rows = text.counted(verdict.checked, "fila, como se escribió", "filas, todas como se escribieron")
+    rows = counted(verdict.checked, "fila, como se escribió", "filas, todas como se escribieron")
     print(f"{rows}.")
     if verdict.head:
         print(f"Cabeza: {verdict.head} (anótela fuera de este sistema y compruébela con --head)")

@@ -131,3 +131,8 @@ def test_tokens_meet_aa_contrast_on_their_background(ink: str, paper: str) -> No
     ratio = (light + 0.05) / (dark + 0.05)
     # Green is used for icons and borders only, where WCAG asks for 3:1.
     assert ratio >= (3 if ink == "ok" else 4.5)
+
+
+def test_the_button_of_a_repeated_password_has_a_name_that_is_a_sentence() -> None:
+    source = '{% import "partials/forms.html" as f %}{{ f.password_field("dos", "Confirme la contraseña", matches="una") }}'
+    assert 'aria-label="Mostrar la confirmación"' in render(source)
