@@ -146,6 +146,8 @@ _PROBLEMS: dict[int, tuple[str, str]] = _PAGES | {
     HTTPStatus.INTERNAL_SERVER_ERROR: ("El servicio falló", "No es culpa de su programa. Repita la solicitud en unos minutos: un registro que se repite se une al que está en curso."),
 }  # fmt: skip
 
+# A look at a page sends nothing, and a person must not read that their registration was not received.
+_UNAVAILABLE_TO_A_LOOK = f"Espere un minuto y cargue de nuevo esta página. {sentences.NOTHING_LOST}"
 _NOT_FOUND_BY_SUPPORT = (
     "No hay nada en esta dirección",
     "Ningún registro, cuenta o página de soporte está aquí. Temporal olvida un registro un tiempo después de que termina: busque a la persona por su usuario o su documento.",
@@ -284,6 +286,8 @@ def _answer(
     template = "support_error" if _is_support(request) else "error"
     if _is_support(request) and status == HTTPStatus.NOT_FOUND:
         title, text = _NOT_FOUND_BY_SUPPORT
+    if status == HTTPStatus.SERVICE_UNAVAILABLE and request.method != "POST":
+        text = _UNAVAILABLE_TO_A_LOOK
 
     def draw(way_back: str | None) -> Response:
         page: Response = pages.render(

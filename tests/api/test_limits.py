@@ -181,6 +181,7 @@ async def test_what_was_typed_outlives_the_limit_and_secrets_do_not(
         locked = await visitor.post("/ingreso/mipres", usuario="CC70999", contrasena="Secreta-1")
     back = await visitor.client.get(way_back(locked))
     assert 'value="CC70999"' in back.text
+    assert "menos las contraseñas y el código de la imagen" in locked.text
     assert "Secreta" not in locked.text + back.text
 
 
