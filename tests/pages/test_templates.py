@@ -41,7 +41,7 @@ def test_no_template_compares_stages_or_sentences() -> None:
 
 
 def test_no_field_cuts_what_says_who_or_what_is_meant() -> None:
-    """A browser cuts a paste without a word, and half a number may be another person's."""
+    """A browser cuts a paste without a word; half a number may be another person's."""
     meant = {"numero_documento", "nit", "registro_profesional", "usuario", "radicado"}
     fields = re.compile(r"\btext_field\(\"(\w+)\"[^}]*?}}")
     written = [(name[1], name[0]) for _, text in html() for name in fields.finditer(text)]
