@@ -136,3 +136,10 @@ def test_tokens_meet_aa_contrast_on_their_background(ink: str, paper: str) -> No
 def test_the_button_of_a_repeated_password_has_a_name_that_is_a_sentence() -> None:
     source = '{% import "partials/forms.html" as f %}{{ f.password_field("dos", "Confirme la contraseña", matches="una") }}'
     assert 'aria-label="Mostrar la confirmación"' in render(source)
+
+
+def test_the_button_of_an_offer_leads_to_no_field() -> None:
+    """With a fragment in its address, a browser leaves the summary of errors without the focus."""
+    source = '{% import "partials/forms.html" as f %}{{ f.text_field("nit", "Nit", offer=("Usar 9", "usar_nit", "9")) }}'
+    [button] = re.findall(r"<button[^>]*>", render(source))
+    assert "formaction" not in button
