@@ -101,6 +101,11 @@ def whole(text: str) -> Markup:
     return Markup('<span class="whole">{}</span>').format(text)
 
 
+def sentence(text: str) -> str:
+    """Begin with a capital, and leave names such as ReTHUS as they are written."""
+    return text[:1].upper() + text[1:]
+
+
 def short_moment(moment: datetime) -> Markup:
     """`2026-11-24 10:05` in Colombia: in a table, where the long form does not fit."""
     return whole(f"{moment.astimezone(BOGOTA):%Y-%m-%d %H:%M}")
@@ -112,6 +117,7 @@ _FILTERS: dict[str, Callable[..., object]] = {
     "stage_label": lambda stage: STAGES_FOR_STAFF[stage].label,
     "waiting_label": WAITING_FOR_STAFF.__getitem__,
     "user_type_label": lambda code: UserType(code).label,
+    "sentence": sentence,
     "short_moment": short_moment,
     "whole": whole,
 }

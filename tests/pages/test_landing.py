@@ -4,8 +4,13 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from starlette.requests import Request
 
+from api.answers import Placement
 from api.pages.landing import profile_card
+from api.security import Cookies, FormTokens
+from api.templating import Pages
+from mipres import composition
 from mipres.database.sessions import Profile
 from mipres.domain.access import CLOSED_WORDS, AccessCause, AccessState
 from mipres.domain.roles import roles_of
@@ -95,3 +100,23 @@ def test_a_placement_says_that_it_ends_and_when_it_has_ended() -> None:
     ended = profile_card(replace(PLACEMENT, state=AccessState.ENDED, cause=AccessCause.PLACEMENT_OVER))
     assert ended.closed == CLOSED_WORDS[AccessCause.PLACEMENT_OVER]
     assert ("Terminó el", "31 de mayo de 2027") in ended.rows
+
+
+@pytest.mark.parametrize(("site_name", "is_named"), [("Hospital de Ejemplo", True), ("", False)])
+def test_a_placement_that_ended_names_its_site_where_the_registry_does(
+    site_name: str, *, is_named: bool
+) -> None:
+    cookies = Cookies(https=False)
+    pages = Pages(
+        composition.TEMPLATES,
+        composition.STATIC,
+        cookies=cookies,
+        form_tokens=FormTokens(b"k" * 32, cookies=cookies),
+    )
+    placement = Placement(site_name=site_name, last_day=date(2026, 11, 26))
+    request = Request({"type": "http", "headers": [], "path": "/", "query_string": b""})
+    page = pages.render(request, "placement_ended", placement=placement, right=())
+    text = " ".join(bytes(page.body).decode().split())
+    assert "terminó con la plaza, el 26 de noviembre de 2026" in text
+    assert ("ligado a la sede" in text) is is_named
+    assert "<strong></strong>" not in text

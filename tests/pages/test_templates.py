@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from api.templating import sentence
 from mipres.composition import TEMPLATES
 
 FIELD = re.compile(r"""name=["']csrf_token["']""")
@@ -47,3 +48,10 @@ def test_no_field_cuts_what_says_who_or_what_is_meant() -> None:
     written = [(name[1], name[0]) for _, text in html() for name in fields.finditer(text)]
     assert meant <= {name for name, _ in written}
     assert [name for name, field in written if name in meant and "maxlength" in field] == []
+
+
+def test_a_capital_at_the_beginning_changes_no_name() -> None:
+    """`capitalize` makes every other letter small: ReTHUS became rethus."""
+    assert [str(path) for path, text in html() if re.search(r"\|\s*(capitalize|title)\b", text)] == []
+    assert sentence("ya no figura en ReTHUS") == "Ya no figura en ReTHUS"
+    assert sentence("") == ""
