@@ -49,6 +49,7 @@ class StatusPage:
         can_stop_watching: Whether the person waits for a registry by choice, and may end that.
         can_wait: Whether the person may begin to.
         can_resend: Whether a run is there to send another link.
+        is_mail_held: Whether the mail with the link could not be delivered yet.
         refresh_seconds: How often the page looks for changes; None where nothing changes any more.
         login: Where the person logs in, once the registration is complete.
         register_again: The form for another attempt.
@@ -62,6 +63,7 @@ class StatusPage:
     can_stop_watching: bool
     can_wait: bool
     can_resend: bool
+    is_mail_held: bool
     refresh_seconds: int | None
     login: Application | None
     register_again: str
@@ -88,8 +90,8 @@ _LINK_SENT = (
 )
 _WORKS_UNTIL = "; sirve hasta el {}"
 _ADDRESS_REJECTED = (
-    "El servidor de correo rechaza la dirección que figura en www.miseguridadsocial.gov.co. Corríjala allí y repita "
-    "el registro."
+    "El servidor de correo rechaza la dirección que figura en www.miseguridadsocial.gov.co. Corríjala allí y después "
+    f"oprima «{sentences.RESEND_LINK}»: consultamos de nuevo la dirección."
 )
 _MAIL_DELAYED = "No hemos podido entregar el correo todavía; seguimos intentando."
 _LINK_EXPIRED = "El enlace venció sin usarse. Repita el registro para recibir otro."
@@ -127,6 +129,7 @@ def status_page(view: RegistrationView, *, sent_here: bool = False) -> StatusPag
         can_stop_watching=view.stage is Stage.WATCHING,
         can_wait=refusal is not None and view.outcome is not None and view.outcome.may_wait,
         can_resend=view.stage is Stage.AWAITING_PASSWORD and not view.was_cut_off,
+        is_mail_held=view.stage is Stage.AWAITING_PASSWORD and bool(view.waiting_on),
         # Who waits by choice waits for days.
         refresh_seconds=(None if view.stage.has_ended or view.stage is Stage.WATCHING else REFRESH_SECONDS),
         login=login if view.stage is Stage.COMPLETED else None,

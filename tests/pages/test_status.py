@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 import pytest
 from starlette.requests import Request
 
+from api.answers import StatusAnswer, StatusResult
 from api.pages.timeline import status_page
 from api.registrations.ask import RegistrationView
 from api.security import Cookies, FormTokens
 from api.templating import Pages
 from mipres.composition import STATIC, TEMPLATES
+from mipres.domain import sentences
 from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
 from mipres.domain.remedies import explain
 from mipres.domain.stages import Stage, WaitingOn
@@ -29,11 +31,11 @@ VIEW = RegistrationView(
 )
 
 
-def shown(view: RegistrationView, *, sent_here: bool = False) -> str:
+def shown(view: RegistrationView, *, sent_here: bool = False, answer: StatusAnswer | None = None) -> str:
     cookies = Cookies(https=False)
     pages = Pages(TEMPLATES, STATIC, cookies=cookies, form_tokens=FormTokens(bytes(32), cookies=cookies))
     request = Request({"type": "http", "headers": [], "method": "GET", "path": "/"})
-    page = pages.render(request, "status", page=status_page(view, sent_here=sent_here), answer=None)
+    page = pages.render(request, "status", page=status_page(view, sent_here=sent_here), answer=answer)
     return bytes(page.body).decode()
 
 
@@ -52,6 +54,20 @@ def test_what_is_waited_for_is_told_with_its_time(stage: Stage, waiting_on: str,
     assert SINCE in page
     assert 'http-equiv="refresh"' not in page
     assert '<a href="/registro/estado/RM-0123456789AB">Actualizar</a>' in page
+
+
+@pytest.mark.parametrize("waiting_on", [(), (WaitingOn.MAIL,), (WaitingOn.MAIL_ADDRESS,)])
+def test_another_link_is_said_to_be_sent_only_where_mail_goes_out(waiting_on: tuple[WaitingOn, ...]) -> None:
+    answer = StatusAnswer(page="/registro/estado/RM-0123456789AB", result=StatusResult.RESENT)
+    page = shown(replace(VIEW, stage=Stage.AWAITING_PASSWORD, waiting_on=waiting_on), answer=answer)
+    assert ("Revise su correo en unos minutos" in page) is (not waiting_on)
+    assert ("Sale cuando el correo se pueda entregar" in page) is bool(waiting_on)
+
+
+def test_the_remedy_for_a_rejected_address_is_a_button_of_the_page() -> None:
+    page = shown(replace(VIEW, stage=Stage.AWAITING_PASSWORD, waiting_on=(WaitingOn.MAIL_ADDRESS,)))
+    assert f"después oprima «{sentences.RESEND_LINK}»" in page
+    assert f"{sentences.RESEND_LINK}</button>" in page
 
 
 @pytest.mark.parametrize("stage", [Stage.CHECKING, Stage.AWAITING_PASSWORD])
