@@ -139,7 +139,7 @@ def test_the_button_of_a_repeated_password_has_a_name_that_is_a_sentence() -> No
 
 
 def test_the_button_of_an_offer_leads_to_no_field() -> None:
-    """With a fragment in its address, a browser leaves the summary of errors without the focus."""
+    """A fragment in its address keeps the focus from the summary of errors."""
     source = '{% import "partials/forms.html" as f %}{{ f.text_field("nit", "Nit", offer=("Usar 9", "usar_nit", "9")) }}'
     [button] = re.findall(r"<button[^>]*>", render(source))
     assert "formaction" not in button
