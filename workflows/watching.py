@@ -55,7 +55,7 @@ class RegistryWatch:
                 within=self._next_look() - workflow.now(),
                 summary="Hasta la próxima consulta al registro",
             )
-            if workflow.info().is_continue_as_new_suggested():
+            if workflow.info().is_continue_as_new_suggested() and not self._must_look_first():
                 return None
             verdict = await self._look_unless_ended() or verdict
 
@@ -89,6 +89,11 @@ class RegistryWatch:
         except StepFailedError:
             return None
         return verdict
+
+    def _must_look_first(self) -> bool:
+        """Whether a page waits for what only this run does about it."""
+        is_asked = self._state.is_look_asked or self._state.is_watch_ended
+        return is_asked and workflow.patched("looks-before-handing-on")
 
     def _is_over(self) -> bool:
         ends_at = self.ends_at

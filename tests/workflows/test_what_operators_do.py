@@ -13,7 +13,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
-from temporalio.testing import WorkflowEnvironment
+from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 
 from activities.catalog import catalog
 from api.registrations.act import RegistrationActs
@@ -25,10 +25,11 @@ from mipres.support.desk import Action, ActionRefusedError, SupportDesk
 from mipres.temporal import names
 from mipres.temporal.answers import UpdatesSpentError
 from mipres.temporal.connection import WorkerPayloadConverter, data_converter
-from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
+from tests.conftest import ACTIVE_PAYLOAD_KEY, MOST_STEPS, PAYLOAD_KEYS, SERVER_SETTINGS
 from tests.fakes import FakeAuditTrail
 from tests.patience import PATIENCE_SECONDS
 from tests.workflows.conftest import ANA, MEDICINE, Handle, World, replay
+from workflows import policies
 from workflows.registration import Registration
 from workflows.workers import build_workers, running
 
@@ -128,9 +129,11 @@ MOST_UPDATES = 20
 @pytest.fixture
 async def small_server() -> AsyncIterator[WorkflowEnvironment]:
     """A server that takes few updates a run, so that the limit is reached in moments."""
-    environment = await WorkflowEnvironment.start_local(
+    settings = (*SERVER_SETTINGS, f"history.maxTotalUpdates={MOST_UPDATES}")
+    environment = await WorkflowEnvironment.start_time_skipping_v2(
+        ts_config=TimeSkippingConfig(enabled=False, max_session_skip_count=MOST_STEPS),
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
-        dev_server_extra_args=["--dynamic-config-value", f"history.maxTotalUpdates={MOST_UPDATES}"],
+        dev_server_extra_args=[word for setting in settings for word in ("--dynamic-config-value", setting)],
         data_converter=data_converter(
             PAYLOAD_KEYS, active=ACTIVE_PAYLOAD_KEY, converter=WorkerPayloadConverter
         ),
@@ -143,6 +146,12 @@ async def small_server() -> AsyncIterator[WorkflowEnvironment]:
 async def runs_of(handle: Handle, env: WorkflowEnvironment) -> int:
     query = names.runs_of(handle.id)
     return len([run async for run in env.client.list_workflows(query)])
+
+
+async def first_run_of(handle: Handle, env: WorkflowEnvironment) -> Handle:
+    runs = [run async for run in env.client.list_workflows(names.runs_of(handle.id))]
+    oldest = min(runs, key=lambda run: run.start_time)
+    return env.client.get_workflow_handle(handle.id, run_id=oldest.run_id)
 
 
 @asynccontextmanager
@@ -214,14 +223,55 @@ async def test_no_number_of_submissions_ends_the_wait_for_a_registry(
         world.sets_password()
         await newest.signal(Registration.password_set)
         assert (await newest.result()).stage is Stage.COMPLETED
-        [oldest, *_] = sorted(
-            [run async for run in small_server.client.list_workflows(names.runs_of(handle.id))],
-            key=lambda run: run.start_time,
-        )
-        first = small_server.client.get_workflow_handle(handle.id, run_id=oldest.run_id)
-        await world.keep(first, "registry-wait-handed-on")
+        await world.keep(await first_run_of(handle, small_server), "registry-wait-handed-on")
         await world.keep(newest, "registry-wait-taken-over")
     assert len(world.accounts.registrations) == 1
+
+
+async def test_a_long_run_answers_who_corrects_an_address_before_it_is_handed_on(
+    small_server: WorkflowEnvironment, request: pytest.FixtureRequest
+) -> None:
+    """The submission that makes the run long has the registry asked once more, as others do."""
+    world = World(env=small_server, record=bool(request.config.getoption("--record-histories")))
+    world.knows(MEDICINE)
+    async with working_in(world):
+        radicado = "RM-L00KEDAT0FTN"
+        handle, _ = await world.submit(radicado=radicado)
+        await world.mailed("password_link")
+        newest: Handle = small_server.client.get_workflow_handle_for(Registration.run, handle.id)
+        for _ in range(MOST_UPDATES):
+            await world.passes(newest, policies.ADDRESS_LOOK_PAUSE + timedelta(seconds=10))
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                _, outcome = await world.submit(radicado=radicado)
+            assert outcome.status is OutcomeStatus.REGISTERED
+        await world.eventually(lambda: _has(newest, small_server, least=2))
+        world.sets_password()
+        await newest.signal(Registration.password_set)
+        assert (await newest.result()).stage is Stage.COMPLETED
+        await world.keep(await first_run_of(handle, small_server), "looked-at-before-handing-on")
+
+
+async def test_a_long_wait_by_choice_answers_before_it_is_handed_on(
+    small_server: WorkflowEnvironment, request: pytest.FixtureRequest
+) -> None:
+    """The submission that makes the run long has the registry asked once more, as others do."""
+    world = World(env=small_server, record=bool(request.config.getoption("--record-histories")))
+    world.knows()
+    async with working_in(world):
+        radicado = "RM-WATCHED0FTN0"
+        handle, _ = await world.submit(radicado=radicado, waits=True)
+        newest: Handle = small_server.client.get_workflow_handle_for(Registration.run, handle.id)
+        await world.reaches(newest, Stage.WATCHING)
+        for _ in range(MOST_UPDATES):
+            await world.passes(newest, policies.RESEND_PAUSE + timedelta(minutes=1))
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                _, outcome = await world.submit(radicado=radicado, waits=True)
+            assert outcome.status is OutcomeStatus.IN_PROGRESS
+        await world.eventually(lambda: _has(newest, small_server, least=2))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await newest.execute_update("stop_watching", REASON)
+        assert (await newest.result()).stage is Stage.REFUSED
+        await world.keep(await first_run_of(handle, small_server), "watch-looked-at-before-handing-on")
 
 
 async def test_a_cancel_reaches_a_wait_that_was_handed_on(small_server: WorkflowEnvironment) -> None:
