@@ -36,7 +36,8 @@ class FactorResetActivities:
         """
         reset = await self._resets.prepare(request.reset_id)
         if reset is None:
-            return ResetProgress()
+            # An earlier attempt may have mailed it, and the person stopped it by that mail.
+            return await self._resets.carry_out(request.reset_id)
         in_force, *replaced = reset.addresses
         await self._notify(reset, in_force, key=f"{request.reset_id}:vigente")
         for address in replaced:

@@ -61,6 +61,19 @@ async def test_a_person_who_stops_it_keeps_the_factor_and_support_is_notified(wo
     await world.keep(handle, "factor-reset-stopped")
 
 
+async def test_one_that_is_stopped_while_its_notice_is_in_doubt_reaches_support(world: World) -> None:
+    # The server takes the mail and never says so: the next attempt is due in hours.
+    world.sent_mails.holds_for_hours = world.mailer.silent_after_the_message = True
+    handle = await reset(world)
+    await world.mailed("factor_resetting")
+    world.mailer.silent_after_the_message = False
+    world.resets.ended_as = "stopped"
+    await handle.signal(SecondFactorReset.reset_closed)
+    await world.passes(handle, timedelta(hours=4))
+    await handle.result()
+    await world.mailed("factor_resetting", "support_reset_stopped")
+
+
 async def test_one_that_support_cancels_ends_without_a_mail(world: World) -> None:
     handle = await reset(world)
     await world.mailed("factor_resetting")
