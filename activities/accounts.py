@@ -40,9 +40,15 @@ class ExpireLinkInput:
 
 @dataclass(frozen=True, kw_only=True)
 class ExpireLinkResult:
-    """`password_set` is the database's word, which counts more than a lost signal."""
+    """The database's word, which counts more than a lost signal.
+
+    Attributes:
+        password_set: Whether there is a password.
+        was_used: Whether one of these links set it.
+    """
 
     password_set: bool
+    was_used: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +112,8 @@ class AccountActivities:
     @activity.defn
     async def expire_link(self, request: ExpireLinkInput) -> ExpireLinkResult:
         """Close the links for good, and ask whether the password exists."""
-        password_set = await self._accounts.expire_links(request.account_id, reference=request.reference)
-        return ExpireLinkResult(password_set=password_set)
+        closed = await self._accounts.expire_links(request.account_id, reference=request.reference)
+        return ExpireLinkResult(password_set=closed.password_set, was_used=closed.was_used)
 
 
 def _refused(refusal: Refusal) -> RegisterAccountResult:

@@ -78,10 +78,15 @@ class ReviewAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldFinding:
-    """A finding that takes something away, once the guard lets it."""
+    """A finding that takes something away, once the guard lets it.
+
+    Attributes:
+        since: When its review began; None in a history of before it came along.
+    """
 
     profile_id: uuid.UUID
     finding: Finding
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,8 +225,13 @@ class AccessReviews:
 
     @activity.defn
     async def close_profiles(self, held: list[HeldFinding]) -> int:
-        """Take away what the findings say, and return how many profiles that changed."""
-        return sum([await self._profiles.apply(item.profile_id, item.finding) for item in held])
+        """Take away what the findings say, and return how many profiles that changed.
+
+        A finding may be days old: what a registry has said since then counts.
+        """
+        return sum(
+            [await self._profiles.apply(item.profile_id, item.finding, since=item.since) for item in held]
+        )
 
     @activity.defn
     async def notify_review_stopped(self, notice: ReviewStoppedNotice) -> None:

@@ -15,7 +15,7 @@ from mipres.domain.audit import AuditEvent
 from mipres.domain.clients import EndedLogin, LogoutAnswer
 from mipres.domain.documents import Document
 from mipres.domain.factor_resets import ResetProgress, WaitingReset
-from mipres.domain.links import LinkPurpose, PasswordLink
+from mipres.domain.links import ClosedLinks, LinkPurpose, PasswordLink
 from mipres.domain.mail import Mail, MailClaim
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Delegation, HealthProfessional, Person, Placement
@@ -111,11 +111,8 @@ class Accounts(Protocol):
         """
         ...
 
-    async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:
-        """Close the open links of a registration or recovery.
-
-        Tell whether the password exists.
-        """
+    async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> ClosedLinks:
+        """Close the open links of a registration or recovery, and say what came of them."""
         ...
 
 
@@ -212,10 +209,10 @@ class ReviewedProfiles(Protocol):
         """The profile of a registration that has a password."""
         ...
 
-    async def apply(self, profile_id: uuid.UUID, finding: Finding) -> bool:
+    async def apply(self, profile_id: uuid.UUID, finding: Finding, *, since: datetime | None = None) -> bool:
         """Write down what a registry said, and return whether it changed the access.
 
-        The same call twice changes nothing more.
+        The same call twice changes nothing more. A profile that was reviewed since the moment stays as it is.
         """
         ...
 

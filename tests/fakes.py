@@ -20,7 +20,7 @@ from mipres.domain.errors import (
     RegistryUnavailableError,
 )
 from mipres.domain.factor_resets import ResetProgress, WaitingReset
-from mipres.domain.links import LinkPurpose, PasswordLink
+from mipres.domain.links import ClosedLinks, LinkPurpose, PasswordLink
 from mipres.domain.lockout import Origin
 from mipres.domain.mail import Mail, MailClaim
 from mipres.domain.outcomes import Refusal
@@ -116,6 +116,7 @@ class FakeLink:
     purpose: LinkPurpose
     link: PasswordLink
     closed: bool = False
+    used_at: datetime | None = None
 
 
 @dataclass(kw_only=True)
@@ -148,10 +149,14 @@ class FakeAccounts:
 
     def set_password_of(self, account_id: uuid.UUID) -> None:
         """Do what the person does on the page of the link."""
-        known = self.accounts[account_id]
+        known, now = self.accounts[account_id], self.clock.now()
         self.accounts[account_id] = replace(
-            known, password_set_at=self.clock.now(), is_password_changed=known.has_password
+            known, password_set_at=now, is_password_changed=known.has_password
         )
+        self.links = {
+            key: replace(item, used_at=now) if item.account_id == account_id and not item.closed else item
+            for key, item in self.links.items()
+        }
         self._close(lambda item: item.account_id == account_id)
 
     async def register(self, registration: NewRegistration) -> RegisteredAccount:
@@ -254,13 +259,16 @@ class FakeAccounts:
             if contact.has_password or contact.login not in logins
         }
 
-    async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:
+    async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> ClosedLinks:
         self._answer()
         if self.expiry_down:
             raise ConnectionRefusedError("the database does not answer")
         self._close(lambda item: item.reference == reference)
         contact = self.accounts.get(account_id)
-        return contact is not None and contact.has_password
+        if contact is None or not contact.has_password:
+            return ClosedLinks()
+        used = {item.used_at for item in self.links.values() if item.reference == reference}
+        return ClosedLinks(password_set=True, was_used=contact.password_set_at in used)
 
     def _close(self, applies: Callable[[FakeLink], bool]) -> None:
         self.links = {key: replace(i, closed=i.closed or applies(i)) for key, i in self.links.items()}
@@ -435,8 +443,11 @@ class FakeReviewedProfiles:
         self._answer()
         return self.profiles.get(self.radicados.get(radicado, uuid.UUID(int=0)))
 
-    async def apply(self, profile_id: uuid.UUID, finding: Finding) -> bool:
+    async def apply(self, profile_id: uuid.UUID, finding: Finding, *, since: datetime | None = None) -> bool:
         self._answer()
+        asked = self.reviewed_at.get(profile_id)
+        if since and asked and asked >= since:
+            return False
         changed = self.applied.get(profile_id, Finding()) != finding
         self.applied[profile_id], self.reviewed_at[profile_id] = finding, self.clock.now()
         return changed

@@ -94,7 +94,8 @@ class AccessReview:
 
     def _require_stop(self, reason: object) -> None:
         admission.require_reason(reason)
-        if self._state.stage is not ReviewStage.STOPPED:
+        is_decided = self._state.is_guard_open or self._state.is_abandon_asked
+        if self._state.stage is not ReviewStage.STOPPED or is_decided:
             raise ApplicationError("El freno no ha detenido esta revisión", type=names.WRONG_STAGE)
 
     @workflow.query(description="En qué va la revisión. No contiene datos personales.")
@@ -155,7 +156,8 @@ class AccessReview:
         for one in (tally, portion):
             one.add(answer.outcome)
         if answer.outcome is ReviewOutcome.CLOSES and answer.finding is not None:
-            self._state.held.append(HeldFinding(profile_id=profile.profile_id, finding=answer.finding))
+            held = HeldFinding(profile_id=profile.profile_id, finding=answer.finding, since=self._state.since)
+            self._state.held.append(held)
         if answer.outcome is ReviewOutcome.UNCLEAR:
             self._state.unclear_in_a_row[registry] = self._state.unclear_in_a_row.get(registry, 0) + 1
         elif answer.outcome is not ReviewOutcome.SKIPPED:

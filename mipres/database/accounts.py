@@ -7,7 +7,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, select
+from sqlalchemy import Row, delete, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from mipres.database.access import renew_profile
@@ -32,7 +32,7 @@ from mipres.domain.accounts import AccountContact, IssuedLink, NewRegistration, 
 from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
 from mipres.domain.documents import Document
 from mipres.domain.errors import DocumentReplacedError, PersonErasedError
-from mipres.domain.links import LinkPurpose, LinkState, PasswordLink
+from mipres.domain.links import ClosedLinks, LinkPurpose, LinkState, PasswordLink
 from mipres.domain.outcomes import Refusal
 from mipres.keys import LinkTokens
 from mipres.ports import Clock
@@ -221,18 +221,25 @@ class PostgresAccounts:
             return False
         return True
 
-    async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> bool:
+    async def expire_links(self, account_id: uuid.UUID, *, reference: str) -> ClosedLinks:
         async with self._sessions.begin() as session:
             account = await lock_account(session, account_id)
             which = PasswordLinkRow.reference == reference
             closed = await close_links(session, LinkState.EXPIRED, self._clock.now(), which)
             if account is None:
-                return False
+                return ClosedLinks()
             for purpose in closed:
                 await self._audit.record_in(
                     session, link_event(AuditEventType.LINK_EXPIRED, account.login, reference, purpose)
                 )
-            return account.password_hash is not None
+            if account.password_hash is None:
+                return ClosedLinks()
+            # A link and the password that it sets have one moment.
+            used = (PasswordLinkRow.closed_reason == LinkState.USED) & (
+                PasswordLinkRow.closed_at == account.password_set_at
+            )
+            was_used = await session.scalar(select(exists().where(which, used)))
+            return ClosedLinks(password_set=True, was_used=bool(was_used))
 
     async def _store(
         self, connection: AsyncConnection, registration: NewRegistration

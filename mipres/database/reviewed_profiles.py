@@ -68,9 +68,7 @@ class PostgresReviewedProfiles:
         if row is None:
             return None
         account, profile = row
-        if since is not None and profile.reviewed_at is not None and profile.reviewed_at >= since:
-            return None
-        return _under_review(account, profile)
+        return None if _was_asked_about(profile, since) else _under_review(account, profile)
 
     async def find_by_radicado(self, radicado: str) -> ProfileUnderReview | None:
         statement = (
@@ -82,13 +80,13 @@ class PostgresReviewedProfiles:
             row = (await session.execute(statement)).first()
         return _under_review(*row) if row else None
 
-    async def apply(self, profile_id: uuid.UUID, finding: Finding) -> bool:
+    async def apply(self, profile_id: uuid.UUID, finding: Finding, *, since: datetime | None = None) -> bool:
         owner = select(ProfileRow.account_id).where(ProfileRow.id == profile_id)
         async with self._sessions.begin() as session:
             account_id = await session.scalar(owner)
             account = await lock_account(session, account_id) if account_id else None
             profile = await session.get(ProfileRow, profile_id, with_for_update=True) if account else None
-            if account is None or profile is None:
+            if account is None or profile is None or _was_asked_about(profile, since):
                 return False
             change = await self._write(session, profile, finding)
             if change is None:
@@ -132,6 +130,11 @@ class PostgresReviewedProfiles:
         if kind is None:
             return None
         return Change(kind=kind, profile=profile, cause=finding.cause, until=finding.until)
+
+
+def _was_asked_about(profile: ProfileRow, since: datetime | None) -> bool:
+    """Whether a registry has answered about a profile since then."""
+    return since is not None and profile.reviewed_at is not None and profile.reviewed_at >= since
 
 
 def _written(profile: ProfileRow) -> tuple[AccessCause | None, date | None]:

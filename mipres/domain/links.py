@@ -31,3 +31,16 @@ class PasswordLink:
 
     token: str
     expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedLinks:
+    """What came of the links of a registration or recovery, once none is open.
+
+    Attributes:
+        password_set: Whether the account has a password, from whatever link.
+        was_used: Whether one of these links set the password in force.
+    """
+
+    password_set: bool = False
+    was_used: bool = False

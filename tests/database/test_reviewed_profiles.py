@@ -79,6 +79,22 @@ async def test_what_has_ended_is_asked_about_only_on_a_day_that_is_known(
     assert await due(reviewed, clock) == [profile_id]
 
 
+@pytest.mark.usefixtures("account_id")
+async def test_a_finding_that_was_held_gives_way_to_a_newer_answer(
+    reviewed: PostgresReviewedProfiles, accounts: PostgresAccounts, clock: FakeClock
+) -> None:
+    clock.advance(WEEK)
+    since = clock.now()
+    (profile_id,) = await due(reviewed, clock)
+    clock.advance(timedelta(days=2))
+    # The registry has the person again, who registers while the review is stopped.
+    await accounts.register(registration(radicado=RADICADO))
+    assert not await reviewed.apply(profile_id, ENDS, since=since)
+    profile = await reviewed.find(profile_id)
+    assert profile is not None
+    assert profile.access.ended_cause is None
+
+
 async def test_pages_follow_one_on_the_other_and_leave_out_what_was_reviewed(
     reviewed: PostgresReviewedProfiles,
     accounts: PostgresAccounts,

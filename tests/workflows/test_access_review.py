@@ -11,6 +11,7 @@ from temporalio.client import (
     ScheduleActionExecutionStartWorkflow,
     WorkflowUpdateFailedError,
 )
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from mipres.domain.access import AccessCause, ProfileAccess
@@ -120,6 +121,29 @@ async def test_a_review_that_support_lets_go_on_takes_away_what_it_found(world: 
     with pytest.raises(Exception, match="completed"):
         await handle.execute_update("go_on", REASON)
     await world.keep(handle, "access-review-went-on")
+
+
+async def test_a_person_who_registers_while_a_review_is_stopped_keeps_the_access(world: World) -> None:
+    profiles(world, 30, in_rethus=False)
+    handle = await begin(world)
+    await world.passes(handle, timedelta(minutes=1))
+    await until_stopped(world, handle)
+    registered = uuid.UUID(int=1)
+    world.clock.advance(timedelta(hours=1))
+    world.reviewed.reviewed_at[registered] = world.clock.now()
+    await handle.execute_update("go_on", REASON)
+    await handle.result()
+    assert len(world.reviewed.applied) == 29
+    assert registered not in world.reviewed.applied
+
+
+@pytest.mark.parametrize(("first", "second"), [("go_on", "abandon"), ("abandon", "go_on")])
+async def test_only_the_first_of_two_decisions_counts(first: str, second: str) -> None:
+    """Both can come in one task, as after a time without workers."""
+    review = AccessReview(AccessReviewRequest(state=ReviewState(stage=ReviewStage.STOPPED)))
+    await getattr(review, first)(REASON)
+    with pytest.raises(ApplicationError):
+        getattr(review, f"_validate_{second}")(REASON)
 
 
 async def test_a_loss_in_the_middle_of_a_long_review_shows_in_its_portion(world: World) -> None:
