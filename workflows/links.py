@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 
@@ -77,18 +78,25 @@ class PasswordLinks:
             LinkReplacedError: another one is due instead.
         """
         sending = asyncio.create_task(self._send(account_id, number=number, replaced=replaced))
-        try:
-            await workflow.wait_condition(lambda: sending.done() or is_another_asked())
-        except asyncio.CancelledError:
-            sending.cancel()
-            await to_its_end(sending)
-            raise
+        await self._unless(is_another_asked, sending)
         if sending.done() or not workflow.patched("held-link-replaced"):
             return await sending
-        sending.cancel()
-        await to_its_end(sending)
-        self._runner.wait_no_longer()
+        await self._give_up(sending)
         raise LinkReplacedError
+
+    async def _unless(self, is_over: Callable[[], bool], mailing: asyncio.Task[Any]) -> None:
+        """Wait for a mail, or until it need not go out any more."""
+        try:
+            await workflow.wait_condition(lambda: mailing.done() or is_over())
+        except asyncio.CancelledError:
+            mailing.cancel()
+            await to_its_end(mailing)
+            raise
+
+    async def _give_up(self, mailing: asyncio.Task[Any]) -> None:
+        mailing.cancel()
+        await to_its_end(mailing)
+        self._runner.wait_no_longer()
 
     async def _send(self, account_id: uuid.UUID, *, number: int, replaced: int) -> SendLinkResult | None:
         link = SendLinkInput(
@@ -105,23 +113,27 @@ class PasswordLinks:
         result: SendLinkResult | None = await self._runner.mail(step, link)
         return result
 
-    async def remind(self, account_id: uuid.UUID, *, number: int) -> None:
-        """Mail the open link once more."""
+    async def remind(
+        self, account_id: uuid.UUID, *, number: int, is_another_asked: Callable[[], bool]
+    ) -> None:
+        """Mail the open link once more; a reminder that is held makes way for another link."""
         reminder = SendReminderInput(
             account_id=account_id,
             reference=self._reference,
             message_key=message_key(self._reference, f"recordatorio-{number}"),
         )
-        await self._runner.mail(steps.SEND_REMINDER, reminder)
+        reminding = asyncio.create_task(self._runner.mail(steps.SEND_REMINDER, reminder))
+        await self._unless(is_another_asked, reminding)
+        if reminding.done() or not workflow.patched("held-reminder-left"):
+            await reminding
+        else:
+            await self._give_up(reminding)
 
-    async def expire(self, account_id: uuid.UUID) -> bool:
-        """Close the links for good.
-
-        Whether the database, not a signal, knows of a password.
-        """
+    async def expire(self, account_id: uuid.UUID) -> ExpireLinkResult:
+        """Close the links for good, and ask the database, not a signal, for a password."""
         request = ExpireLinkInput(account_id=account_id, reference=self._reference)
         result: ExpireLinkResult = await self._runner.do(steps.EXPIRE_LINK, request)
-        return result.password_set
+        return result
 
     async def confirm(self, account_id: uuid.UUID) -> bool:
         """Whether the database knows of a password.

@@ -47,8 +47,13 @@ class PasswordRecovery:
     @workflow.run
     async def run(self, request: contract.RecoveryRequest) -> None:
         """Mail links if there is an account, until one is used or the last one expires."""
-        if self._link_asked:
-            await self._recover(request)
+        while self._link_asked:
+            was_followed = await self._recover(request)
+            # A mail or the database may have kept the end waiting for hours, in which a link was asked for.
+            is_asked = was_followed and self._link_asked and not self._change_stopped
+            if not (is_asked and workflow.patched("asked-at-the-end")):
+                break
+            self._password_announced = False
         while self._change_stopped:
             # The person who stopped a change may recover at once, while support is being notified.
             self._change_stopped = False
@@ -81,14 +86,17 @@ class PasswordRecovery:
         if self._stops == 1 and not await notified(steps.NOTIFY_CHANGE_STOPPED, notice):
             workflow.logger.warning("support was not notified of a stopped change")
 
-    async def _recover(self, request: contract.RecoveryRequest) -> None:
+    async def _recover(self, request: contract.RecoveryRequest) -> bool:
+        """Mail links and follow the last one; False without an account, or where that was given up."""
         try:
             account_id = await self._steps.do(steps.FIND_ACCOUNT, request.document)
             if account_id is not None:
                 await self._send_links(account_id)
+                return True
         except StepFailedError as failure:
             # The account is gone, or what a step needs was away for days: nobody waits for this any more.
             workflow.logger.warning("a password recovery was given up: %s", failure.type)
+        return False
 
     async def _send_links(self, account_id: uuid.UUID) -> None:
         links = PasswordLinks(
@@ -123,7 +131,10 @@ class PasswordRecovery:
             if self._password_announced:
                 await links.confirm(account_id)
                 return
-        await links.expire(account_id)
+        closed = await links.expire(account_id)
+        if closed.was_used:
+            # The signal is lost, and the owner of the mailbox has to learn of the change.
+            await links.confirm(account_id)
 
     async def _settle_address(self, account_id: uuid.UUID) -> bool:
         """Wait until the address can be used that the registry has now.

@@ -31,7 +31,7 @@ class PasswordWait:
         self._on_change = on_change
 
     async def send_link(self, account_id: uuid.UUID) -> Stage | None:
-        """Mail a new link; `completed` when a password exists and none is needed."""
+        """Mail a new link; `completed` when a password exists: then the confirmation is."""
         state = self._state
         result = await self._send_the_one_asked_last(account_id)
         state.is_address_rejected = state.is_address_doubtful = result is None
@@ -40,7 +40,12 @@ class PasswordWait:
             state.links_sent_at.pop()
         state.link_expires_at, state.is_reminded = workflow.now() + self._links.lifetime, False
         self._on_change()
-        return Stage.COMPLETED if result is not None and result.password_exists else None
+        if result is None or not result.password_exists:
+            return None
+        # The signal came meanwhile, or never: the person waits for some mail all the same.
+        if workflow.patched("confirmed-where-no-link-is-sent"):
+            await self._links.confirm(account_id)
+        return Stage.COMPLETED
 
     async def _send_the_one_asked_last(self, account_id: uuid.UUID) -> SendLinkResult | None:
         """Mail a link; one that is asked for meanwhile takes the place of a held one."""
@@ -70,18 +75,30 @@ class PasswordWait:
         ):
             if not await self._news_until(deadline if state.is_reminded else remind_at):
                 if state.is_reminded:
-                    return await self.settle(account_id)
+                    return await self._settle_unless_asked(account_id)
                 state.is_reminded = True
-                await self._links.remind(account_id, number=len(state.links_sent_at))
+                await self._links.remind(
+                    account_id, number=len(state.links_sent_at), is_another_asked=lambda: state.is_link_asked
+                )
             # The flag goes down before the database is asked, so a signal that comes meanwhile counts.
             announced, state.is_password_announced = state.is_password_announced, False
             if announced and await self._links.confirm(account_id):
                 return Stage.COMPLETED
         return None
 
+    async def _settle_unless_asked(self, account_id: uuid.UUID) -> Stage | None:
+        """How the registration ends; None for a person who has been promised a link since."""
+        end = await self.settle(account_id)
+        # The database may have been away for hours, in which the registration took what people asked.
+        is_asked = self._state.is_link_asked or self._state.is_look_asked
+        if end is Stage.EXPIRED and is_asked and workflow.patched("asked-while-expiring"):
+            return None
+        return end
+
     async def settle(self, account_id: uuid.UUID) -> Stage:
         """The time is over: the database decides."""
-        if not await self._links.expire(account_id):
+        closed = await self._links.expire(account_id)
+        if not closed.password_set:
             return Stage.EXPIRED
         await self._links.confirm(account_id)
         return Stage.COMPLETED

@@ -19,7 +19,7 @@ from mipres.domain.accounts import AccountContact, FirstLink, IssuedLink, Profil
 from mipres.domain.applications import Application
 from mipres.domain.documents import parse_document
 from mipres.domain.errors import LinkNotUsableError
-from mipres.domain.links import LinkPurpose, LinkState, PasswordLink
+from mipres.domain.links import ClosedLinks, LinkPurpose, LinkState, PasswordLink
 from mipres.domain.people import Person
 from mipres.domain.submissions import Entity, EntityKind, Regime, Submission, UserType
 from mipres.keys import LinkTokens, _link_seal
@@ -552,7 +552,7 @@ async def test_links_end_with_their_registration(
     account_id = await register(accounts)
     link = await issue(accounts, account_id)
 
-    assert not await accounts.expire_links(account_id, reference=RADICADO)
+    assert await accounts.expire_links(account_id, reference=RADICADO) == ClosedLinks()
 
     assert await state_of(links, link.token) is LinkState.EXPIRED
     assert await accounts.open_link(account_id, reference=RADICADO) is None
@@ -575,12 +575,30 @@ async def test_whoever_ends_links_learns_that_the_password_exists(
 ) -> None:
     account_id = await register(accounts)
     token = await give_password(accounts, links, account_id)
-    assert await accounts.expire_links(account_id, reference=RADICADO)
+    closed = await accounts.expire_links(account_id, reference=RADICADO)
+    assert closed == ClosedLinks(password_set=True, was_used=True)
     assert await state_of(links, token) is LinkState.USED
 
 
+async def test_whoever_ends_links_learns_whether_one_of_them_set_the_password(
+    accounts: PostgresAccounts, links: PostgresPasswordLinks, clock: FakeClock
+) -> None:
+    account_id = await register(accounts)
+    await give_password(accounts, links, account_id)
+    clock.advance(timedelta(days=1))
+    await issue(accounts, account_id, "lost", reference=RECOVERY, purpose=LinkPurpose.RECOVER)
+    unused = await accounts.expire_links(account_id, reference=RECOVERY)
+    assert unused == ClosedLinks(password_set=True)
+    link = await issue(accounts, account_id, "found", reference=RECOVERY, purpose=LinkPurpose.RECOVER)
+    await links.set_password(link.token, "another hash")
+    used = await accounts.expire_links(account_id, reference=RECOVERY)
+    assert used == ClosedLinks(password_set=True, was_used=True)
+    # The registration's own link set a password that is not in force any more.
+    assert not (await accounts.expire_links(account_id, reference=RADICADO)).was_used
+
+
 async def test_an_account_that_is_not_there_has_no_password(accounts: PostgresAccounts) -> None:
-    assert not await accounts.expire_links(uuid.uuid4(), reference=RADICADO)
+    assert await accounts.expire_links(uuid.uuid4(), reference=RADICADO) == ClosedLinks()
 
 
 async def test_either_the_password_is_set_or_the_link_ends_and_both_sides_know(
@@ -607,7 +625,8 @@ async def test_who_ends_links_waits_for_a_password_that_is_just_being_set(
 ) -> None:
     account_id = await register(accounts)
     ending = accounts.expire_links(account_id, reference=RADICADO)
-    assert await while_a_password_is_being_set(engine, ending)
+    closed = await while_a_password_is_being_set(engine, ending)
+    assert closed.password_set
 
 
 async def test_who_issues_a_link_waits_for_a_password_that_is_just_being_set(

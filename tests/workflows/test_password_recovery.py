@@ -66,6 +66,46 @@ async def test_asking_again_mails_again_but_not_at_once(world: World) -> None:
     await world.keep(handle, "recovery-asked-twice")
 
 
+async def test_a_lost_signal_keeps_no_change_from_the_owner_of_the_mailbox(world: World) -> None:
+    await _with_account(world)
+    handle = await world.recover()
+    await world.mailed("password_recovery")
+    world.accounts.clock.advance(timedelta(seconds=1))
+    world.sets_password()
+    await world.passes(handle, timedelta(minutes=31))
+    await handle.result()
+    await world.mailed("password_recovery", "password_changed")
+    await world.keep(handle, "recovery-signal-lost")
+
+
+async def test_who_asks_again_while_the_confirmation_waits_gets_a_link(world: World) -> None:
+    await _with_account(world)
+    handle = await world.recover()
+    await world.mailed("password_recovery")
+    world.accounts.clock.advance(timedelta(seconds=1))
+    world.sets_password()
+    world.mailer.down = True
+    await handle.signal(PasswordRecovery.password_set)
+
+    async def waits() -> bool:
+        return (await world.attributes(handle)).get("WaitingOn") == ["mail"]
+
+    await world.eventually(waits)
+    await world.passes(handle, timedelta(minutes=4))
+    await handle.signal(PasswordRecovery.link_asked)
+    world.mailer.down = False
+    await world.passes(handle, timedelta(minutes=6))
+    await world.mailed("password_recovery", "password_changed", "password_recovery")
+    # The link is followed to its end like any other.
+    assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+    world.accounts.clock.advance(timedelta(seconds=1))
+    world.sets_password()
+    await handle.signal(PasswordRecovery.password_set)
+    await handle.result()
+    assert world.mailer.sent[-1].subject == "password_changed"
+    await world.keep(handle, "recovery-asked-at-the-end")
+
+
 async def test_asking_again_replaces_a_link_of_unknown_fate(world: World) -> None:
     await _with_account(world)
     world.sent_mails.holds_for_hours = world.mailer.silent_after_the_message = True
