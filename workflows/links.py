@@ -116,7 +116,7 @@ class PasswordLinks:
     async def remind(
         self, account_id: uuid.UUID, *, number: int, is_another_asked: Callable[[], bool]
     ) -> None:
-        """Mail the open link once more; a reminder that is held makes way for another link."""
+        """Mail the open link once more, unless another one is asked for first."""
         reminder = SendReminderInput(
             account_id=account_id,
             reference=self._reference,

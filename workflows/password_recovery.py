@@ -87,7 +87,7 @@ class PasswordRecovery:
             workflow.logger.warning("support was not notified of a stopped change")
 
     async def _recover(self, request: contract.RecoveryRequest) -> bool:
-        """Mail links and follow the last one; False without an account, or where that was given up."""
+        """Mail links and follow the last one; False where there was none to follow."""
         try:
             account_id = await self._steps.do(steps.FIND_ACCOUNT, request.document)
             if account_id is not None:

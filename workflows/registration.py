@@ -83,6 +83,9 @@ class Registration:
         asked_at = workflow.now()
         self._register_again()
         await workflow.wait_condition(self._can_answer)
+        if self._state.stage is Stage.EXPIRED:
+            # It only mails that any more, and what it answered before is not true again.
+            raise admission.already_ended()
         if self._state.outcome is None or workflow.now() - asked_at > policies.PAGE_PATIENCE:
             # The page said "en proceso", so the person learns of a refusal by mail or not at all.
             self._state.must_mail_refusal = True
@@ -339,7 +342,7 @@ class Registration:
                 return True
 
     async def _is_left_alone(self) -> bool:
-        """Whether the next run can go on; a page may wait for a look that this run makes."""
+        """Whether the next run can go on: no page waits for a look of this one."""
         await workflow.wait_condition(lambda: workflow.all_handlers_finished() or self._state.is_look_asked)
         if self._state.is_look_asked and workflow.patched("looks-before-handing-on"):
             return False

@@ -169,16 +169,17 @@ class RegistrationStarter:
         handle: WorkflowHandle[Registration, RegistrationStatus] = self._client.get_workflow_handle_for(
             Registration.run, workflow_id
         )
-        async with asyncio.timeout(self._submit_wait.total_seconds()):
-            run = await describe_run(self._client, workflow_id)
-            if run.attributes.get(REGISTRATION_STAGE) == Stage.WATCHING:
-                return
-            if run.attributes.get(REGISTRATION_STAGE) != Stage.REFUSED:
-                raise NothingToWaitForError
-            with translated():
-                # A run that has refused still writes that down.
+        with translated():
+            async with asyncio.timeout(self._submit_wait.total_seconds()):
+                run = await describe_run(self._client, workflow_id)
+                before = await input_of(self._client, workflow_id, run.run_id, RegistrationRequest)
+                if run.attributes.get(REGISTRATION_STAGE) != Stage.REFUSED:
+                    if run.engine.is_open and before and before.wait_for_registry:
+                        # A second press meets the run that the first one started.
+                        return
+                    raise NothingToWaitForError
+                # A run that has refused still writes that down, and mails it.
                 status = await handle.result()
-            before = await input_of(self._client, workflow_id, run.run_id, RegistrationRequest)
         if before is None or not status.outcome or not status.outcome.may_wait:
             raise NothingToWaitForError
         await self._accept(self._waiting(replace(before, state=None, is_quiet=False)))
@@ -305,6 +306,8 @@ class RegistrationStarter:
                 raise TemporalUnavailableError("no run was started") from error
             if not run.engine.is_open:
                 raise TemporalUnavailableError(f"no run was started; an older one is {run.engine}")
+            if run.attributes.get(REGISTRATION_STAGE) == Stage.EXPIRED:
+                raise TemporalUnavailableError("the older run is expired and still mails that")
             outcome = Outcome(status=OutcomeStatus.IN_PROGRESS)
             if run.attributes.get(REGISTRATION_STAGE) == Stage.WATCHING:
                 return outcome, WATCHING

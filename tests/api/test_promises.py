@@ -15,12 +15,14 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateHandle,
 )
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 from api.metrics import ApiMetrics
 from api.registrations.ask import RegistrationViews
+from api.registrations.start import NothingToWaitForError
 from dev.probes import LOOPBACK
 from mipres.clock import SystemClock
 from mipres.database.engine import create_engine
@@ -32,9 +34,12 @@ from mipres.domain.stages import Stage
 from mipres.domain.submissions import Submission, UserType
 from mipres.temporal.answers import TemporalUnavailableError
 from mipres.temporal.connection import TemporalConnection, connect
-from mipres.temporal.names import REGISTRATIONS_QUEUE, registration_workflow_id
+from mipres.temporal.names import REGISTRATION_STAGE, REGISTRATIONS_QUEUE, registration_workflow_id
 from tests.api.starting import KEY, starting_with
 from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
+from tests.workflows.conftest import consent
+from workflows.contract import RegistrationRequest
+from workflows.registration import Registration
 
 BUSY_SECONDS = 1.5
 """How long a busy server keeps its answers; for longer than a mere display waits."""
@@ -116,6 +121,47 @@ async def test_an_older_run_that_ended_is_no_promise(temporal_env: WorkflowEnvir
     start = starting_with(unhelpful(temporal_env.client, refuse))
     with pytest.raises(TemporalUnavailableError):
         await start.submit(SUBMISSION, channel="api")
+
+
+@asynccontextmanager
+async def open_run(client: Client, stage: Stage, *, waits: bool = False) -> AsyncIterator[str]:
+    """A run that stands at a stage, and that no worker works on; its radicado."""
+    radicado = radicado_of(SUBMISSION, key=KEY)
+    handle = await client.start_workflow(
+        Registration.run,
+        RegistrationRequest(
+            radicado=radicado, submission=SUBMISSION, consent=consent(), wait_for_registry=waits
+        ),
+        id=registration_workflow_id(radicado),
+        task_queue=REGISTRATIONS_QUEUE,
+        search_attributes=TypedSearchAttributes([SearchAttributePair(REGISTRATION_STAGE, stage)]),
+    )
+    try:
+        yield radicado
+    finally:
+        await handle.terminate("the test is over")
+
+
+async def test_a_run_that_still_mails_its_refusal_is_told_as_busy(temporal_env: WorkflowEnvironment) -> None:
+    async with open_run(temporal_env.client, Stage.REFUSED) as radicado:
+        with pytest.raises(TemporalUnavailableError):
+            await starting_with(temporal_env.client).wait_for_registry(radicado)
+
+
+async def test_who_asks_twice_to_wait_is_told_the_same_twice(temporal_env: WorkflowEnvironment) -> None:
+    start = starting_with(temporal_env.client)
+    async with open_run(temporal_env.client, Stage.CHECKING, waits=True) as radicado:
+        await start.wait_for_registry(radicado)
+    async with open_run(temporal_env.client, Stage.CHECKING) as radicado:
+        with pytest.raises(NothingToWaitForError):
+            await start.wait_for_registry(radicado)
+
+
+async def test_a_run_that_still_mails_its_expiry_is_no_promise(temporal_env: WorkflowEnvironment) -> None:
+    start = starting_with(unhelpful(temporal_env.client, end_while_joined))
+    async with open_run(temporal_env.client, Stage.EXPIRED):
+        with pytest.raises(TemporalUnavailableError):
+            await start.submit(SUBMISSION, channel="api")
 
 
 @asynccontextmanager

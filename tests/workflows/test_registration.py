@@ -345,6 +345,20 @@ async def test_nothing_is_half_created_when_a_registry_stays_away_for_a_week(wor
     await world.keep(handle, "given-up")
 
 
+async def test_one_that_has_expired_and_still_mails_that_takes_no_submission(world: World) -> None:
+    world.knows(MEDICINE)
+    world.talent.down = world.mailer.down = True
+    world.talent.retry_after_seconds = timedelta(days=8).total_seconds()
+    handle, _ = await world.submit(radicado="RM-EXPIRED00000")
+    await world.reaches(handle, Stage.EXPIRED)
+    with pytest.raises(WorkflowUpdateFailedError):
+        await world.submit(radicado="RM-EXPIRED00000")
+    world.mailer.down = False
+    await world.passes(handle, timedelta(minutes=6))
+    assert (await handle.result()).stage is Stage.EXPIRED
+    await world.mailed("registration_given_up", "support_given_up")
+
+
 async def test_support_is_told_where_even_the_address_is_unknown(world: World) -> None:
     world.people.down = True
     world.people.retry_after_seconds = timedelta(days=8).total_seconds()

@@ -231,7 +231,7 @@ async def test_no_number_of_submissions_ends_the_wait_for_a_registry(
 async def test_a_long_run_answers_who_corrects_an_address_before_it_is_handed_on(
     small_server: WorkflowEnvironment, request: pytest.FixtureRequest
 ) -> None:
-    """The submission that makes the run long has the registry asked once more, as others do."""
+    """The registry is asked once more also at the submission that makes it long."""
     world = World(env=small_server, record=bool(request.config.getoption("--record-histories")))
     world.knows(MEDICINE)
     async with working_in(world):
@@ -254,7 +254,7 @@ async def test_a_long_run_answers_who_corrects_an_address_before_it_is_handed_on
 async def test_a_long_wait_by_choice_answers_before_it_is_handed_on(
     small_server: WorkflowEnvironment, request: pytest.FixtureRequest
 ) -> None:
-    """The submission that makes the run long has the registry asked once more, as others do."""
+    """The registry is asked once more also at the submission that makes it long."""
     world = World(env=small_server, record=bool(request.config.getoption("--record-histories")))
     world.knows()
     async with working_in(world):
