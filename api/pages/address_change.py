@@ -9,12 +9,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.answers import ChangeAnswer, FormAnswer
-from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
+from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep
 from api.services import PasswordDep, PasswordServices
 from mipres.domain import sentences
 from mipres.domain.address_changes import ChangeState, ChangeView
 from mipres.domain.errors import LinkNotUsableError
-from mipres.domain.limits import RESENDS, WRONG_LINKS
+from mipres.domain.limits import WRONG_LINKS
 from mipres.mail.dates import long_date_time
 
 router = APIRouter(prefix="/no-fui-yo", include_in_schema=False)
@@ -69,9 +69,12 @@ async def show_change(request: Request, services: PasswordDep, client: ClientDep
     )
 
 
-@router.post("", dependencies=[limited(RESENDS), PROTECTED_FORM])
+@router.post("", dependencies=[PROTECTED_FORM])
 async def stop_change(request: Request, services: PasswordDep) -> Response:
-    """Stop the change that the page showed, and notify support."""
+    """Stop the change that the page showed, and notify support.
+
+    Without a limit: only a genuine link does anything, once, and others at the person's address must not use it up.
+    """
     token, form = services.cookies.get(request, _COOKIE) or "", await request.form()
     page, change = await _view(services, token)
     if form.get("cambio") != str(change.change_id):

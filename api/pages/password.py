@@ -25,6 +25,7 @@ from mipres.domain.limits import (
     DOCUMENT_RECOVERIES,
     PASSWORDS,
     RECOVERIES,
+    RECOVERY_FORMS,
     RESENDS,
     WRONG_LINKS,
 )
@@ -134,8 +135,8 @@ async def show_recovery(request: Request, services: PasswordDep) -> Response:
     )
 
 
-@router.post("/recuperar", dependencies=[limited(RECOVERIES), PROTECTED_FORM])
-async def ask_recovery(request: Request, services: PasswordDep) -> Response:
+@router.post("/recuperar", dependencies=[limited(RECOVERY_FORMS), PROTECTED_FORM])
+async def ask_recovery(request: Request, services: PasswordDep, client: ClientDep) -> Response:
     """Give everybody the same answer: only the mail says whether there is an account."""
     form = await request.form()
     typed, captcha = typed_in(form, DOCUMENT_FIELDS), services.captcha.of(request, form)
@@ -148,6 +149,8 @@ async def ask_recovery(request: Request, services: PasswordDep) -> Response:
         return _recovery_again(request, services, captcha, typed, errors)
     if errors := captcha.missing() or await captcha.wrong():
         return _recovery_again(request, services, captcha, typed, errors)
+    # Not earlier: forms that ask for nothing must not spend for an hour what all the people of an address may ask.
+    await services.throttle.count(RECOVERIES, client)
     # The count is by what was typed, so that it reveals nothing of any account.
     # Beyond it the answer stays the same: a stranger must not keep a person from recovering.
     is_quiet = await services.throttle.is_beyond(DOCUMENT_RECOVERIES, document.login)

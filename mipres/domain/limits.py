@@ -37,6 +37,8 @@ DOCUMENT_SUBMISSIONS = Limit(name="document-submissions", most=20, window=timede
 CAPTCHAS = Limit(name="captchas", most=60, window=timedelta(minutes=1))
 # Beside the registration's own budget of one in three minutes and five a day.
 RESENDS = Limit(name="resends", most=10, window=timedelta(minutes=10))
+# As SUBMISSIONS: a form whose captcha is missing or wrong asks for nothing yet.
+RECOVERY_FORMS = Limit(name="recovery-forms", most=20, window=timedelta(seconds=20))
 RECOVERIES = Limit(name="recoveries", most=30, window=timedelta(hours=1))
 DOCUMENT_RECOVERIES = Limit(name="document-recoveries", most=5, window=timedelta(hours=1))
 # A genuine link is never wrong; a badly copied one is wrong a few times.

@@ -144,7 +144,7 @@ async def call_api_without_key(visitor: Visitor) -> httpx2.Response:
         (limits.ACCOUNT_LOGINS, log_in_at_one_account, 422),
         (limits.WRONG_LINKS, open_wrong_link, 404),
         (limits.PASSWORDS, set_password, 404),
-        (limits.RECOVERIES, recover, 422),
+        (limits.RECOVERY_FORMS, recover, 422),
         (limits.CAPTCHAS, take_captcha, 404),
         (limits.CAPTCHAS, take_picture, 404),
         (limits.RESENDS, resend, 404),
@@ -229,6 +229,32 @@ async def test_a_stranger_does_not_use_up_the_recoveries_of_a_document(
     answers = [await recover_one_document(visitor) for _ in range(most + 2)]
     assert {answer.status_code for answer in answers} == {202}
     assert [call.kwargs["is_quiet"] for call in recovers.await_args_list] == [False] * most + [True] * 2
+
+
+async def test_a_form_that_asks_for_nothing_spends_no_recovery(
+    visitor: Visitor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of people of a telephone company share one address."""
+    monkeypatch.setattr(RecoveryStarter, "recover_password", AsyncMock())
+
+    async def answers(request_: Request, times: int) -> list[int]:
+        found = []
+        for _ in range(times):
+            clock.advance(limits.SUBMISSIONS.window)
+            found.append((await request_(visitor)).status_code)
+        return found
+
+    most = limits.RECOVERIES.most
+    assert set(await answers(recover, most + 1)) == {422}
+    assert await answers(recover_one_document, most + 1) == [202] * most + [429]
+
+
+async def test_others_at_the_same_address_keep_nobody_from_stopping_a_change(visitor: Visitor) -> None:
+    for _ in range(limits.RESENDS.most + 1):
+        spent = await resend(visitor)
+    assert spent.status_code == 429
+    # Without its link there is nothing to stop, and no limit either.
+    assert (await visitor.post("/no-fui-yo", cambio="x")).status_code == 422
 
 
 async def test_a_program_is_told_the_limit_of_a_document_and_the_way_on(
