@@ -22,10 +22,15 @@ class AccessNotices:
 
     @activity.defn
     async def mail_access_changes(self) -> int:
-        """Mail what has not been mailed yet, and return how many mails went out."""
+        """Mail what has not been mailed yet, and return how many mails went out.
+
+        Each attempt begins further down the list, so that mailboxes that are full for weeks keep no one waiting.
+        """
         failures: list[ApplicationError] = []
         sent = 0
-        for notice in await self._notices.waiting(limit=_BATCH):
+        waiting = list(await self._notices.waiting(limit=_BATCH))
+        tried_before = (activity.info().attempt - 1) * _FAILURES_ENOUGH % max(len(waiting), 1)
+        for notice in waiting[tried_before:] + waiting[:tried_before]:
             try:
                 await self._mail(notice)
             except ApplicationError as failure:
@@ -35,7 +40,7 @@ class AccessNotices:
             else:
                 sent += 1
         if failures:
-            raise failures[-1]
+            raise _of_the_round(failures[-1])
         return sent
 
     async def _mail(self, notice: AccessNotice) -> None:
@@ -55,3 +60,8 @@ class AccessNotices:
             if failure.type != MAIL_ADDRESS_REJECTED:
                 raise
         await self._notices.mark_mailed(notice.id)
+
+
+def _of_the_round(failure: ApplicationError) -> ApplicationError:
+    """The failure of one mail, without the pause of hours that it may ask for."""
+    return ApplicationError(failure.message, type=failure.type, category=failure.category)

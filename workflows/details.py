@@ -106,7 +106,7 @@ BACKCHANNEL_LOGOUTS = (
     "Si espera, la aplicación que nombra *Pending Activities* no responde; avise a quien la opera."
 )
 ACCESS_NOTICES = (
-    f"**{sentences.ACCESS_NOTICES}**\n\nCorre cada cinco minutos y envía los correos pendientes. "
+    f"**{sentences.ACCESS_NOTICES}**\n\nCorre cada minuto y envía los correos pendientes. "
     "Si espera, revise el servidor de correo; soporte no tiene que hacer nada más."
 )
 

@@ -44,7 +44,7 @@ def retention_schedule() -> Schedule:
 
 
 def notices_schedule() -> Schedule:
-    """Mail changes of access every few minutes, one round at a time."""
+    """Mail changes of access every minute, one round at a time."""
     action = ScheduleActionStartWorkflow(
         AccessNotices.run,
         id=names.ACCESS_NOTICES_ID,

@@ -9,6 +9,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.access_notices import AccessNotices
 from activities.emails import EmailActivities
+from activities.errors import MAIL_PROBABLY_DELIVERED
 from mipres.domain.access import ACCOUNT_SUSPENDED_WORDS, AccessNotice
 from mipres.domain.accounts import AccountContact
 from mipres.domain.errors import MailNotAcceptedError
@@ -69,6 +70,26 @@ async def test_an_address_that_is_deferred_holds_up_no_other() -> None:
         await ActivityEnvironment().run(activities(notices, mailer).mail_access_changes)
     assert notices.notices == [deferred]
     assert [mail.to_address for mail in mailer.sent] == ["b@x.co"]
+
+
+async def test_full_mailboxes_at_the_head_of_the_list_keep_no_one_waiting() -> None:
+    last = notice("b@x.co")
+    deferred = [notice(f"aplazada-{place}@x.co") for place in range(25)]
+    notices, mailer = FakeAccessNotices(notices=[*deferred, last]), DefersOneAddress()
+    for attempt in range(1, 4):
+        environment = ActivityEnvironment()
+        environment.info = replace(environment.info, attempt=attempt)
+        with pytest.raises(ApplicationError):
+            await environment.run(activities(notices, mailer).mail_access_changes)
+    assert [mail.to_address for mail in mailer.sent] == ["b@x.co"]
+    assert notices.notices == deferred
+
+
+async def test_a_mail_of_unknown_fate_holds_up_the_next_round_for_no_hours() -> None:
+    notices, mailer = FakeAccessNotices(notices=[notice("a@x.co")]), FakeMailer(silent_after_the_message=True)
+    with pytest.raises(ApplicationError) as failed:
+        await ActivityEnvironment().run(activities(notices, mailer).mail_access_changes)
+    assert (failed.value.type, failed.value.next_retry_delay) == (MAIL_PROBABLY_DELIVERED, None)
 
 
 async def test_an_address_that_is_rejected_for_good_is_not_tried_again() -> None:

@@ -30,4 +30,4 @@ async def test_a_mail_that_the_server_does_not_take_goes_out_later(world: World)
     await world.mailed("access_changed")
     assert world.access_notices.notices == []
     await world.keep(handle, "access-notices")
-    assert "Corre cada cinco minutos" in await told_to_support(handle)
+    assert "Corre cada minuto" in await told_to_support(handle)
