@@ -8,7 +8,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import Priority
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.reviews import (
@@ -136,16 +136,22 @@ class AccessReview:
     async def _ask(self, profile: DueProfile, place: str) -> ReviewAnswer:
         request = ReviewRequest(profile_id=profile.profile_id, since=self._state.since or workflow.now())
         while True:
-            answer: ReviewAnswer = await workflow.execute_activity_method(
-                _QUESTIONS[profile.registry],
-                request,
-                task_queue=registry_queue(profile.registry),
-                start_to_close_timeout=policies.REGISTRY_ATTEMPT,
-                retry_policy=policies.PATIENT_RETRY,
-                priority=Priority(priority_key=policies.REVIEW_PRIORITY),
-                activity_id=f"revisar-{profile.registry}-{place}",
-                summary="Comprobar un perfil en uso",
-            )
+            try:
+                answer: ReviewAnswer = await workflow.execute_activity_method(
+                    _QUESTIONS[profile.registry],
+                    request,
+                    task_queue=registry_queue(profile.registry),
+                    start_to_close_timeout=policies.REGISTRY_ATTEMPT,
+                    retry_policy=policies.REVIEW_RETRY,
+                    priority=Priority(priority_key=policies.REVIEW_PRIORITY),
+                    activity_id=f"revisar-{profile.registry}-{place}",
+                    summary="Comprobar un perfil en uso",
+                )
+            except ActivityError as failure:
+                if is_cancelled_exception(failure):
+                    raise
+                workflow.logger.error("a profile could not be judged: %s", profile.profile_id)
+                return ReviewAnswer(outcome=ReviewOutcome.UNCLEAR)
             # A result that the product did not write for this workflow is none.
             if fault_of(answer) is None:
                 return answer

@@ -1,8 +1,11 @@
 """Every timeout and retry policy, each with its reason."""
 
+from dataclasses import replace
 from datetime import time, timedelta
 
 from temporalio.common import RetryPolicy
+
+from activities.errors import UNFORESEEN
 
 # The citizen is looking at the page: one try, and a slow registry counts as an absent one.
 FAST_ATTEMPT = timedelta(seconds=3)
@@ -57,6 +60,8 @@ REVIEW_CALLS_PER_SECOND = 2.0
 # Behind every registration, which have Temporal's default of 3.
 REVIEW_PRIORITY = 5
 REVIEW_BATCH = 10
+# What the code cannot judge today it cannot judge in five minutes, and the review would stand still for one person.
+REVIEW_RETRY = replace(PATIENT_RETRY, non_retryable_error_types=[UNFORESEEN])
 # Some 1,300 events a run, far below the server's limit, and few enough findings to hold back for the guard.
 REVIEW_PORTION = 200
 # One person's odd data give one or two unclear answers; so many in a row are the registry's.

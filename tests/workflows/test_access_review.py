@@ -1,5 +1,6 @@
 """The workflow AccessReview: its guard, its pace and its ends."""
 
+import asyncio
 import re
 import uuid
 from dataclasses import replace
@@ -13,18 +14,23 @@ from temporalio.client import (
 )
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
 
+from activities.catalog import catalog
+from mipres.database.failures import database_fault
 from mipres.domain.access import AccessCause, ProfileAccess
 from mipres.domain.documents import Document, DocumentType
 from mipres.domain.people import HealthProfessional
 from mipres.domain.review import Finding, ProfileUnderReview, ReviewStage
 from mipres.domain.submissions import Submission, UserType
 from mipres.temporal import names
-from tests.workflows.conftest import MEDICINE, Handle, World, told_to_support
+from tests.patience import PATIENCE_SECONDS
+from tests.workflows.conftest import MEDICINE, Handle, World, replay, told_to_support
 from workflows import policies
 from workflows.access_review import AccessReview
 from workflows.review_contract import AccessReviewRequest, ReviewState, Tally
 from workflows.schedules import ensure_schedules, review_schedule
+from workflows.workers import build_workers, running
 
 WEEK = AccessReviewRequest(days=7, guard_percent=2)
 REASON = "ReTHUS confirmó por teléfono que los datos son ciertos"
@@ -167,6 +173,28 @@ async def test_only_a_clear_answer_changes_anything(world: World) -> None:
     assert world.reviewed.applied == {}
     assert (state.tallies["rethus"].unclear, state.looked) == (3, 0)
     assert len(world.talent.calls) == 9
+
+
+async def test_a_profile_that_cannot_be_judged_keeps_no_other_waiting(
+    temporal_env: WorkflowEnvironment,
+) -> None:
+    world, odd = World(env=temporal_env), uuid.UUID(int=99)
+    documents = profiles(world, 2)
+    # A delegate's profile has an entity.
+    world.reviewed.profiles[odd] = ProfileUnderReview(
+        profile_id=odd,
+        submission=Submission(user_type=UserType.DELEGATE, document=documents[0]),
+        access=ProfileAccess(user_type=UserType.DELEGATE),
+    )
+    workers = build_workers(temporal_env.client, catalog(world.ports()), database_fault=database_fault)
+    async with running(workers):
+        handle = await begin(world)
+        await world.passes(handle, timedelta(minutes=1))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            state: ReviewState = await handle.result()
+        assert (state.stage, state.looked) == (ReviewStage.REVIEWED, 2)
+        assert state.tallies["miseguridadsocial"].unclear == 1
+        await replay([await handle.fetch_history()], temporal_env)
 
 
 async def test_a_registry_that_is_away_is_left_out_until_the_next_review(world: World) -> None:
