@@ -51,7 +51,7 @@ _SPILLED = """() => [...document.querySelectorAll("main *")]
   .map((e) => `${e.outerHTML.slice(0, 120)} ${e.scrollWidth} > ${e.clientWidth}`)"""
 _ALONE = """() => [...document.querySelectorAll("main a.button")]
   .filter((e) => !e.closest(".buttons")).map((e) => e.innerText)"""
-_TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 async def examine(visitor: Visitor, name: str) -> None:
@@ -81,7 +81,7 @@ async def _judge(page: Page, name: str, *, axe_at: Collection[ViewportSize]) -> 
         if viewport in axe_at:
             assert await _violations(page) == [], where
         assert await page.evaluate(_SMALL_CONTROLS) == [], where
-        assert await page.evaluate(_TOO_WIDE) == 0, where
+        assert await page.evaluate(TOO_WIDE) == 0, where
         assert await page.evaluate(_BROKEN) == [], where
         assert await page.evaluate(_SPILLED) == [], where
         assert await page.evaluate(_UNEVEN_BUTTONS) == [], where

@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from mipres.domain.documents import Document, DocumentType
 from mipres.domain.stages import Stage
 from mipres.domain.submissions import Submission, UserType
-from tests.product.browser.accessibility import examine
+from tests.product.browser.accessibility import TOO_WIDE, examine
 from tests.product.browser.insider import (
     cancel,
     end_placement,
@@ -369,3 +369,25 @@ async def _send_with_token(visitor: Visitor, token: str) -> None:
         ".form [name=csrf_token]", "(element, token) => { element.value = token; }", token
     )
     await visitor.press("Registrar")
+
+
+async def test_letters_of_twice_the_size_fit_a_narrow_screen(visitor: Visitor, product: Product) -> None:
+    """The accessibility statement promises it."""
+    person = await product.new_professional()
+    radicado = (await product.register_professional(person)).json()["radicado"]
+    await visitor.page.set_viewport_size({"width": 320, "height": 740})
+    paths = [f"/registro/{slug}" for slug in ("delegado", "profesional", "estado", f"estado/{radicado}")]
+    paths += [
+        "/",
+        "/ingreso/administracion",
+        "/contrasena/recuperar",
+        "/ayuda",
+        "/privacidad",
+        "/accesibilidad",
+    ]
+    too_wide = dict[str, int]()
+    for path in paths:
+        await visitor.open(path)
+        await visitor.page.evaluate("document.documentElement.style.fontSize = '200%'")
+        too_wide[path] = await visitor.page.evaluate(TOO_WIDE)
+    assert {path: pixels for path, pixels in too_wide.items() if pixels} == {}
