@@ -121,7 +121,6 @@ async def test_pages_of_a_registration_carry_them_too(product: Product) -> None:
     [
         "/registro/nada",
         "/registro/estado/RM-1",
-        "/registro/estado/RM-000000000000",
         "/ingreso/nada",
         "/inicio/nada",
         "/nada",
