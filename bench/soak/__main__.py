@@ -46,6 +46,8 @@ async def measure(minutes: float, restarts: Sequence[str]) -> Soak:
     ):
         day = Day(stack, mailbox, seconds=seconds, seed=_SEED)
         lived = await day.live(restarts=restarts)
+        # Of a 500 a visitor sees no cause, and the lines go with the stack.
+        print(*errors_in(stack.lines), sep="\n", file=sys.stderr)
     loads.append(load_average())
     return Soak(
         machine=describe_machine() | {"load_before_and_after": loads},
@@ -57,6 +59,11 @@ async def measure(minutes: float, restarts: Sequence[str]) -> Soak:
         # Shorter thirds show the noise of the machine, and no growth.
         is_judged=minutes >= MINUTES,
     )
+
+
+def errors_in(lines: Sequence[str]) -> list[str]:
+    """The lines about failures that no part of the product expects."""
+    return [line for line in lines if '"level": "error"' in line]
 
 
 if __name__ == "__main__":

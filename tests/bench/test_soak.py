@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 import math
 import random
 import re
@@ -18,6 +19,7 @@ from bench.http import Connection
 from bench.mailbox import Mailbox
 from bench.plot import Curve, svg_of
 from bench.soak import day
+from bench.soak.__main__ import errors_in
 from bench.soak.day import LOAD, Day, patience_of
 from bench.soak.growth import bound_of, judge
 from bench.soak.people import REFUSED, make_plan
@@ -213,3 +215,11 @@ def test_a_curve_is_drawn_from_its_points() -> None:
     root = ET.fromstring(svg_of([curve]))
     [line] = root.iter("{http://www.w3.org/2000/svg}polyline")
     assert line.get("points") == "170.0,164.0 417.0,104.0 664.0,44.0"
+
+
+def test_of_what_the_parts_print_the_errors_outlive_the_day() -> None:
+    lines = [
+        "api         │ " + json.dumps({"event": "dependency_unavailable", "level": "warning"}),
+        "api         │ " + json.dumps({"event": "unexpected_error", "level": "error"}),
+    ]
+    assert errors_in(lines) == [lines[1]]
