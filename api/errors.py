@@ -298,9 +298,13 @@ def _answer(
 
     if kept is None:
         return draw(None)
+    return _keep_beside(request, kept, draw)
+
+
+def _keep_beside(request: Request, typed: Mapping[str, str], draw: Callable[[str], Response]) -> Response:
+    """Draw a page that leads back to the form with what was typed."""
     answers: FormAnswers = request.app.state.services.answers
-    held = HeldAnswer(page=page_of(request.url.path), typed=kept)
-    return answers.keep_beside(request, held, draw)
+    return answers.keep_beside(request, HeldAnswer(page=page_of(request.url.path), typed=typed), draw)
 
 
 @handles(ProblemError)
@@ -511,9 +515,7 @@ async def form_of_before(request: Request, error: FormOfAnotherVisitError) -> Re
         )
         return page
 
-    held = HeldAnswer(page=page_of(action), typed=await _kept(request) or {})
-    answers: FormAnswers = request.app.state.services.answers
-    return answers.keep_beside(request, held, draw)
+    return _keep_beside(request, await _kept(request) or {}, draw)
 
 
 @handles(HTTPException)

@@ -150,8 +150,8 @@ def read_login(text: str) -> Document | None:
     `cc 1.020.304.050` is `CC1020304050`; the code that a document prints for its type counts, too.
     """
     symbols = "".join(char for char in text if char.isalnum())
-    for document_type, rule in DOCUMENT_RULES.items():
-        for code in (rule.printed_code or document_type, document_type):
+    for document_type in DOCUMENT_RULES:
+        for code in _codes_of(document_type):
             if symbols[: len(code)].upper() == code:
                 with suppress(ValueError):
                     return parse_document(document_type, symbols[len(code) :])
@@ -159,6 +159,11 @@ def read_login(text: str) -> Document | None:
 
 
 def _without_type(number: str, document_type: DocumentType) -> str:
-    rule = DOCUMENT_RULES[document_type]
-    codes = (rule.printed_code, document_type) if rule.printed_code else (document_type,)
+    rule, codes = DOCUMENT_RULES[document_type], _codes_of(document_type)
     return without_document_label(number, codes=codes, label=rule.label, is_numeric=rule.is_numeric)
+
+
+def _codes_of(document_type: DocumentType) -> tuple[str, ...]:
+    """What people write in front of a number: `PEP` before `PE`, which it begins with."""
+    printed = DOCUMENT_RULES[document_type].printed_code
+    return (printed, document_type) if printed else (document_type,)

@@ -22,13 +22,13 @@ from api.protection import (
     protected_form,
     public,
 )
-from api.security import Cookies, FormTokens
-from api.templating import Pages
-from mipres.composition import STATIC, TEMPLATES
+from api.security import Cookies
+from mipres.composition import TEMPLATES
 from mipres.database.password_links import LinkView
 from mipres.domain.limits import WRONG_LINKS, Limit
 from mipres.domain.links import LinkState
 from tests.api.conftest import API_KEY, OpenClient, hidden, log_in_as_staff
+from tests.templating import make_pages
 
 # They answer with what anybody may read, and take nothing.
 WITHOUT_HANDLERS = {("GET", "/api/openapi.json"), ("HEAD", "/api/openapi.json"), ("", "/static")}
@@ -251,7 +251,7 @@ async def test_looks_at_wrong_links_are_not_counted(method: str) -> None:
         cookies=cookies,
         throttle=SimpleNamespace(count=count),
         links=links,
-        pages=Pages(TEMPLATES, STATIC, cookies=cookies, form_tokens=FormTokens(b"k" * 32, cookies=cookies)),
+        pages=make_pages(cookies=cookies),
     )
     app.state.services = SimpleNamespace(password=services, protection=SimpleNamespace(trusted_proxies=()))
     app.include_router(password.router)

@@ -8,13 +8,11 @@ from starlette.requests import Request
 
 from api.answers import Placement
 from api.pages.landing import profile_card
-from api.security import Cookies, FormTokens
-from api.templating import Pages
-from mipres import composition
 from mipres.database.sessions import Profile
 from mipres.domain.access import CLOSED_WORDS, AccessCause, AccessState
 from mipres.domain.roles import roles_of
 from mipres.domain.submissions import UserType
+from tests.templating import make_pages
 
 BARE = Profile(
     user_type=UserType.OTHER,
@@ -106,16 +104,9 @@ def test_a_placement_says_that_it_ends_and_when_it_has_ended() -> None:
 def test_a_placement_that_ended_names_its_site_where_the_registry_does(
     site_name: str, *, is_named: bool
 ) -> None:
-    cookies = Cookies(https=False)
-    pages = Pages(
-        composition.TEMPLATES,
-        composition.STATIC,
-        cookies=cookies,
-        form_tokens=FormTokens(b"k" * 32, cookies=cookies),
-    )
     placement = Placement(site_name=site_name, last_day=date(2026, 11, 26))
     request = Request({"type": "http", "headers": [], "path": "/", "query_string": b""})
-    page = pages.render(request, "placement_ended", placement=placement, right=())
+    page = make_pages().render(request, "placement_ended", placement=placement, right=())
     text = " ".join(bytes(page.body).decode().split())
     assert "terminó con la plaza, el 26 de noviembre de 2026" in text
     assert ("ligado a la sede" in text) is is_named

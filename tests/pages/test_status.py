@@ -9,14 +9,12 @@ from starlette.requests import Request
 from api.answers import StatusAnswer, StatusResult
 from api.pages.timeline import status_page
 from api.registrations.ask import RegistrationView
-from api.security import Cookies, FormTokens
-from api.templating import Pages
-from mipres.composition import STATIC, TEMPLATES
 from mipres.domain import sentences
 from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
 from mipres.domain.remedies import explain
 from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import UserType
+from tests.templating import make_pages
 
 SINCE = "Desde el 24 de noviembre de 2026 a las 10:30 a. m."
 REGISTERED = Outcome(status=OutcomeStatus.REGISTERED, email_hint="a•••@e•••.test")
@@ -32,10 +30,8 @@ VIEW = RegistrationView(
 
 
 def shown(view: RegistrationView, *, sent_here: bool = False, answer: StatusAnswer | None = None) -> str:
-    cookies = Cookies(https=False)
-    pages = Pages(TEMPLATES, STATIC, cookies=cookies, form_tokens=FormTokens(bytes(32), cookies=cookies))
     request = Request({"type": "http", "headers": [], "method": "GET", "path": "/"})
-    page = pages.render(request, "status", page=status_page(view, sent_here=sent_here), answer=answer)
+    page = make_pages().render(request, "status", page=status_page(view, sent_here=sent_here), answer=answer)
     return bytes(page.body).decode()
 
 

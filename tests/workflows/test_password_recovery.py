@@ -23,6 +23,23 @@ async def _with_account(world: World) -> None:
     world.mailer.sent.clear()
 
 
+async def _with_used_link(world: World) -> Handle:
+    """A recovery whose link has set a password, of which no signal tells yet."""
+    await _with_account(world)
+    handle = await world.recover()
+    await world.mailed("password_recovery")
+    world.accounts.clock.advance(timedelta(seconds=1))
+    world.sets_password()
+    return handle
+
+
+async def _waits_on(world: World, handle: Handle, what: str) -> None:
+    async def waits() -> bool:
+        return (await world.attributes(handle)).get("WaitingOn") == [what]
+
+    await world.eventually(waits)
+
+
 async def test_an_unknown_document_ends_at_once_and_mails_nothing(world: World) -> None:
     handle = await world.recover(STRANGER)
     await handle.result()
@@ -31,11 +48,7 @@ async def test_an_unknown_document_ends_at_once_and_mails_nothing(world: World) 
 
 
 async def test_a_used_link_ends_with_a_confirmation(world: World) -> None:
-    await _with_account(world)
-    handle = await world.recover()
-    await world.mailed("password_recovery")
-    world.accounts.clock.advance(timedelta(seconds=1))
-    world.sets_password()
+    handle = await _with_used_link(world)
     await handle.signal(PasswordRecovery.password_set)
     await handle.result()
     await world.mailed("password_recovery", "password_changed")
@@ -67,11 +80,7 @@ async def test_asking_again_mails_again_but_not_at_once(world: World) -> None:
 
 
 async def test_a_lost_signal_keeps_no_change_from_the_owner_of_the_mailbox(world: World) -> None:
-    await _with_account(world)
-    handle = await world.recover()
-    await world.mailed("password_recovery")
-    world.accounts.clock.advance(timedelta(seconds=1))
-    world.sets_password()
+    handle = await _with_used_link(world)
     await world.passes(handle, timedelta(minutes=31))
     await handle.result()
     await world.mailed("password_recovery", "password_changed")
@@ -79,18 +88,10 @@ async def test_a_lost_signal_keeps_no_change_from_the_owner_of_the_mailbox(world
 
 
 async def test_who_asks_again_while_the_confirmation_waits_gets_a_link(world: World) -> None:
-    await _with_account(world)
-    handle = await world.recover()
-    await world.mailed("password_recovery")
-    world.accounts.clock.advance(timedelta(seconds=1))
-    world.sets_password()
+    handle = await _with_used_link(world)
     world.mailer.down = True
     await handle.signal(PasswordRecovery.password_set)
-
-    async def waits() -> bool:
-        return (await world.attributes(handle)).get("WaitingOn") == ["mail"]
-
-    await world.eventually(waits)
+    await _waits_on(world, handle, "mail")
     await world.passes(handle, timedelta(minutes=4))
     await handle.signal(PasswordRecovery.link_asked)
     world.mailer.down = False
@@ -121,11 +122,7 @@ async def test_recovery_waits_for_a_database_that_is_away(world: World) -> None:
     await _with_account(world)
     world.accounts.down = True
     handle = await world.recover()
-
-    async def waits() -> bool:
-        return (await world.attributes(handle)).get("WaitingOn") == ["database"]
-
-    await world.eventually(waits)
+    await _waits_on(world, handle, "database")
     world.accounts.down = False
     await world.passes(handle, timedelta(minutes=1))
     await world.mailed("password_recovery")

@@ -11,23 +11,15 @@ from starlette.requests import Request
 from api import errors
 from api.pages import timeline
 from api.registrations.ask import RegistrationView
-from api.security import Cookies, FormTokens
-from api.templating import Pages
-from mipres import composition
 from mipres.domain.applications import Application
 from mipres.domain.outcomes import Outcome, OutcomeStatus
 from mipres.domain.stages import Stage, WaitingOn
 from mipres.domain.submissions import UserType
 from mipres.temporal.answers import TemporalUnavailableError
 from tests.product.browser.visitor import Visitor
+from tests.templating import make_pages
 
-_COOKIES = Cookies(https=False)
-_PAGES = Pages(
-    composition.TEMPLATES,
-    composition.STATIC,
-    cookies=_COOKIES,
-    form_tokens=FormTokens(b"k" * 32, cookies=_COOKIES),
-)
+_PAGES = make_pages()
 ERRORS: dict[str, Exception] = {
     "bad-request": HTTPException(HTTPStatus.BAD_REQUEST),
     "method-not-allowed": HTTPException(HTTPStatus.METHOD_NOT_ALLOWED),
