@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
-from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+)
 from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
@@ -44,7 +50,7 @@ from mipres.temporal.names import (
     recovery_workflow_id,
     registration_workflow_id,
 )
-from mipres.temporal.runs import describe_run, input_of
+from mipres.temporal.runs import Run, describe_run, input_of
 from workflows.contract import LockNoticeRequest, RecoveryRequest, RegistrationRequest, RegistrationStatus
 from workflows.login_locked import LoginLocked
 from workflows.password_recovery import PasswordRecovery
@@ -143,7 +149,11 @@ class RegistrationStarter:
         if not submitted.outcome.may_wait:
             return submitted
         # It joined a run that was to be refused, and goes on as one that waits.
-        await self.wait_for_registry(submitted.radicado)
+        try:
+            await self.wait_for_registry(submitted.radicado)
+        except (UnknownWorkflowError, NothingToWaitForError):
+            # Meanwhile that run was cut off, or another one has begun.
+            return submitted
         return replace(submitted, outcome=Outcome(status=OutcomeStatus.IN_PROGRESS))
 
     async def renew(self, renewal: Renewal) -> Submitted:
@@ -169,17 +179,21 @@ class RegistrationStarter:
         handle: WorkflowHandle[Registration, RegistrationStatus] = self._client.get_workflow_handle_for(
             Registration.run, workflow_id
         )
-        with translated():
-            async with asyncio.timeout(self._submit_wait.total_seconds()):
-                run = await describe_run(self._client, workflow_id)
-                before = await input_of(self._client, workflow_id, run.run_id, RegistrationRequest)
-                if run.attributes.get(REGISTRATION_STAGE) != Stage.REFUSED:
-                    if run.engine.is_open and before and before.wait_for_registry:
-                        # A second press meets the run that the first one started.
-                        return
-                    raise NothingToWaitForError
-                # A run that has refused still writes that down, and mails it.
-                status = await handle.result()
+        try:
+            with translated():
+                async with asyncio.timeout(self._submit_wait.total_seconds()):
+                    run = await describe_run(self._client, workflow_id)
+                    before = await input_of(self._client, workflow_id, run.run_id, RegistrationRequest)
+                    if run.attributes.get(REGISTRATION_STAGE) != Stage.REFUSED:
+                        if run.engine.is_open and before and before.wait_for_registry:
+                            # A second press meets the run that the first one started.
+                            return
+                        raise NothingToWaitForError
+                    # A run that has refused still writes that down, and mails it.
+                    status = await handle.result()
+        except WorkflowFailureError:
+            # It was cut off before that.
+            raise NothingToWaitForError from None
         if before is None or not status.outcome or not status.outcome.may_wait:
             raise NothingToWaitForError
         await self._accept(self._waiting(replace(before, state=None, is_quiet=False)))
@@ -297,21 +311,39 @@ class RegistrationStarter:
             log.info("first_outcome_unknown", radicado=request.radicado, reason=str(error))
             outcome = None
         if outcome is None:
-            # A run that ended is an older registration, and will not answer this submission.
             try:
                 run = await describe_run(self._client, registration_workflow_id(request.radicado))
             except UnknownWorkflowError as error:
                 if await self._was_erased(request):
                     return _ERASED, _ERASED.code
                 raise TemporalUnavailableError("no run was started") from error
-            if not run.engine.is_open:
-                raise TemporalUnavailableError(f"no run was started; an older one is {run.engine}")
             if run.attributes.get(REGISTRATION_STAGE) == Stage.EXPIRED:
-                raise TemporalUnavailableError("the older run is expired and still mails that")
+                raise TemporalUnavailableError(f"the older run is expired and {run.engine}")
+            if not run.engine.is_open:
+                outcome = await self._outcome_of_own(run, request)
+                return outcome, outcome.code
             outcome = Outcome(status=OutcomeStatus.IN_PROGRESS)
             if run.attributes.get(REGISTRATION_STAGE) == Stage.WATCHING:
                 return outcome, WATCHING
         return outcome, outcome.code
+
+    async def _outcome_of_own(self, run: Run, request: RegistrationRequest) -> Outcome:
+        """The outcome of a run that this very submission started, and that ended since.
+
+        Raises:
+            TemporalUnavailableError: it is an older registration, and will not answer this submission.
+        """
+        given = await input_of(self._client, run.workflow_id, run.run_id, RegistrationRequest)
+        if given is not None and given.consent == request.consent:
+            handle: WorkflowHandle[Registration, RegistrationStatus] = self._client.get_workflow_handle_for(
+                Registration.run, run.workflow_id, run_id=run.run_id
+            )
+            with suppress(WorkflowFailureError, UnknownWorkflowError), translated():
+                async with asyncio.timeout(self._submit_wait.total_seconds()):
+                    status = await handle.result()
+                if status.outcome:
+                    return status.outcome
+        raise TemporalUnavailableError(f"no run was started; an older one is {run.engine}")
 
     async def _outcome_of_some_run(self, request: RegistrationRequest) -> Outcome | None:
         """Join the open run or start one; None where that fails for a good reason."""

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from temporalio import workflow
 from temporalio.client import (
     Client,
     Interceptor,
@@ -19,6 +20,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from api.metrics import ApiMetrics
 from api.registrations.ask import RegistrationViews
@@ -28,7 +30,7 @@ from mipres.clock import SystemClock
 from mipres.database.engine import create_engine
 from mipres.database.standings import PostgresStandings
 from mipres.domain.documents import parse_document
-from mipres.domain.outcomes import OutcomeStatus, Refusal
+from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
 from mipres.domain.radicado import radicado_of
 from mipres.domain.stages import Stage
 from mipres.domain.submissions import Submission, UserType
@@ -38,11 +40,12 @@ from mipres.temporal.names import REGISTRATION_STAGE, REGISTRATIONS_QUEUE, regis
 from tests.api.starting import KEY, starting_with
 from tests.conftest import ACTIVE_PAYLOAD_KEY, PAYLOAD_KEYS
 from tests.workflows.conftest import consent
-from workflows.contract import RegistrationRequest
+from workflows.contract import RegistrationRequest, RegistrationStatus
 from workflows.registration import Registration
 
 BUSY_SECONDS = 1.5
 """How long a busy server keeps its answers; for longer than a mere display waits."""
+REFUSED = Outcome(status=OutcomeStatus.REFUSED, refusal=Refusal.NOT_IN_RETHUS, may_wait=True)
 SUBMISSION = Submission(user_type=UserType.OTHER, document=parse_document("CC", "1020304050"))
 
 
@@ -162,6 +165,73 @@ async def test_a_run_that_still_mails_its_expiry_is_no_promise(temporal_env: Wor
     async with open_run(temporal_env.client, Stage.EXPIRED):
         with pytest.raises(TemporalUnavailableError):
             await start.submit(SUBMISSION, channel="api")
+
+
+@workflow.defn(name="Registration")
+class Unheard:
+    """A registration that ends before anybody hears its answer."""
+
+    @workflow.run
+    async def run(self, request: RegistrationRequest) -> RegistrationStatus:
+        return RegistrationStatus(
+            radicado=request.radicado,
+            user_type=request.submission.user_type,
+            stage=Stage.REFUSED,
+            waiting_on=(),
+            updated_at=workflow.now().isoformat(),
+            outcome=REFUSED,
+        )
+
+
+@workflow.defn(name="Registration")
+class Heard(Unheard):
+    """A registration that answers and ends, at another stage than its outcome."""
+
+    @workflow.run
+    async def run(self, request: RegistrationRequest) -> RegistrationStatus:
+        return await super().run(request)
+
+    @workflow.update
+    async def first_outcome(self) -> Outcome:
+        return REFUSED
+
+
+def serving(client: Client, build: type) -> Worker:
+    return Worker(
+        client,
+        task_queue=REGISTRATIONS_QUEUE,
+        workflows=[build],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+
+
+async def test_who_started_a_run_that_ended_since_gets_its_outcome(temporal_env: WorkflowEnvironment) -> None:
+    async with serving(temporal_env.client, Unheard):
+        submitted = await starting_with(temporal_env.client).submit(SUBMISSION, channel="api")
+        assert submitted.outcome == REFUSED
+        # To the same registration sent later, that is no answer.
+        later = starting_with(unhelpful(temporal_env.client, stand_still))
+        with pytest.raises(TemporalUnavailableError):
+            await later.submit(SUBMISSION, channel="api")
+
+
+async def test_who_would_wait_for_a_run_that_is_over_reads_its_refusal(
+    temporal_env: WorkflowEnvironment,
+) -> None:
+    async with serving(temporal_env.client, Heard):
+        submitted = await starting_with(temporal_env.client).submit(
+            SUBMISSION, channel="api", wait_for_registry=True
+        )
+    assert submitted.outcome == REFUSED
+
+
+async def test_a_refused_run_that_was_cut_off_has_nothing_to_wait_for(
+    temporal_env: WorkflowEnvironment,
+) -> None:
+    async with open_run(temporal_env.client, Stage.REFUSED) as radicado:
+        pass
+    with pytest.raises(NothingToWaitForError):
+        await starting_with(temporal_env.client).wait_for_registry(radicado)
 
 
 @asynccontextmanager
