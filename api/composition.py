@@ -16,7 +16,7 @@ from api.readiness import Readiness
 from api.registrations.act import RegistrationActs
 from api.registrations.ask import RegistrationViews
 from api.registrations.start import RecoveryStarter, RegistrationStarter
-from api.security import Cookies, FormTokens, origin_of
+from api.security import Cookies, FormTokens
 from api.sent_forms import SentForms
 from api.services import (
     ApiServices,
@@ -52,6 +52,7 @@ from mipres.database.second_steps import SecondSteps
 from mipres.database.sessions import PostgresSessions
 from mipres.database.standings import PostgresStandings
 from mipres.domain.clients import Client as RegisteredApplication
+from mipres.domain.origins import origin_of
 from mipres.domain.passwords import PasswordPolicy, common_passwords
 from mipres.oidc_clients import OpenClients
 from mipres.settings.model import Settings

@@ -5,11 +5,12 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 from starlette.requests import Request
 from starlette.responses import Response
+
+from mipres.domain.origins import origin_of
 
 FORM_LIFETIME_SECONDS = 2 * 60 * 60
 FORM_NOT_TAKEN = "formulario=anterior"
@@ -121,13 +122,7 @@ def is_cross_site(request: Request, *, public_url: str) -> bool:
     if origin is None:
         return False
     # Not parsed: what only a program writes there may be no address at all.
-    return origin.partition("://")[2] not in {request.headers.get("host"), urlsplit(public_url).netloc}
-
-
-def origin_of(address: str) -> str:
-    """Return the origin of an address as browsers write it, without its path."""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}"
+    return origin.partition("://")[2] not in {request.headers.get("host"), origin_of(public_url).partition("://")[2]}
 
 
 def api_key_in(authorization: str | None, keys: Iterable[str]) -> str | None:

@@ -41,6 +41,7 @@ from mipres.domain.clients import Client as RegisteredApplication
 from mipres.domain.eligibility import EligibilityRules
 from mipres.domain.help import HelpContact
 from mipres.domain.limits import RELAXED_TIMES
+from mipres.domain.origins import origin_of
 from mipres.domain.professions import ProfessionTable
 from mipres.domain.review import ReviewPolicy
 from mipres.domain.sanctions import SanctionTable
@@ -303,11 +304,10 @@ def build_second_factors(settings: Settings, database: DatabaseServices) -> Seco
 
 
 def build_passkeys(settings: Settings, database: DatabaseServices) -> Passkeys:
-    address = urlsplit(settings.public_url)
     return Passkeys(
         database.engine,
         factors=build_second_factors(settings, database),
-        site=Site(name=address.hostname or "", origin=f"{address.scheme}://{address.netloc}"),
+        site=Site(name=urlsplit(settings.public_url).hostname or "", origin=origin_of(settings.public_url)),
         keys=(purpose_key(settings, "passkeys"), *older_purpose_keys(settings, "passkeys")),
         clock=database.clock,
     )

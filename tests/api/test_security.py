@@ -178,6 +178,10 @@ def test_where_a_form_comes_from(headers: dict[str, str], *, elsewhere: bool) ->
     assert is_cross_site(request(**headers), public_url=PUBLIC_URL) is elsewhere
 
 
+def test_the_public_address_may_be_written_as_no_browser_writes_it() -> None:
+    assert not is_cross_site(request(origin=PUBLIC_URL), public_url="https://MIPRES.example:443")
+
+
 # ---- Keys of the JSON API
 
 

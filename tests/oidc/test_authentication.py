@@ -161,6 +161,18 @@ async def test_a_passkey_alone_is_a_login_with_two_factors(set_stage: SetStage, 
     assert await said(stage) == after
 
 
+@pytest.mark.parametrize("address", ["http://MIPRES.test", "http://mipres.test:80"])
+async def test_a_passkey_is_of_the_public_address_however_that_is_written(
+    set_stage: SetStage, address: str
+) -> None:
+    """A browser names it in small letters, without the usual port."""
+    stage, device = await set_stage(settings={"public_url": address}), Device(origin="http://mipres.test")
+    await stage.code()
+    page = await stage.browser.get(FACTOR)
+    added = {**hidden(page), "credencial": device.made(options_in(page)), "nombre": ""}
+    assert (await stage.browser.post(f"{FACTOR}/llaves", data=added)).text.count("<li><code>") == 10
+
+
 def options_in(page: httpx2.Response) -> str:
     """What a page gives the browser for a passkey."""
     found = re.search(r'data-options="([^"]+)"', page.text)
