@@ -122,7 +122,10 @@ def is_cross_site(request: Request, *, public_url: str) -> bool:
     if origin is None:
         return False
     # Not parsed: what only a program writes there may be no address at all.
-    return origin.partition("://")[2] not in {request.headers.get("host"), origin_of(public_url).partition("://")[2]}
+    return origin.partition("://")[2] not in {
+        request.headers.get("host"),
+        origin_of(public_url).partition("://")[2],
+    }
 
 
 def api_key_in(authorization: str | None, keys: Iterable[str]) -> str | None:

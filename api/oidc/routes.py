@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from authlib.oauth2 import OAuth2Error
 from fastapi import APIRouter, Request, Response
@@ -77,6 +77,11 @@ _READ = frozenset(
 
 Any other is ignored (RFC 6749, sections 3.1 and 3.2).
 """
+_ADDRESSED, _STATE = frozenset(("client_id", "redirect_uri")), frozenset(("state",))
+_MALFORMED = {
+    "error": "invalid_request",
+    "error_description": "a parameter stands twice, is too long, or has characters that it may not have",
+}
 _FREE_TEXTS = frozenset(("state", "nonce", "login_hint", "client_secret", "token"))
 _NEW_LOGIN = frozenset(("login", "select_account"))
 _CLAIMS = (
@@ -158,20 +163,22 @@ async def authorize_by_form(request: Request) -> Response:
 @router.api_route(AUTHORIZE, methods=READS, dependencies=[PUBLIC])
 async def authorize(request: Request, services: OidcDep, login: LoginDep) -> Response:
     """Give the application a code for the person who is in, or have the person log in."""
-    try:
-        values = _once(request.query_params.multi_items())
-    except _UnreadableError:
-        return await _refused_here(request, services, login)
+    items = request.query_params.multi_items()
+    values = _readable(items, _ADDRESSED)
     client = services.clients.get(values.get("client_id", ""))
     # Without both there is no address that can be trusted with an answer.
     if client is None or values.get("redirect_uri") not in client.redirect_uris:
         return await _refused_here(request, services, login)
+    values |= _readable(items, _STATE)
     try:
+        values = _once(items)
         for refusal in _refusals(values):
             raise refusal
         demand = _demand(services, client, values)
         user = await _who_may_go_on(request, services, login, demand, values)
         asks = user is not None and await _asks_consent(services, client, values, user)
+    except _UnreadableError:
+        return _to_client(services, values, _MALFORMED)
     except _RefusedError as refusal:
         answer = {"error": refusal.error, "error_description": refusal.description}
         return _to_client(services, values, answer)
@@ -565,7 +572,7 @@ def _after_logout(client: Client | None, values: Mapping[str, str]) -> str | Non
 # ---- Shared
 
 
-def _once(items: Sequence[tuple[str, str]]) -> dict[str, str]:
+def _once(items: Sequence[tuple[str, str]], names: frozenset[str] = _READ) -> dict[str, str]:
     """The parameters that mean something here, once each.
 
     An empty one counts as left out (RFC 6749, section 3.1).
@@ -573,11 +580,19 @@ def _once(items: Sequence[tuple[str, str]]) -> dict[str, str]:
     Raises:
         _UnreadableError: one stands twice, or cannot be read; Authlib would end with an error of its own.
     """
-    known = [(name, text) for name, text in items if name in _READ and text]
+    known = [(name, text) for name, text in items if name in names and text]
     values = dict(known)
     if len(values) < len(known) or not all(_is_readable(name, text) for name, text in known):
         raise _UnreadableError
     return values
+
+
+def _readable(items: Sequence[tuple[str, str]], names: frozenset[str]) -> dict[str, str]:
+    """These parameters, or none of them where one cannot be read."""
+    try:
+        return _once(items, names)
+    except _UnreadableError:
+        return {}
 
 
 def _is_readable(name: str, text: str) -> bool:
@@ -670,7 +685,9 @@ def _to_client(services: OidcServices, values: Mapping[str, str], answer: Mappin
 def _with(address: str, parameters: Mapping[str, str]) -> str:
     if not parameters:
         return address
-    return f"{address}{'&' if urlsplit(address).query else '?'}{urlencode(parameters)}"
+    joint = "&" if "?" in address else "?"
+    # It may end with one.
+    return f"{address}{'' if address.endswith(('?', '&')) else joint}{urlencode(parameters)}"
 
 
 def _redirect(address: str) -> Response:

@@ -18,6 +18,7 @@ from tests.fakes import FakeClock
 from tests.oidc.conftest import (
     BACK,
     CHALLENGE,
+    ISSUER,
     LOGIN,
     PASSWORD,
     SECRET,
@@ -89,11 +90,28 @@ async def test_what_is_not_supported_is_said_and_not_ignored(
     assert (await stage.answer(stage.request(**given)))["error"] == error
 
 
-@pytest.mark.parametrize("more", ["&state=other", "&nonce=other", "&scope=openid", "&client_id=app"])
-async def test_a_parameter_that_stands_twice_is_refused(set_stage: SetStage, more: str) -> None:
+@pytest.mark.parametrize("more", ["&client_id=app", f"&redirect_uri={BACK}"])
+async def test_an_address_that_stands_twice_gets_no_browser(set_stage: SetStage, more: str) -> None:
     stage = await set_stage()
     reply = await stage.browser.get(stage.request() + more, follow_redirects=False)
-    assert reply.status_code == 400
+    assert (reply.status_code, "location" in reply.headers) == (400, False)
+
+
+@pytest.mark.parametrize("more", ["nonce=other", "scope=openid", "prompt=none&prompt=none", "max_age=%D9%A3"])
+async def test_what_cannot_be_read_is_said_to_the_application(set_stage: SetStage, more: str) -> None:
+    """The person at its page could do nothing about it (RFC 6749, section 4.1.2.1; Core, section 3.1.2.6)."""
+    stage = await set_stage()
+    await stage.code()
+    answer = await stage.answer(f"{stage.request()}&{more}")
+    assert (answer.pop("error"), answer.pop("error_description")[:11]) == ("invalid_request", "a parameter")
+    assert answer == {"state": "s1", "iss": ISSUER}
+
+
+@pytest.mark.parametrize("more", ["state=other", "state=s1"])
+async def test_of_two_states_none_is_sent_back(set_stage: SetStage, more: str) -> None:
+    stage = await set_stage()
+    answer = await stage.answer(f"{stage.request()}&{more}")
+    assert (answer["error"], "state" in answer) == ("invalid_request", False)
 
 
 @pytest.mark.parametrize("odd", ['a"b', "a\\b", "á", "\0", "a\nb", "x" * 9000])
@@ -101,7 +119,7 @@ async def test_a_parameter_that_stands_twice_is_refused(set_stage: SetStage, mor
 async def test_no_text_brings_the_provider_down(set_stage: SetStage, name: str, odd: str) -> None:
     stage = await set_stage()
     reply = await stage.browser.get(stage.request(**{name: odd}), follow_redirects=False)
-    assert reply.status_code == 400
+    assert reply.status_code == (303 if name == "response_type" else 400)
     given = await stage.exchange(**{name: odd, "code": odd[:99]})
     assert given.status_code in {400, 401}
 
@@ -110,8 +128,11 @@ async def test_no_text_brings_the_provider_down(set_stage: SetStage, name: str, 
 async def test_a_control_character_is_no_text(set_stage: SetStage, name: str) -> None:
     stage = await set_stage()
     for odd in ("\0", "a\nb", "x" * 9000):
-        reply = await stage.browser.get(stage.request(**{name: odd}), follow_redirects=False)
-        assert reply.status_code == 400
+        answer = await stage.answer(stage.request(**{name: odd}))
+        assert (answer["error"], answer.get("state")) == (
+            "invalid_request",
+            None if name == "state" else "s1",
+        )
 
 
 async def test_odd_credentials_are_wrong_and_no_failure(set_stage: SetStage) -> None:

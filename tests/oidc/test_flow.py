@@ -160,6 +160,19 @@ async def test_an_answer_has_the_very_state_of_its_request(set_stage: SetStage, 
     assert reply.headers["Location"].startswith(f"{BACK}?mode=&x=1&code=")
 
 
+@pytest.mark.parametrize(
+    ("address", "joined"), [(f"{BACK}?", f"{BACK}?code="), (f"{BACK}?x=1&", f"{BACK}?x=1&code=")]
+)
+async def test_an_address_may_end_where_its_query_begins(
+    set_stage: SetStage, address: str, joined: str
+) -> None:
+    """Else the application would get a parameter named `?code`."""
+    stage = await set_stage(redirect_uris=[address])
+    page = await stage.log_in(stage.request(redirect_uri=address))
+    reply = await stage.browser.get(refresh_of(page), follow_redirects=False)
+    assert reply.headers["Location"].startswith(joined)
+
+
 async def test_what_means_nothing_here_is_ignored(set_stage: SetStage) -> None:
     """Unknown parameters, and those without a value (RFC 6749, section 3.1)."""
     stage = await set_stage()
