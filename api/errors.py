@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers import FormAnswers, HeldAnswer, without_proofs
+from api.oidc.paths import FOR_PROGRAMS
 from api.security import FORM_NOT_TAKEN, FormTokenState, is_cross_site
 from api.templating import Pages
 from mipres.database.failures import DATABASE_ERRORS, database_fault, is_of_this_machine, machine_fault
@@ -146,6 +147,12 @@ _PROBLEMS: dict[int, tuple[str, str]] = _PAGES | {
     HTTPStatus.INTERNAL_SERVER_ERROR: ("El servicio falló", "No es culpa de su programa. Repita la solicitud en unos minutos: un registro que se repite se une al que está en curso."),
 }  # fmt: skip
 
+# What an application's library knows, beside `invalid_request` (RFC 6749, sections 4.1.2.1 and 5.2).
+_OAUTH_ERRORS: dict[int, str] = {
+    HTTPStatus.TOO_MANY_REQUESTS: "temporarily_unavailable",
+    HTTPStatus.SERVICE_UNAVAILABLE: "temporarily_unavailable",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "server_error",
+}
 # A look at a page sends nothing, and a person must not read that their registration was not received.
 _UNAVAILABLE_TO_A_LOOK = f"Espere un minuto y cargue de nuevo esta página. {sentences.NOTHING_LOST}"
 _NOT_FOUND_BY_SUPPORT = (
@@ -237,7 +244,7 @@ async def _kept(request: Request) -> dict[str, str] | None:
 
     Another site's form is not repeated: the person would send it with a token that holds.
     """
-    if request.method != "POST" or _is_api(request):
+    if request.method != "POST" or _is_api(request) or _is_for_applications(request):
         return None
     protection = request.app.state.services.protection
     try:
@@ -263,6 +270,10 @@ def _is_api(request: Request) -> bool:
     return request.url.path.startswith("/api/")
 
 
+def _is_for_applications(request: Request) -> bool:
+    return request.url.path in FOR_PROGRAMS
+
+
 def _is_support(request: Request) -> bool:
     return f"{request.url.path}/".startswith("/soporte/")
 
@@ -274,6 +285,9 @@ def _answer(
     *,
     kept: Mapping[str, str] | None = None,
 ) -> Response:
+    if _is_for_applications(request):
+        error = _OAUTH_ERRORS.get(status, "invalid_request")
+        return JSONResponse({"error": error}, status_code=status, headers=headers)
     words = _PROBLEMS if _is_api(request) else _PAGES
     title, text = words.get(status, words[HTTPStatus.INTERNAL_SERVER_ERROR])
     if _is_api(request):
@@ -387,6 +401,9 @@ async def too_many(request: Request, error: TooManyRequestsError) -> Response:
 
 async def _refuse_for_a_while(request: Request, title: str, text: str = "", *, seconds: int) -> Response:
     """Tell how long to wait: at an address of its own where a form was sent."""
+    retry_after = {"Retry-After": str(seconds)}
+    if _is_for_applications(request):
+        return _answer(request, HTTPStatus.TOO_MANY_REQUESTS, retry_after)
     kept = await _kept(request)
     answers: FormAnswers = request.app.state.services.answers
     until = answers.now().timestamp() + seconds
@@ -400,7 +417,7 @@ async def _refuse_for_a_while(request: Request, title: str, text: str = "", *, s
             problem.body,
             status_code=problem.status,
             media_type=PROBLEM_JSON,
-            headers={"Retry-After": str(seconds)},
+            headers=retry_after,
         )
     return show_held(request, held, None)
 

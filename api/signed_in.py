@@ -6,6 +6,7 @@ from contextlib import suppress
 from fastapi import Depends, Request
 
 from api.errors import SecondFactorDemandedError
+from api.oidc.paths import AUTHORIZE
 from api.services import LoginDep, LoginServices
 from mipres.database.failures import DATABASE_ERRORS
 from mipres.database.sessions import LoggedInUser
@@ -92,7 +93,7 @@ def is_authorization(page: str) -> bool:
 
     It checks itself where it may lead.
     """
-    return page.startswith("/oidc/authorize?") and page.isascii() and page.isprintable() and "\\" not in page
+    return page.startswith(f"{AUTHORIZE}?") and page.isascii() and page.isprintable() and "\\" not in page
 
 
 def own_pages(application: Application) -> tuple[str, ...]:

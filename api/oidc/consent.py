@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.forms import whole_text_of
 from api.oidc.asked import DECLINED
+from api.oidc.paths import AUTHORIZE
 from api.pages.login import led_on
 from api.protection import PROTECTED_FORM, limited
 from api.services import LoginDep, OidcDep, OidcServices
@@ -20,7 +21,6 @@ from mipres.domain.limits import CONSENTS
 router = APIRouter(include_in_schema=False)
 
 CONSENT = "/cuenta/aplicaciones/autorizar"
-AUTHORIZE = "/oidc/authorize"
 
 
 async def must_ask(

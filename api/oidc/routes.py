@@ -22,14 +22,11 @@ from api.errors import SecondFactorDemandedError
 from api.oidc import consent
 from api.oidc.asked import ASKED_AT, DECLINED
 from api.oidc.assertions import ASSERTION_ALGORITHMS
-from api.oidc.consent import AUTHORIZE
+from api.oidc.paths import AUTHORIZE, DISCOVERY, INTROSPECT, JWKS, LOGOUT, REVOKE, TOKEN, USERINFO
 from api.oidc.server import (
     AUTHENTICATIONS,
-    INTROSPECT,
     MULTI_FACTOR,
     PASSWORD_ONLY,
-    REVOKE,
-    TOKEN,
     Answer,
     Bound,
     Provider,
@@ -105,7 +102,7 @@ class _RefusedError(Exception):
 # ---- What everybody may read
 
 
-@router.api_route("/.well-known/openid-configuration", methods=READS, dependencies=[PUBLIC])
+@router.api_route(DISCOVERY, methods=READS, dependencies=[PUBLIC])
 async def discovery(services: OidcDep) -> Response:
     issuer = services.issuer
     return JSONResponse(
@@ -113,11 +110,11 @@ async def discovery(services: OidcDep) -> Response:
             "issuer": issuer,
             "authorization_endpoint": f"{issuer}{AUTHORIZE}",
             "token_endpoint": f"{issuer}{TOKEN}",
-            "userinfo_endpoint": f"{issuer}/oidc/userinfo",
-            "jwks_uri": f"{issuer}/oidc/jwks",
+            "userinfo_endpoint": f"{issuer}{USERINFO}",
+            "jwks_uri": f"{issuer}{JWKS}",
             "revocation_endpoint": f"{issuer}{REVOKE}",
             "introspection_endpoint": f"{issuer}{INTROSPECT}",
-            "end_session_endpoint": f"{issuer}/oidc/logout",
+            "end_session_endpoint": f"{issuer}{LOGOUT}",
             "backchannel_logout_supported": True,
             "backchannel_logout_session_supported": True,
             "scopes_supported": list(SCOPES),
@@ -145,7 +142,7 @@ async def discovery(services: OidcDep) -> Response:
     )
 
 
-@router.api_route("/oidc/jwks", methods=READS, dependencies=[PUBLIC])
+@router.api_route(JWKS, methods=READS, dependencies=[PUBLIC])
 async def jwks(services: OidcDep) -> Response:
     headers = {"Cache-Control": f"public, max-age={PUBLISHED_SECONDS}"}
     return JSONResponse(services.keys().published(), headers=headers)
@@ -382,13 +379,13 @@ async def token(request: Request, services: OidcDep) -> Response:
     return _as_json(await _call(services, lambda provider: provider.create_token_response(received)))
 
 
-@router.api_route("/oidc/userinfo", methods=READS, dependencies=[PUBLIC])
+@router.api_route(USERINFO, methods=READS, dependencies=[PUBLIC])
 async def userinfo(request: Request, services: OidcDep) -> Response:
     """The claims of the token's scopes, as they are at this moment."""
     return await _userinfo(request, services)
 
 
-@router.post("/oidc/userinfo", dependencies=[limited(OIDC_CALLS, is_for_programs=True), CLIENT_CALL])
+@router.post(USERINFO, dependencies=[limited(OIDC_CALLS, is_for_programs=True), CLIENT_CALL])
 async def userinfo_by_form(request: Request, services: OidcDep) -> Response:
     return await _userinfo(request, services)
 
@@ -498,12 +495,12 @@ async def _for_token(
 # ---- Leaving
 
 
-@router.post("/oidc/logout", dependencies=[SENT_ON])
+@router.post(LOGOUT, dependencies=[SENT_ON])
 async def log_out_by_form(request: Request) -> Response:
-    return await _sent_on(request, "/oidc/logout")
+    return await _sent_on(request, LOGOUT)
 
 
-@router.api_route("/oidc/logout", methods=READS, dependencies=[PUBLIC])
+@router.api_route(LOGOUT, methods=READS, dependencies=[PUBLIC])
 async def log_out(request: Request, services: OidcDep, login: LoginDep) -> Response:
     """End the session that the application names, or ask the person which it is."""
     try:

@@ -30,6 +30,7 @@ from authlib.oidc.core import OpenIDToken
 from sqlalchemy.orm import Session
 
 from api.oidc.assertions import PRIVATE_KEY_JWT, ClientAssertion
+from api.oidc.paths import OF_CLIENTS
 from mipres.database import grants
 from mipres.database.grants import Asked, Login, TokenKind
 from mipres.database.tables import OidcGrantRow
@@ -41,7 +42,6 @@ from mipres.oidc_keys import SigningKeys, signed
 
 _BY_SECRET = ("client_secret_basic", "client_secret_post")
 AUTHENTICATIONS = (*_BY_SECRET, PRIVATE_KEY_JWT)
-ENDPOINTS_OF_CLIENTS = TOKEN, REVOKE, INTROSPECT = "/oidc/token", "/oidc/revoke", "/oidc/introspect"
 ID_TOKEN_SECONDS = 300
 MULTI_FACTOR, PASSWORD_ONLY = "urn:mipres:2fa", "urn:mipres:pwd"
 """Values of `acr`: how strongly the person has proved who they are."""
@@ -276,7 +276,7 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
         self._clients, self._keys, self._issuer = clients, keys, issuer
         self.bound = bound
         self.register_token_generator("default", self._new_token)
-        audiences = frozenset({issuer, *(f"{issuer}{path}" for path in ENDPOINTS_OF_CLIENTS)})
+        audiences = frozenset({issuer, *(f"{issuer}{path}" for path in OF_CLIENTS)})
         self.register_client_auth_method("client_secret_basic", _by_basic)
         by_key = ClientAssertion(bound.db, audiences, now=bound.now, events=bound.events)
         self.register_client_auth_method(PRIVATE_KEY_JWT, by_key)

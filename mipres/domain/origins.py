@@ -7,9 +7,9 @@ _USUAL_PORTS: Final = {"http": 80, "https": 443}
 
 
 def origin_of(address: str) -> str:
-    """Return the origin of an address, to compare it with what browsers send (RFC 6454, section 6.2).
+    """Return the origin of an address, as a browser sends it.
 
-    A setting may have large letters, or the usual port; no browser sends either.
+    A setting may have large letters, or the usual port; no browser sends either (RFC 6454, section 6.2).
     """
     parts = urlsplit(address)
     host = parts.hostname or ""

@@ -99,7 +99,7 @@ async def test_an_address_that_stands_twice_gets_no_browser(set_stage: SetStage,
 
 @pytest.mark.parametrize("more", ["nonce=other", "scope=openid", "prompt=none&prompt=none", "max_age=%D9%A3"])
 async def test_what_cannot_be_read_is_said_to_the_application(set_stage: SetStage, more: str) -> None:
-    """The person at its page could do nothing about it (RFC 6749, section 4.1.2.1; Core, section 3.1.2.6)."""
+    """RFC 6749, section 4.1.2.1; Core, section 3.1.2.6."""
     stage = await set_stage()
     await stage.code()
     answer = await stage.answer(f"{stage.request()}&{more}")
