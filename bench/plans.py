@@ -154,7 +154,7 @@ async def _live(engine: AsyncEngine) -> None:
     await limits.take(SUBMISSIONS, "203.0.113.7")
     await limits.forget(SUBMISSIONS, "203.0.113.7")
     await lockouts.lift(document.login)
-    await _support(SupportRecords(engine, audit=audit), audit, document)
+    await _support(SupportRecords(engine, audit=audit, clock=clock), audit, document)
     sent_mails = PostgresSentMails(engine)
     for _ in range(2):
         await sent_mails.claim("password_set:bench")

@@ -244,7 +244,7 @@ def build_password_links(settings: Settings, database: DatabaseServices) -> Post
 def build_support(settings: Settings, database: DatabaseServices, client: Client) -> Support:
     return Support(
         desk=SupportDesk(client, ui_url=settings.temporal_ui_url),
-        records=SupportRecords(database.engine, audit=database.audit),
+        records=SupportRecords(database.engine, audit=database.audit, clock=database.clock),
         audit=database.audit,
         radicado_key=purpose_key(settings, "radicado"),
         older_radicado_keys=older_purpose_keys(settings, "radicado"),

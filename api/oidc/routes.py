@@ -304,7 +304,7 @@ async def _owes_factor(
         return demand.second_factor
 
     def is_required(provider: Provider) -> bool:
-        person = grants.person_of(provider.bound.db, user.account_id)
+        person = grants.person_of(provider.bound.db, user.account_id, now=provider.bound.now)
         return person is not None and provider.requires_factor(person, demand.client)
 
     return bool(await _call(services, is_required))

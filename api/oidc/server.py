@@ -339,7 +339,8 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
         """
         if client.external and not grants.is_allowed(self.bound.db, row):
             return None
-        person, today = grants.person_of(self.bound.db, row.account_id), today_in_bogota(self.bound.now)
+        person = grants.person_of(self.bound.db, row.account_id, now=self.bound.now)
+        today = today_in_bogota(self.bound.now)
         if person is None or not may_enter(person, client.audience, today=today):
             return None
         is_enough = is_multi_factor(row.amr) or not self.requires_factor(person, client)

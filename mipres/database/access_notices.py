@@ -2,13 +2,15 @@
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import ScalarSelect, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import aliased
 
+from mipres.database.address_changes import WITH_OPEN_CHANGE, address_in_force
 from mipres.database.engine import reading_factory, session_factory
-from mipres.database.tables import AccessChangeRow, AccountRow, ProfileRow
+from mipres.database.tables import AccessChangeRow, AccountRow, AddressChangeRow, ProfileRow
 from mipres.domain.access import AccessCause, AccessChange, AccessNotice, words_of_change
 from mipres.domain.accounts import AccountContact
 from mipres.domain.masking import mask_login
@@ -28,15 +30,17 @@ class PostgresAccessNotices:
 
     async def waiting(self, *, limit: int) -> Sequence[AccessNotice]:
         statement = (
-            select(AccessChangeRow, AccountRow, ProfileRow, _other_login())
+            select(AccessChangeRow, AccountRow, ProfileRow, AddressChangeRow, _other_login())
             .join(AccountRow, AccountRow.id == AccessChangeRow.account_id)
+            .outerjoin(AddressChangeRow, WITH_OPEN_CHANGE)
             .outerjoin(ProfileRow, ProfileRow.id == AccessChangeRow.profile_id)
             .where(AccessChangeRow.mailed_at.is_(None))
             .order_by(AccessChangeRow.changed_at)
             .limit(limit)
         )
+        now = self._clock.now()
         async with self._reading() as session:
-            return [_notice(*row) for row in await session.execute(statement)]
+            return [_notice(*row, now=now) for row in await session.execute(statement)]
 
     async def mark_mailed(self, notice_id: uuid.UUID) -> None:
         mailed = update(AccessChangeRow).where(AccessChangeRow.id == notice_id)
@@ -59,14 +63,20 @@ def _other_login() -> ScalarSelect[str]:
 
 
 def _notice(
-    change: AccessChangeRow, account: AccountRow, profile: ProfileRow | None, other_login: str | None
+    change: AccessChangeRow,
+    account: AccountRow,
+    profile: ProfileRow | None,
+    address: AddressChangeRow | None,
+    other_login: str | None,
+    *,
+    now: datetime,
 ) -> AccessNotice:
     return AccessNotice(
         id=change.id,
         contact=AccountContact(
             login=account.login,
             full_name=f"{account.given_names} {account.surnames}".strip(),
-            email=account.email,
+            email=address_in_force(account, address, now),
             password_set_at=account.password_set_at,
         ),
         words=words_of_change(

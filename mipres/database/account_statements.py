@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import CTE, ScalarSelect, Select, bindparam, case, null, select
 from sqlalchemy.dialects.postgresql import insert
 
+from mipres.database.address_changes import WITH_OPEN_CHANGE
 from mipres.database.audit import holding
 from mipres.database.erasures import WAS_ERASED
 from mipres.database.link_statements import WAS_INSERTED, closing_links
@@ -119,7 +120,6 @@ _CONTACT = (
     AccountRow.password_set_at,
     AccountRow.is_password_changed,
 )
-_WAITING_CHANGE = (AddressChangeRow.account_id == AccountRow.id) & AddressChangeRow.closed_at.is_(None)
 WITH_CHANGE = (
     select(
         *_CONTACT,
@@ -127,7 +127,7 @@ WITH_CHANGE = (
         AddressChangeRow.warned_at,
         AddressChangeRow.takes_effect_at,
     )
-    .outerjoin(AddressChangeRow, _WAITING_CHANGE)
+    .outerjoin(AddressChangeRow, WITH_OPEN_CHANGE)
     .where(AccountRow.id == bindparam("account_id"))
 )
 JUST_ISSUED = (

@@ -22,6 +22,8 @@ from mipres.domain.masking import mask_login
 from mipres.keys import LinkTokens
 from mipres.ports import Clock
 
+WITH_OPEN_CHANGE = (AddressChangeRow.account_id == AccountRow.id) & AddressChangeRow.closed_at.is_(None)
+"""Joins the change of an account that is not closed, for `address_in_force`."""
 _EVENTS = {
     ChangeState.WAITING: AuditEventType.ADDRESS_CHANGE_FOUND,
     ChangeState.APPLIED: AuditEventType.ADDRESS_CHANGED,
@@ -257,12 +259,9 @@ async def open_change(session: AsyncSession, account_id: uuid.UUID) -> AddressCh
     return found
 
 
-async def waiting_change(
-    session: AsyncSession, account: AccountRow, now: datetime
-) -> AddressChangeRow | None:
-    """The change of an account that still waits; one that is due is none."""
-    waiting: AddressChangeRow | None = await session.scalar(_waiting(account.id))
-    return None if waiting is None or _is_due(waiting, now) else waiting
+def is_waiting(change: AddressChangeRow | None, now: datetime) -> bool:
+    """Whether a change that is not closed still waits; one that is due does not."""
+    return change is not None and not _is_due(change, now)
 
 
 def _waiting(account_id: uuid.UUID) -> Select[AddressChangeRow]:

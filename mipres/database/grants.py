@@ -16,9 +16,11 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from mipres.database.access import access_of, ending_logins, is_open, profile_access
+from mipres.database.address_changes import WITH_OPEN_CHANGE, address_in_force
 from mipres.database.sessions import hashed, live
 from mipres.database.tables import (
     AccountRow,
+    AddressChangeRow,
     OidcAssertionRow,
     OidcConsentRow,
     OidcGrantRow,
@@ -238,17 +240,20 @@ def is_allowed(db: Session, grant: OidcGrantRow) -> bool:
     return set(grant.scope.split()) <= set(db.scalars(select(OidcConsentRow.scope).where(*own)))
 
 
-def person_of(db: Session, account_id: uuid.UUID) -> PersonFacts | None:
+def person_of(db: Session, account_id: uuid.UUID, *, now: datetime) -> PersonFacts | None:
     """The account as it is now; None where it is closed."""
-    account = db.get(AccountRow, account_id, populate_existing=True)
-    if account is None or not is_open(account):
+    statement = select(AccountRow, AddressChangeRow).outerjoin(AddressChangeRow, WITH_OPEN_CHANGE)
+    statement = statement.where(AccountRow.id == account_id).execution_options(populate_existing=True)
+    found = db.execute(statement).first()
+    if found is None or not is_open(found[0]):
         return None
+    account, change = found
     rows = list(db.scalars(select(ProfileRow).where(ProfileRow.account_id == account_id)))
     return PersonFacts(
         subject=str(account.id),
         login=account.login,
         full_name=f"{account.given_names} {account.surnames}".strip(),
-        email=account.email,
+        email=address_in_force(account, change, now),
         document_type=account.document_type,
         document_number=account.document_number,
         access=access_of(account, rows),

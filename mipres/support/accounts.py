@@ -20,7 +20,7 @@ from mipres.database.access import (
     note_change,
     profile_access,
 )
-from mipres.database.address_changes import waiting_change
+from mipres.database.address_changes import address_in_force, is_waiting, open_change
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
 from mipres.database.factor_resets import waiting_reset
@@ -320,6 +320,7 @@ class SupportAccounts:
     async def _view(self, session: AsyncSession, account: AccountRow) -> AccountView:
         now = self._clock.now()
         lasting = await session.get(AccountRow, account.joined_to) if account.joined_to else None
+        change = await open_change(session, account.id)
         own = select(ProfileRow).where(ProfileRow.account_id == account.id).order_by(ProfileRow.created_at)
         live = select(SessionRow).where(
             SessionRow.account_id == account.id,
@@ -335,7 +336,7 @@ class SupportAccounts:
             account_id=account.id,
             login=account.login,
             full_name=f"{account.given_names} {account.surnames}".strip(),
-            email=account.email,
+            email=address_in_force(account, change, now),
             state=account_state(account),
             suspended_at=account.suspended_at,
             password_set_at=account.password_set_at,
@@ -350,7 +351,7 @@ class SupportAccounts:
             lock=await self._lockouts.lock_in(session, account.login),
             factor_lock=await self._lockouts.lock_in(session, guarded_factor(account.login)),
             is_in_applications=await has_logins(session, OidcGrantRow.account_id == account.id),
-            address_change=_address_change_view(await waiting_change(session, account, now)),
+            address_change=_address_change_view(change if is_waiting(change, now) else None),
             has_second_factor=await has_factor(session, Holder(login=account.login, account_id=account.id)),
             factor_reset=await waiting_reset(session, account.id),
         )

@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from mipres.database.address_changes import address_in_force, open_change
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
 from mipres.database.tables import AccountRow, PasswordLinkRow, ProfileRow
@@ -18,6 +19,7 @@ from mipres.domain.audit import AuditEvent, AuditEventType
 from mipres.domain.documents import Document
 from mipres.domain.masking import mask_login, mask_name
 from mipres.domain.outcomes import mask_email
+from mipres.ports import Clock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +49,10 @@ class PersonView:
 class SupportRecords:
     """Looks people up for support."""
 
-    def __init__(self, engine: AsyncEngine, *, audit: PostgresAuditTrail) -> None:
+    def __init__(self, engine: AsyncEngine, *, audit: PostgresAuditTrail, clock: Clock) -> None:
         self._sessions = session_factory(engine)
         self._audit = audit
+        self._clock = clock
 
     async def person_of(self, reference: str, *, actor: str, reason: str | None = None) -> PersonView | None:
         """The person of a registration or recovery; in clear only with a reason."""
@@ -58,7 +61,7 @@ class SupportRecords:
         async with self._sessions.begin() as session:
             account_id = (await session.scalars(profile.union(link).limit(1))).first()
             account = await session.get(AccountRow, account_id) if account_id else None
-            person = await _view(session, account) if account else None
+            person = await self._view(session, account) if account else None
             await self._audit.record_in(
                 session, _look(actor, reason, reference=reference, login=account.login if account else None)
             )
@@ -81,9 +84,28 @@ class SupportRecords:
         """The person with this document, masked."""
         async with self._sessions.begin() as session:
             account = await session.scalar(select(AccountRow).where(AccountRow.login == document.login))
-            person = await _view(session, account) if account else None
+            person = await self._view(session, account) if account else None
             await self._audit.record_in(session, _look(actor, None, login=document.login))
         return person.masked() if person else None
+
+    async def _view(self, session: AsyncSession, account: AccountRow) -> PersonView:
+        radicados = await session.scalars(
+            select(ProfileRow.radicado)
+            .where(ProfileRow.account_id == account.id)
+            .order_by(ProfileRow.created_at)
+        )
+        open_link = select(PasswordLinkRow.expires_at).where(
+            PasswordLinkRow.account_id == account.id, PasswordLinkRow.closed_at.is_(None)
+        )
+        return PersonView(
+            account_id=account.id,
+            login=account.login,
+            full_name=f"{account.given_names} {account.surnames}".strip(),
+            email=address_in_force(account, await open_change(session, account.id), self._clock.now()),
+            password_set_at=account.password_set_at,
+            link_expires_at=(await session.scalars(open_link)).first(),
+            radicados=tuple(radicados),
+        )
 
 
 def _look(
@@ -96,22 +118,4 @@ def _look(
         login=login,
         reason=reason,
         details={"in_clear": "no" if reason is None else "yes"},
-    )
-
-
-async def _view(session: AsyncSession, account: AccountRow) -> PersonView:
-    radicados = await session.scalars(
-        select(ProfileRow.radicado).where(ProfileRow.account_id == account.id).order_by(ProfileRow.created_at)
-    )
-    open_link = select(PasswordLinkRow.expires_at).where(
-        PasswordLinkRow.account_id == account.id, PasswordLinkRow.closed_at.is_(None)
-    )
-    return PersonView(
-        account_id=account.id,
-        login=account.login,
-        full_name=f"{account.given_names} {account.surnames}".strip(),
-        email=account.email,
-        password_set_at=account.password_set_at,
-        link_expires_at=(await session.scalars(open_link)).first(),
-        radicados=tuple(radicados),
     )

@@ -8,17 +8,23 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from mipres.database import grants
+from mipres.database.access_notices import PostgresAccessNotices
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.address_changes import PostgresAddressChanges
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import session_factory
+from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.tables import AccountRow, AddressChangeRow
 from mipres.domain.accounts import NewRegistration
 from mipres.domain.address_changes import ChangeState
+from mipres.domain.audit import operator
 from mipres.domain.documents import Document, DocumentType
 from mipres.domain.errors import LinkNotUsableError
 from mipres.domain.links import LinkPurpose, LinkState
+from mipres.support.accounts import Decision, SupportAccounts
+from mipres.support.records import SupportRecords
 from tests.database.registrations import ANA, DOCTOR, registration
 from tests.database.stored_accounts import LIFETIME, RADICADO, give_password, issue, register
 from tests.fakes import FakeClock
@@ -205,3 +211,36 @@ async def test_the_address_of_another_document_is_none_of_the_account(
     replaced = Document(type=DocumentType.PE, number="900000000000001")
     assert await changes.note(account_id, NEW, document=replaced, reference=RECOVERY) is None
     assert await address_of(accounts, account_id) == ANA.email
+
+
+async def test_once_the_wait_is_over_every_reader_has_the_new_address(  # noqa: PLR0913, PLR0917 - fixtures.
+    engine: AsyncEngine,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    changes: PostgresAddressChanges,
+    lockouts: LoginLockouts,
+    audit: PostgresAuditTrail,
+    clock: FakeClock,
+) -> None:
+    account_id = await in_use(accounts, links)
+    notices = PostgresAccessNotices(engine, clock=clock)
+    support = SupportAccounts(engine, lockouts=lockouts, audit=audit, clock=clock)
+    records = SupportRecords(engine, audit=audit, clock=clock)
+    actor, reason = operator("ana"), "la persona llamó"
+    await support.decide(Decision.SUSPEND, account_id, reason=reason, actor=actor, radicado=RADICADO)
+
+    async def addresses() -> set[str]:
+        async with session_factory(engine)() as session:
+            person = await session.run_sync(grants.person_of, account_id, now=clock.now())
+        record = await records.person_of(RADICADO, actor=actor, reason=reason)
+        (notice,) = await notices.waiting(limit=9)
+        assert person is not None
+        assert record is not None
+        view = await support.show(account_id, actor=actor, reason=reason)
+        return {person.email, record.email, notice.contact.email, view.email}
+
+    await warned(changes, (await accounts.register(again())).address_change)
+    assert await addresses() == {ANA.email}
+    clock.advance(WAIT)
+    # Nobody has registered or recovered a password since, so no transaction has applied it.
+    assert await addresses() == {NEW}

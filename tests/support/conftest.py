@@ -14,6 +14,7 @@ from mipres.support.actions import Support
 from mipres.support.desk import SupportDesk
 from mipres.support.records import SupportRecords
 from tests.database.registrations import DOCTOR
+from tests.fakes import FakeClock
 from tests.patience import PATIENCE_SECONDS
 from tests.support.registrations import served
 
@@ -37,8 +38,8 @@ def desk(client: Client) -> SupportDesk:
 
 
 @pytest.fixture
-def records(engine: AsyncEngine, audit: PostgresAuditTrail) -> SupportRecords:
-    return SupportRecords(engine, audit=audit)
+def records(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> SupportRecords:
+    return SupportRecords(engine, audit=audit, clock=clock)
 
 
 @pytest.fixture
