@@ -24,10 +24,12 @@ from mipres.domain.access import (
     Access,
     AccessCause,
     AccessChange,
+    AccessState,
     AccountState,
     ProfileAccess,
 )
 from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
+from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.submissions import UserType
 
 _EVENTS = {
@@ -38,6 +40,7 @@ _EVENTS = {
     AccessChange.PROFILE_ENDED: AuditEventType.PROFILE_ENDED,
     AccessChange.PLACEMENT_CHANGED: AuditEventType.PLACEMENT_CHANGED,
 }
+_OPENING = {AccessChange.PROFILE_REINSTATED, AccessChange.PLACEMENT_CHANGED}
 
 
 def access_of(account: AccountRow, profiles: Sequence[ProfileRow]) -> Access:
@@ -88,11 +91,11 @@ class Change:
 def note_change(session: AsyncSession, account: AccountRow, change: Change, *, now: datetime) -> AuditEvent:
     """Put down the mail to come, and return the event for the trail.
 
-    The caller records the event last in its transaction. Nothing is mailed of a profile that support keeps
-    closed all the same.
+    The caller records the event last in its transaction. Nothing is mailed of a profile that opens nothing
+    all the same.
     """
     profile = change.profile
-    if not _is_kept_closed(account, change):
+    if not _is_kept_closed(account, change, now=now):
         session.add(
             AccessChangeRow(
                 id=uuid.uuid4(),
@@ -193,8 +196,9 @@ def lift_registry_closing(profile: ProfileRow) -> None:
     profile.ended_at = profile.ended_cause = None
 
 
-def _is_kept_closed(account: AccountRow, change: Change) -> bool:
-    """Whether a change opens what support has suspended."""
-    opens = change.kind in {AccessChange.PROFILE_REINSTATED, AccessChange.PLACEMENT_CHANGED}
-    suspended = account.suspended_at or (change.profile and change.profile.support_suspended_at)
-    return opens and suspended is not None
+def _is_kept_closed(account: AccountRow, change: Change, *, now: datetime) -> bool:
+    """Whether a change opens what something else keeps closed: support, or a registry."""
+    if change.profile is None or change.kind not in _OPENING:
+        return False
+    state = access_of(account, []).state_of(profile_access(change.profile), today_in_bogota(now))
+    return state is not AccessState.IN_FORCE

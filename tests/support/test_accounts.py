@@ -12,11 +12,13 @@ from mipres.database.audit import PostgresAuditTrail
 from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
+from mipres.database.reviewed_profiles import PostgresReviewedProfiles
 from mipres.database.sessions import PostgresSessions
 from mipres.domain.access import AccessCause, AccessState, AccountState
 from mipres.domain.applications import Application
 from mipres.domain.audit import operator
 from mipres.domain.lockout import STRANGERS_LIMIT, Origin
+from mipres.domain.review import Finding
 from mipres.domain.second_factor import guarded_factor
 from mipres.support.accounts import (
     Decision,
@@ -24,7 +26,7 @@ from mipres.support.accounts import (
     SupportAccounts,
     UnknownAccountError,
 )
-from tests.database.registrations import DELEGATE, registration
+from tests.database.registrations import DELEGATE, DOCTOR, registration
 from tests.database.stored_accounts import RADICADO, give_password, register
 from tests.fakes import HERE, FakeClock
 
@@ -212,3 +214,28 @@ async def test_each_change_waits_for_its_mail_once(
     assert first.contact.login == LOGIN
     await notices.mark_mailed(first.id)
     assert [notice.id for notice in await notices.waiting(limit=10)] == [second.id]
+
+
+@pytest.mark.parametrize("cause", [AccessCause.NOT_IN_RETHUS, AccessCause.SANCTIONED])
+async def test_what_a_registry_keeps_closed_is_not_mailed_as_open(
+    decided: SupportAccounts,
+    engine: AsyncEngine,
+    audit: PostgresAuditTrail,
+    clock: FakeClock,
+    account_id: uuid.UUID,
+    cause: AccessCause,
+) -> None:
+    notices = PostgresAccessNotices(engine, clock=clock)
+    reviewed = PostgresReviewedProfiles(engine, audit=audit, clock=clock)
+    await decided.decide(Decision.SUSPEND, account_id, reason=REASON, actor=ACTOR, radicado=RADICADO)
+    profile = await reviewed.find_submitted(DOCTOR)
+    assert profile is not None
+    await reviewed.apply(profile.profile_id, Finding(cause=cause))
+    before = await notices.waiting(limit=10)
+    await decided.decide(Decision.REINSTATE, account_id, reason=REASON, actor=ACTOR, radicado=RADICADO)
+    assert await notices.waiting(limit=10) == before
+    assert (await audit.entries(reference=RADICADO))[-1].type == "profile_reinstated"
+    # The registry has the person again, and now the profile opens.
+    await reviewed.apply(profile.profile_id, Finding())
+    *_, opened = await notices.waiting(limit=10)
+    assert opened.words.title == "Su perfil vuelve a estar vigente"
