@@ -10,6 +10,7 @@ from mipres.domain.accounts import NewRegistration
 from mipres.domain.documents import Document
 from mipres.domain.errors import DocumentReplacedError, PersonErasedError
 from mipres.domain.outcomes import Refusal, mask_email
+from mipres.domain.submissions import Submission
 from mipres.ports import Accounts
 
 
@@ -53,12 +54,16 @@ class ExpireLinkResult:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordRefusalInput:
-    """Which registration was refused, in which run of its workflow, and why."""
+    """Which registration was refused, in which run of its workflow, and why.
+
+    `submission` is None in a history of before the profile was found by it.
+    """
 
     reference: str
     document: Document
     refusal: Refusal
     run: str
+    submission: Submission | None = None
 
 
 _NO_ACCOUNT = uuid.UUID(int=0)
@@ -106,8 +111,8 @@ class AccountActivities:
             refusal=request.refusal,
             run=request.run,
         )
-        if self._reviews is not None:
-            await self._reviews.of_registration(request.reference)
+        if self._reviews is not None and request.submission is not None:
+            await self._reviews.of_submission(request.submission)
 
     @activity.defn
     async def expire_link(self, request: ExpireLinkInput) -> ExpireLinkResult:

@@ -32,12 +32,14 @@ class IdentityResult:
 class ProfessionResult:
     """ReTHUS's verdict; `profession` stands for professionals who may register.
 
-    `may_appear`: ReTHUS does not know the person at all, and may do so later.
+    `may_appear`: ReTHUS does not know the person at all, and may do so later. `barred_from`: the first day of
+    a sanction that was announced.
     """
 
     refusal: Refusal | None = None
     profession: Profession | None = None
     may_appear: bool = False
+    barred_from: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +122,10 @@ class HealthTalentChecks:
             refusal = self._rules.professional_refusal(professional, registration=registration, today=today)
         if refusal or professional is None:
             return ProfessionResult(refusal=refusal, may_appear=professional is None)
-        return ProfessionResult(profession=self._rules.find_profession(professional, registration))
+        return ProfessionResult(
+            profession=self._rules.find_profession(professional, registration),
+            barred_from=self._rules.next_barred_day(professional, today=today),
+        )
 
     @activity.defn
     async def check_other_user(self, submission: Submission) -> ProfessionResult:

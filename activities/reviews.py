@@ -20,7 +20,7 @@ from mipres.domain.review import (
     ReviewPolicy,
     ReviewRules,
 )
-from mipres.domain.submissions import UserType
+from mipres.domain.submissions import Submission, UserType
 from mipres.ports import (
     Clock,
     HealthTalentRegistry,
@@ -157,13 +157,13 @@ class ReviewOfOne:
         self._profiles = profiles
         self._reviewer = reviewer
 
-    async def of_registration(self, radicado: str) -> None:
-        """Hold the profile of a registration against its registry, as a review does.
+    async def of_submission(self, submission: Submission) -> None:
+        """Hold the profile of a submission against its registry, as a review does.
 
-        The refusal may be of another professional registration than the profile's, so the registry is asked
-        about the profile. Without a clear answer at once, the next review asks.
+        A refusal may be miseguridadsocial's, so the registry is asked that gives the profile its right.
+        Without a clear answer at once, the next review asks.
         """
-        profile = await self._profiles.find_by_radicado(radicado)
+        profile = await self._profiles.find_submitted(submission)
         if profile is None:
             return
         await self._profiles.make_due(profile.profile_id)
@@ -227,10 +227,12 @@ class AccessReviews:
     async def close_profiles(self, held: list[HeldFinding]) -> int:
         """Take away what the findings say, and return how many profiles that changed.
 
-        A finding may be days old: what a registry has said since then counts.
+        A finding may be days old: what a registry has said since then counts, and a day that has come.
         """
+        today = today_in_bogota(self._clock.now())
+        holding = [item for item in held if not item.finding.is_outdated(today=today)]
         return sum(
-            [await self._profiles.apply(item.profile_id, item.finding, since=item.since) for item in held]
+            [await self._profiles.apply(item.profile_id, item.finding, since=item.since) for item in holding]
         )
 
     @activity.defn
@@ -267,5 +269,5 @@ class AccessReviews:
             return ReviewAnswer(outcome=ReviewOutcome.UNCLEAR)
         if self._reviewer.takes_away(finding, profile):
             return ReviewAnswer(outcome=ReviewOutcome.CLOSES, finding=finding)
-        changed = await self._profiles.apply(profile.profile_id, finding)
+        changed = await self._profiles.apply(profile.profile_id, finding, since=request.since)
         return ReviewAnswer(outcome=ReviewOutcome.CHANGED if changed else ReviewOutcome.KEPT)

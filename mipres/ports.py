@@ -20,7 +20,7 @@ from mipres.domain.mail import Mail, MailClaim
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Delegation, HealthProfessional, Person, Placement
 from mipres.domain.review import DueProfile, Finding, ProfileUnderReview
-from mipres.domain.submissions import Entity
+from mipres.domain.submissions import Entity, Submission
 
 
 class Clock(Protocol):
@@ -205,8 +205,8 @@ class ReviewedProfiles(Protocol):
         """One profile; None for one that is gone, or that was reviewed since the moment."""
         ...
 
-    async def find_by_radicado(self, radicado: str) -> ProfileUnderReview | None:
-        """The profile of a registration that has a password."""
+    async def find_submitted(self, submission: Submission) -> ProfileUnderReview | None:
+        """The profile in use that a submission is about, whatever radicado it has."""
         ...
 
     async def apply(self, profile_id: uuid.UUID, finding: Finding, *, since: datetime | None = None) -> bool:

@@ -26,7 +26,7 @@ from mipres.domain.mail import Mail, MailClaim
 from mipres.domain.outcomes import Refusal
 from mipres.domain.people import Delegation, HealthProfessional, Person, Placement
 from mipres.domain.review import DueProfile, Finding, ProfileUnderReview, registry_of
-from mipres.domain.submissions import Entity
+from mipres.domain.submissions import Entity, Submission
 from mipres.ports import BeforeHandingOver
 
 HERE = Origin(network="203.0.113.0/24")
@@ -418,7 +418,6 @@ class FakeReviewedProfiles:
     reviewed_at: dict[uuid.UUID, datetime] = field(default_factory=dict)
     applied: dict[uuid.UUID, Finding] = field(default_factory=dict)
     stops: set[tuple[str, str, int, int]] = field(default_factory=set)
-    radicados: dict[str, uuid.UUID] = field(default_factory=dict)
     made_due: list[uuid.UUID] = field(default_factory=list)
 
     async def due(
@@ -439,9 +438,9 @@ class FakeReviewedProfiles:
         asked = self.reviewed_at.get(profile_id)
         return None if since and asked and asked >= since else self.profiles.get(profile_id)
 
-    async def find_by_radicado(self, radicado: str) -> ProfileUnderReview | None:
+    async def find_submitted(self, submission: Submission) -> ProfileUnderReview | None:
         self._answer()
-        return self.profiles.get(self.radicados.get(radicado, uuid.UUID(int=0)))
+        return next((item for item in self.profiles.values() if item.submission == submission), None)
 
     async def apply(self, profile_id: uuid.UUID, finding: Finding, *, since: datetime | None = None) -> bool:
         self._answer()

@@ -102,6 +102,7 @@ async def _check_profession(runner: Runner, submission: Submission) -> Verdict:
         profession_code=checked.profession.code,
         profession_name=checked.profession.name,
         professional_registration=checked.profession.registration,
+        review_on=checked.barred_from,
     )
     return Verdict(facts=facts)
 

@@ -272,6 +272,7 @@ class Registration:
             document=self._request.submission.document,
             refusal=refusal,
             run=workflow.info().run_id,
+            submission=self._request.submission,
         )
         await self._steps.do(steps.RECORD_REFUSAL, entry)
         if refusal is Refusal.DATA_ERASED:

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CTE, ScalarSelect, Select, bindparam, case, null, select
+from sqlalchemy import CTE, ScalarSelect, Select, bindparam, case, select
 from sqlalchemy.dialects.postgresql import insert
 
 from mipres.database.address_changes import WITH_OPEN_CHANGE
@@ -74,12 +74,7 @@ def _holding_profile(account_id: ScalarSelect[uuid.UUID]) -> CTE:
     """Write a new profile, or what the registries say now of a known one."""
     now = parameters(AccountRow, "updated_at")["updated_at"]
     key = {"account_id": account_id, **parameters(ProfileRow, *PROFILE_KEY)}
-    fresh = {
-        **parameters(ProfileRow, *PROFILE_VALUES),
-        "updated_at": now,
-        "reviewed_at": now,
-        "review_on": null(),
-    }
+    fresh = {**parameters(ProfileRow, *PROFILE_VALUES), "updated_at": now, "reviewed_at": now}
     row = insert(ProfileRow).values({**parameters(ProfileRow, "id"), **key, **fresh, "created_at": now})
     held = row.on_conflict_do_update(index_elements=[*key], set_=fresh)
     return held.returning(ProfileRow.id).cte("profile")
@@ -182,7 +177,7 @@ def registration_values(registration: NewRegistration, now: datetime) -> dict[st
         "accepted_at": consent.accepted_at,
         "channel": consent.channel,
     }
-    profile = {"id": uuid.uuid4(), **profile_key(registration), **profile_values(registration)}
+    profile = {"id": uuid.uuid4(), **profile_key(registration.submission), **profile_values(registration)}
     values = arguments(AccountRow, account)
     values |= arguments(ConsentRow, declaration) | arguments(ProfileRow, profile)
     if registration.first_link is None:

@@ -267,7 +267,7 @@ class PostgresAccounts:
             change = await self._changes.note_in(
                 session, account, registration.person.email, reference=registration.radicado
             )
-            key = profile_key(registration)
+            key = profile_key(registration.submission)
             events = await renew_profile(session, account_id, key, now=self._clock.now())
             await session.flush()
         return change, events

@@ -28,16 +28,17 @@ PROFILE_VALUES = (
     "site_municipality",
     "starts_on",
     "ends_on",
+    "review_on",
 )
 """The columns of `profile_values`."""
 
 
-def profile_key(registration: NewRegistration) -> dict[str, str]:
+def profile_key(submission: Submission) -> dict[str, str]:
     """The columns of PROFILE_KEY."""
     return {
-        "user_type": registration.submission.user_type,
-        "entity_key": registration.submission.entity_key,
-        "registration_key": folded_registration(registration.facts.professional_registration or ""),
+        "user_type": submission.user_type,
+        "entity_key": submission.entity_key,
+        "registration_key": folded_registration(submission.professional_registration or ""),
     }
 
 
@@ -54,6 +55,7 @@ def profile_values(registration: NewRegistration) -> dict[str, object]:
         "profession_code": facts.profession_code,
         "profession_name": facts.profession_name,
         "professional_registration": facts.professional_registration,
+        "review_on": facts.review_on,
         **placement_values(facts.placement),
     }
 

@@ -11,13 +11,13 @@ from mipres.database.access import Change, lift_registry_closing, note_change, p
 from mipres.database.audit import PostgresAuditTrail
 from mipres.database.engine import reading_factory, session_factory
 from mipres.database.link_statements import lock_account
-from mipres.database.profiles import placement_values, submission_of
+from mipres.database.profiles import placement_values, profile_key, submission_of
 from mipres.database.tables import AccountRow, ProfileRow
 from mipres.domain.access import AccessCause, AccessChange
 from mipres.domain.audit import PRODUCT, AuditEvent, AuditEventType
 from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.review import DueProfile, Finding, ProfileUnderReview, registry_of
-from mipres.domain.submissions import UserType
+from mipres.domain.submissions import Submission, UserType
 from mipres.ports import Clock
 
 
@@ -68,13 +68,15 @@ class PostgresReviewedProfiles:
         if row is None:
             return None
         account, profile = row
-        return None if _was_asked_about(profile, since) else _under_review(account, profile)
+        return None if _has_news(profile, since) else _under_review(account, profile)
 
-    async def find_by_radicado(self, radicado: str) -> ProfileUnderReview | None:
+    async def find_submitted(self, submission: Submission) -> ProfileUnderReview | None:
+        wanted = (getattr(ProfileRow, name) == value for name, value in profile_key(submission).items())
         statement = (
             select(AccountRow, ProfileRow)
             .join(ProfileRow, ProfileRow.account_id == AccountRow.id)
-            .where(ProfileRow.radicado == radicado, AccountRow.password_hash.is_not(None))
+            .where(AccountRow.login == submission.document.login, AccountRow.password_hash.is_not(None))
+            .where(*wanted)
         )
         async with self._reading() as session:
             row = (await session.execute(statement)).first()
@@ -86,7 +88,7 @@ class PostgresReviewedProfiles:
             account_id = await session.scalar(owner)
             account = await lock_account(session, account_id) if account_id else None
             profile = await session.get(ProfileRow, profile_id, with_for_update=True) if account else None
-            if account is None or profile is None or _was_asked_about(profile, since):
+            if account is None or profile is None or _has_news(profile, since):
                 return False
             change = await self._write(session, profile, finding)
             if change is None:
@@ -132,9 +134,10 @@ class PostgresReviewedProfiles:
         return Change(kind=kind, profile=profile, cause=finding.cause, until=finding.until)
 
 
-def _was_asked_about(profile: ProfileRow, since: datetime | None) -> bool:
-    """Whether a registry has answered about a profile since then."""
-    return since is not None and profile.reviewed_at is not None and profile.reviewed_at >= since
+def _has_news(profile: ProfileRow, since: datetime | None) -> bool:
+    """Whether a registry has answered about a profile since then, or a join moved it."""
+    moments = (profile.reviewed_at, profile.updated_at)
+    return since is not None and any(moment and moment >= since for moment in moments)
 
 
 def _written(profile: ProfileRow) -> tuple[AccessCause | None, date | None]:

@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from mipres.domain.links import PasswordLink
 from mipres.domain.masking import mask_login
@@ -13,13 +13,17 @@ from mipres.domain.terms import Consent
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileFacts:
-    """What the registries know that belongs to one profile of the person."""
+    """What the registries know that belongs to one profile of the person.
+
+    `review_on` is the day on which they have to be asked again, where it is known.
+    """
 
     entity_name: str | None = None
     profession_code: str | None = None
     profession_name: str | None = None
     professional_registration: str | None = None
     placement: Placement | None = None
+    review_on: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,6 +89,11 @@ class EligibilityRules:
         bars = {self.sanctions.bars(item.kind) for item in professional.sanctions if item.in_force(today)}
         return bars | {None} if professional.unreadable_sanction else bars
 
+    def next_barred_day(self, professional: HealthProfessional, *, today: date) -> date | None:
+        """The first day of the next sanction that bars and has been announced."""
+        coming = (item.start for item in professional.sanctions if self.sanctions.bars(item.kind))
+        return min((start for start in coming if start > today), default=None)
+
     def social_service_refusal(self, placement: Placement | None, *, today: date) -> Refusal | None:
         """Refusal of a Servicio Social Obligatorio.
 

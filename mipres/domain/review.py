@@ -69,6 +69,10 @@ class Finding:
     placement: Placement | None = None
     review_on: date | None = None
 
+    def is_outdated(self, *, today: date) -> bool:
+        """Whether the day has come on which only another answer says what holds."""
+        return self.review_on is not None and self.review_on <= today
+
     def closes(self, access: ProfileAccess, *, today: date) -> bool:
         """Whether the finding takes something away that the profile still has.
 
@@ -158,14 +162,14 @@ class ReviewRules:
         if profession is None:
             return None if professional.hidden_registration else Finding(cause=AccessCause.NOT_IN_RETHUS)
         bars = self.rules.bars_in_force(professional, today=today)
-        barring = [item for item in professional.sanctions if self.rules.sanctions.bars(item.kind)]
         if True in bars:
+            barring = [item for item in professional.sanctions if self.rules.sanctions.bars(item.kind)]
             until = _last_barred_day(barring, today)
             return Finding(cause=AccessCause.SANCTIONED, until=until, review_on=until and until + _DAY)
         if None in bars:
             return None
-        coming = min((item.start for item in barring if item.start > today), default=None)
-        return self._by_profession(profession.name, code=profession.code, kept=Finding(review_on=coming))
+        kept = Finding(review_on=self.rules.next_barred_day(professional, today=today))
+        return self._by_profession(profession.name, code=profession.code, kept=kept)
 
     def other_user(self, professional: HealthProfessional | None) -> Finding | None:
         if professional is None:
@@ -183,7 +187,8 @@ class ReviewRules:
         if placement is not None and placement.in_force(today):
             return self._by_profession(placement.profession, kept=Finding(placement=placement))
         coming = placement.begins_on(today) if placement else None
-        if placement and placement.start > today and not has_ended(access.last_day, today=today):
+        may_go_on = access.ended_cause is None and not has_ended(access.last_day, today=today)
+        if placement and placement.start > today and may_go_on:
             # SSO shows one placement; the present one may stand behind the next.
             return Finding(review_on=coming)
         return Finding(cause=AccessCause.PLACEMENT_OVER, review_on=coming)

@@ -121,7 +121,7 @@ class SupportJoins:
                 dropped.append(rival.radicado)
                 # The rival leaves first: the account has each profile once.
                 await session.flush()
-            profile.account_id = new.id
+            profile.account_id, profile.updated_at = new.id, self._clock.now()
             moved.append(profile.radicado)
         return tuple(moved), tuple(dropped)
 

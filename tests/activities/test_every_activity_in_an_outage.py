@@ -1,6 +1,7 @@
 """Support reads the SQLSTATE in a short line, whichever activity it hits."""
 
 import logging
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, fields
 from typing import Any
@@ -36,9 +37,10 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 from activities import emails
 from activities.catalog import catalog
 from activities.errors import DATABASE_UNAVAILABLE, NamedFailures
-from activities.reviews import DueRequest
+from activities.reviews import DueRequest, HeldFinding
 from mipres.database.failures import server_fault
 from mipres.domain.outcomes import Refusal
+from mipres.domain.review import Finding
 from mipres.logs import json_lines
 from mipres.port_set import Ports
 from tests.fakes import FakeClock, FakeComposer
@@ -102,7 +104,7 @@ def given(name: str, taken: Iterable[str]) -> list[Any]:
     if name == "find_due_profiles":
         return [DueRequest(limit=10)]
     if name == "close_profiles":
-        return [[MagicMock()]]
+        return [[HeldFinding(profile_id=uuid.uuid4(), finding=Finding())]]
     return [MagicMock() for _ in taken]
 
 

@@ -278,3 +278,16 @@ async def test_a_profession_that_cannot_be_read_is_a_technical_failure_with_its_
         with pytest.raises(ApplicationError, match=r"professions\[1\]\.name: no es un texto") as caught:
             await run(check, submission)
         assert (caught.value.type, caught.value.non_retryable) == ("RegistryUnavailable", False)
+
+
+async def test_the_first_day_of_an_announced_sanction_goes_with_the_profession() -> None:
+    def on(day: int, kind: str = "Suspensión") -> Sanction:
+        return Sanction(authority="Tribunal", kind=kind, start=date(2026, 12, day), end=date(2026, 12, day))
+
+    talent = FakeHealthTalentRegistry()
+    talent.people[DOCUMENT] = HealthProfessional(
+        professions=(DOCTOR,), sanctions=(on(24), on(9), on(2, "Amonestación"))
+    )
+    check = HealthTalentChecks(registry=talent, clock=FakeClock()).check_profession
+    result = await run(check, PROFESSIONAL)
+    assert result == ProfessionResult(profession=DOCTOR, barred_from=date(2026, 12, 9))

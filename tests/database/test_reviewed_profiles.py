@@ -1,6 +1,7 @@
 """Which profiles are due, and what a finding writes."""
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,8 +14,17 @@ from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.reviewed_profiles import PostgresReviewedProfiles
 from mipres.domain.access import AccessCause
 from mipres.domain.accounts import ProfileFacts
+from mipres.domain.documents import parse_document
+from mipres.domain.eligibility import today_in_bogota
 from mipres.domain.review import Finding
-from tests.database.registrations import DOCTOR, PLACEMENT, SOCIAL_SERVICE, registration
+from tests.database.registrations import (
+    DELEGATE,
+    DOCTOR,
+    DOCTOR_FACTS,
+    PLACEMENT,
+    SOCIAL_SERVICE,
+    registration,
+)
 from tests.database.stored_accounts import RADICADO, give_password, register
 from tests.fakes import FakeClock
 
@@ -62,7 +72,7 @@ async def test_an_account_without_a_password_is_not_in_use(
     await register(accounts)
     clock.advance(2 * WEEK)
     assert await due(reviewed, clock) == []
-    assert await reviewed.find_by_radicado(RADICADO) is None
+    assert await reviewed.find_submitted(DOCTOR) is None
 
 
 @pytest.mark.usefixtures("account_id")
@@ -132,7 +142,7 @@ async def test_a_stop_is_recorded_once_and_a_change_names_its_cause(
     for _ in range(2):
         await reviewed.record_stopped(review="access-review-x", registry="rethus", looked=30, closing=30)
     assert [entry.type for entry in await audit.entries()].count("review_stopped") == 1
-    profile = await reviewed.find_by_radicado(RADICADO)
+    profile = await reviewed.find_submitted(DOCTOR)
     assert profile is not None
     assert profile.submission.document == DOCTOR.document
     await reviewed.apply(profile.profile_id, ENDS)
@@ -141,3 +151,34 @@ async def test_a_stop_is_recorded_once_and_a_change_names_its_cause(
     assert entry.details == {"user_type": "professional", "cause": "not_in_rethus"}
     (notice,) = await PostgresAccessNotices(engine, clock=clock).waiting(limit=9)
     assert "ya no figura en ReTHUS" in notice.words.title
+
+
+@pytest.mark.usefixtures("account_id")
+async def test_a_sanction_that_was_announced_is_asked_about_on_its_first_day(
+    reviewed: PostgresReviewedProfiles, accounts: PostgresAccounts, clock: FakeClock
+) -> None:
+    first_day = today_in_bogota(clock.now()) + timedelta(days=3)
+    announced = replace(DOCTOR_FACTS, review_on=first_day)
+    await accounts.register(registration(radicado=RADICADO, facts=announced))
+    clock.advance(timedelta(days=2))
+    assert await due(reviewed, clock) == []
+    clock.advance(timedelta(days=1))
+    assert len(await due(reviewed, clock)) == 1
+    # The registry has taken it back.
+    await accounts.register(registration(radicado=RADICADO))
+    assert await due(reviewed, clock) == []
+
+
+@pytest.mark.usefixtures("account_id")
+async def test_a_submission_finds_its_profile_by_the_document_and_what_was_typed(
+    reviewed: PostgresReviewedProfiles,
+) -> None:
+    spelled = replace(DOCTOR, professional_registration="R.M. 76 1234")
+    others = (
+        replace(DOCTOR, professional_registration="76-9999"),
+        replace(DOCTOR, document=parse_document("CE", "1020304")),
+        SOCIAL_SERVICE,
+        DELEGATE,
+    )
+    assert await reviewed.find_submitted(spelled) == await reviewed.find_submitted(DOCTOR)
+    assert [await reviewed.find_submitted(other) for other in others] == [None] * len(others)

@@ -125,6 +125,12 @@ def test_a_profession_that_is_known_not_to_prescribe_ends_the_profile() -> None:
         # The next placement stands before the present one.
         (placement(31, 90), IN_PLACE, Finding(review_on=TODAY + 31 * DAY)),
         (placement(5_000, 9_000), IN_PLACE, Finding()),
+        # SSO has said that the present one is over: none stands behind the next.
+        (
+            placement(31, 90),
+            replace(IN_PLACE, ended_cause=AccessCause.PLACEMENT_OVER),
+            Finding(cause=AccessCause.PLACEMENT_OVER, review_on=TODAY + 31 * DAY),
+        ),
         (
             placement(5, 90),
             replace(IN_PLACE, last_day=TODAY - DAY),
@@ -155,6 +161,14 @@ def test_an_other_user(answer: HealthProfessional | None, finding: Finding | Non
 def test_a_delegate() -> None:
     assert RULES.delegate(is_found=True) == Finding()
     assert RULES.delegate(is_found=False) == Finding(cause=AccessCause.DELEGATION_WITHDRAWN)
+
+
+@pytest.mark.parametrize(("days", "is_outdated"), [(None, False), (1, False), (0, True), (-1, True)])
+def test_a_finding_holds_until_the_registry_has_to_be_asked_again(
+    days: int | None, *, is_outdated: bool
+) -> None:
+    finding = Finding(cause=AccessCause.SANCTIONED, review_on=None if days is None else TODAY + days * DAY)
+    assert finding.is_outdated(today=TODAY) is is_outdated
 
 
 ENDS = Finding(cause=AccessCause.NOT_IN_RETHUS)

@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from activities.accounts import AccountActivities, RecordRefusalInput
+from activities.reviews import ProfileReviewer, ReviewOfOne
 from mipres.database.access_notices import PostgresAccessNotices
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.address_changes import PostgresAddressChanges
@@ -16,18 +18,29 @@ from mipres.database.credentials import Hasher, PostgresCredentials
 from mipres.database.lockouts import LoginLockouts
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.retention import PostgresRetention
+from mipres.database.reviewed_profiles import PostgresReviewedProfiles
 from mipres.database.sessions import PostgresSessions
+from mipres.domain.access import AccessCause
 from mipres.domain.address_changes import ChangeState
 from mipres.domain.applications import Application
 from mipres.domain.audit import operator
 from mipres.domain.documents import parse_document
+from mipres.domain.eligibility import EligibilityRules
 from mipres.domain.errors import DocumentReplacedError, LinkNotUsableError
 from mipres.domain.masking import mask_login
+from mipres.domain.outcomes import Refusal
+from mipres.domain.review import Finding
 from mipres.support.accounts import Decision, DecisionRefusedError, SupportAccounts, UnknownAccountError
 from mipres.support.joins import Joined, SupportJoins
 from tests.database.registrations import DELEGATE, DOCTOR, registration
-from tests.database.stored_accounts import RADICADO, give_password, register
-from tests.fakes import HERE, FakeClock
+from tests.database.stored_accounts import RADICADO, give_password, issue, register
+from tests.fakes import (
+    HERE,
+    FakeClock,
+    FakeHealthTalentRegistry,
+    FakeSocialSecurityRegistry,
+    FakeSocialServiceRegistry,
+)
 
 ACTOR, REASON, PROOF = operator("ana"), "cambió de PT a cédula de ciudadanía", "SOL-2026-118"
 OLD, NEW = parse_document("PT", "1234567"), parse_document("CC", "1020304050")
@@ -41,6 +54,11 @@ def joins(
     engine: AsyncEngine, changes: PostgresAddressChanges, audit: PostgresAuditTrail, clock: FakeClock
 ) -> SupportJoins:
     return SupportJoins(engine, changes=changes, audit=audit, clock=clock)
+
+
+@pytest.fixture
+def reviewed(engine: AsyncEngine, audit: PostgresAuditTrail, clock: FakeClock) -> PostgresReviewedProfiles:
+    return PostgresReviewedProfiles(engine, audit=audit, clock=clock)
 
 
 @pytest.fixture
@@ -285,3 +303,56 @@ async def test_the_mails_and_the_page_name_the_other_login_masked(
     assert (masked.joined_to, masked.joined_login) == (new_id, new_masked)
     assert (await decided.show(old_id, actor=ACTOR, reason=REASON)).joined_login == NEW.login
     assert (await decided.show(new_id, actor=ACTOR)).joined_to is None
+
+
+async def test_what_a_review_found_of_the_old_document_ends_nothing_of_the_new_account(
+    joins: SupportJoins,
+    accounts: PostgresAccounts,
+    reviewed: PostgresReviewedProfiles,
+    clock: FakeClock,
+    old_with_password: uuid.UUID,
+) -> None:
+    new_id = (await accounts.register(registration(DELEGATE, radicado=NEWEST_DOCTOR))).account_id
+    clock.advance(timedelta(days=7))
+    since, ends = clock.now(), Finding(cause=AccessCause.NOT_IN_RETHUS)
+    profile = await reviewed.find_submitted(replace(DOCTOR, document=OLD))
+    assert profile is not None
+    await joined(joins, old_with_password, new_id)
+    clock.advance(timedelta(days=1))
+    assert not await reviewed.apply(profile.profile_id, ends, since=since)
+    # What ReTHUS says of the new document counts.
+    assert await reviewed.apply(profile.profile_id, ends, since=clock.now())
+
+
+async def test_a_refusal_of_the_new_document_reviews_a_profile_that_came_with_the_old_one(
+    joins: SupportJoins,
+    reviewed: PostgresReviewedProfiles,
+    links: PostgresPasswordLinks,
+    accounts: PostgresAccounts,
+    clock: FakeClock,
+    old_with_password: uuid.UUID,
+) -> None:
+    new_id = (await accounts.register(registration(DELEGATE, radicado=NEWEST_DOCTOR))).account_id
+    await links.set_password((await issue(accounts, new_id, "enlace-2")).token, "hash")
+    await joined(joins, old_with_password, new_id)
+    reviewer = ProfileReviewer(
+        people=FakeSocialSecurityRegistry(),
+        talent=FakeHealthTalentRegistry(),
+        placements=FakeSocialServiceRegistry(),
+        clock=clock,
+        rules=EligibilityRules(),
+    )
+    recorded = AccountActivities(
+        accounts=accounts, reviews=ReviewOfOne(profiles=reviewed, reviewer=reviewer)
+    ).record_refusal
+    of_the_new = RecordRefusalInput(
+        reference=RADICADO,
+        document=NEW,
+        refusal=Refusal.NOT_IN_RETHUS,
+        run="run",
+        submission=replace(DOCTOR, document=NEW),
+    )
+    await recorded(of_the_new)
+    profile = await reviewed.find_submitted(DOCTOR)
+    assert profile is not None
+    assert profile.access.ended_cause is AccessCause.NOT_IN_RETHUS

@@ -20,12 +20,14 @@ from activities.catalog import catalog
 from mipres.database.failures import database_fault
 from mipres.domain.access import AccessCause, ProfileAccess
 from mipres.domain.documents import Document, DocumentType
+from mipres.domain.eligibility import today_in_bogota
+from mipres.domain.outcomes import OutcomeStatus
 from mipres.domain.people import HealthProfessional
 from mipres.domain.review import Finding, ProfileUnderReview, ReviewStage
 from mipres.domain.submissions import Submission, UserType
 from mipres.temporal import names
 from tests.patience import PATIENCE_SECONDS
-from tests.workflows.conftest import MEDICINE, Handle, World, replay, told_to_support
+from tests.workflows.conftest import MEDICINE, PROFESSIONAL, Handle, World, replay, sanction, told_to_support
 from workflows import policies
 from workflows.access_review import AccessReview
 from workflows.review_contract import AccessReviewRequest, ReviewState, Tally
@@ -141,6 +143,41 @@ async def test_a_person_who_registers_while_a_review_is_stopped_keeps_the_access
     await handle.result()
     assert len(world.reviewed.applied) == 29
     assert registered not in world.reviewed.applied
+
+
+async def test_a_refused_registration_is_a_review_of_its_profile(world: World) -> None:
+    key = uuid.UUID(int=1)
+    access = ProfileAccess(user_type=UserType.PROFESSIONAL)
+    world.reviewed.profiles[key] = ProfileUnderReview(profile_id=key, submission=PROFESSIONAL, access=access)
+    world.knows()
+    handle, _ = await world.submit(PROFESSIONAL)
+    await handle.result()
+    assert world.reviewed.applied == {key: Finding(cause=AccessCause.NOT_IN_RETHUS)}
+
+
+async def test_the_first_day_of_an_announced_sanction_is_kept_with_the_account(world: World) -> None:
+    first_day = today_in_bogota(world.clock.now()) + timedelta(days=3)
+    world.knows(MEDICINE, sanctions=(replace(sanction(), start=first_day),))
+    _, outcome = await world.submit(PROFESSIONAL)
+    assert outcome.status is OutcomeStatus.REGISTERED
+    assert [new.facts.review_on for new in world.accounts.registrations] == [first_day]
+
+
+async def test_a_sanction_that_ended_while_a_review_was_stopped_suspends_nobody(world: World) -> None:
+    documents = profiles(world, 30)
+    today = today_in_bogota(world.clock.now())
+    for place, document in enumerate(documents):
+        end = today + timedelta(days=1 if place < 25 else 9)
+        world.talent.people[document] = HealthProfessional(
+            professions=(MEDICINE,), sanctions=(replace(sanction(), end=end),)
+        )
+    handle = await begin(world)
+    await world.passes(handle, timedelta(minutes=1))
+    await until_stopped(world, handle)
+    world.clock.advance(timedelta(days=3))
+    await handle.execute_update("go_on", REASON)
+    await handle.result()
+    assert sorted(world.reviewed.applied) == [uuid.UUID(int=place + 1) for place in range(25, 30)]
 
 
 @pytest.mark.parametrize(("first", "second"), [("go_on", "abandon"), ("abandon", "go_on")])

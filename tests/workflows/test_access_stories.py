@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,13 +22,13 @@ from mipres.database.audit import PostgresAuditTrail
 from mipres.database.password_links import PostgresPasswordLinks
 from mipres.database.reviewed_profiles import PostgresReviewedProfiles
 from mipres.database.sessions import LoggedInUser, PostgresSessions
-from mipres.domain.access import AccessNotice
+from mipres.domain.access import AccessCause, AccessNotice
 from mipres.domain.accounts import NewRegistration, ProfileFacts
 from mipres.domain.applications import Application
 from mipres.domain.documents import Document, parse_document
 from mipres.domain.links import LinkPurpose
 from mipres.domain.people import Delegation, EntityRecord, HealthProfessional, Profession, Sanction
-from mipres.domain.review import ReviewStage
+from mipres.domain.review import Finding, ReviewStage
 from mipres.domain.stages import REGISTRIES
 from mipres.port_set import Ports
 from mipres.temporal import names
@@ -63,10 +63,11 @@ IN_RETHUS = HealthProfessional(professions=(MEDICINE,))
 _numbers = itertools.count(30_000_000)
 
 
+@dataclass(kw_only=True)
 class AnswersWhenLet(FakeHealthTalentRegistry):
     """Holds each answer while the gate is shut, and counts who was answered."""
 
-    gate: ClassVar[asyncio.Event] = asyncio.Event()
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
     answers_before_it_shuts: int = 10**9
 
     async def find_professional(self, document: Document) -> HealthProfessional | None:
@@ -377,6 +378,24 @@ async def test_a_worker_that_dies_in_mid_review_has_nobody_asked_twice(life: Lif
         assert life.talent.calls.count(document) == 2
 
 
+async def test_an_answer_that_was_under_way_gives_way_to_a_newer_one(life: Life) -> None:
+    account_id = await life.registers(registration())
+    life.talent.people[DOCTOR.document] = IN_RETHUS
+    life.talent.answers_before_it_shuts = 0
+    async with life.working():
+        night = asyncio.create_task(life.night(7))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not life.talent.calls:
+                await asyncio.sleep(0.02)
+        # The person registers again meanwhile, is refused, and loses the profile.
+        profile = await life.reviewed.find_submitted(DOCTOR)
+        assert profile is not None
+        assert await life.reviewed.apply(profile.profile_id, Finding(cause=AccessCause.NOT_IN_RETHUS))
+        life.talent.gate.set()
+        await night
+    assert await life.enters(account_id) is None
+
+
 async def test_registering_again_with_a_refusal_reviews_that_profile(life: Life) -> None:
     from activities.reviews import ProfileReviewer, ReviewOfOne
     from mipres.domain.eligibility import EligibilityRules
@@ -390,13 +409,13 @@ async def test_registering_again_with_a_refusal_reviews_that_profile(life: Life)
         rules=EligibilityRules(),
     )
     one = ReviewOfOne(profiles=life.reviewed, reviewer=reviewer)
-    # Another registration number was typed: the profile's own is still there.
+    # The person was refused by miseguridadsocial: ReTHUS still has the profession.
     life.talent.people[DOCTOR.document] = IN_RETHUS
-    await one.of_registration("RM-000000000001")
+    await one.of_submission(DOCTOR)
     assert await life.enters(account_id) is not None
     # The registry does not answer: nothing changes, and the next review asks.
     life.talent.down = True
-    await one.of_registration("RM-000000000001")
+    await one.of_submission(DOCTOR)
     assert await life.enters(account_id) is not None
     life.talent.down = False
     del life.talent.people[DOCTOR.document]
@@ -404,4 +423,7 @@ async def test_registering_again_with_a_refusal_reviews_that_profile(life: Life)
         life.clock.time += DAY
         await life.night(1)
     assert await life.enters(account_id) is None
-    await one.of_registration("RM-999999999999")
+    # Of another registration number there is no profile.
+    asked = len(life.talent.calls)
+    await one.of_submission(replace(DOCTOR, professional_registration="76-9999"))
+    assert len(life.talent.calls) == asked
