@@ -13,6 +13,8 @@ _ENHANCED_CODE: Final = re.compile(r"(?:^|[#(\[])([245]\.\d{1,3}\.\d{1,3})(?!\.?
 _ADDRESS_SUBJECT: Final = 1
 # RFC 3463: x.1.7 and x.1.8 blame the sender, x.1.9 the relaying.
 _NOT_ABOUT_THE_RECIPIENT: Final = frozenset({7, 8, 9})
+# RFC 6531 §3.5: a server that writes such addresses itself says that the next one takes none.
+_OF_OTHER_SCRIPTS: Final = frozenset({(6, 7), (6, 9)})
 # Mailbox unavailable, not local, name not allowed: what servers say of an address, but not of it alone.
 _DOUBTFUL_CODES: Final = frozenset({550, 551, 553})
 _PERMANENT: Final = range(500, 600)
@@ -67,12 +69,11 @@ class Refusal:
             is_doubtful = self.step is Step.RECIPIENT and self.code in _DOUBTFUL_CODES
             return Verdict.ADDRESS_DOUBTFUL if is_doubtful else Verdict.SERVER_CANNOT
         group, subject, detail = map(int, self._enhanced.split("."))
-        is_about_the_address = (
-            group == self.code // 100
-            and subject == _ADDRESS_SUBJECT
-            and detail not in _NOT_ABOUT_THE_RECIPIENT
+        is_about_the_address = (subject, detail) in _OF_OTHER_SCRIPTS or (
+            subject == _ADDRESS_SUBJECT and detail not in _NOT_ABOUT_THE_RECIPIENT
         )
-        return Verdict.ADDRESS_WRONG if is_about_the_address else Verdict.SERVER_CANNOT
+        is_told_twice = group == self.code // 100
+        return Verdict.ADDRESS_WRONG if is_about_the_address and is_told_twice else Verdict.SERVER_CANNOT
 
     def __str__(self) -> str:
         """Step and codes. The server's words are left out: they may repeat the address."""
