@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
+from aiosmtplib.protocol import SMTPProtocol
 
 from mipres.domain.addresses import ascii_domain, is_usable
 from mipres.domain.errors import (
@@ -107,8 +108,10 @@ class SmtpMailer:
                     await self._prepare(client, recipient)
             if before_handing_over is not None:
                 await before_handing_over()
+            with _no_answer_is(MailNotAcceptedError):
+                protocol = self._hand_over(client, content)
             with _no_answer_is(MailProbablyDeliveredError):
-                reply = await self._hand_over(client, content)
+                reply = await protocol.read_response(timeout=self._final_reply_seconds)
             _check(reply, Step.FINAL_DOT)
         except BaseException:
             client.close()
@@ -161,12 +164,13 @@ class SmtpMailer:
         if reply.code != _GO_AHEAD:
             raise _RefusedError(Refusal(step=Step.CONTENT, code=reply.code, text=reply.message))
 
-    async def _hand_over(self, client: aiosmtplib.SMTP, content: bytes) -> aiosmtplib.SMTPResponse:
+    def _hand_over(self, client: aiosmtplib.SMTP, content: bytes) -> SMTPProtocol:
+        """Begin to write the message; a server that has hung up by then gets none of it."""
         # The library's own `data` does not tell a server that gave no go-ahead from one that got the message.
         if client.protocol is None:
             raise aiosmtplib.SMTPServerDisconnected("Connection lost")
         client.protocol.write(content + b".\r\n")
-        return await client.protocol.read_response(timeout=self._final_reply_seconds)
+        return client.protocol
 
     def _keep(self, client: aiosmtplib.SMTP) -> None:
         self._kept.append(client)

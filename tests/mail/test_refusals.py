@@ -306,6 +306,28 @@ async def test_a_connection_lost_before_the_message_is_no_delivery() -> None:
     assert type(caught.value) is MailNotAcceptedError
 
 
+async def test_a_connection_lost_after_the_go_ahead_is_no_delivery() -> None:
+    async def hang_up_at_the_message(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hola\r\n")
+        while (line := await reader.readline()) and not line.startswith(b"DATA"):
+            writer.write(b"250 OK\r\n")
+        writer.write(b"354 go\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(hang_up_at_the_message, "127.0.0.1", 0) as server:
+        with contextlib.closing(mailer_to(server.sockets[0].getsockname()[1])) as mailer:
+            client = mailer._new_client()
+            mailer._kept.append(client)
+
+            async def until_it_is_known() -> None:
+                while client.is_connected:
+                    await asyncio.sleep(0)
+
+            with pytest.raises(MailNotAcceptedError, match="Disconnected") as caught:
+                await mailer.send(MAIL, before_handing_over=until_it_is_known)
+    assert type(caught.value) is MailNotAcceptedError
+
+
 async def test_a_goodbye_that_fails_is_no_failure(inbox: Inbox) -> None:
     received = asyncio.Event()
 
