@@ -6,6 +6,8 @@ The path of the field stays; the kind of fault is in Spanish.
 import re
 from typing import Final
 
+from mipres.domain.server_faults import TLS_FAILED
+
 _STATUS: Final = re.compile(r"HTTP status (\d{3})(?P<unmarked> without the code not_found)?")
 _WHOLE: Final = {
     "the answer is too large": "la respuesta es demasiado grande",
@@ -46,4 +48,5 @@ def fault_for_staff(cause: str) -> str:
         return f"{path.replace('the answer', 'la respuesta')}: {_KINDS.get(kind, _OTHER_KIND)}"
     if cause.endswith("Timeout"):
         return f"no respondió a tiempo, {cause}"
-    return _WHOLE.get(cause) or f"falló la conexión, {cause}"
+    failed = TLS_FAILED if "SSL" in cause else "falló la conexión"
+    return _WHOLE.get(cause) or f"{failed}, {cause}"

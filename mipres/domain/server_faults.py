@@ -1,7 +1,10 @@
 """How staff read the fault of our own servers, with its name in brackets."""
 
 import re
+import ssl
 from typing import Final
+
+TLS_FAILED: Final = "no se pudo cifrar la conexión (TLS)"
 
 _SMTP_STEPS: Final = {
     "connect": "no admitió la conexión",
@@ -44,11 +47,22 @@ _SQLSTATES: Final = {
 _OF_ONE_CLASS: Final = {
     "PoolTimeoutError": "este proceso tenía ocupadas todas sus conexiones",
     # The driver's own plain class: what answers to the wish for TLS is no yes, and may be no PostgreSQL at all.
-    "ConnectionError": "no se pudo cifrar la conexión (TLS), o atiende allí otro programa",
+    "ConnectionError": f"{TLS_FAILED}, o atiende allí otro programa",
 }
 _NO_CONNECTION: Final = "no se pudo conectar"
 # The last two are about a socket that is a file.
 _OF_CONNECTING: Final = {"gaierror", "OSError", "OperationalError", "FileNotFoundError", "PermissionError"}
+
+
+def class_of(error: BaseException) -> str:
+    """The class of an error of a connection.
+
+    Where TLS failed it is that of TLS's own error, which the libraries hide behind one of connecting.
+    """
+    inner: BaseException | None = error
+    while inner is not None and not isinstance(inner, ssl.SSLError):
+        inner = inner.__cause__ or inner.__context__
+    return type(inner or error).__name__
 
 
 def mail_fault_for_staff(cause: str) -> str:
@@ -90,7 +104,7 @@ def _of_class(name: str) -> str:
     if name in _OF_ONE_CLASS:
         return _OF_ONE_CLASS[name]
     if "SSL" in name:
-        return "no se pudo cifrar la conexión (TLS)"
+        return TLS_FAILED
     if "Timeout" in name:
         return "no respondió a tiempo"
     if "Disconnected" in name or name in {"ConnectionResetError", "BrokenPipeError", "InterfaceError"}:

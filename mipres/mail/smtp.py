@@ -26,6 +26,7 @@ from mipres.domain.errors import (
 )
 from mipres.domain.identifiers import has_control_character
 from mipres.domain.mail import Mail
+from mipres.domain.server_faults import class_of
 from mipres.mail.message import as_bytes
 from mipres.mail.replies import Refusal, Step, Verdict
 from mipres.ports import BeforeHandingOver
@@ -231,7 +232,7 @@ def _no_answer_is(error_type: type[MailNotAcceptedError]) -> Iterator[None]:
         raise _RefusedError(Refusal(step=step, code=error.code, text=error.message)) from None
     except (aiosmtplib.SMTPException, OSError) as error:
         # Only the class is shown: a server's text may repeat the address.
-        raise error_type(type(error).__name__) from None
+        raise error_type(class_of(error)) from None
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from mipres.domain.documents import Document, is_same_document
 from mipres.domain.errors import RegistryUnavailableError
+from mipres.domain.server_faults import class_of
 from mipres.registries.fields import TWO_VALUES, RegistryModel, Text
 
 MAX_BODY_BYTES = 64 * 1024
@@ -93,7 +94,7 @@ class RegistryClient:
                     raise self._bad_status(response)
                 body = await self._bounded(response)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise self.failure(type(error).__name__) from None
+            raise self.failure(class_of(error)) from None
         content_type = response.headers.get("Content-Type", "")
         if response.status_code == HTTPStatus.OK:
             return self.read(answer, self._json(body, content_type))

@@ -15,6 +15,7 @@ from dev.mail_catcher.inbox import Inbox
 from dev.mail_catcher.smtp import Postman
 from mipres.domain.errors import MailNotAcceptedError, MailProbablyDeliveredError
 from mipres.domain.mail import Mail
+from mipres.domain.server_faults import TLS_FAILED, mail_fault_for_staff
 from mipres.mail import smtp
 from mipres.mail.smtp import SmtpMailer
 from tests.certificates import certificate_of, new_key, pem_of
@@ -138,6 +139,19 @@ async def test_a_connection_that_rests_is_ended_with_a_goodbye(monkeypatch: pyte
         server.ended.put_nowait(None)
         await mailer.send(MAIL)
     assert server.said == [[*ONE_MAIL, "QUIT"]] * 2
+
+
+async def test_a_certificate_that_nobody_trusts_is_named(tmp_path: Path) -> None:
+    key, pem = new_key(), tmp_path / "server.pem"
+    pem.write_bytes(certificate_of(key, host="localhost") + pem_of(key))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(pem)
+    async with await asyncio.start_server(Server().serve, "127.0.0.1", 0, ssl=tls) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        mailer = SmtpMailer(f"smtps://localhost:{port}", sender="a@sispro.gov.co", sender_name="MIPRES")
+        with pytest.raises(MailNotAcceptedError) as caught:
+            await mailer.send(MAIL)
+    assert mail_fault_for_staff(str(caught.value)) == f"{TLS_FAILED} (SSLCertVerificationError)"
 
 
 def cut(session: SMTP) -> None:

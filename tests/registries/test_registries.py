@@ -3,11 +3,13 @@ import contextlib
 import gzip
 import json
 import re
+import ssl
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import date
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx2
@@ -32,6 +34,7 @@ from mipres.registries.client import MAX_BODY_BYTES, RegistryClient
 from mipres.registries.miseguridadsocial import HttpSocialSecurityRegistry
 from mipres.registries.rethus import HttpHealthTalentRegistry
 from mipres.registries.sso import HttpSocialServiceRegistry
+from tests.certificates import certificate_of, new_key, pem_of
 
 DOCUMENT = parse_document("CC", "1020304050")
 PERSON_PATH = "/base/personas/CC/1020304050"
@@ -444,6 +447,33 @@ async def test_a_registry_that_is_not_there_is_a_technical_failure(make_client: 
         pass
     failure = await failure_of(HttpSocialSecurityRegistry(make_client(url)).find_person(DOCUMENT))
     assert failure.cause == "ConnectError"
+
+
+@asynccontextmanager
+async def server_with_tls(folder: Path) -> AsyncIterator[int]:
+    """A server whose certificate nobody trusts."""
+    key, pem = new_key(), folder / "server.pem"
+    pem.write_bytes(certificate_of(key, host="localhost") + pem_of(key))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(pem)
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=tls) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_a_certificate_that_nobody_trusts_is_named(tmp_path: Path) -> None:
+    async with server_with_tls(tmp_path) as port:
+        client = RegistryClient("miseguridadsocial", f"https://localhost:{port}")
+        failure = await failure_of(HttpSocialSecurityRegistry(client).find_person(DOCUMENT))
+        await client.close()
+    assert failure.cause == "SSLCertVerificationError"
+
+
+async def test_a_server_without_tls_where_it_should_have_it_is_named() -> None:
+    async with server_that_says(b"") as url:
+        client = RegistryClient("miseguridadsocial", url.replace("http", "https"))
+        failure = await failure_of(HttpSocialSecurityRegistry(client).find_person(DOCUMENT))
+        await client.close()
+    assert "SSL" in failure.cause
 
 
 def test_a_citizen_waits_a_few_seconds_at_most() -> None:
