@@ -46,7 +46,7 @@ def fault_for_staff(cause: str) -> str:
     path, is_field, kind = cause.partition(": ")
     if is_field:
         return f"{path.replace('the answer', 'la respuesta')}: {_KINDS.get(kind, _OTHER_KIND)}"
-    if cause.endswith("Timeout"):
+    if "Timeout" in cause:
         return f"no respondió a tiempo, {cause}"
     failed = TLS_FAILED if "SSL" in cause else "falló la conexión"
     return _WHOLE.get(cause) or f"{failed}, {cause}"

@@ -4,6 +4,7 @@ An answer is *found*, *not found* (only with the registry's own mark) or a techn
 registry, field and kind of fault. A wrong answer refuses nobody, and lets nobody in.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
 from email.message import Message
@@ -20,7 +21,9 @@ from mipres.domain.server_faults import class_of
 from mipres.registries.fields import TWO_VALUES, RegistryModel, Text
 
 MAX_BODY_BYTES = 64 * 1024
-TIMEOUT = httpx2.Timeout(10.0, connect=3.0)
+CALL_SECONDS: Final = 10.0
+"""How long a whole call may take: an answer that drips never keeps the client's own timeouts waiting."""
+TIMEOUT = httpx2.Timeout(CALL_SECONDS, connect=3.0)
 # Servers close a connection that rests: gunicorn after two seconds, Node.js and uvicorn after five. A call that meets such an
 # end would count as an outage, so a connection that has rested for long is not used again.
 LIMITS = httpx2.Limits(max_connections=50, keepalive_expiry=1.0)
@@ -89,11 +92,14 @@ class RegistryClient:
                 never repeats the address, which carries the document.
         """
         try:
-            async with self._http.stream("GET", path, params=dict(params or {})) as response:
+            async with (
+                asyncio.timeout(CALL_SECONDS),
+                self._http.stream("GET", path, params=dict(params or {})) as response,
+            ):
                 if response.status_code not in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
                     raise self._bad_status(response)
                 body = await self._bounded(response)
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
             raise self.failure(class_of(error)) from None
         content_type = response.headers.get("Content-Type", "")
         if response.status_code == HTTPStatus.OK:

@@ -15,6 +15,7 @@ RAISED = re.compile(r'(?:(?:fault|failure)\(\s*f?|_U[A-Z_]+ = )"([^"]+)"')
         ("HTTP status 503", "código HTTP 503"),
         ("HTTP status 404 without the code not_found", "código HTTP 404 sin el código not_found"),
         ("ReadTimeout", "no respondió a tiempo, ReadTimeout"),
+        ("TimeoutError", "no respondió a tiempo, TimeoutError"),
         ("ConnectError", "falló la conexión, ConnectError"),
         ("SSLCertVerificationError", "no se pudo cifrar la conexión (TLS), SSLCertVerificationError"),
         ("sanctions[0].start: not a day", "sanctions[0].start: no es una fecha"),

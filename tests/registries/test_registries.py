@@ -35,6 +35,7 @@ from mipres.registries.miseguridadsocial import HttpSocialSecurityRegistry
 from mipres.registries.rethus import HttpHealthTalentRegistry
 from mipres.registries.sso import HttpSocialServiceRegistry
 from tests.certificates import certificate_of, new_key, pem_of
+from tests.patience import PATIENCE_SECONDS
 
 DOCUMENT = parse_document("CC", "1020304050")
 PERSON_PATH = "/base/personas/CC/1020304050"
@@ -442,6 +443,27 @@ async def test_a_registry_that_does_not_answer_in_time_is_a_technical_failure(
     assert failure.cause == "ReadTimeout"
 
 
+async def test_an_answer_that_drips_has_no_more_time_than_another(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(client_module, "CALL_SECONDS", 0.2)
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        client = make_client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            failure = await failure_of(HttpSocialSecurityRegistry(client).find_person(DOCUMENT))
+        await client.close()
+    assert failure.cause == "TimeoutError"
+
+
 async def test_a_registry_that_is_not_there_is_a_technical_failure(make_client: MakeClient) -> None:
     async with server_that_says(b"") as url:
         pass
@@ -478,6 +500,7 @@ async def test_a_server_without_tls_where_it_should_have_it_is_named() -> None:
 
 def test_a_citizen_waits_a_few_seconds_at_most() -> None:
     assert (client_module.TIMEOUT.connect, client_module.TIMEOUT.read) == (3.0, 10.0)
+    assert client_module.CALL_SECONDS == 10.0
 
 
 # --- the simulator that developers run speaks the same language
