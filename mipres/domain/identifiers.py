@@ -77,10 +77,11 @@ def has_lost_letters(text: str) -> bool:
 def folded_registration(text: str) -> str:
     """Fold a professional registration: `R.M. No.
 
-    076-1234`, `RM 76–1234` and `761234` become equal.
+    076-1234`, `RM 76–1234` and `761234` become equal. Empty without a number: `N/A` and `En trámite` name none.
     """
     symbols = "".join(char for char in _without_accents(text).upper() if char.isalnum())
-    return _REGISTRATION_LABEL.sub("", symbols, count=1).lstrip("0") if symbols else ""
+    folded = _REGISTRATION_LABEL.sub("", symbols, count=1).lstrip("0")
+    return folded if any(char.isdigit() for char in folded) else ""
 
 
 def without_registration_label(text: str) -> str:

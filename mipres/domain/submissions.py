@@ -12,7 +12,7 @@ from typing import TypeVar
 from mipres.domain import divipola
 from mipres.domain.documents import DOCUMENT_RULES, Document, parse_document
 from mipres.domain.errors import FieldError, InvalidSubmissionError
-from mipres.domain.identifiers import visible, without_registration_label
+from mipres.domain.identifiers import folded_registration, visible, without_registration_label
 from mipres.domain.nit import parse_nit
 
 _T = TypeVar("_T")
@@ -332,4 +332,6 @@ def normalise_registration(text: str) -> str:
         raise ValueError(
             "Escriba el registro profesional con letras sin tilde, dígitos, guiones, puntos o barras"
         )
+    if not folded_registration(folded):
+        raise ValueError("Escriba el registro profesional con su número")
     return folded.upper()

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -64,6 +65,12 @@ def test_case_of_a_registration_does_not_count() -> None:
 @pytest.mark.parametrize("typed", ["76-123", "76-12345", "-"])
 def test_another_registration_is_not_found(typed: str) -> None:
     assert RULES.find_profession(HealthProfessional(professions=(DOCTOR,)), typed) is None
+
+
+@pytest.mark.parametrize("placeholder", ["N/A", "EN TRÁMITE", "no registra", "R.M.", "000"])
+def test_what_a_registry_writes_for_no_registration_is_nobodys(placeholder: str) -> None:
+    without = replace(DOCTOR, registration=placeholder)
+    assert RULES.find_profession(HealthProfessional(professions=(without,)), placeholder) is None
 
 
 def test_of_two_professions_with_one_number_the_one_that_prescribes_is_meant() -> None:

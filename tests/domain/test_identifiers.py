@@ -46,9 +46,9 @@ def test_another_number_is_another_registration(other: str) -> None:
     assert folded_registration(other) != "761234"
 
 
-@pytest.mark.parametrize("written", ["", "-", "0", "R.M."])
-def test_what_has_no_number_is_equal_to_no_registration(written: str) -> None:
-    assert folded_registration(written) not in {"761234", folded_registration("76-1234")}
+@pytest.mark.parametrize("written", ["", "-", "0", "R.M.", "N/A", "En trámite", "T.P. 00", "SIN REGISTRO"])
+def test_what_has_no_number_names_no_registration(written: str) -> None:
+    assert folded_registration(written) == ""
 
 
 @given(st.from_regex(r"\A[1-9][0-9]{0,8}\Z"))

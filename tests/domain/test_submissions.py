@@ -128,6 +128,9 @@ def test_blanks_count_as_missing() -> None:
         (replace(OTHER, document_number="0123"), "document_number"),
         (replace(OTHER, terms_accepted=False), "terms_accepted"),
         (replace(PROFESSIONAL, professional_registration="76_1234"), "professional_registration"),
+        (replace(PROFESSIONAL, professional_registration="N/A"), "professional_registration"),
+        (replace(PROFESSIONAL, professional_registration="En tramite"), "professional_registration"),
+        (replace(PROFESSIONAL, professional_registration="RM 000"), "professional_registration"),
         (replace(IPS, entity_kind="PROVEEDOR"), "entity_kind"),
         (replace(IPS, nit="12345"), "nit"),
         (replace(EPS, regime="ESPECIAL"), "regime"),
@@ -190,7 +193,7 @@ def test_fields_that_do_not_apply_are_ignored(raw: RawSubmission, noise: dict[st
         ("76–1234", "76-1234"),
         ("76\u202e-1234", "76-1234"),
         ("Registro médico No. 76-1234567890", "76-1234567890"),
-        ("a", "A"),
+        ("a1", "A1"),
         ("12345678901234567", "12345678901234567"),
     ],
 )
