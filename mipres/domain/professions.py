@@ -45,6 +45,7 @@ class ProfessionTable:
     by_code: Mapping[str, bool]
     resembling: tuple[str, ...]
     other_levels: frozenset[str]
+    placeholders: frozenset[str]
 
     @classmethod
     def read(cls, file: Path = SHIPPED_PROFESSIONS) -> Self:
@@ -67,13 +68,14 @@ class ProfessionTable:
                 },
                 resembling=tuple(folded_words(root) for root in table["resembling"]),
                 other_levels=frozenset(folded_words(word) for word in table["other_levels"]),
+                placeholders=frozenset(folded_words(words) for words in table.get("placeholders", ())),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UnusableTableError(file, type(error).__name__) from error
 
     def knows(self, name: str, *, code: str = "") -> bool:
         """Whether the table has the profession itself, and not only a guess by its name."""
-        spelling = folded_words(name)
+        spelling = self._spelling(name)
         return spelling in self.by_spelling or (not spelling and folded_code(code) in self.by_code)
 
     def prescribing(self, name: str, *, code: str = "") -> Prescribing:
@@ -81,7 +83,7 @@ class ProfessionTable:
 
         By its code where the name is missing, unknown or without some of its letters.
         """
-        spelling = folded_words(name)
+        spelling = self._spelling(name)
         known = self.by_spelling.get(spelling)
         if known is not None:
             return Prescribing.YES if known else Prescribing.NO
@@ -95,6 +97,12 @@ class ProfessionTable:
         if resembles and by_code:
             return Prescribing.YES
         return Prescribing.UNCERTAIN if resembles or by_code else Prescribing.NO
+
+    def _spelling(self, name: str) -> str:
+        """The folded name; empty for what stands where a name is missing."""
+        spelling = folded_words(name)
+        is_name = any(char.isalpha() for char in spelling) and spelling not in self.placeholders
+        return spelling if is_name else ""
 
 
 @cache
