@@ -56,6 +56,7 @@ class RegistrationState:
     Attributes:
         stage: `waiting_registry` is never stored: it follows from what the registration waits for.
         person: What miseguridadsocial knows; None until it has answered.
+        identified_at: When it did.
         facts: What the registries know that belongs to the profile.
         account: None until it is registered.
         outcome: The first answer, once there is one.
@@ -82,6 +83,7 @@ class RegistrationState:
 
     stage: Stage = Stage.CHECKING
     person: Person | None = None
+    identified_at: datetime | None = None
     facts: ProfileFacts = field(default_factory=ProfileFacts)
     account: RegisterAccountResult | None = None
     outcome: Outcome | None = None

@@ -98,6 +98,8 @@ FIRST_DAY_BEGINS = time(0, 5)
 # Mails take a moment to arrive; a person who asks sooner has not waited for the last one.
 RESEND_PAUSE = timedelta(minutes=3)
 LINKS_A_DAY = 5
+# An outage of minutes changes no address; after an hour its person may have corrected it.
+ANSWER_HOLDS = timedelta(hours=1)
 # Nobody corrects an address in a registry, and comes back, in less.
 ADDRESS_LOOK_PAUSE = timedelta(seconds=30)
 # A link for recovering a password is asked for by somebody who sits at the screen.

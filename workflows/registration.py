@@ -244,9 +244,26 @@ class Registration:
         refusal = None
         if self._state.person is None:
             self._state.person, refusal = await checks.identify(self._steps, self._request.submission)
+            self._state.identified_at = workflow.now()
         if refusal is not None:
             return Verdict(refusal=refusal)
-        return await checks.check_by_type(self._steps, self._request.submission)
+        verdict = await checks.check_by_type(self._steps, self._request.submission)
+        return await self._about_the_person_of_today(verdict)
+
+    async def _about_the_person_of_today(self, verdict: Verdict) -> Verdict:
+        """The verdict after a new look at miseguridadsocial, where the other registry was away for long.
+
+        People correct their address meanwhile. Without an answer now the older one counts.
+        """
+        asked_at = self._state.identified_at
+        is_old = asked_at is not None and workflow.now() - asked_at >= policies.ANSWER_HOLDS
+        if verdict.refusal is not None or not is_old or not workflow.patched("person-asked-again"):
+            return verdict
+        identity = await self._steps.try_once(steps.CHECK_PERSON, self._request.submission)
+        if identity is None:
+            return verdict
+        self._state.person = identity.person or self._state.person
+        return replace(verdict, refusal=identity.refusal)
 
     async def _register(self, person: Person) -> bool:
         """Create the account, and see the registration through to its password."""

@@ -68,6 +68,8 @@ PATHS = {
     "cancelled-mailed-apart-fast",
     "held-link-replaced-fast",
     "held-reminder-left-fast",
+    "person-asked-again-fast",
+    "person-not-asked-again-fast",
     "asked-while-expiring-fast",
     "confirmed-where-no-link-is-sent-fast",
     "looked-at-before-handing-on-fast",

@@ -232,6 +232,42 @@ async def test_a_registry_that_is_down_is_waited_for(world: World) -> None:
     await world.keep(handle, "recovered-from-outage")
 
 
+async def test_an_address_corrected_during_an_outage_gets_the_link(world: World) -> None:
+    world.knows(MEDICINE)
+    world.talent.down = True
+    handle, _ = await world.submit()
+    await world.passes(handle, timedelta(hours=2))
+    world.people.people[ANA] = replace(PERSON, email="ana.nueva@otro.test")
+    world.talent.down = False
+    await world.passes(handle, timedelta(minutes=10))
+    await world.mailed("registration_delayed", "password_link")
+    assert world.mailer.sent[1].to_address == "ana.nueva@otro.test"
+    await world.keep(handle, "person-asked-again")
+
+
+async def test_who_is_gone_from_miseguridadsocial_after_an_outage_is_told_so(world: World) -> None:
+    world.knows(MEDICINE)
+    world.talent.down = True
+    handle, _ = await world.submit()
+    await world.passes(handle, timedelta(hours=2))
+    del world.people.people[ANA]
+    world.talent.down = False
+    await world.passes(handle, timedelta(minutes=10))
+    assert (await handle.result()).outcome.refusal is Refusal.NOT_IN_MISEGURIDADSOCIAL
+    await world.mailed("registration_delayed", "registration_refused")
+    assert world.accounts.registrations == []
+
+
+async def test_without_a_newer_answer_after_an_outage_the_older_one_counts(world: World) -> None:
+    world.knows(MEDICINE)
+    world.talent.down = True
+    handle, _ = await world.submit()
+    await world.passes(handle, timedelta(hours=2))
+    world.talent.down, world.people.down = False, True
+    await world.passes(handle, timedelta(minutes=10))
+    await world.mailed("registration_delayed", "password_link")
+
+
 async def test_who_waited_for_one_registry_asks_the_next_in_turn(world: World) -> None:
     """All who waited reach the next registry together, so its limit must hold."""
     world.knows(MEDICINE)
