@@ -251,9 +251,10 @@ class Registration:
         return await self._about_the_person_of_today(verdict)
 
     async def _about_the_person_of_today(self, verdict: Verdict) -> Verdict:
-        """The verdict after a new look at miseguridadsocial, where the other registry was away for long.
+        """The verdict, about the person as miseguridadsocial knows them now.
 
-        People correct their address meanwhile. Without an answer now the older one counts.
+        The other registry may have been away for days, in which people correct their address. Without an answer the
+        older one counts.
         """
         asked_at = self._state.identified_at
         is_old = asked_at is not None and workflow.now() - asked_at >= policies.ANSWER_HOLDS

@@ -22,7 +22,9 @@ from mipres.registries.fields import TWO_VALUES, RegistryModel, Text
 
 MAX_BODY_BYTES = 64 * 1024
 CALL_SECONDS: Final = 10.0
-"""How long a whole call may take: an answer that drips never keeps the client's own timeouts waiting."""
+"""How long a whole call may take.
+
+Each byte of an answer that drips comes in time for the library's own limits."""
 TIMEOUT = httpx2.Timeout(CALL_SECONDS, connect=3.0)
 # Servers close a connection that rests: gunicorn after two seconds, Node.js and uvicorn after five. A call that meets such an
 # end would count as an outage, so a connection that has rested for long is not used again.
