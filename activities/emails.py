@@ -402,10 +402,16 @@ class EmailActivities:
             mail = self._composer.compose(name, contact=contact, message_key=message_key, context=context)
             sending = asyncio.create_task(self._see_through(mail, key, holds))
             self._under_way.add(sending)
-            sending.add_done_callback(self._under_way.discard)
+            sending.add_done_callback(self._end)
             # The server may have the mail already: an attempt that is cut off leaves its answer to be heard.
             await asyncio.shield(sending)
         metrics.mail_sent(name)
+
+    def _end(self, sending: asyncio.Task[None]) -> None:
+        self._under_way.discard(sending)
+        if not sending.cancelled():
+            # asyncio reports an error that nothing reads, and an attempt that was cut off reads none.
+            sending.exception()
 
     async def _see_through(self, mail: Mail, key: str, holds: Callable[[], Awaitable[None]] | None) -> None:
         """Send a mail under its claim, and record how that ended."""

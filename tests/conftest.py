@@ -3,6 +3,7 @@
 One PostgreSQL and one Temporal a session, started when first asked for.
 """
 
+import asyncio
 import os
 import shutil
 import sys
@@ -67,7 +68,8 @@ SERVER_SETTINGS = (
 SCHEDULE_IDS = (RETENTION_ID, ACCESS_NOTICES_ID, BACKCHANNEL_LOGOUTS_ID, ACCESS_REVIEW_ID)
 # Each try of a step is a step of the clock; after the default of 200 it stands still, and no error says so.
 MOST_STEPS = 500
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# The first one is the same engine without windows, and takes half of the processor.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 NO_BROWSER = f"no browser on the PATH: {', '.join(BROWSERS)}"
 TESTS = Path(__file__).parent
 DOMAIN_TESTS = TESTS / "domain"
@@ -186,6 +188,15 @@ def chromium() -> str:
     The mark `browser` leaves a test out before anything starts.
     """
     return find_browser() or _leave_out(NO_BROWSER)
+
+
+@pytest.fixture
+async def unread_errors() -> AsyncIterator[list[str]]:
+    """What asyncio reports meanwhile, as an error that nothing read."""
+    loop, reported = asyncio.get_running_loop(), list[str]()
+    loop.set_exception_handler(lambda _, context: reported.append(context["message"]))
+    yield reported
+    loop.set_exception_handler(None)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import itertools
 import uuid
 from collections.abc import Awaitable, Callable
@@ -21,7 +22,7 @@ from activities.emails import (
 )
 from mipres.domain.accounts import AccountContact
 from mipres.domain.documents import Document, DocumentType
-from mipres.domain.errors import MailOutOfDateError
+from mipres.domain.errors import MailNotAcceptedError, MailOutOfDateError
 from mipres.domain.links import LinkPurpose
 from mipres.domain.mail import MOST_UNKNOWN_ENDS, Mail, MailClaim
 from mipres.domain.outcomes import Refusal
@@ -191,6 +192,31 @@ async def test_an_attempt_that_is_cut_off_at_a_slow_server_mails_no_second_copy(
         await asyncio.sleep(0)
     assert await desk.confirm()
     assert len(desk.sent) == 1
+
+
+async def test_what_fails_after_its_attempt_was_cut_off_is_no_error_of_the_program(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, unread_errors: list[str]
+) -> None:
+    taken, answers = asyncio.Event(), asyncio.Event()
+
+    async def fail_late(_mail: Mail, **_: object) -> None:
+        taken.set()
+        await answers.wait()
+        raise MailNotAcceptedError("SMTPConnectTimeoutError")
+
+    monkeypatch.setattr(desk.mailer, "send", fail_late)
+    attempt = asyncio.create_task(desk.notify())
+    await taken.wait()
+    attempt.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    del attempt
+    answers.set()
+    while desk.sent_mails.held:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    gc.collect()
+    assert unread_errors == []
 
 
 async def test_the_confirmation_is_mailed_once_the_database_knows_the_password(desk: Desk) -> None:

@@ -312,19 +312,12 @@ async def test_a_run_that_is_removed_for_another_reason_is_no_promise(
         await start.submit(SUBMISSION, channel="api")
 
 
-async def test_a_submission_that_times_out_leaves_no_unread_error(temporal_env: WorkflowEnvironment) -> None:
-    lost: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(context))
-    try:
-        start = starting_with(temporal_env.client)
-        submitted = await start.submit(SUBMISSION, channel="api")
-        assert submitted.outcome.status is OutcomeStatus.IN_PROGRESS
-        gc.collect()
-        await asyncio.sleep(0)
-        assert [context["message"] for context in lost] == []
-    finally:
-        asyncio.get_running_loop().set_exception_handler(None)
-        handle = temporal_env.client.get_workflow_handle(
-            registration_workflow_id(radicado_of(SUBMISSION, key=KEY))
-        )
-        await handle.terminate("the test is over")
+@pytest.mark.usefixtures("run")
+async def test_a_submission_that_times_out_leaves_no_unread_error(
+    temporal_env: WorkflowEnvironment, unread_errors: list[str]
+) -> None:
+    submitted = await starting_with(temporal_env.client).submit(SUBMISSION, channel="api")
+    assert submitted.outcome.status is OutcomeStatus.IN_PROGRESS
+    gc.collect()
+    await asyncio.sleep(0)
+    assert unread_errors == []
