@@ -84,7 +84,10 @@ class RegistryWatch:
             verdict = await checks.check_by_type(runner, submission)
             if verdict.refusal is None:
                 # Days have passed: the address may be another one.
-                self._state.person, refusal = await checks.identify(runner, submission)
+                found, refusal = await checks.identify(runner, submission)
+                # Whom the registry no longer knows is told so at the last address.
+                if found is not None or not workflow.patched("told-at-the-last-address"):
+                    self._state.person = found
                 verdict = Verdict(refusal=refusal, facts=verdict.facts)
         except StepFailedError:
             return None

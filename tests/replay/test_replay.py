@@ -68,6 +68,8 @@ PATHS = {
     "cancelled-mailed-apart-fast",
     "held-link-replaced-fast",
     "held-reminder-left-fast",
+    "watched-person-gone-fast",
+    "watched-person-gone-untold-fast",
     "person-asked-again-fast",
     "person-not-asked-again-fast",
     "asked-while-expiring-fast",

@@ -122,6 +122,19 @@ async def test_another_refusal_ends_the_waiting_and_is_mailed(world: World) -> N
     await world.mailed("registration_refused")
 
 
+async def test_who_is_gone_from_miseguridadsocial_by_then_is_told_at_the_last_address(world: World) -> None:
+    handle = await watches(world)
+    world.talent.people[ANA] = HealthProfessional(professions=(MEDICINE,))
+    del world.people.people[ANA]
+    await world.passes(handle, timedelta(days=1))
+    outcome = (await handle.result()).outcome
+    assert outcome is not None
+    assert outcome.refusal is Refusal.NOT_IN_MISEGURIDADSOCIAL
+    await world.mailed("registration_refused")
+    assert world.mailer.sent[0].to_address == PERSON.email
+    await world.keep(handle, "watched-person-gone")
+
+
 async def test_a_registry_that_is_down_changes_nothing(world: World) -> None:
     handle = await watches(world)
     world.talent.down, world.talent.retry_after_seconds = True, TRY_AGAIN_AFTER
