@@ -85,7 +85,7 @@ class RegistryWatch:
             if verdict.refusal is None:
                 # Days have passed: the address may be another one.
                 found, refusal = await checks.identify(runner, submission)
-                # Whom the registry no longer knows is told so at the last address.
+                # Whom the registry no longer knows gets the reason at the last address.
                 if found is not None or not workflow.patched("told-at-the-last-address"):
                     self._state.person = found
                 verdict = Verdict(refusal=refusal, facts=verdict.facts)
