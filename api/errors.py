@@ -20,7 +20,13 @@ from api.answers import FormAnswers, HeldAnswer, without_proofs
 from api.oidc.paths import FOR_PROGRAMS
 from api.security import FORM_NOT_TAKEN, FormTokenState, is_cross_site
 from api.templating import Pages
-from mipres.database.failures import DATABASE_ERRORS, database_fault, is_of_this_machine, machine_fault
+from mipres.database.failures import (
+    DATABASE_ERRORS,
+    database_fault,
+    is_of_this_machine,
+    is_of_what_was_sent,
+    machine_fault,
+)
 from mipres.domain import sentences
 from mipres.domain.applications import Application
 from mipres.domain.errors import MipresError
@@ -548,8 +554,11 @@ async def http_error(request: Request, error: HTTPException) -> Response:
 async def unavailable(request: Request, error: Exception) -> Response:
     """Ask to come again: what the product depends on is away.
 
-    A file or a limit of this machine does not come back by waiting, and is no fault of a dependency.
+    A file or a limit of this machine does not come back by waiting, and is no fault of a dependency. Neither is a text
+    that no database takes.
     """
+    if is_of_what_was_sent(error):
+        return _answer(request, HTTPStatus.BAD_REQUEST)
     if is_of_this_machine(error):
         return await unexpected(request, error)
     # A database's message may repeat the row that it was about; Temporal's names no person.

@@ -16,6 +16,8 @@ DATABASE_ERRORS: Final[tuple[type[Exception], ...]] = (
 )
 _NOT_MIGRATED: Final = {"42P01", "42703", "42883", "3F000"}
 """An unknown table, column, function or schema."""
+_NO_TEXT: Final = {"22021", "22P05"}
+"""A text with a character that PostgreSQL holds in no column, such as a NUL."""
 _LIMITS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
 """Errors of the system that can have no file's name and still are no connection's."""
 
@@ -58,6 +60,12 @@ def is_not_migrated(error: Exception) -> bool:
     """Whether the schema lacks what this code asks for."""
     root = _of_server(error)
     return root is not None and root.sqlstate in _NOT_MIGRATED
+
+
+def is_of_what_was_sent(error: Exception) -> bool:
+    """Whether a text of the request is none that can be stored."""
+    root = _of_server(error)
+    return root is not None and root.sqlstate in _NO_TEXT
 
 
 def _of_server(error: BaseException | None) -> PostgresError | None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mipres.database.engine import create_engine
-from mipres.database.failures import database_fault, is_not_migrated, server_fault
+from mipres.database.failures import database_fault, is_not_migrated, is_of_what_was_sent, server_fault
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +41,18 @@ async def test_what_the_server_refuses_is_named_with_its_code(
         with pytest.raises(SQLAlchemyError) as caught:
             await connection.execute(text(last))
     assert (database_fault(caught.value), is_not_migrated(caught.value)) == (name, not_migrated)
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_sent"), [("SELECT CAST(:sent AS text)", True), ("SELECT CAST(:sent AS date)", False)]
+)
+async def test_a_text_that_no_column_holds_is_of_what_was_sent(
+    engine: AsyncEngine, sent: str, *, is_sent: bool
+) -> None:
+    async with engine.connect() as connection:
+        with pytest.raises(SQLAlchemyError) as caught:
+            await connection.execute(text(sent), {"sent": "a\0b"})
+    assert is_of_what_was_sent(caught.value) is is_sent
 
 
 async def test_a_connection_that_is_refused_is_named(unused_tcp_port: int) -> None:

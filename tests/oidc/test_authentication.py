@@ -10,6 +10,7 @@ import pyotp
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from mipres.database.accounts import PostgresAccounts
 from mipres.database.address_changes import PostgresAddressChanges
@@ -171,6 +172,19 @@ async def test_a_passkey_is_of_the_public_address_however_that_is_written(
     page = await stage.browser.get(FACTOR)
     added = {**hidden(page), "credencial": device.made(options_in(page)), "nombre": ""}
     assert (await stage.browser.post(f"{FACTOR}/llaves", data=added)).text.count("<li><code>") == 10
+
+
+@pytest.mark.parametrize("form", [f"{FACTOR}/llaves", "/cuenta/aplicaciones/retirar"])
+async def test_a_text_that_no_column_holds_is_no_outage(set_stage: SetStage, form: str) -> None:
+    """A NUL; support would else hear of a database that is away."""
+    stage, device = await set_stage(), Device(origin=ISSUER)
+    await stage.code()
+    page = await stage.browser.get(FACTOR)
+    odd = {"credencial": device.made(options_in(page)), "nombre": "a\0b", "aplicacion": "a\0b"}
+    with capture_logs() as lines:
+        reply = await stage.browser.post(form, data={**hidden(page), **odd})
+    assert reply.status_code == 400
+    assert "dependency_unavailable" not in [line["event"] for line in lines]
 
 
 def options_in(page: httpx2.Response) -> str:
