@@ -218,7 +218,9 @@ class Passkeys:
         self, session: AsyncSession, answer: str, *, is_staff: bool
     ) -> tuple[PasskeyRow, Holder] | None:
         try:
-            credential_id = base64url_to_bytes(str(json.loads(answer)["id"]))
+            parsed = json.loads(answer)
+            credential_id = base64url_to_bytes(str(parsed["id"]))
+            handle = base64url_to_bytes(str(parsed["response"].get("userHandle") or ""))
         except _UNREADABLE:
             return None
         named: Select[PasskeyRow, uuid.UUID, str]
@@ -237,6 +239,9 @@ class Passkeys:
         if found is None:
             return None
         passkey, owner_id, name = found
+        # Where the device says whose passkey it is, that is this owner (WebAuthn, section 7.2, step 6).
+        if handle and handle != passkey.factor_id.bytes:
+            return None
         holder = holder_of_staff(owner_id, name) if is_staff else Holder(login=name, account_id=owner_id)
         return passkey, holder
 

@@ -49,14 +49,14 @@ class Device:
         answer = {"attestationObject": bytes_to_base64url(cbor2.dumps(attestation))}
         return self._answer(self._client_data("webauthn.create", options), answer)
 
-    def used(self, options: str, *, count: int | None = None) -> str:
+    def used(self, options: str, *, count: int | None = None, handle: str | None = None) -> str:
         self.count = self.count + 1 if count is None else count
         client_data, data = self._client_data("webauthn.get", options), self._data()
         signed = self.key.sign(data + hashlib.sha256(client_data).digest(), ec.ECDSA(SHA256()))
         answer = {
             "authenticatorData": bytes_to_base64url(data),
             "signature": bytes_to_base64url(signed),
-            "userHandle": None,
+            "userHandle": handle,
         }
         return self._answer(client_data, answer)
 
@@ -124,6 +124,17 @@ async def test_a_passkey_is_added_used_and_removed(
         await passkeys.remove(holder, uuid.UUID(item.id))
     assert not (await factors.of(holder)).is_set_up
     assert await login(passkeys, device) is None
+
+
+async def test_a_device_that_names_another_owner_opens_nothing(passkeys: Passkeys, holder: Holder) -> None:
+    device = Device()
+    made = json.loads(await passkeys.options_to_add(holder, bound_to=HERE))
+    assert await add(passkeys, holder, device)
+    another = bytes_to_base64url(uuid.uuid4().bytes)
+    for handle, is_taken in ((another, False), (made["user"]["id"], True), (None, True), (another, False)):
+        options = passkeys.options_to_use(Purpose.LOGIN, bound_to=HERE)
+        used = await passkeys.use(Purpose.LOGIN, device.used(options, handle=handle), bound_to=HERE)
+        assert (used is not None) is is_taken
 
 
 async def test_a_challenge_is_answered_once(passkeys: Passkeys, holder: Holder) -> None:
