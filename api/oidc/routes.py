@@ -671,7 +671,8 @@ async def _sent_on(request: Request, path: str) -> Response:
 
 async def _refused_here(request: Request, services: OidcServices, login: LoginServices) -> Response:
     await note_who_is_in(login, request)
-    return services.pages.render(request, "oidc_error", status=HTTPStatus.BAD_REQUEST)
+    is_logout = request.url.path == LOGOUT
+    return services.pages.render(request, "oidc_error", status=HTTPStatus.BAD_REQUEST, is_logout=is_logout)
 
 
 def _to_client(services: OidcServices, values: Mapping[str, str], answer: Mapping[str, str]) -> Response:

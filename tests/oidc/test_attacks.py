@@ -345,7 +345,8 @@ async def test_a_logout_leads_to_registered_addresses_only(set_stage: SetStage) 
     stage = await set_stage(others=(entry(client_id="other"),))
     tokens = (await stage.exchange(code=await stage.code())).json()
     mixed = {"id_token_hint": tokens["id_token"], "client_id": "other"}
-    assert (await stage.browser.get("/oidc/logout", params=mixed)).status_code == 400
+    page = await stage.browser.get("/oidc/logout", params=mixed)
+    assert (page.status_code, "La aplicación no pudo pedir su salida" in page.text) == (400, True)
     given = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": "https://evil.example/"}
     reply = await stage.browser.get("/oidc/logout", params=given, follow_redirects=False)
     assert reply.headers["Location"] == "/"
