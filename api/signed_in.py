@@ -1,9 +1,9 @@
 """Who is in, in this browser: each application has a session of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 
 from api.errors import SecondFactorDemandedError
 from api.oidc.paths import AUTHORIZE
@@ -86,6 +86,20 @@ def user_named(users: Sequence[LoggedInUser], session_id: object) -> LoggedInUse
     Another tab may have logged somebody else in since.
     """
     return next((user for user in users if str(user.session_id) == session_id), None)
+
+
+async def leave(
+    request: Request, services: LoginServices, response: Response, doors: Iterable[Application]
+) -> None:
+    """End the browser's sessions at these doors.
+
+    The next person at this browser reads nothing of this one.
+    """
+    for door in doors:
+        if token := services.cookies.get(request, session_cookie(door)):
+            await services.sessions.end(token)
+            services.cookies.drop(response, session_cookie(door))
+    services.answers.forget(request, response)
 
 
 def is_authorization(page: str) -> bool:

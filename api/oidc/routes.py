@@ -35,7 +35,7 @@ from api.oidc.server import (
 )
 from api.protection import CLIENT_CALL, PUBLIC, READS, SENT_ON, limited
 from api.services import LoginDep, LoginServices, OidcDep, OidcServices
-from api.signed_in import lacks_factor, note_who_is_in, session_cookie, user_of
+from api.signed_in import lacks_factor, leave, note_who_is_in, session_cookie, user_of
 from mipres.database import grants
 from mipres.database.grants import TokenKind
 from mipres.database.sessions import LoggedInUser
@@ -524,9 +524,7 @@ async def log_out(request: Request, services: OidcDep, login: LoginDep) -> Respo
         await note_who_is_in(login, request)
         return services.pages.render(request, "oidc_logout", client=client)
     response = _redirect(target or "/")
-    for door in named:
-        await login.sessions.end(login.cookies.get(request, session_cookie(door)) or "")
-        login.cookies.drop(response, session_cookie(door))
+    await leave(request, login, response, named)
     return response
 
 

@@ -20,7 +20,7 @@ from api.pages.landing import profile_card
 from api.protection import LOGIN_FORM, LOOKS, PROTECTED_FORM, PUBLIC, READS, ClientDep, limited
 from api.security import new_visit
 from api.services import LoginDep, LoginServices
-from api.signed_in import is_authorization, own_pages, session_cookie, user_of
+from api.signed_in import is_authorization, leave, own_pages, session_cookie, user_of
 from api.throttle import guesser
 from mipres.database.credentials import Authenticated, LoginResult
 from mipres.database.passkeys import Purpose
@@ -260,13 +260,7 @@ async def landing(application: str, request: Request, services: LoginDep) -> Res
 @router.post("/salir", dependencies=[PROTECTED_FORM])
 async def log_out(request: Request, services: LoginDep) -> Response:
     response = RedirectResponse("/", status_code=HTTPStatus.SEE_OTHER)
-    for application in Application:
-        token = services.cookies.get(request, session_cookie(application))
-        if token:
-            await services.sessions.end(token)
-            services.cookies.drop(response, session_cookie(application))
-    # The next person at this browser reads nothing of this one.
-    services.answers.forget(request, response)
+    await leave(request, services, response, Application)
     return response
 
 

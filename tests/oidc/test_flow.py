@@ -372,6 +372,19 @@ async def test_logging_out_at_the_application_ends_the_session_here(set_stage: S
     assert (await stage.userinfo(tokens["access_token"])).status_code == 401
 
 
+async def test_logging_out_at_the_application_leaves_nothing_for_the_next_person(
+    set_stage: SetStage,
+) -> None:
+    """The answer to a form can be read for half an hour, by Back."""
+    stage = await set_stage()
+    page = await stage.log_in(stage.request(), "wrong")
+    typed = f'value="{LOGIN}"'
+    assert typed in (await stage.browser.get(str(page.url))).text
+    tokens = (await stage.exchange(code=await stage.code())).json()
+    await stage.browser.get("/oidc/logout", params={"id_token_hint": tokens["id_token"]})
+    assert typed not in (await stage.browser.get(str(page.url))).text
+
+
 async def test_leaving_one_application_leaves_the_others_of_a_session_that_has_run_out(
     set_stage: SetStage, engine: AsyncEngine
 ) -> None:
