@@ -24,7 +24,7 @@ from api.pages.second_step import LOCKED, NO_CODE, code_proof
 from api.protection import LOOKS, PROTECTED_FORM, PUBLIC, ClientDep, limited
 from api.services import LoginDep, LoginServices
 from api.signed_in import is_authorization, lacks_factor, session_cookie, user_named, users_of
-from mipres.database.second_factors import Holder
+from mipres.database.second_factors import Holder, SecondFactors
 from mipres.database.sessions import LoggedInUser
 from mipres.domain import sentences
 from mipres.domain.applications import Application
@@ -67,12 +67,24 @@ async def show_factor(
     owner, back = await _owner(request, services, application=aplicacion), _own_way(volver)
     if owner is None:
         return _login(request, services, aplicacion, back)
-    codes = services.answers.shown_here(request, CodesAnswer)
-    if codes and codes.session_id == owner.user.session_id:
-        shown = [shown_recovery_code(code) for code in codes.codes]
+    answer = services.answers.shown_here(request, CodesAnswer)
+    if codes := await codes_in(answer, services.factors, owner.holder, owner.user.session_id):
         page = back or f"{_PATH}?aplicacion={owner.user.application}"
-        return services.pages.render(request, "recovery_codes", user=owner.user, codes=shown, back=page)
+        return services.pages.render(request, "recovery_codes", user=owner.user, codes=codes, back=page)
     return await _page(request, services, owner, back)
+
+
+async def codes_in(
+    answer: CodesAnswer | None, factors: SecondFactors, holder: Holder, session_id: uuid.UUID
+) -> list[str]:
+    """Return the recovery codes of an answer, as people copy them.
+
+    None that are no longer good: by Back a person comes to a list that another has replaced, and must not keep it.
+    """
+    is_own = answer is not None and answer.session_id == session_id
+    if answer is None or not is_own or not await factors.has_list(holder, answer.codes):
+        return []
+    return [shown_recovery_code(code) for code in answer.codes]
 
 
 @router.post("/confirmar", dependencies=[limited(PASSWORDS), PROTECTED_FORM])

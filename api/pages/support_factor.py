@@ -19,6 +19,7 @@ from api.pages.second_factor import (
     NO_PASSKEY,
     NO_WAITING_SECRET,
     NOT_NOW,
+    codes_in,
     grouped,
     picture_of,
 )
@@ -40,7 +41,7 @@ from api.services import ProtectionDep, SupportDep, SupportServices
 from mipres.database.passkeys import Purpose
 from mipres.database.second_factors import Holder
 from mipres.domain.limits import LOGINS, PASSWORDS
-from mipres.domain.second_factor import Factor, Proof, shown_recovery_code
+from mipres.domain.second_factor import Factor, Proof
 from mipres.support.staff import (
     StaffMember,
     StaffPresentPasswordError,
@@ -102,10 +103,9 @@ async def show(
     request: Request, services: SupportDep, member: StaffDep, protection: ProtectionDep
 ) -> Response:
     """Show what is set up; what changes it only after a proof of the last minutes."""
-    codes = services.answers.shown_here(request, CodesAnswer)
-    if codes and codes.session_id == member.id:
-        written = [shown_recovery_code(code) for code in codes.codes]
-        return services.pages.render(request, "support_recovery_codes", member=member, codes=written)
+    answer = services.answers.shown_here(request, CodesAnswer)
+    if codes := await codes_in(answer, services.factors, member.holder, member.id):
+        return services.pages.render(request, "support_recovery_codes", member=member, codes=codes)
     shown, factor = services.answers.form_here(request), await services.factors.of(member.holder)
     is_fresh = _may_change(services, member, factor)
     needs_secret = is_fresh and not factor.has_codes

@@ -205,6 +205,16 @@ class SecondFactors:
             await self.note(session, holder, AccessChange.RECOVERY_CODES_RENEWED)
         return codes
 
+    async def has_list(self, holder: Holder, codes: Sequence[str]) -> bool:
+        """Whether these are the recovery codes of now, used or not."""
+        async with self._reading() as session:
+            factor_id = await session.scalar(select(SecondFactorRow.id).where(_of(holder)))
+            if factor_id is None:
+                return False
+            hashes = [_hashed(key, factor_id, code) for key in self._keys for code in codes]
+            own = (RecoveryCodeRow.factor_id == factor_id, RecoveryCodeRow.code_hash.in_(hashes))
+            return await session.scalar(select(RecoveryCodeRow.factor_id).where(*own).limit(1)) is not None
+
     async def check(self, holder: Holder, typed: str, origin: Origin) -> CheckedCode:
         """Judge a code of the application or of the list; each is right once.
 

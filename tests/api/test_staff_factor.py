@@ -37,6 +37,20 @@ async def test_in_production_support_sets_a_factor_up_before_anything_else(
 
 
 @pytest.mark.usefixtures("staff")
+async def test_back_shows_no_recovery_codes_that_are_no_longer_good(
+    open_client: OpenClient, database_url: str
+) -> None:
+    client = await open_client(database_url=database_url)
+    await log_in_as_staff(client)
+    page = await client.get(PAGE)
+    secret = re.findall(r"Clave: <code>([A-Z2-7 ]+)</code>", page.text)[0].replace(" ", "")
+    first = await client.post(f"{PAGE}/codigos", data={**hidden(page), "codigo": pyotp.TOTP(secret).now()})
+    second = await client.post(f"{PAGE}/recuperacion", data=hidden(await client.get(PAGE)))
+    shown = [(await client.get(str(each.url))).text.count("<li><code>") for each in (first, second)]
+    assert shown == [0, 10]
+
+
+@pytest.mark.usefixtures("staff")
 async def test_in_production_support_may_leave_without_a_factor(
     open_client: OpenClient, database_url: str
 ) -> None:

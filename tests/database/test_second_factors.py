@@ -282,6 +282,18 @@ async def test_a_new_list_ends_the_old_one(factors: SecondFactors, holder: Holde
     assert (await factors.check(holder, new[0], HERE)).proof is Proof.RECOVERY_CODE
 
 
+async def test_a_list_is_known_until_another_replaces_it(
+    factors: SecondFactors, holder: Holder, clock: FakeClock
+) -> None:
+    _, old = await with_codes(factors, holder, clock)
+    await factors.check(holder, old[0], HERE)
+    assert await factors.has_list(holder, old)
+    new = await factors.renew_recovery_codes(holder)
+    assert (await factors.has_list(holder, old), await factors.has_list(holder, new)) == (False, True)
+    await factors.remove_codes(holder)
+    assert not await factors.has_list(holder, new)
+
+
 async def test_recovery_codes_go_with_the_last_factor(
     factors: SecondFactors, holder: Holder, clock: FakeClock
 ) -> None:

@@ -187,6 +187,20 @@ async def test_a_text_that_no_column_holds_is_no_outage(set_stage: SetStage, for
     assert "dependency_unavailable" not in [line["event"] for line in lines]
 
 
+async def test_back_shows_no_recovery_codes_that_are_no_longer_good(set_stage: SetStage) -> None:
+    stage = await set_stage()
+    await stage.code()
+    await set_up(stage)
+    lists = [
+        await stage.browser.post(f"{FACTOR}/recuperacion", data=hidden(await stage.browser.get(FACTOR)))
+        for _ in range(2)
+    ]
+    shown = [(await stage.browser.get(str(each.url))).text.count("<li><code>") for each in lists]
+    assert shown == [0, 10]
+    await stage.browser.post(f"{FACTOR}/codigos/quitar", data=hidden(await stage.browser.get(FACTOR)))
+    assert "<li><code>" not in (await stage.browser.get(str(lists[1].url))).text
+
+
 def options_in(page: httpx2.Response) -> str:
     """What a page gives the browser for a passkey."""
     found = re.search(r'data-options="([^"]+)"', page.text)
