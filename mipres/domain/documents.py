@@ -5,7 +5,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mipres.domain.identifiers import compact, folded_words, has_control_character, without_document_label
+from mipres.domain.identifiers import (
+    compact,
+    folded_words,
+    has_control_character,
+    spellings_of,
+    without_document_label,
+)
 
 
 class DocumentType(StrEnum):
@@ -113,10 +119,8 @@ def is_same_document(document: Document, *, type_code: str, number: str) -> bool
     Zeros in front do not count for the types whose numbers are counted.
     """
     rule = DOCUMENT_RULES[document.type]
-    names = {document.type, rule.label, rule.printed_code or document.type}
-    if folded_words(type_code).replace(" ", "") not in {
-        folded_words(name).replace(" ", "") for name in names
-    }:
+    names = {name for code in _codes_of(document.type) for name in spellings_of(code, rule.label)}
+    if _folded_type(type_code) not in {_folded_type(name) for name in names}:
         return False
     try:
         written = normalise_number(_without_type(number, document.type))
@@ -125,6 +129,10 @@ def is_same_document(document: Document, *, type_code: str, number: str) -> bool
     if rule.is_numeric:
         return written.isdigit() and written.lstrip("0") == document.number.lstrip("0")
     return written == document.number
+
+
+def _folded_type(text: str) -> str:
+    return folded_words(text).replace(" ", "")
 
 
 def parse_document(type_code: str, number: str) -> Document:

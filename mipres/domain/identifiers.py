@@ -61,6 +61,12 @@ def folded_words(text: str) -> str:
     return " ".join("".join(char if char.isalnum() else " " for char in plain).split())
 
 
+def spellings_of(code: str, *names: str) -> tuple[str, ...]:
+    """What has a code and names: each of them, and a name beside the code."""
+    both = (words for name in names for words in (f"{name} {code}", f"{code} {name}"))
+    return (code, *names, *both)
+
+
 def folded_code(text: str) -> str:
     """Fold a code: `P07`, `p-07` and `P 7` become equal."""
     return re.sub(r"(?<!\d)0+(?=\d)", "", folded_words(text).replace(" ", ""))

@@ -1,14 +1,15 @@
 """miseguridadsocial: persons, and the delegates that an entity has named."""
 
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BeforeValidator, model_validator
 
 from mipres.domain.divipola import codes_of, department_of
 from mipres.domain.documents import Document
+from mipres.domain.identifiers import spellings_of
 from mipres.domain.nit import InvalidNitError, is_same_nit, nit_to_offer, parse_nit
 from mipres.domain.people import Delegation, EntityRecord, Person
-from mipres.domain.submissions import Entity, EntityKind, Regime
+from mipres.domain.submissions import ENTITY_KIND_LABELS, Entity, EntityKind, Regime
 from mipres.registries.client import PersonalAnswer, RegistryClient
 from mipres.registries.fields import (
     Label,
@@ -20,34 +21,23 @@ from mipres.registries.fields import (
     one_of,
 )
 
-_Kind = Annotated[
-    EntityKind,
-    BeforeValidator(
-        one_of(
-            {
-                EntityKind.IPS: (
-                    "IPS",
-                    "I.P.S.",
-                    "Institución Prestadora de Servicios",
-                    "Institución Prestadora de Servicios de Salud",
-                    "Instituciones Prestadoras de Servicios",
-                ),
-                EntityKind.EPS: (
-                    "EPS",
-                    "E.P.S.",
-                    "Entidad Promotora de Salud",
-                    "Entidades Promotoras de Salud",
-                ),
-                EntityKind.PROVIDER: (
-                    "PROVIDER",
-                    "PROVEEDOR",
-                    "Proveedores",
-                    "Proveedor de servicios y tecnologías",
-                ),
-            }
-        )
+_KIND_NAMES: Final = {
+    EntityKind.IPS: (
+        "Institución Prestadora de Servicios",
+        "Institución Prestadora de Servicios de Salud",
+        "Instituciones Prestadoras de Servicios",
+        "Instituciones Prestadoras de Servicios de Salud",
     ),
-]
+    EntityKind.EPS: ("Entidad Promotora de Salud", "Entidades Promotoras de Salud"),
+    EntityKind.PROVIDER: ("PROVEEDOR", "Proveedores", "Proveedor de servicios y tecnologías"),
+}
+
+
+def _spellings(kind: EntityKind) -> tuple[str, ...]:
+    return (".".join(kind), *spellings_of(kind, ENTITY_KIND_LABELS[kind], *_KIND_NAMES[kind]))
+
+
+_Kind = Annotated[EntityKind, BeforeValidator(one_of({kind: _spellings(kind) for kind in EntityKind}))]
 _read_regime = one_of(
     {
         Regime.CONTRIBUTIVO: ("CONTRIBUTIVO", "Régimen contributivo"),

@@ -93,6 +93,8 @@ CEDULA = parse_document("CC", "1020304050")
         ("C.C.", "0001020304050"),
         ("Cédula de Ciudadanía", "CC 1020304050"),
         ("CC ", "1020304050\u200b"),
+        ("CC - Cédula de ciudadanía", "1020304050"),
+        ("CÉDULA DE CIUDADANÍA (C.C.)", "1020304050"),
     ],
 )
 def test_a_registry_may_write_a_document_another_way(type_code: str, number: str) -> None:
@@ -108,6 +110,8 @@ def test_a_registry_may_write_a_document_another_way(type_code: str, number: str
         ("CC", ""),
         ("", "1020304050"),
         ("CC", "x"),
+        ("CE - Cédula de ciudadanía", "1020304050"),
+        ("CC - Cédula de extranjería", "1020304050"),
     ],
 )
 def test_another_document_is_another(type_code: str, number: str) -> None:

@@ -20,7 +20,7 @@ from dev.serving import open_listener, port_of, serve
 from mipres.domain.documents import parse_document
 from mipres.domain.errors import RegistryUnavailableError
 from mipres.domain.people import Delegation, HealthProfessional, Person, Placement, Profession, Sanction
-from mipres.domain.submissions import Entity, EntityKind, Regime
+from mipres.domain.submissions import ENTITY_KIND_LABELS, Entity, EntityKind, Regime
 from mipres.registries.client import RegistryClient
 from mipres.registries.miseguridadsocial import HttpSocialSecurityRegistry
 from mipres.registries.rethus import HttpHealthTalentRegistry
@@ -396,6 +396,20 @@ async def test_harmless_dirt_is_read(registries: Registries, name: str, answer: 
     if isinstance(found, Placement):
         found = replace(found, profession=found.profession.capitalize())
     assert is_good(CALLS[name], found)
+
+
+@pytest.mark.parametrize("kind", EntityKind)
+@pytest.mark.parametrize("written", ["{label}", "{label} ({kind})", "{kind} - {label}", " {kind}. "])
+async def test_a_kind_may_be_written_as_the_form_shows_it(
+    registries: Registries, kind: EntityKind, written: str
+) -> None:
+    call, label = CALLS["delegate"], ENTITY_KIND_LABELS[kind]
+    answer = delegation(kind=written.format(label=label, kind=kind))
+    registries.answer(call.registry, call.path, body=answer)
+    entity = Entity(
+        kind=kind, nit="900123456", regime=Regime.CONTRIBUTIVO if kind is EntityKind.EPS else None
+    )
+    assert await registries.miseguridadsocial.find_delegation(ANA, entity) is not None
 
 
 @pytest.mark.parametrize("missing", ["given_names", "surnames"])
