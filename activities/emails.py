@@ -259,9 +259,7 @@ class EmailActivities:
         """Notify support that a person stopped a change of their address."""
         activity.logger.warning("a change of address was stopped by its person: %s", notice.reference)
         if self._support_address is not None:
-            desk = AccountContact(
-                login="", full_name="Soporte de Registro MIPRES", email=self._support_address
-            )
+            desk = AccountContact.of_support(self._support_address)
             context: dict[str, object] = {"reference": notice.reference}
             await self._send("support_change_stopped", desk, notice.message_key, context)
 
@@ -335,7 +333,7 @@ class EmailActivities:
             activity.logger.warning("the trail does not tell that %s was given up", notice.reference)
         if self._support_address is None:
             return
-        desk = AccountContact(login="", full_name="Soporte de Registro MIPRES", email=self._support_address)
+        desk = AccountContact.of_support(self._support_address)
         context: dict[str, object] = {"reference": notice.reference, "waiting_on": notice.waiting_on}
         await self._send("support_given_up", desk, notice.message_key, context)
 
@@ -388,7 +386,7 @@ class EmailActivities:
             holds: Raises where it states what is no longer true; asked when the server is ready for it.
         """
         key = f"{name}:{once_for or message_key}"
-        with translated():
+        with translated(is_for_support=contact.is_support):
             match await self._sent_mails.claim(key):
                 case MailClaim.SENT:
                     return

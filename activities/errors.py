@@ -40,12 +40,21 @@ LOGOUT_NOT_TAKEN = "LogoutNotTaken"
 # A second copy confuses the person: by then the first one has arrived, or never will.
 _AFTER_A_PROBABLE_DELIVERY = HANDED_OVER_LIFETIME
 
+_OF_THE_PERSON = (
+    "que figura en miseguridadsocial",
+    "La persona debe corregirla allí; después, reenvíe el enlace: se consulta otra vez.",
+)
+_OF_SUPPORT = ("de soporte", "Corrija MIPRES_SUPPORT_EMAIL.")
+
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(*, is_for_support: bool = False) -> Iterator[None]:
     """Raise domain errors as ApplicationErrors that name the cause and the remedy.
 
     Outages are expected, so they are benign: they do not raise alarms of the SDK's own.
+
+    Args:
+        is_for_support: Whether a mail goes to support, whose address stands in no registry.
     """
     try:
         yield
@@ -81,8 +90,9 @@ def translated() -> Iterator[None]:
         ) from None
     except MailAddressRejectedError as error:
         metrics.mail_failed(metrics.MailFailure.ADDRESS_REJECTED)
+        whose, remedy = _OF_SUPPORT if is_for_support else _OF_THE_PERSON
         raise ApplicationError(
-            f"El servidor de correo rechaza la dirección que figura en miseguridadsocial: {address_fault_for_staff(str(error))}. La persona debe corregirla allí; después, reenvíe el enlace: se consulta otra vez.",
+            f"El servidor de correo rechaza la dirección {whose}: {address_fault_for_staff(str(error))}. {remedy}",
             type=MAIL_ADDRESS_REJECTED,
             non_retryable=True,
         ) from None

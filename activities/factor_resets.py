@@ -67,9 +67,7 @@ class FactorResetActivities:
         """
         activity.logger.warning("a reset of a second factor was stopped by its person: %s", request.reset_id)
         if self._support_address is not None:
-            desk = AccountContact(
-                login="", full_name="Soporte de Registro MIPRES", email=self._support_address
-            )
+            desk = AccountContact.of_support(self._support_address)
             await self._mails.send_notice("support_reset_stopped", desk, f"{request.reset_id}:detenido", {})
 
     async def _notify(self, reset: WaitingReset, address: str, *, key: str) -> None:

@@ -250,7 +250,7 @@ class AccessReviews:
         )
         if self._support_address is None:
             return
-        desk = AccountContact(login="", full_name="Soporte de Registro MIPRES", email=self._support_address)
+        desk = AccountContact.of_support(self._support_address)
         key = f"{notice.review}.{notice.registry}.{notice.looked}"
         await self._mails.send_notice("support_review_stopped", desk, key, {"notice": notice})
 

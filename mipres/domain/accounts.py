@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Self
 
 from mipres.domain.links import PasswordLink
 from mipres.domain.masking import mask_login
@@ -86,6 +87,14 @@ class AccountContact:
     @property
     def has_password(self) -> bool:
         return self.password_set_at is not None
+
+    @classmethod
+    def of_support(cls, address: str) -> Self:
+        return cls(login="", full_name="Soporte de Registro MIPRES", email=address)
+
+    @property
+    def is_support(self) -> bool:
+        return not self.login
 
     @property
     def login_hint(self) -> str:

@@ -341,6 +341,14 @@ async def test_an_address_that_is_rejected_is_not_tried_again(desk: Desk) -> Non
     assert ANA.email not in str(caught.value)
 
 
+async def test_a_rejected_address_of_support_is_not_called_the_persons(desk: Desk) -> None:
+    desk.mailer.rejects = True
+    notice = SupportNoticeInput(reference="RM-1", waiting_on="rethus", message_key="soporte")
+    with pytest.raises(ApplicationError, match="MIPRES_SUPPORT_EMAIL") as caught:
+        await desk.notify_support(notice, address="soporte@ejemplo.test")
+    assert "miseguridadsocial" not in str(caught.value)
+
+
 async def test_without_an_account_there_is_nothing_to_try_again(desk: Desk) -> None:
     with pytest.raises(ApplicationError) as caught:
         await desk.send_link(account_id=uuid.UUID(int=2))
