@@ -266,7 +266,7 @@ class AccessReviews:
             with translated():
                 raise
         if finding is None:
-            return ReviewAnswer(outcome=ReviewOutcome.UNCLEAR)
+            return ReviewAnswer(outcome=ReviewOutcome.UNDECIDED)
         if self._reviewer.takes_away(finding, profile):
             return ReviewAnswer(outcome=ReviewOutcome.CLOSES, finding=finding)
         changed = await self._profiles.apply(profile.profile_id, finding, since=request.since)

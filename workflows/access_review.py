@@ -74,7 +74,7 @@ class AccessReview:
 
     @workflow.update(description="La revisión sigue y retira lo que el freno detuvo. Entrada: el motivo.")
     async def go_on(self, reason: object = None) -> None:  # noqa: ARG002 - the validator asks for it.
-        """Accept what was found; the guard stays open until the end of this review."""
+        """Accept what was found; the guard stays open for that registry until the end."""
         self._state.is_guard_open = True
 
     @go_on.validator
@@ -94,9 +94,12 @@ class AccessReview:
 
     def _require_stop(self, reason: object) -> None:
         admission.require_reason(reason)
-        is_decided = self._state.is_guard_open or self._state.is_abandon_asked
-        if self._state.stage is not ReviewStage.STOPPED or is_decided:
+        if self._state.stage is not ReviewStage.STOPPED or self._is_decided:
             raise ApplicationError("El freno no ha detenido esta revisión", type=names.WRONG_STAGE)
+
+    @property
+    def _is_decided(self) -> bool:
+        return self._state.is_guard_open or self._state.is_abandon_asked
 
     @workflow.query(description="En qué va la revisión. No contiene datos personales.")
     def progress(self) -> ReviewState:
@@ -178,8 +181,7 @@ class AccessReview:
 
     async def _settle(self) -> None:
         """Take away what was found, once the guard or support lets it."""
-        suspect = None if self._state.is_guard_open else self._suspect()
-        if suspect is not None:
+        while not self._is_decided and (suspect := self._suspect()):
             await self._stop(suspect)
         if self._state.is_abandon_asked:
             self._state.held = []
@@ -193,7 +195,7 @@ class AccessReview:
 
     def _suspect(self) -> WaitingOn | None:
         """The registry that takes away too much, in all or in this portion."""
-        for registry in WaitingOn:
+        for registry in (each for each in WaitingOn if each not in self._state.let_go):
             for tally in (self._state.tallies.get(registry), self._state.portion.get(registry)):
                 if tally and self._guard.stops(looked=tally.looked, closing=tally.closing):
                     return registry
@@ -216,11 +218,15 @@ class AccessReview:
                 "Avisar que el freno se activó",
             )
         )
-        await workflow.wait_condition(lambda: self._state.is_guard_open or self._state.is_abandon_asked)
+        await workflow.wait_condition(lambda: self._is_decided)
         if not telling.done():
             telling.cancel()
         await to_its_end(telling)
         if self._state.is_guard_open:
+            if workflow.patched("guard-opens-for-one-registry"):
+                # What support knows of one registry says nothing of another one's data.
+                self._state.is_guard_open = False
+                self._state.let_go.append(registry)
             self._enter(ReviewStage.REVIEWING)
 
     # ---- What others see

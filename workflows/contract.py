@@ -79,6 +79,7 @@ class RegistrationState:
         looked_at: When the registry was last asked while they wait.
         is_look_asked: Whether it is asked once more now, because the person registered again.
         is_watch_ended: Whether the person waits no longer.
+        is_watch_extended: Whether the time was over and the registry gave no answer.
     """
 
     stage: Stage = Stage.CHECKING
@@ -106,6 +107,7 @@ class RegistrationState:
     looked_at: datetime | None = None
     is_look_asked: bool = False
     is_watch_ended: bool = False
+    is_watch_extended: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,7 +64,7 @@ REVIEW_BATCH = 10
 REVIEW_RETRY = replace(PATIENT_RETRY, non_retryable_error_types=[UNFORESEEN])
 # Some 1,300 events a run, far below the server's limit, and few enough findings to hold back for the guard.
 REVIEW_PORTION = 200
-# One person's odd data give one or two unclear answers; so many in a row are the registry's.
+# One person's odd data give one or two answers that cannot be used; so many in a row are the registry's.
 REVIEW_UNCLEAR_ENOUGH = 20
 # A night without workers is made up for the next day.
 REVIEW_CATCH_UP = timedelta(hours=23)

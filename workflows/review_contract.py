@@ -23,7 +23,7 @@ class Tally:
         match outcome:
             case ReviewOutcome.SKIPPED:
                 return
-            case ReviewOutcome.UNCLEAR:
+            case ReviewOutcome.UNCLEAR | ReviewOutcome.UNDECIDED:
                 self.unclear += 1
                 return
             case ReviewOutcome.CLOSES:
@@ -44,9 +44,10 @@ class ReviewState:
         portion: The same of the present portion alone: a registry that loses its data in the middle of a
             long review shows there first.
         held: What waits for the guard.
-        unclear_in_a_row: How many answers of a registry in a row were not clear.
-        left_out: The registries that gave too many of those.
+        unclear_in_a_row: How many times in a row a registry gave no answer that can be used.
+        left_out: The registries that did so too often.
         is_guard_open: Whether support has looked at what was found, and wants the review to go on.
+        let_go: The registries of which support did, so that the guard stops the review for others only.
     """
 
     stage: ReviewStage = ReviewStage.REVIEWING
@@ -58,6 +59,7 @@ class ReviewState:
     unclear_in_a_row: dict[str, int] = field(default_factory=dict)
     left_out: list[WaitingOn] = field(default_factory=list)
     is_guard_open: bool = False
+    let_go: list[WaitingOn] = field(default_factory=list)
     is_abandon_asked: bool = False
 
     @property

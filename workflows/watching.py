@@ -29,7 +29,15 @@ class RegistryWatch:
 
     @property
     def ends_at(self) -> datetime | None:
-        """When the waiting is over; never before an assigned placement begins."""
+        """When the waiting is over; never before an assigned placement begins.
+
+        A registry that gives no answer at the end has days to be repaired.
+        """
+        planned = self._planned_end
+        return planned + policies.GIVE_UP_AFTER if planned and self._state.is_watch_extended else planned
+
+    @property
+    def _planned_end(self) -> datetime | None:
         state = self._state
         if state.watched_since is None:
             return None
@@ -57,7 +65,9 @@ class RegistryWatch:
             )
             if workflow.info().is_continue_as_new_suggested() and not self._must_look_first():
                 return None
-            verdict = await self._look_unless_ended() or verdict
+            answer = await self._look_unless_ended()
+            state.is_watch_extended = answer is None and self._may_be_extended()
+            verdict = answer or verdict
 
     def ask_again(self) -> None:
         """The person registered again: the registry may know them by now."""
@@ -101,6 +111,12 @@ class RegistryWatch:
     def _is_over(self) -> bool:
         ends_at = self.ends_at
         return self._state.is_watch_ended or (ends_at is not None and workflow.now() >= ends_at)
+
+    def _may_be_extended(self) -> bool:
+        """Whether the time is over, and only the silence of the registry ends the waiting."""
+        planned = self._planned_end
+        is_late = planned is not None and workflow.now() >= planned and not self._state.is_watch_ended
+        return is_late and workflow.patched("wait-ends-with-an-answer")
 
     def _is_disturbed(self) -> bool:
         state = self._state

@@ -21,7 +21,7 @@ _QUESTIONS = {
     ReviewDecision.ABANDON: "¿Abandonar la revisión?",
 }
 _CONSEQUENCES = {
-    ReviewDecision.GO_ON: "La revisión retira los accesos que encontró y avisa por correo a esas personas; su freno queda abierto hasta que termine. Hágalo solo si la entidad que opera el registro confirmó sus datos.",
+    ReviewDecision.GO_ON: "La revisión retira los accesos que encontró y avisa por correo a esas personas; su freno queda abierto para ese registro hasta que termine. Hágalo solo si la entidad que opera el registro confirmó sus datos.",
     ReviewDecision.ABANDON: "Nadie pierde lo que el freno detuvo, y la próxima noche se pregunta otra vez. Es lo seguro si el registro perdió datos o si no se sabe.",
 }
 _DONE = {

@@ -44,11 +44,16 @@ _LABELS = {
 
 
 class ReviewOutcome(StrEnum):
-    """What came of one profile."""
+    """What came of one profile.
+
+    UNDECIDED is an answer that says nothing clear about this person; UNCLEAR is none that can be used, and many
+    in a row are the registry's.
+    """
 
     KEPT = "kept"
     CHANGED = "changed"
     CLOSES = "closes"
+    UNDECIDED = "undecided"
     UNCLEAR = "unclear"
     SKIPPED = "skipped"
 

@@ -27,7 +27,16 @@ from mipres.domain.review import Finding, ProfileUnderReview, ReviewStage
 from mipres.domain.submissions import Submission, UserType
 from mipres.temporal import names
 from tests.patience import PATIENCE_SECONDS
-from tests.workflows.conftest import MEDICINE, PROFESSIONAL, Handle, World, replay, sanction, told_to_support
+from tests.workflows.conftest import (
+    DELEGATE,
+    MEDICINE,
+    PROFESSIONAL,
+    Handle,
+    World,
+    replay,
+    sanction,
+    told_to_support,
+)
 from workflows import policies
 from workflows.access_review import AccessReview
 from workflows.review_contract import AccessReviewRequest, ReviewState, Tally
@@ -243,6 +252,57 @@ async def test_a_registry_that_is_away_is_left_out_until_the_next_review(world: 
     assert state.left_out == ["rethus"]
     assert state.tallies["rethus"].unclear == policies.REVIEW_UNCLEAR_ENOUGH + 15
     assert len(set(world.talent.calls)) == policies.REVIEW_UNCLEAR_ENOUGH
+
+
+async def test_people_whose_data_decide_nothing_keep_no_others_waiting(world: World) -> None:
+    """They are due every night, before the profiles that a date makes due."""
+    documents = profiles(world, policies.REVIEW_UNCLEAR_ENOUGH + 5) + profiles(world, 1, in_rethus=False)
+    for document in documents[:-1]:
+        unknown = replace(MEDICINE, code="", name="Xyzzy")
+        world.talent.people[document] = HealthProfessional(professions=(unknown,))
+    handle = await begin(world)
+    await world.passes(handle, timedelta(minutes=1))
+    state: ReviewState = await handle.result()
+    assert (state.left_out, state.tallies["rethus"]) == (
+        [],
+        Tally(looked=1, closing=1, unclear=len(documents) - 1),
+    )
+    assert list(world.reviewed.applied) == [uuid.UUID(int=len(documents))]
+
+
+async def test_what_support_knows_of_one_registry_opens_the_guard_for_no_other(world: World) -> None:
+    profiles(world, 25, in_rethus=False)
+    for place in range(25):
+        document = Document(type=DocumentType.CC, number=str(20_000_000 + place))
+        key = uuid.UUID(int=1_000 + place)
+        world.reviewed.profiles[key] = ProfileUnderReview(
+            profile_id=key,
+            submission=replace(DELEGATE, document=document),
+            access=ProfileAccess(user_type=UserType.DELEGATE),
+        )
+    # The delegates are asked about in a later run.
+    handle = await begin(world, replace(WEEK, portion=25))
+    await world.passes(handle, timedelta(minutes=1))
+    await until_stopped(world, handle)
+    first = (await handle.describe()).run_id
+    await handle.execute_update("go_on", REASON)
+    await world.passes(handle, timedelta(minutes=1))
+
+    async def stopped_again() -> bool:
+        latest = await world.env.client.get_workflow_handle(handle.id).describe()
+        stage = latest.typed_search_attributes.get(names.REVIEW_STAGE)
+        return latest.run_id != first and stage == ReviewStage.STOPPED
+
+    await world.eventually(stopped_again)
+    assert len(world.reviewed.applied) == 25
+    latest = world.env.client.get_workflow_handle(handle.id)
+    await latest.execute_update("go_on", REASON)
+    state: ReviewState = await handle.result()
+    assert state.let_go == ["rethus", "miseguridadsocial"]
+    assert len(world.reviewed.applied) == 50
+    run = world.env.client.get_workflow_handle(handle.id, run_id=first)
+    await replay([await run.fetch_history()], world.env)
+    await world.keep(run, "access-review-guard-for-one")
 
 
 async def test_a_long_review_goes_on_in_another_run(world: World) -> None:

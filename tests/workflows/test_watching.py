@@ -148,6 +148,54 @@ async def test_a_registry_that_is_down_changes_nothing(world: World) -> None:
     await is_registered_within_a_day(world, handle)
 
 
+async def test_a_registry_that_is_down_when_the_time_is_over_refuses_nobody(world: World) -> None:
+    handle = await watches(world)
+    await world.passes(handle, timedelta(days=28))
+    world.talent.down, world.talent.retry_after_seconds = True, TRY_AGAIN_AFTER
+    await world.passes(handle, timedelta(days=5))
+    status = await world.reaches(handle, Stage.WATCHING)
+    assert status.watched_until is not None
+    waits = datetime.fromisoformat(status.watched_until) - datetime.fromisoformat(status.updated_at)
+    assert timedelta(days=36) < waits <= timedelta(days=37)
+    world.talent.down = False
+    world.talent.people[ANA] = HealthProfessional(professions=(MEDICINE,))
+    await is_registered_within_a_day(world, handle)
+    await world.keep(handle, "watch-extended")
+
+
+async def test_a_placement_is_asked_for_until_sso_answers_on_its_first_days(world: World) -> None:
+    now = datetime.now(BOGOTA)
+    first_day = now.date() + timedelta(days=40)
+    world.placements.people[ANA] = placement(start=first_day, end=first_day + timedelta(days=300))
+    handle = await watches(world, SOCIAL_SERVICE)
+    world.clock.time = begins = datetime.combine(first_day, datetime.min.time(), BOGOTA)
+    world.placements.down, world.placements.retry_after_seconds = True, TRY_AGAIN_AFTER
+    await world.passes(handle, begins - now + timedelta(days=3))
+    world.placements.down = False
+    await is_registered_within_a_day(world, handle)
+
+
+async def test_a_registry_that_stays_down_is_given_up_after_a_week_more(world: World) -> None:
+    handle = await watches(world)
+    await world.passes(handle, timedelta(days=29))
+    world.talent.down, world.talent.retry_after_seconds = True, TRY_AGAIN_AFTER
+    await world.passes(handle, timedelta(days=10))
+    assert (await handle.result()).stage is Stage.REFUSED
+    await world.mailed("registration_wait_ended")
+
+
+async def test_a_clear_no_ends_the_longer_wait(world: World) -> None:
+    handle = await watches(world)
+    await world.passes(handle, timedelta(days=29))
+    world.talent.down, world.talent.retry_after_seconds = True, TRY_AGAIN_AFTER
+    await world.passes(handle, timedelta(days=3))
+    await world.reaches(handle, Stage.WATCHING)
+    world.talent.down = False
+    await world.passes(handle, timedelta(days=1))
+    assert (await handle.result()).stage is Stage.REFUSED
+    await world.mailed("registration_wait_ended")
+
+
 @pytest.mark.parametrize("is_down", [False, True])
 async def test_the_person_ends_the_waiting(world: World, *, is_down: bool) -> None:
     handle = await watches(world)
