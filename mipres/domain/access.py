@@ -252,7 +252,7 @@ _CHANGE_WORDS = {
         remedy=f"{sentences.ENTER_AS_ALWAYS} {sentences.NOTHING_TO_DO} más.",
     ),
     AccessChange.PLACEMENT_CHANGED: AccessWords(
-        title="Su perfil de Servicio Social Obligatorio vale ahora en la sede de su nueva plaza",
+        title="La sede o las fechas de su plaza de Servicio Social Obligatorio cambiaron",
         remedy=f"{sentences.NOTHING_TO_DO}. Si la sede o las fechas están mal, pida la corrección en el aplicativo Servicio Social Obligatorio del Ministerio.",
     ),
     AccessChange.PASSWORD_CHANGED: AccessWords(

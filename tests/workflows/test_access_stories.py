@@ -273,6 +273,15 @@ async def test_a_new_placement_is_the_new_site(life: Life) -> None:
     assert await life.trail() == ["placement_changed"]
 
 
+async def test_a_placement_that_is_prolonged_is_not_mailed_as_another_site(life: Life) -> None:
+    await life.registers(registration(SOCIAL_SERVICE, facts=ProfileFacts(placement=PLACEMENT)))
+    life.placements.people[DOCTOR.document] = replace(PLACEMENT, end=PLACEMENT.end + 30 * DAY)
+    async with life.working():
+        await life.night(7)
+    (notice,) = await life.mails()
+    assert notice.words.title.startswith("La sede o las fechas de su plaza")
+
+
 async def test_a_placement_that_begins_later_opens_on_its_first_day(life: Life) -> None:
     account_id = await life.registers(registration(SOCIAL_SERVICE, facts=ProfileFacts(placement=PLACEMENT)))
     first = date(2027, 6, 5)
