@@ -413,6 +413,8 @@ async def _userinfo(request: Request, services: OidcServices) -> Response:
     found = await _call(services, claims)
     if found is None:
         return _no_claims(HTTPStatus.UNAUTHORIZED, "invalid_token")
+    if not found:
+        return _no_claims(HTTPStatus.FORBIDDEN, "insufficient_scope")
     return JSONResponse(found, headers=_NO_STORE)
 
 

@@ -331,10 +331,12 @@ def profiles_for(person: PersonFacts, audience: Audience, *, today: date) -> lis
 def claims_of(
     person: PersonFacts, scopes: frozenset[str], audience: Audience, *, today: date
 ) -> dict[str, Any]:
-    """What an application learns.
+    """What an application learns: nothing without `openid`.
 
     Of profiles only those in force today, and of its own doors.
     """
+    if "openid" not in scopes:
+        return {}
     claims: dict[str, Any] = {
         "sub": person.subject,
         "preferred_username": person.login,

@@ -201,7 +201,12 @@ async def test_an_access_token_may_have_less_and_the_refresh_token_keeps_all(set
     less = (await stage.exchange(**renew, scope="openid")).json()
     assert less["scope"] == "openid"
     assert "email" not in (await stage.userinfo(less["access_token"])).json()
-    again = (await stage.exchange(**{**renew, "refresh_token": less["refresh_token"]})).json()
+    # Name and login are of `openid` (Core, section 5.3; RFC 6750, section 3.1).
+    bare = (await stage.exchange(**{**renew, "refresh_token": less["refresh_token"]}, scope="email")).json()
+    refused = await stage.userinfo(bare["access_token"])
+    assert (refused.status_code, refused.content) == (403, b"")
+    assert refused.headers["www-authenticate"] == 'Bearer realm="oidc", error="insufficient_scope"'
+    again = (await stage.exchange(**{**renew, "refresh_token": bare["refresh_token"]})).json()
     assert again["scope"] == scope
     claims = [await stage.claims(tokens["id_token"]) for tokens in (first, again)]
     assert [claim.pop("nonce", None) for claim in claims] == ["n1", None]
