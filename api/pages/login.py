@@ -187,6 +187,7 @@ async def enter(
         SecondStepNeededError: the person has a second factor that was not shown.
     """
     visitor = _visitor(request, services, client)
+    before = await user_of(request, services, wanted, is_active=False, before_factor=True)
     session = await services.sessions.open(
         entry.account_id,
         wanted,
@@ -203,6 +204,9 @@ async def enter(
     services.devices.remember(request, response, entry.login)
     # A form that was opened before the login is not trusted after it.
     services.cookies.set(response, "visita", new_visit())
+    if before is not None and before.account_id != entry.account_id:
+        # As if that person had left: the next one reads nothing of them.
+        services.answers.forget(request, response)
     return response
 
 

@@ -1,10 +1,18 @@
 """Where a login leads that no application has asked for."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.oidc.conftest import SetStage
+from mipres.database.accounts import PostgresAccounts
+from mipres.database.credentials import Hasher
+from mipres.database.password_links import PostgresPasswordLinks
+from mipres.domain.documents import parse_document
+from tests.api.conftest import hidden
+from tests.database.registrations import DOCTOR, registration
+from tests.database.stored_accounts import issue
+from tests.oidc.conftest import LOGIN, PASSWORD, SetStage, log_in_at
 
 START = "https://app.example/ingresar"
 
@@ -34,3 +42,23 @@ async def test_a_door_without_an_application_has_a_page(set_stage: SetStage, cha
     page = await stage.log_in("/ingreso/mipres")
     assert (page.url.path, START in page.text) == ("/inicio/mipres", False)
     assert "Antes de trabajar" in page.text
+
+
+async def test_who_logs_in_over_another_person_reads_nothing_of_them(
+    set_stage: SetStage, accounts: PostgresAccounts, links: PostgresPasswordLinks, hasher: Hasher
+) -> None:
+    stage = await set_stage()
+    next_one = replace(DOCTOR, document=parse_document("CC", "1020304099"))
+    radicado = "RM-000000000002"
+    account = (await accounts.register(registration(next_one, radicado=radicado))).account_id
+    link = await issue(accounts, account, "enlace-2", reference=radicado)
+    await links.set_password(link.token, await hasher.hash(PASSWORD))
+    await log_in_at(stage, "mipres")
+    failed = await stage.log_in("/ingreso/mipres", "wrong")
+    typed, page = f'value="{LOGIN}"', str(failed.url)
+    await log_in_at(stage, "mipres")
+    assert typed in (await stage.browser.get(page)).text, "what one person typed stays with that person"
+    form = await stage.browser.get("/ingreso/mipres")
+    sent = {**hidden(form), "usuario": "CC1020304099", "contrasena": PASSWORD}
+    assert (await stage.browser.post("/ingreso/mipres", data=sent)).url.path == "/inicio/mipres"
+    assert typed not in (await stage.browser.get(page)).text
