@@ -81,13 +81,17 @@ class Finding:
     def closes(self, access: ProfileAccess, *, today: date) -> bool:
         """Whether the finding takes something away that the profile still has.
 
-        What ends by its own last day is not taken away, and what support suspends is support's.
+        What ends by its own last day is not taken away, and what support suspends is support's. An earlier last
+        day is: a registry that gives everybody the same one would else end all of them on it.
         """
-        if self.cause is None:
-            return False
         before = replace(access, is_suspended_by_support=False).state(today)
+        if self.cause is None:
+            return before is AccessState.IN_FORCE and self._shortens(access.last_day)
         after = AccessState.SUSPENDED if self.cause is AccessCause.SANCTIONED else AccessState.ENDED
         return _SEVERITY.index(after) > _SEVERITY.index(before)
+
+    def _shortens(self, last_day: date | None) -> bool:
+        return self.placement is not None and last_day is not None and self.placement.end < last_day
 
 
 @dataclass(frozen=True, kw_only=True)

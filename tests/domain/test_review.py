@@ -187,6 +187,16 @@ OPEN = ProfileAccess(user_type=UserType.PROFESSIONAL)
         (SUSPENDS, replace(OPEN, is_sanctioned=True, sanctioned_until=TODAY - DAY), True),
         (ENDS, replace(OPEN, ended_cause=AccessCause.NOT_IN_RETHUS), False),
         (Finding(cause=AccessCause.PLACEMENT_OVER), replace(OPEN, last_day=TODAY - DAY), False),
+        (Finding(placement=placement(-9, 0)), IN_PLACE, True),
+        (Finding(placement=placement(-9, 30)), IN_PLACE, False),
+        (Finding(placement=placement(-9, 90)), IN_PLACE, False),
+        # The placement was over, so that its next one opens it again.
+        (Finding(placement=placement(-1, 9)), replace(IN_PLACE, last_day=TODAY - DAY), False),
+        (
+            Finding(placement=placement(-1, 9)),
+            replace(IN_PLACE, ended_cause=AccessCause.PLACEMENT_OVER),
+            False,
+        ),
         # Support may lift its suspension at any time, so a registry still takes something away.
         (ENDS, replace(OPEN, is_suspended_by_support=True), True),
     ],

@@ -31,8 +31,10 @@ from tests.workflows.conftest import (
     DELEGATE,
     MEDICINE,
     PROFESSIONAL,
+    SOCIAL_SERVICE,
     Handle,
     World,
+    placement,
     replay,
     sanction,
     told_to_support,
@@ -123,6 +125,27 @@ async def test_a_registry_that_loses_its_data_locks_nobody_out(world: World) -> 
         len(await world.reviewed.due(every=timedelta(), since=world.clock.now(), after=None, limit=99)) == 30
     )
     await world.keep(handle, "access-review-abandoned")
+
+
+async def test_a_registry_that_ends_all_placements_today_locks_nobody_out_tomorrow(world: World) -> None:
+    today = today_in_bogota(world.clock.now())
+    known = ProfileAccess(user_type=UserType.SOCIAL_SERVICE, last_day=today + timedelta(days=200))
+    for place in range(25):
+        document, key = (
+            Document(type=DocumentType.CC, number=str(30_000_000 + place)),
+            uuid.UUID(int=place + 1),
+        )
+        world.reviewed.profiles[key] = ProfileUnderReview(
+            profile_id=key, submission=replace(SOCIAL_SERVICE, document=document), access=known
+        )
+        world.placements.people[document] = placement(end=today)
+    handle = await begin(world)
+    await world.passes(handle, timedelta(minutes=1))
+    state = await until_stopped(world, handle)
+    assert (state.tallies["sso"].closing, world.reviewed.applied) == (25, {})
+    await handle.execute_update("go_on", REASON)
+    await handle.result()
+    assert set(world.reviewed.applied.values()) == {Finding(placement=placement(end=today))}
 
 
 async def test_a_review_that_support_lets_go_on_takes_away_what_it_found(world: World) -> None:
