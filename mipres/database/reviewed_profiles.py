@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from mipres.database.access import Change, lift_registry_closing, note_change, profile_access
@@ -44,7 +44,7 @@ class PostgresReviewedProfiles:
                 or_(
                     asked_at <= since - every,
                     ProfileRow.review_on <= today,
-                    ProfileRow.ends_on < today,
+                    and_(ProfileRow.ends_on < today, ProfileRow.ended_at.is_(None)),
                 ),
                 or_(ProfileRow.reviewed_at.is_(None), ProfileRow.reviewed_at < since),
             )

@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -182,3 +182,22 @@ async def test_a_submission_finds_its_profile_by_the_document_and_what_was_typed
     )
     assert await reviewed.find_submitted(spelled) == await reviewed.find_submitted(DOCTOR)
     assert [await reviewed.find_submitted(other) for other in others] == [None] * len(others)
+
+
+async def test_an_ended_placement_waits_for_its_next_one_without_a_question_a_night(
+    reviewed: PostgresReviewedProfiles,
+    accounts: PostgresAccounts,
+    links: PostgresPasswordLinks,
+    clock: FakeClock,
+) -> None:
+    new = registration(SOCIAL_SERVICE, radicado=RADICADO, facts=ProfileFacts(placement=PLACEMENT))
+    await give_password(accounts, links, (await accounts.register(new)).account_id)
+    clock.time = datetime(2027, 6, 1, 5, 5, tzinfo=UTC)
+    (profile_id,) = await due(reviewed, clock)
+    over = Finding(cause=AccessCause.PLACEMENT_OVER, review_on=date(2027, 6, 5))
+    await reviewed.apply(profile_id, over)
+    due_on = []
+    for _ in range(4):
+        clock.advance(timedelta(days=1))
+        due_on += [clock.now().day] * len(await due(reviewed, clock))
+    assert due_on == [5]
