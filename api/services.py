@@ -16,7 +16,8 @@ from api.pages.outcomes import OutcomePages
 from api.readiness import Readiness
 from api.registrations.act import RegistrationActs
 from api.registrations.ask import RegistrationViews
-from api.registrations.start import RecoveryStarter, RegistrationStarter
+from api.registrations.recover import RecoveryStarter
+from api.registrations.start import RegistrationStarter
 from api.security import Cookies, FormTokens
 from api.sent_forms import SentForms
 from api.templating import Pages

@@ -1,8 +1,8 @@
-"""Start registrations, password recoveries and notices of a locked login."""
+"""Start registrations."""
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -27,10 +27,9 @@ from api.metrics import BY_MAIL, UNAVAILABLE, WATCHING, ApiMetrics
 from mipres.database.audit_queue import AuditQueue
 from mipres.database.password_links import Renewal
 from mipres.domain.audit import CITIZEN, AuditEvent, AuditEventType
-from mipres.domain.documents import Document
 from mipres.domain.errors import MipresError
 from mipres.domain.outcomes import Outcome, OutcomeStatus, Refusal
-from mipres.domain.radicado import radicado_of, recovery_reference
+from mipres.domain.radicado import radicado_of
 from mipres.domain.stages import Stage
 from mipres.domain.submissions import Submission
 from mipres.domain.terms import TERMS_SHA256, TERMS_VERSION, Consent
@@ -46,20 +45,14 @@ from mipres.temporal.names import (
     REGISTRATION_STAGE,
     REGISTRATIONS_QUEUE,
     USER_TYPE,
-    lock_notice_workflow_id,
-    recovery_workflow_id,
     registration_workflow_id,
 )
-from mipres.temporal.runs import Run, describe_run, input_of
-from workflows.contract import LockNoticeRequest, RecoveryRequest, RegistrationRequest, RegistrationStatus
-from workflows.login_locked import LoginLocked
-from workflows.password_recovery import PasswordRecovery
+from mipres.temporal.runs import Run, describe_run, first_open, input_of
+from workflows.contract import RegistrationRequest, RegistrationStatus
 from workflows.registration import Registration
 
 log = structlog.get_logger()
 
-# A look at the server stays quick, also where the server is away.
-_LOOK = timedelta(seconds=1)
 _ATTEMPTS = 3
 _ERASED = Outcome(status=OutcomeStatus.REFUSED, refusal=Refusal.DATA_ERASED)
 
@@ -258,7 +251,7 @@ class RegistrationStarter:
     async def _of_the_open_run(self, request: RegistrationRequest) -> RegistrationRequest:
         """Keep the radicado under which the registration began before a rotation."""
         radicados = (radicado_of(request.submission, key=key) for key in self._older_keys)
-        older = await _first_open(self._client, radicados, registration_workflow_id)
+        older = await first_open(self._client, radicados, registration_workflow_id)
         if older is None:
             return request
         bind_work(older)
@@ -391,112 +384,6 @@ class RegistrationStarter:
                 async with asyncio.timeout(0):
                     await start.workflow_handle()
             raise
-
-
-class RecoveryStarter:
-    """Starts what writes to the owner of an account, whether there is one or not.
-
-    Args:
-        client: Temporal.
-        reference_key: Key of the reference's hash.
-        older_reference_keys: Keys of before a rotation, whose open runs are joined.
-        start_wait: How long a page waits for the start.
-        audit_queue: Takes what people asked for to the audit trail.
-    """
-
-    def __init__(
-        self,
-        client: Client,
-        *,
-        reference_key: bytes,
-        older_reference_keys: Sequence[bytes] = (),
-        start_wait: timedelta,
-        audit_queue: AuditQueue,
-    ) -> None:
-        self._client = client
-        self._key = reference_key
-        self._older_keys = tuple(older_reference_keys)
-        self._start_wait = start_wait
-        self._audit_queue = audit_queue
-
-    async def recover_password(self, document: Document, *, is_quiet: bool = False) -> None:
-        """Start a recovery, or ask the open one for another link.
-
-        Args:
-            document: Whose password.
-            is_quiet: The document's budget is spent: the open recovery mails no other link.
-
-        Raises:
-            TemporalUnavailableError: the server is not known to hold it.
-        """
-        reference = await self._signal(document, None if is_quiet else "link_asked")
-        event = AuditEvent(
-            type=AuditEventType.RECOVERY_ASKED, actor=CITIZEN, reference=reference, login=document.login
-        )
-        self._audit_queue.take(event)
-        log.info("password_recovery_asked", reference=reference)
-
-    async def report_stopped_change(self, document: Document) -> bool:
-        """End a recovery to an address that its person stopped, and notify support.
-
-        False where Temporal does not take it now: the change is stopped all the same.
-        """
-        try:
-            reference = await self._signal(document, "address_change_stopped")
-        except TemporalUnavailableError as error:
-            log.warning("stopped_change_not_reported", reason=str(error))
-            return False
-        log.info("stopped_change_reported", reference=reference)
-        return True
-
-    async def _signal(self, document: Document, signal: str | None) -> str:
-        """Signal the person's recovery, which starts if none runs; its reference."""
-        older = (recovery_reference(document, key=key) for key in self._older_keys)
-        reference = await _first_open(self._client, older, recovery_workflow_id)
-        reference = reference or recovery_reference(document, key=self._key)
-        bind_work(reference)
-        with translated():
-            async with asyncio.timeout(self._start_wait.total_seconds()):
-                await self._client.start_workflow(
-                    PasswordRecovery.run,
-                    RecoveryRequest(reference=reference, document=document),
-                    id=recovery_workflow_id(reference),
-                    task_queue=REGISTRATIONS_QUEUE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    start_signal=signal,
-                    static_summary="Recuperación de contraseña",
-                )
-        return reference
-
-    async def notify_lock(self, document: Document) -> None:
-        """Notify the owner of a locked login; the login goes on where this fails."""
-        reference = recovery_reference(document, key=self._key)
-        bind_work(reference)
-        try:
-            with translated():
-                await self._client.start_workflow(
-                    LoginLocked.run,
-                    LockNoticeRequest(reference=reference, document=document),
-                    id=lock_notice_workflow_id(reference),
-                    task_queue=REGISTRATIONS_QUEUE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    static_summary="Aviso de ingreso bloqueado",
-                    rpc_timeout=_LOOK,
-                )
-        except TemporalUnavailableError as error:
-            log.warning("lock_notice_lost", reference=reference, reason=str(error))
-
-
-async def _first_open(
-    client: Client, references: Iterable[str], workflow_id: Callable[[str], str]
-) -> str | None:
-    """Find the first of some references that has an open run."""
-    for reference in references:
-        with suppress(UnknownWorkflowError):
-            run = await describe_run(client, workflow_id(reference))
-            if run.engine.is_open:
-                return reference
-    return None
 
 
 def _summary(request: RegistrationRequest) -> str:

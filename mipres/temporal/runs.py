@@ -3,8 +3,8 @@
 The SDK's own description fails with ValueError for a state that it does not know, as a paused run.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -57,6 +57,18 @@ async def describe_run(client: Client, workflow_id: str) -> Run:
     """
     answer = await description_of(client, workflow_id)
     return run_of(answer.workflow_execution_info)
+
+
+async def first_open(
+    client: Client, references: Iterable[str], workflow_id: Callable[[str], str]
+) -> str | None:
+    """Find the first of some references that has an open run."""
+    for reference in references:
+        with suppress(UnknownWorkflowError):
+            run = await describe_run(client, workflow_id(reference))
+            if run.engine.is_open:
+                return reference
+    return None
 
 
 async def input_of(client: Client, workflow_id: str, run_id: str, kind: type[Input]) -> Input | None:

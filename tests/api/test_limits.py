@@ -16,7 +16,8 @@ from api.answers import FormAnswers
 from api.errors import in_words
 from api.registrations.act import RegistrationActs, TooSoonError
 from api.registrations.ask import RegistrationView, RegistrationViews
-from api.registrations.start import RecoveryStarter, RegistrationStarter
+from api.registrations.recover import RecoveryStarter
+from api.registrations.start import RegistrationStarter
 from mipres.database.engine import create_engine
 from mipres.database.limits import PostgresLimits
 from mipres.domain import limits
