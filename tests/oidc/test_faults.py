@@ -33,7 +33,7 @@ async def test_a_method_that_there_is_not_is_said_in_json(set_stage: SetStage, p
     stage = await set_stage()
     reply = await stage.browser.request("PATCH", path, headers={"Accept": "text/html"})
     assert read(reply) == (405, "invalid_request")
-    assert reply.headers["allow"] == ("POST" if path in OF_CLIENTS else "GET, HEAD")
+    assert set(reply.headers["allow"].split(", ")) == ({"POST"} if path in OF_CLIENTS else {"GET", "HEAD"})
 
 
 @pytest.mark.parametrize("path", [*OF_CLIENTS, USERINFO])
