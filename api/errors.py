@@ -137,7 +137,7 @@ _PAGES: dict[int, tuple[str, str]] = {
     HTTPStatus.METHOD_NOT_ALLOWED: ("Página no encontrada", "La dirección existe, pero no de esta forma. Empiece desde el inicio."),
     HTTPStatus.REQUEST_TIMEOUT: ("El envío tardó demasiado", "No alcanzó a llegar completo y no se recibió. Revise su conexión, abra de nuevo el formulario e intente otra vez."),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("El envío es demasiado grande", "El formulario solo admite los datos que pide. Ábralo de nuevo desde el inicio e intente otra vez."),
-    HTTPStatus.SERVICE_UNAVAILABLE: ("El servicio no está disponible en este momento", "Su solicitud no se recibió. Espere un minuto y envíela de nuevo."),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("El servicio no está disponible en este momento", "No podemos confirmar que su solicitud se haya recibido. Espere un minuto y envíela de nuevo."),
     HTTPStatus.INTERNAL_SERVER_ERROR: ("Algo falló de nuestro lado", "Ya quedó anotado. Intente de nuevo en unos minutos; si ya tenía un número de radicado, su registro no se perdió."),
 }  # fmt: skip
 

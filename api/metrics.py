@@ -25,7 +25,7 @@ from mipres.domain.submissions import UserType
 from mipres.temporal.codec import Fault
 from mipres.version import BUILD, VERSION
 
-# No outcome: Temporal gave no answer, and nothing was accepted.
+# No outcome: Temporal gave no answer, and nothing was promised.
 UNAVAILABLE = "unavailable"
 BY_MAIL = "by_mail"
 WATCHING = "watching"

@@ -50,7 +50,7 @@ _COMMON: dict[int | str, dict[str, Any]] = {
     413: _problem("The body is too large."),
     422: _problem("A field is wrong (`validation_error`) or the registration is refused."),
     429: _problem("Too many calls with this key, or of this document; see Retry-After."),
-    503: _problem("Temporal is unreachable; nothing was accepted."),
+    503: _problem("Temporal gave no answer; nothing is promised, and it may be sent again."),
 }
 _ANOTHER_LINK = "Podrá pedir otro en {wait}."
 _CREATED: dict[int | str, dict[str, Any]] = {

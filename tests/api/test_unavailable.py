@@ -59,10 +59,13 @@ async def test_without_temporal_nothing_is_promised(database_url: str) -> None:
         }
         told = await client.post("/registro/otro", data=sent)
         assert told.status_code == 503
-        assert "Su solicitud no se recibió" in told.text
+        assert "No podemos confirmar que su solicitud se haya recibido" in told.text
         assert "menos las contraseñas y el código de la imagen" in told.text
         looked = await client.get("/registro/estado/RM-000000000000")
-        assert (looked.status_code, "Su solicitud no se recibió" in looked.text) == (503, False)
+        assert (
+            looked.status_code,
+            "No podemos confirmar que su solicitud se haya recibido" in looked.text,
+        ) == (503, False)
         assert "Lo que ya había registrado no se pierde" in looked.text
         back = await client.get(way_back(told))
         assert back.status_code == 200
