@@ -169,25 +169,18 @@ class RegistrationStarter:
             TemporalUnavailableError: the server is not known to hold it.
         """
         workflow_id = registration_workflow_id(radicado)
-        handle: WorkflowHandle[Registration, RegistrationStatus] = self._client.get_workflow_handle_for(
-            Registration.run, workflow_id
-        )
-        try:
-            with translated():
-                async with asyncio.timeout(self._submit_wait.total_seconds()):
-                    run = await describe_run(self._client, workflow_id)
-                    before = await input_of(self._client, workflow_id, run.run_id, RegistrationRequest)
-                    if run.attributes.get(REGISTRATION_STAGE) != Stage.REFUSED:
-                        if run.engine.is_open and before and before.wait_for_registry:
-                            # A second press meets the run that the first one started.
-                            return
-                        raise NothingToWaitForError
-                    # A run that has refused still writes that down, and mails it.
-                    status = await handle.result()
-        except WorkflowFailureError:
-            # It was cut off before that.
-            raise NothingToWaitForError from None
-        if before is None or not status.outcome or not status.outcome.may_wait:
+        with translated():
+            async with asyncio.timeout(self._submit_wait.total_seconds()):
+                run = await describe_run(self._client, workflow_id)
+                before = await input_of(self._client, workflow_id, run.run_id, RegistrationRequest)
+                if run.attributes.get(REGISTRATION_STAGE) != Stage.REFUSED:
+                    if run.engine.is_open and before and before.wait_for_registry:
+                        # A second press meets the run that the first one started.
+                        return
+                    raise NothingToWaitForError
+                # A run that has refused still writes that down, and mails it.
+                outcome = await self._last_outcome(workflow_id)
+        if before is None or outcome is None or not outcome.may_wait:
             raise NothingToWaitForError
         await self._accept(self._waiting(replace(before, state=None, is_quiet=False)))
         event = AuditEvent(type=AuditEventType.WAIT_ASKED, actor=CITIZEN, reference=radicado)
@@ -328,15 +321,25 @@ class RegistrationStarter:
         """
         given = await input_of(self._client, run.workflow_id, run.run_id, RegistrationRequest)
         if given is not None and given.consent == request.consent:
-            handle: WorkflowHandle[Registration, RegistrationStatus] = self._client.get_workflow_handle_for(
-                Registration.run, run.workflow_id, run_id=run.run_id
-            )
-            with suppress(WorkflowFailureError, UnknownWorkflowError), translated():
+            with suppress(UnknownWorkflowError), translated():
                 async with asyncio.timeout(self._submit_wait.total_seconds()):
-                    status = await handle.result()
-                if status.outcome:
-                    return status.outcome
+                    outcome = await self._last_outcome(run.workflow_id, run_id=run.run_id)
+                if outcome is not None:
+                    return outcome
         raise TemporalUnavailableError(f"no run was started; an older one is {run.engine}")
+
+    async def _last_outcome(self, workflow_id: str, *, run_id: str | None = None) -> Outcome | None:
+        """Wait for the end of a run, by default the newest.
+
+        None where it was cut off before its outcome.
+        """
+        handle: WorkflowHandle[Registration, RegistrationStatus] = self._client.get_workflow_handle_for(
+            Registration.run, workflow_id, run_id=run_id
+        )
+        try:
+            return (await handle.result()).outcome
+        except WorkflowFailureError:
+            return None
 
     async def _outcome_of_some_run(self, request: RegistrationRequest) -> Outcome | None:
         """Join the open run or start one; None where that fails for a good reason."""

@@ -58,14 +58,17 @@ def machine_fault(error: Exception) -> str | None:
 
 def is_not_migrated(error: Exception) -> bool:
     """Whether the schema lacks what this code asks for."""
-    root = _of_server(error)
-    return root is not None and root.sqlstate in _NOT_MIGRATED
+    return _sqlstate(error) in _NOT_MIGRATED
 
 
 def is_of_what_was_sent(error: Exception) -> bool:
     """Whether a text of the request is none that can be stored."""
+    return _sqlstate(error) in _NO_TEXT
+
+
+def _sqlstate(error: Exception) -> str | None:
     root = _of_server(error)
-    return root is not None and root.sqlstate in _NO_TEXT
+    return root.sqlstate if root else None
 
 
 def _of_server(error: BaseException | None) -> PostgresError | None:
