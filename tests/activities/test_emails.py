@@ -2,8 +2,9 @@ import asyncio
 import gc
 import itertools
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
@@ -166,6 +167,15 @@ async def test_a_mail_that_another_attempt_is_sending_waits_for_its_end(desk: De
     assert desk.sent == [("data_updated", "aviso")]
 
 
+async def cut_off(attempt: Coroutine[Any, Any, object], *, once: asyncio.Event) -> None:
+    """Begin an attempt, and cancel it once something has happened."""
+    running = asyncio.create_task(attempt)
+    await once.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 async def test_an_attempt_that_is_cut_off_at_a_slow_server_mails_no_second_copy(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,11 +189,7 @@ async def test_an_attempt_that_is_cut_off_at_a_slow_server_mails_no_second_copy(
         await answers.wait()
 
     monkeypatch.setattr(desk.mailer, "send", answer_late)
-    attempt = asyncio.create_task(desk.confirm())
-    await taken.wait()
-    attempt.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await attempt
+    await cut_off(desk.confirm(), once=taken)
     with pytest.raises(ApplicationError) as caught:
         await desk.confirm()
     assert caught.value.type == "MailBeingSent"
@@ -205,12 +211,7 @@ async def test_what_fails_after_its_attempt_was_cut_off_is_no_error_of_the_progr
         raise MailNotAcceptedError("SMTPConnectTimeoutError")
 
     monkeypatch.setattr(desk.mailer, "send", fail_late)
-    attempt = asyncio.create_task(desk.notify())
-    await taken.wait()
-    attempt.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await attempt
-    del attempt
+    await cut_off(desk.notify(), once=taken)
     answers.set()
     while desk.sent_mails.held:
         await asyncio.sleep(0)
